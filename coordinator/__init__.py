@@ -1,0 +1,1 @@
+"""The coordinator: runs in a district, or in the city."""

@@ -1,0 +1,1 @@
+"""Who was promised what: the ledger of claims, charging areas, the one cost, moves."""

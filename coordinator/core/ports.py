@@ -1,0 +1,39 @@
+"""What the core needs from models: Protocols of one method, arrays in, arrays out.
+
+Every implementation answers within its time or raises `ModelUnavailable`; the pipeline then goes on
+with the rules and marks the answer degraded.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+class ModelUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """A model is missing, too slow, or gave a value that is not finite; says which and why."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"model {name} is unavailable: {why}")
+        self.name = name
+        self.why = why
+
+
+class Ranker(Protocol):
+    """Orders candidates (patent: the sorting model)."""
+
+    def scores(self, features: Float32) -> Float32:
+        """Utilities, shape (n,), larger is better; `features` is (n, len(FEATURES)), n >= 1."""
+        ...
+
+
+class FailureModel(Protocol):
+    """Prior failure rate of piles from what they are and how they were used."""
+
+    def rates(self, vectors: Float32) -> Float32:
+        """P(an unplanned outage starts within 24 h), shape (n,); `vectors` is (n, n_columns)."""
+        ...

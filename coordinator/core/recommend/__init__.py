@@ -1,0 +1,1 @@
+"""From a charging request to an ordered answer; start reading at `pipeline.py`."""

@@ -1,0 +1,1 @@
+"""How likely a pile is to fail: pile vectors, the knowledge map, evidence."""
