@@ -1,5 +1,244 @@
-"""What the district believes now, as columns: one numpy row an EVSE, one a pile, one a station.
+"""What the district believes now, as columns: one numpy row an EVSE, grouped by station.
 
 Only the event loop touches it; workers get copies. It learns from `apply` (reports) and from the
-ledger (claims). It never decides anything: see `recommend/pipeline.py`.
+ledger (`hold`, `free`). It never decides anything: see `recommend/pipeline.py`.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.pile import EvseStatus, Pile, PowerType, RecordKind, Station, Tariff, User
+
+Index = NDArray[np.intp]
+
+# Statuses that a car cannot use, whatever else is known.
+UNUSABLE = (
+    EvseStatus.BLOCKED,
+    EvseStatus.INOPERATIVE,
+    EvseStatus.OUTOFORDER,
+    EvseStatus.PLANNED,
+    EvseStatus.REMOVED,
+)
+# Columns that outlive a change of the station list, by name and dtype, with their initial value.
+LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
+    ("status", "i1", float(EvseStatus.UNKNOWN)),
+    ("source", "i1", 0),
+    ("bay", "i1", 0),
+    ("queue_length", "i2", 0),
+    ("observed_at_s", "f8", -np.inf),  # domain time of the newest row
+    ("heard_at_s", "f8", -np.inf),  # link time of the newest row: staleness is real time
+    ("changed_at_s", "f8", -np.inf),  # domain time of the newest change of status
+    ("power_kw", "f4", np.nan),
+    ("energy_kwh", "f8", np.nan),
+    ("soc_pct", "f4", np.nan),
+    ("claimed_to_s", "f8", -np.inf),  # end of the last live claim's window, domain time
+    ("claim_count", "i2", 0),  # live claims
+    ("claimed_by", "i8", 0),  # hash of the car of the newest live claim; 0 means none
+    ("served_today", "i4", 0),  # sessions begun and promises made today
+    ("failure_rate", "f4", 0.02),  # P(an unplanned outage starts within 24 h), after the map
+    ("prior_rate", "f4", 0.02),  # the same before the map
+    ("fault_count", "i4", 0),  # unplanned outage onsets, debounced
+    ("exposure_days", "f8", 0),
+    ("session_count", "i4", 0),
+    ("charging_s", "f8", 0),  # seconds of charging in all sessions
+    ("last_success_at_s", "f8", -np.inf),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Report rows as columns, in record order; `evse` indexes the district's EVSEs.
+
+    NaN and 0 mean absent. `faults` maps a row to the fault code that began there, or to "".
+    """
+
+    evse: Index
+    kind: NDArray[np.int8]
+    observed_at_s: NDArray[np.float64]
+    status: NDArray[np.int8]
+    source: NDArray[np.int8]
+    bay: NDArray[np.int8] | None = None
+    queue_length: NDArray[np.int16] | None = None
+    power_kw: NDArray[np.float32] | None = None
+    energy_kwh: NDArray[np.float64] | None = None
+    soc_pct: NDArray[np.float32] | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """EVSEs whose status changed by an `apply`, with the status before and after."""
+
+    evse: Index
+    before: NDArray[np.int8]
+    after: NDArray[np.int8]
+
+
+class District:
+    """The live picture. Column names: `LIVE_COLUMNS`, and the fixed ones set in `_lay_out`."""
+
+    def __init__(self, stations: Iterable[Station] = ()) -> None:
+        self.tariffs: dict[str, Tariff] = {}
+        self.users: dict[str, User] = {}
+        self.fault_code: dict[int, str] = {}
+        self.stations: list[Station] = []
+        self.piles: list[Pile] = []
+        self.evse_ids: list[str] = []
+        self.row: dict[str, int] = {}
+        for name, dtype, initial in LIVE_COLUMNS:
+            setattr(self, name, np.full(0, initial, dtype=dtype))
+        self.put_stations(stations)
+
+    # The live columns, declared for the type checker; `LIVE_COLUMNS` says what they mean.
+    status: NDArray[np.int8]
+    source: NDArray[np.int8]
+    bay: NDArray[np.int8]
+    queue_length: NDArray[np.int16]
+    observed_at_s: NDArray[np.float64]
+    heard_at_s: NDArray[np.float64]
+    changed_at_s: NDArray[np.float64]
+    power_kw: NDArray[np.float32]
+    energy_kwh: NDArray[np.float64]
+    soc_pct: NDArray[np.float32]
+    claimed_to_s: NDArray[np.float64]
+    claim_count: NDArray[np.int16]
+    claimed_by: NDArray[np.int64]
+    served_today: NDArray[np.int32]
+    failure_rate: NDArray[np.float32]
+    prior_rate: NDArray[np.float32]
+    fault_count: NDArray[np.int32]
+    exposure_days: NDArray[np.float64]
+    session_count: NDArray[np.int32]
+    charging_s: NDArray[np.float64]
+    last_success_at_s: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.evse_ids)
+
+    def put_stations(self, stations: Iterable[Station]) -> None:
+        """Adds or replaces stations, whole; live values of EVSEs that stay are kept."""
+        merged = {station.station_id: station for station in self.stations}
+        merged.update({station.station_id: station for station in stations})
+        kept_ids, kept_rows = self.evse_ids, self.row
+        live = {name: getattr(self, name) for name, _, _ in LIVE_COLUMNS}
+        faults = {kept_ids[row]: code for row, code in self.fault_code.items()}
+        self._lay_out(list(merged.values()))
+        old = np.array([kept_rows.get(evse_id, -1) for evse_id in self.evse_ids], dtype=np.intp)
+        new = np.flatnonzero(old >= 0)
+        for name, dtype, initial in LIVE_COLUMNS:
+            column = np.full(len(self.evse_ids), initial, dtype=dtype)
+            column[new] = live[name][old[new]]
+            setattr(self, name, column)
+        self.fault_code = {self.row[e]: code for e, code in faults.items() if e in self.row}
+
+    def _lay_out(self, stations: list[Station]) -> None:
+        """Sets the fixed columns; the EVSEs of a station are neighbours."""
+        self.stations = stations
+        self.station_row = {s.station_id: i for i, s in enumerate(stations)}
+        self.station_lat_deg = np.array([s.latitude_deg for s in stations], dtype=np.float64)
+        self.station_lon_deg = np.array([s.longitude_deg for s in stations], dtype=np.float64)
+        self.piles = [pile for s in stations for pile in s.piles]
+        self.pile_row = {pile.pile_id: i for i, pile in enumerate(self.piles)}
+        evses = [
+            (s_row, self.pile_row[pile.pile_id], evse)
+            for s_row, s in enumerate(stations)
+            for pile in s.piles
+            for evse in pile.evses
+        ]
+        self.evse_ids = [evse.evse_id for _, _, evse in evses]
+        self.row = {evse_id: i for i, evse_id in enumerate(self.evse_ids)}
+        self.station = np.array([s for s, _, _ in evses], dtype=np.int32)
+        self.pile = np.array([p for _, p, _ in evses], dtype=np.int32)
+        counts = np.bincount(self.station, minlength=len(stations)).astype(np.int32)
+        self.station_size = counts
+        self.station_start = (np.cumsum(counts) - counts).astype(np.int32)
+        self.max_power_kw = np.array(
+            [max((c.max_power_kw for c in e.connectors), default=0.0) for _, _, e in evses],
+            dtype=np.float32,
+        )
+        self.dc = np.array(
+            [any(c.power_type is PowerType.DC for c in e.connectors) for _, _, e in evses],
+            dtype=bool,
+        )
+        self.connector_mask = np.array(
+            [_mask(c.standard for c in e.connectors) for _, _, e in evses], dtype=np.int64
+        )
+        self.payment_mask = np.array([_mask(s.payment_methods) for s in stations], dtype=np.int64)
+        self.bay_count = np.array([e.bay_count for _, _, e in evses], dtype=np.int16)
+
+    def apply(self, rows: Rows, heard_at_s: float) -> Changes:
+        """Takes rows in; a row older than what is known of its EVSE changes nothing.
+
+        `heard_at_s` is link time. Returns which EVSEs changed status.
+        """
+        none = Changes(np.zeros(0, np.intp), np.zeros(0, np.int8), np.zeros(0, np.int8))
+        if rows.evse.size == 0:
+            return none
+        order = np.argsort(rows.observed_at_s, kind="stable")
+        ordered = rows.evse[order]
+        # The last row of each EVSE, in order of observation, then of record number.
+        evse, from_end = np.unique(ordered[::-1], return_index=True)
+        last = order[ordered.size - 1 - from_end]
+        newer = rows.observed_at_s[last] >= self.observed_at_s[evse]
+        evse, last = evse[newer], last[newer]
+        if evse.size == 0:
+            return none
+        before = self.status[evse].copy()
+        after = rows.status[last]
+        self.observed_at_s[evse] = rows.observed_at_s[last]
+        self.heard_at_s[evse] = heard_at_s
+        self.status[evse] = after
+        self.source[evse] = rows.source[last]
+        self._take_values(rows, evse, last)
+        changed = before != after
+        self.changed_at_s[evse[changed]] = rows.observed_at_s[last[changed]]
+        self._take_faults(rows)
+        return Changes(evse[changed], before[changed], after[changed])
+
+    def _take_values(self, rows: Rows, evse: Index, last: Index) -> None:
+        for name in ("bay", "queue_length"):
+            column = getattr(rows, name)
+            if column is not None:
+                getattr(self, name)[evse] = column[last]
+        for name in ("power_kw", "energy_kwh", "soc_pct"):
+            column = getattr(rows, name)
+            if column is not None:
+                values = column[last]
+                present = ~np.isnan(values)
+                getattr(self, name)[evse[present]] = values[present]
+
+    def _take_faults(self, rows: Rows) -> None:
+        for row, code in rows.faults.items():
+            evse = int(rows.evse[row])
+            if rows.kind[row] == RecordKind.FAULT_CLEARED:
+                self.fault_code.pop(evse, None)
+            elif code:
+                self.fault_code[evse] = code
+
+    def hold(self, evse: int, vehicle: int, to_s: float, count: int = 1) -> None:
+        """Notes the live claims of an EVSE: newest car (a hash), end of the last window, number."""
+        self.claimed_by[evse] = vehicle
+        self.claimed_to_s[evse] = to_s
+        self.claim_count[evse] = count
+
+    def free(self, evse: int) -> None:
+        """Notes that an EVSE has no live claim."""
+        self.claimed_by[evse] = 0
+        self.claimed_to_s[evse] = -np.inf
+        self.claim_count[evse] = 0
+
+    def stale(self, evse: Index, link_now_s: float, stale_after_s: float) -> NDArray[np.bool_]:
+        """Which of these EVSEs were not heard of in time; their status counts as UNKNOWN."""
+        return np.asarray(link_now_s - self.heard_at_s[evse] > stale_after_s)
+
+
+def _mask(numbers: Iterable[int]) -> int:
+    mask = 0
+    for number in numbers:
+        mask |= 1 << int(number)
+    return mask
