@@ -1,0 +1,232 @@
+"""What can go wrong in a coordinator, split by what the caller should do.
+
+    CoordinatorError
+    ├── Retryable              the same call may succeed later
+    │   ├── StoreUnavailable     STORE-001  the disk or the database refused
+    │   ├── StoreClosed          STORE-002  the process is going down
+    │   ├── Overloaded           LOAD-001   too much work is waiting
+    │   ├── AgentOffline         LINK-001   no stream of the agent is open
+    │   └── DirectiveUnanswered  LINK-002   the agent did not answer in time
+    └── Permanent              the call must change first
+        ├── ConfigInvalid        CFG-001…   problems of a configuration file
+        ├── DirectoryBusy        STORE-010  another process owns the data directory
+        ├── StoreTooNew          STORE-011  written by a newer version
+        ├── AddressRefused       NET-001    cannot listen there
+        ├── FieldInvalid         DATA-001   one or more fields of a message
+        ├── BatchRagged          DATA-002   columns of a batch differ in length
+        ├── ClockMismatch        LINK-010   agent and coordinator live in different times
+        ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
+        ├── NotFound             DATA-010   no such thing
+        └── ImportInvalid        IMP-001    problems of an imported file
+
+How each looks on the wire stands in `rpc/errors.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class CoordinatorError(Exception):
+    """Base of all errors of this room; `code` is stable and documented."""
+
+    code: ClassVar[str] = "COORD-000"
+    hint: str = ""
+
+
+class Retryable(CoordinatorError):  # noqa: N818 - a branch of the tree, not an error itself
+    """The same call may succeed later; `retry_after_s` says when to try."""
+
+    retry_after_s: float = 1.0
+
+
+class Permanent(CoordinatorError):  # noqa: N818 - a branch of the tree, not an error itself
+    """The call must change before it can succeed."""
+
+
+class StoreUnavailable(Retryable):
+    """The disk or the database refused; nothing of the work was stored."""
+
+    code = "STORE-001"
+
+    def __init__(self, store: str, why: str) -> None:
+        super().__init__(f"store {store} is unavailable: {why}")
+        self.store = store
+        self.why = why
+
+
+class StoreClosed(Retryable):
+    """The store takes no more work, because the process is going down."""
+
+    code = "STORE-002"
+    retry_after_s = 5.0
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"store {store} is closed")
+        self.store = store
+
+
+class Overloaded(Retryable):
+    """Too much work is waiting."""
+
+    code = "LOAD-001"
+
+    def __init__(self, what: str, waiting: int, limit: int, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"{what}: {waiting} waiting, at most {limit}")
+        self.retry_after_s = retry_after_s
+
+
+class AgentOffline(Retryable):
+    """No stream of the agent that speaks for this EVSE is open."""
+
+    code = "LINK-001"
+    retry_after_s = 10.0
+
+    def __init__(self, evse_id: str, agent_id: str) -> None:
+        speaker = f"agent {agent_id}" if agent_id else "an agent"
+        super().__init__(f"{evse_id}: {speaker} is not connected")
+        self.evse_id = evse_id
+        self.agent_id = agent_id
+
+
+class DirectiveUnanswered(Retryable):
+    """The agent did not say in time what became of a directive."""
+
+    code = "LINK-002"
+
+    def __init__(self, evse_id: str, timeout_s: float) -> None:
+        super().__init__(f"{evse_id}: no answer to the directive within {timeout_s:g} s")
+        self.evse_id = evse_id
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file: where, what, why, and what to do."""
+
+    code: str
+    where: str
+    message: str
+    note: str = ""
+    hint: str = ""
+
+    def render(self) -> str:
+        """The problem as people read it, over one to three lines."""
+        lines = [f"error[{self.code}]: {self.where}: {self.message}"]
+        if self.note:
+            lines.append(f"  = note: {self.note}")
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+class _Problems(Permanent):
+    """Something with several problems, all named at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(problem.render() for problem in problems))
+        self.problems = tuple(problems)
+
+
+class ConfigInvalid(_Problems):
+    """A configuration file cannot be used."""
+
+    code = "CFG-001"
+
+
+class ImportInvalid(_Problems):
+    """An imported file cannot be used."""
+
+    code = "IMP-001"
+
+
+class DirectoryBusy(Permanent):
+    """Another process owns the data directory."""
+
+    code = "STORE-010"
+    hint = "stop the other coordinator, or give this one its own data_dir"
+
+    def __init__(self, directory: str, owner: str) -> None:
+        super().__init__(f"{directory} is in use by {owner or 'another process'}")
+        self.directory = directory
+
+
+class StoreTooNew(Permanent):
+    """The store was written by a newer version of this software."""
+
+    code = "STORE-011"
+    hint = "run the newer version, or restore the backup made before the upgrade"
+
+    def __init__(self, store: str, unknown: Sequence[str]) -> None:
+        super().__init__(f"store {store} has changes unknown here: {', '.join(unknown)}")
+        self.store = store
+
+
+class AddressRefused(Permanent):
+    """The server cannot listen at this address."""
+
+    code = "NET-001"
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"cannot listen at {address}: {why}")
+        self.address = address
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One field of a message and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class FieldInvalid(Permanent):
+    """One or more fields of a message are wrong; all are named."""
+
+    code = "DATA-001"
+
+    def __init__(self, *faults: FieldFault) -> None:
+        super().__init__("; ".join(f"{fault.field}: {fault.message}" for fault in faults))
+        self.faults = faults
+
+
+class BatchRagged(Permanent):
+    """Columns of a batch differ in length; the batch is refused whole."""
+
+    code = "DATA-002"
+
+    def __init__(self, field: str, expected: int, seen: int) -> None:
+        super().__init__(f"{field} has {seen} entries, expected {expected}")
+        self.field = field
+
+
+class ClockMismatch(Permanent):
+    """Agent and coordinator were given different domain clocks."""
+
+    code = "LINK-010"
+    hint = "give both the same [clock] section; at speed 1 leave it out"
+
+    def __init__(self, agent_id: str, theirs: str, ours: str) -> None:
+        super().__init__(f"agent {agent_id} runs on clock {theirs}, this district on {ours}")
+        self.agent_id = agent_id
+
+
+class ProtocolBroken(Permanent):
+    """Messages came in an order that the contract does not allow."""
+
+    code = "LINK-011"
+
+    def __init__(self, expected: str, seen: str) -> None:
+        super().__init__(f"expected {expected}, got {seen}")
+
+
+class NotFound(Permanent):
+    """There is no such thing."""
+
+    code = "DATA-010"
+
+    def __init__(self, what: str, identifier: str) -> None:
+        super().__init__(f"no {what} {identifier!r}")
+        self.what = what
+        self.identifier = identifier

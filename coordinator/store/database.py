@@ -1,0 +1,89 @@
+"""How a SQLite file of the coordinator is opened, and who may own the directory it lies in.
+
+Every file has one writing connection (`writer.py`); readers open their own by `open_reader`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlite_utils import Database
+
+from coordinator.errors import DirectoryBusy, StoreTooNew, StoreUnavailable
+
+
+class MigrationSet(Protocol):
+    """What `sqlite_utils.Migrations` gives: known migrations and how to apply them."""
+
+    def apply(self, db: Any) -> None:
+        """Brings the schema up to date."""
+        ...
+
+    def applied(self, db: Any) -> list[Any]:
+        """Migrations that the file has seen, each with a `name`."""
+        ...
+
+    def pending(self, db: Any) -> list[Any]:
+        """Migrations that the file has not seen."""
+        ...
+
+
+def open_database(path: Path, migrations: MigrationSet) -> Database:
+    """A connection for the one writer of this file, with the schema brought up to date.
+
+    Raises `StoreTooNew` for a file of a newer version and `StoreUnavailable` if it cannot open.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA wal_autocheckpoint=4000")
+        database = Database(connection)
+        applied = {entry.name for entry in migrations.applied(database)}
+        known = {entry.name for entry in migrations.pending(Database(memory=True))}
+        if unknown := sorted(applied - known):
+            raise StoreTooNew(path.name, unknown)
+        migrations.apply(database)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(path.name, str(error)) from error
+    return database
+
+
+def open_reader(path: Path) -> Database:
+    """A connection that only reads and never checkpoints, for use in one worker thread.
+
+    Raises `StoreUnavailable` if it cannot open.
+    """
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("PRAGMA busy_timeout=5000")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(path.name, str(error)) from error
+    return Database(connection)
+
+
+class DirectoryLock:
+    """Ownership of a data directory by this process until `release` or its death."""
+
+    def __init__(self, directory: Path) -> None:
+        """Makes the directory if needed; raises `DirectoryBusy` if another process owns it."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(directory / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(self._file, 64).decode(errors="replace").strip()
+            os.close(self._file)
+            raise DirectoryBusy(str(directory), f"process {owner}" if owner else "") from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Gives the directory free."""
+        os.close(self._file)

@@ -1,0 +1,274 @@
+"""One thread that owns one SQLite file and commits the work of many callers in groups.
+
+What is written belongs to the stores; here is only how: one fsync for everything that waits, and
+an answer only after it.
+
+A caller on the event loop submits a unit of work and awaits it. The thread takes all units that
+wait, runs them in one transaction, commits (WAL, synchronous=FULL) and settles all their futures by
+one call into the loop. While a commit waits for the disk the next group gathers, so groups grow
+with load by themselves and a lone unit is never delayed.
+
+Units are rows for a `RowStatement` (cheapest: rows of one statement in one group travel in one
+multi-row INSERT, because every SQLite step hands the interpreter lock to the busy event loop) or
+functions of the connection. If a unit fails, the group is rolled back and run again with a
+savepoint around each, so that only the faulty unit fails; functions may therefore run twice and
+must have no effect outside the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+import structlog
+
+from coordinator.errors import Overloaded, StoreClosed, StoreUnavailable
+from coordinator.store.database import MigrationSet, open_database
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+Row = Sequence[Any]
+
+log = structlog.get_logger()
+
+_VARIABLES_LIMIT = 32_000  # SQLite takes 32,766 in one statement
+
+
+@dataclass(frozen=True, slots=True)
+class RowStatement:
+    """An INSERT whose rows of one group are sent together.
+
+    `head` ends before VALUES, e.g. "INSERT INTO claim (a, b)"; `tail` holds ON CONFLICT, if any.
+    """
+
+    head: str
+    width: int
+    tail: str = ""
+    _texts: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def text(self, count: int) -> str:
+        """The statement for that many rows."""
+        text = self._texts.get(count)
+        if text is None:
+            marks = "(" + ", ".join("?" * self.width) + ")"
+            text = f"{self.head} VALUES {', '.join([marks] * count)} {self.tail}"
+            self._texts[count] = text
+        return text
+
+    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
+        """Executes all rows, in powers of two so that the statement cache stays small."""
+        start = 0
+        largest = max(1, min(256, _VARIABLES_LIMIT // self.width))
+        while start < len(rows):
+            count = min(largest, 1 << ((len(rows) - start).bit_length() - 1))
+            values = [value for row in rows[start : start + count] for value in row]
+            connection.execute(self.text(count), values)
+            start += count
+
+
+class _Unit:
+    """Work that waits: a function, or a row of a statement; and who waits for it."""
+
+    __slots__ = ("function", "future", "row", "statement")
+
+    def __init__(
+        self,
+        future: asyncio.Future[Any],
+        function: Callable[[Connection], Any] | None,
+        statement: RowStatement | None,
+        row: Row,
+    ) -> None:
+        self.future = future
+        self.function = function
+        self.statement = statement
+        self.row = row
+
+
+Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+
+
+class Writer:
+    """The only writing connection to one SQLite file; use it from one event loop."""
+
+    def __init__(self, path: Path, migrations: MigrationSet, *, limit: int = 20_000) -> None:
+        self.path = path
+        self._limit = limit
+        self._migrations = migrations
+        self._database = open_database(path, migrations)
+        self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._waiting = 0
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Units submitted and not yet settled."""
+        return self._waiting
+
+    @property
+    def database(self) -> Any:
+        """The `sqlite_utils.Database`, for use before the first submission only."""
+        return self._database
+
+    async def submit(self, function: Callable[[Connection], T]) -> T:
+        """What the function returns, once its writes are durable; it runs on the thread.
+
+        Raises what the function raises; `StoreUnavailable` if the disk refuses (nothing stored);
+        `Overloaded` beyond the limit; `StoreClosed` after `close`.
+        """
+        result: T = await self._enqueue(function, None, ())
+        return result
+
+    async def put(self, statement: RowStatement, row: Row) -> None:
+        """Returns once the row is durable; raises as `submit` does."""
+        await self._enqueue(None, statement, row)
+
+    def post(self, statement: RowStatement, row: Row) -> asyncio.Future[None]:
+        """A future that is done once the row is durable, for callers that go on meanwhile."""
+        return self._enqueue(None, statement, row)
+
+    def _enqueue(
+        self,
+        function: Callable[[Connection], Any] | None,
+        statement: RowStatement | None,
+        row: Row,
+    ) -> asyncio.Future[Any]:
+        if self._closed:
+            raise StoreClosed(self.path.name)
+        if self._waiting >= self._limit:
+            raise Overloaded(f"store {self.path.name}", self._waiting, self._limit)
+        if self._loop is None:
+            self._start()
+        assert self._loop is not None
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._waiting += 1
+        self._queue.put(_Unit(future, function, statement, row))
+        return future
+
+    def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(
+            target=self._run, name=f"writer:{self.path.stem}", daemon=True
+        )
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Returns when everything submitted is durable and the file is closed."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(self._thread.join)
+        self._database.conn.close()
+
+    # From here on: the thread.
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            units = [self._queue.get()]
+            # Only this thread takes, so what qsize() saw can be had without waiting.
+            units += [self._queue.get() for _ in range(self._queue.qsize())]
+            going = None not in units
+            group = [unit for unit in units if unit is not None]
+            if group:
+                outcomes = self._commit(group)
+                assert self._loop is not None
+                try:
+                    self._loop.call_soon_threadsafe(self._settle, outcomes)
+                except RuntimeError:  # the loop is gone: the work is durable, nobody waits
+                    return
+
+    def _commit(self, group: list[_Unit]) -> list[Outcome]:
+        connection = self._database.conn
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = _run_together(connection, group)
+            connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear it
+            self._roll_back()
+            if len(group) == 1:
+                return [(group[0].future, None, self._named(error))]
+            return self._commit_apart(group)
+        return [(unit.future, result, None) for unit, result in zip(group, results, strict=True)]
+
+    def _commit_apart(self, group: list[_Unit]) -> list[Outcome]:
+        """The group again, a savepoint around each unit, so that one failure stays alone."""
+        connection = self._database.conn
+        outcomes: list[Outcome] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for unit in group:
+                connection.execute("SAVEPOINT unit")
+                try:
+                    result = _run_together(connection, [unit])[0]
+                except Exception as error:  # noqa: BLE001 - handed to the caller of this unit
+                    connection.execute("ROLLBACK TO unit")
+                    outcomes.append((unit.future, None, self._named(error)))
+                else:
+                    outcomes.append((unit.future, result, None))
+                connection.execute("RELEASE unit")
+            connection.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - nothing of the group is durable
+            self._roll_back()
+            named = self._named(error)
+            return [(unit.future, None, named) for unit in group]
+        return outcomes
+
+    def _roll_back(self) -> None:
+        """Leaves no open transaction; after an I/O error the connection is opened anew."""
+        try:
+            if self._database.conn.in_transaction:
+                self._database.conn.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            log.warning("store reopened", store=self.path.name, why=str(error))
+            self._database.conn.close()
+            self._database = open_database(self.path, self._migrations)
+
+    def _named(self, error: BaseException) -> BaseException:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            unavailable = StoreUnavailable(self.path.name, str(error))
+            unavailable.__cause__ = error
+            return unavailable
+        return error
+
+    # Back on the event loop.
+
+    def _settle(self, outcomes: list[Outcome]) -> None:
+        self._waiting -= len(outcomes)
+        for future, result, error in outcomes:
+            if future.done():  # the caller was cancelled; the work is durable all the same
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+
+def _run_together(connection: Connection, group: list[_Unit]) -> list[Any]:
+    """Results of the units in order; neighbouring rows of one statement go together."""
+    results: list[Any] = []
+    rows: list[Row] = []
+    statement: RowStatement | None = None
+    for unit in group:
+        if statement is not None and unit.statement is not statement:
+            statement.run(connection, rows)
+            rows = []
+        statement = unit.statement
+        if statement is None:
+            assert unit.function is not None
+            results.append(unit.function(connection))
+        else:
+            rows.append(unit.row)
+            results.append(None)
+    if statement is not None:
+        statement.run(connection, rows)
+    return results
