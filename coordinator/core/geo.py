@@ -1,0 +1,135 @@
+"""Distances on the sphere: unit vectors, the nearest places of many, GCJ-02 to WGS84.
+
+Roads, speeds and energy do not belong here: see `roads.py` and `energy.py`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
+
+
+def unit_vector(latitude_deg: float, longitude_deg: float) -> tuple[float, float, float]:
+    """The point on the unit sphere.
+
+    >>> [round(part, 6) for part in unit_vector(0.0, 90.0)]
+    [0.0, 1.0, 0.0]
+    """
+    latitude, longitude = math.radians(latitude_deg), math.radians(longitude_deg)
+    around = math.cos(latitude)
+    return around * math.cos(longitude), around * math.sin(longitude), math.sin(latitude)
+
+
+def great_circle_km(from_deg: tuple[float, float], to_deg: tuple[float, float]) -> float:
+    """Distance over ground between two (latitude, longitude), km.
+
+    >>> round(great_circle_km((0.0, 0.0), (0.0, 1.0)), 2)  # a degree along the equator
+    111.2
+    """
+    ax, ay, az = unit_vector(*from_deg)
+    bx, by, bz = unit_vector(*to_deg)
+    chord_squared = 2.0 - 2.0 * (ax * bx + ay * by + az * bz)
+    return 2.0 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(max(0.0, chord_squared)) / 2.0))
+
+
+class Places:
+    """Many fixed places, answering which are nearest to a point."""
+
+    __slots__ = ("_vectors", "count")
+
+    def __init__(self, latitude_deg: Floats, longitude_deg: Floats) -> None:
+        latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
+        around = np.cos(latitude)
+        self._vectors: Floats = np.stack(
+            [around * np.cos(longitude), around * np.sin(longitude), np.sin(latitude)], axis=-1
+        ).reshape(-1, 3)
+        self.count = len(self._vectors)
+
+    def distance_km(self, latitude_deg: float, longitude_deg: float, which: Index) -> Floats:
+        """Great circle from a point to these places, km, in their order."""
+        return _chord_km(self._vectors[which] @ unit_vector(latitude_deg, longitude_deg))
+
+    def nearest(
+        self, latitude_deg: float, longitude_deg: float, count: int
+    ) -> tuple[Index, Floats]:
+        """The `count` nearest places (all if fewer), nearest first, and their distances in km.
+
+        >>> rows, km = Places(np.array([0.0, 0.0, 0.0]), np.array([3.0, 1.0, 2.0])).nearest(0, 0, 2)
+        >>> rows.tolist(), km.round(1).tolist()
+        ([1, 2], [111.2, 222.4])
+        """
+        cosine = self._vectors @ unit_vector(latitude_deg, longitude_deg)
+        if count < self.count:
+            near = np.argpartition(cosine, self.count - count)[self.count - count :]
+            cosine = cosine[near]
+            order = cosine.argsort(kind="stable")[::-1]
+            return near[order], _chord_km(cosine[order])
+        order = (-cosine).argsort(kind="stable")
+        return order, _chord_km(cosine[order])
+
+
+def _chord_km(cosine: Floats) -> Floats:
+    # Chord, not arc cosine: near 1 the arc cosine loses the last metres.
+    half = np.sqrt(np.maximum(0.5 - 0.5 * cosine, 0.0))
+    distance: Floats = (2.0 * EARTH_RADIUS_KM) * np.arcsin(np.minimum(half, 1.0))
+    return distance
+
+
+# Krasovsky 1940, on which the Chinese map offset is defined.
+_SEMI_MAJOR_M = 6378245.0
+_ECCENTRICITY_SQUARED = 0.00669342162296594323
+
+
+def in_offset_area(latitude_deg: float, longitude_deg: float) -> bool:
+    """Whether the Chinese map offset applies there."""
+    return 0.8293 <= latitude_deg <= 55.8271 and 72.004 <= longitude_deg <= 137.8347
+
+
+def gcj02_from_wgs84(latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+    """The offset coordinates of a GPS position; outside China the same position."""
+    if not in_offset_area(latitude_deg, longitude_deg):
+        return latitude_deg, longitude_deg
+    x, y = longitude_deg - 105.0, latitude_deg - 35.0
+    wave = 20.0 * math.sin(6.0 * x * math.pi) + 20.0 * math.sin(2.0 * x * math.pi)
+    north_m = -100.0 + 2.0 * x + 3.0 * y + 0.2 * y * y + 0.1 * x * y + 0.2 * math.sqrt(abs(x))
+    north_m += 2.0 / 3.0 * (wave + _waves(y, (20.0, 1.0), (40.0, 3.0), (160.0, 12.0)))
+    north_m += 2.0 / 3.0 * 320.0 * math.sin(y * math.pi / 30.0)
+    east_m = 300.0 + x + 2.0 * y + 0.1 * x * x + 0.1 * x * y + 0.1 * math.sqrt(abs(x))
+    east_m += 2.0 / 3.0 * (wave + _waves(x, (20.0, 1.0), (40.0, 3.0), (150.0, 12.0)))
+    east_m += 2.0 / 3.0 * 300.0 * math.sin(x * math.pi / 30.0)
+    latitude = math.radians(latitude_deg)
+    flattening = 1.0 - _ECCENTRICITY_SQUARED * math.sin(latitude) ** 2
+    meridian_m = _SEMI_MAJOR_M * (1.0 - _ECCENTRICITY_SQUARED) / flattening**1.5
+    parallel_m = _SEMI_MAJOR_M / math.sqrt(flattening) * math.cos(latitude)
+    return (
+        latitude_deg + math.degrees(north_m / meridian_m),
+        longitude_deg + math.degrees(east_m / parallel_m),
+    )
+
+
+def _waves(angle: float, *terms: tuple[float, float]) -> float:
+    return sum(height * math.sin(angle * math.pi / length) for height, length in terms)
+
+
+def wgs84_from_gcj02(latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+    """The GPS position of offset coordinates, to better than a centimetre.
+
+    The offset has no closed inverse; it changes so slowly that a few corrections settle it.
+
+    >>> there = gcj02_from_wgs84(22.5431, 114.0579)
+    >>> [round(degrees, 6) for degrees in wgs84_from_gcj02(*there)]
+    [22.5431, 114.0579]
+    """
+    latitude, longitude = latitude_deg, longitude_deg
+    for _ in range(6):
+        seen = gcj02_from_wgs84(latitude, longitude)
+        latitude += latitude_deg - seen[0]
+        longitude += longitude_deg - seen[1]
+    return latitude, longitude
