@@ -89,6 +89,7 @@ class PlugInRequest(_message.Message):
     TARGET_SOC_PCT_FIELD_NUMBER: _builtins.int
     MAX_POWER_KW_FIELD_NUMBER: _builtins.int
     ID_TOKEN_FIELD_NUMBER: _builtins.int
+    WANTS_VENTILATION_FIELD_NUMBER: _builtins.int
     evse_id: _builtins.str
     """The EVSE."""
     battery_kwh: _builtins.float
@@ -101,6 +102,8 @@ class PlugInRequest(_message.Message):
     """Greatest power that the car takes, kW; 0 means as the pile."""
     id_token: _builtins.str
     """The driver's token; empty means free vending."""
+    wants_ventilation: _builtins.bool
+    """Whether the car asks for ventilation (IEC 61851 state D)."""
     def __init__(
         self,
         *,
@@ -110,10 +113,11 @@ class PlugInRequest(_message.Message):
         target_soc_pct: _builtins.float = ...,
         max_power_kw: _builtins.float = ...,
         id_token: _builtins.str = ...,
+        wants_ventilation: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery_kwh", b"battery_kwh", "evse_id", b"evse_id", "id_token", b"id_token", "max_power_kw", b"max_power_kw", "soc_pct", b"soc_pct", "target_soc_pct", b"target_soc_pct"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery_kwh", b"battery_kwh", "evse_id", b"evse_id", "id_token", b"id_token", "max_power_kw", b"max_power_kw", "soc_pct", b"soc_pct", "target_soc_pct", b"target_soc_pct", "wants_ventilation", b"wants_ventilation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,22 +350,26 @@ class ReadRegistersRequest(_message.Message):
     PILE_ID_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    FUNCTION_CODE_FIELD_NUMBER: _builtins.int
     pile_id: _builtins.str
     """The pile."""
     address: _builtins.int
     """First address, zero-based; with count 0 the whole map."""
     count: _builtins.int
     """How many."""
+    function_code: _builtins.int
+    """Modbus function that reads them, 3 holding or 4 input; 0 means both."""
     def __init__(
         self,
         *,
         pile_id: _builtins.str = ...,
         address: _builtins.int = ...,
         count: _builtins.int = ...,
+        function_code: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "count", b"count", "pile_id", b"pile_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "count", b"count", "function_code", b"function_code", "pile_id", b"pile_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -378,6 +386,7 @@ class Register(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
+    FUNCTION_CODE_FIELD_NUMBER: _builtins.int
     address: _builtins.int
     """Zero-based address."""
     word: _builtins.int
@@ -388,6 +397,8 @@ class Register(_message.Message):
     """The field's value in its unit."""
     unit: _builtins.str
     """The unit."""
+    function_code: _builtins.int
+    """Modbus function that reads it, 3 holding or 4 input."""
     def __init__(
         self,
         *,
@@ -396,10 +407,11 @@ class Register(_message.Message):
         name: _builtins.str = ...,
         value: _builtins.float = ...,
         unit: _builtins.str = ...,
+        function_code: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "name", b"name", "unit", b"unit", "value", b"value", "word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "function_code", b"function_code", "name", b"name", "unit", b"unit", "value", b"value", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -414,7 +426,7 @@ class ReadRegistersResponse(_message.Message):
     REGISTERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def registers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Register]:
-        """Ascending by address."""
+        """Ascending by function code, then by address."""
 
     def __init__(
         self,
