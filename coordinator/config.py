@@ -1,0 +1,193 @@
+"""The configuration file of a coordinator: its settings, and every fault in it at once.
+
+Read once, checked whole, passed down. Nothing below `__main__` reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+from coordinator.errors import ConfigInvalid, Problem
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:*-]{1,64}$")]
+
+
+class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who this is, where it listens, where it keeps its data."""
+
+    district: Identifier
+    data_dir: str
+    listen: str = "127.0.0.1:0"
+    # True: an agent may bring piles that nobody owns yet; the first comer owns them.
+    agent_open: bool = False
+    # An EVSE not heard of for so long counts as UNKNOWN, link time.
+    stale_after_s: Positive = 60.0
+    # host:port of the Prometheus page; empty means none.
+    metrics: str = ""
+    # Seconds that calls under way may take after SIGTERM.
+    grace_s: Positive = 20.0
+
+
+class ClockSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Domain time = epoch + (monotonic - anchor) x speed."""
+
+    epoch_at_ms: int = 0
+    anchor_s: float = 0.0
+    speed: Positive = 1.0
+
+
+class ModelsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which models are served; empty means the bundled ones."""
+
+    bundle: str = ""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole configuration file."""
+
+    coordinator: CoordinatorSection
+    clock: ClockSection = ClockSection()
+    models: ModelsSection = ModelsSection()
+
+
+def read_config(path: Path) -> Config:
+    """The checked configuration; raises `ConfigInvalid` naming every fault with file and line."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(
+            [Problem("CFG-001", str(path), f"cannot be read: {error}", hint="check the path")]
+        ) from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{path}:{line.group(1)}" if line else str(path)
+        raise ConfigInvalid([Problem("CFG-002", where, f"not TOML: {error}")]) from error
+    lines = _line_numbers(text)
+    problems = list(_check(Config, data, "", path, lines))
+    if problems:
+        raise ConfigInvalid(problems)
+    config = msgspec.convert(data, Config)
+    problems = list(_check_meaning(config, path, lines))
+    if problems:
+        raise ConfigInvalid(problems)
+    return config
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of "host:port"; raises ValueError if it is none."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{address!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the host name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def locate(path: Path, dotted: str) -> str:
+    """`file:line` of a key, for faults that show only when the setting is used."""
+    try:
+        return _where(path, dotted, _line_numbers(path.read_text("utf-8")))
+    except OSError:
+        return str(path)
+
+
+def _check(
+    struct: type[msgspec.Struct], data: Any, prefix: str, path: Path, lines: dict[str, int]
+) -> Iterator[Problem]:
+    """Faults of form: unknown keys, wrong types, missing keys; each key is judged alone."""
+    if not isinstance(data, dict):
+        where = _where(path, prefix.rstrip("."), lines)
+        yield Problem("CFG-004", where, f"{prefix.rstrip('.')} must be a table")
+        return
+    types = get_type_hints(struct, include_extras=True)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    for key in data.keys() - fields.keys():
+        close = difflib.get_close_matches(key, fields, n=1)
+        known = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(fields))}"
+        where = _where(path, prefix + key, lines)
+        yield Problem("CFG-003", where, f"unknown key {prefix}{key}", hint=known)
+    for name, field in fields.items():
+        if name not in data:
+            if field.required:
+                where = _where(path, prefix.rstrip("."), lines)
+                yield Problem("CFG-005", where, f"{prefix}{name} is missing")
+            continue
+        kind = types[field.name]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _check(kind, data[name], f"{prefix}{name}.", path, lines)
+            continue
+        try:
+            msgspec.convert(data[name], kind)
+        except msgspec.ValidationError as error:
+            where = _where(path, prefix + name, lines)
+            yield Problem("CFG-004", where, f"{prefix}{name}: {error}")
+
+
+def _check_meaning(config: Config, path: Path, lines: dict[str, int]) -> Iterator[Problem]:
+    """Faults of content that a type cannot show."""
+    addresses = {"listen": config.coordinator.listen, "metrics": config.coordinator.metrics}
+    for name, address in addresses.items():
+        if not address:
+            continue
+        where = _where(path, f"coordinator.{name}", lines)
+        try:
+            host, _ = split_address(address)
+        except ValueError as error:
+            yield Problem("CFG-006", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
+            continue
+        if not is_loopback(host):
+            yield Problem(
+                "CFG-007",
+                where,
+                f"{name}: {host} can be reached from other machines, and TLS is not configured",
+                hint="listen on 127.0.0.1",
+            )
+    if not config.coordinator.data_dir:
+        where = _where(path, "coordinator.data_dir", lines)
+        yield Problem("CFG-006", where, "data_dir is empty")
+
+
+def _where(path: Path, dotted: str, lines: dict[str, int]) -> str:
+    """`file:line` of a key, or of the nearest table around it, or the file."""
+    while dotted:
+        if dotted in lines:
+            return f"{path}:{lines[dotted]}"
+        dotted = dotted.rpartition(".")[0]
+    return str(path)
+
+
+_HEADER = re.compile(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
+_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
+
+
+def _line_numbers(text: str) -> dict[str, int]:
+    """Dotted key to the line on which it stands first."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = header.group(1)
+            found.setdefault(table, number)
+        elif key := _KEY.match(line):
+            name = key.group(1).replace(" ", "").strip("\"'")
+            found.setdefault(f"{table}.{name}" if table else name, number)
+    return found
