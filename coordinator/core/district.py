@@ -90,6 +90,8 @@ class District:
         self.piles: list[Pile] = []
         self.evse_ids: list[str] = []
         self.row: dict[str, int] = {}
+        # What others computed from the fixed columns or the tariffs; emptied when these change.
+        self.derived: dict[str, object] = {}
         for name, dtype, initial in LIVE_COLUMNS:
             setattr(self, name, np.full(0, initial, dtype=dtype))
         self.put_stations(stations)
@@ -136,8 +138,14 @@ class District:
             setattr(self, name, column)
         self.fault_code = {self.row[e]: code for e, code in faults.items() if e in self.row}
 
+    def put_tariffs(self, tariffs: Iterable[Tariff]) -> None:
+        """Adds or replaces tariffs, whole."""
+        self.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+        self.derived.clear()
+
     def _lay_out(self, stations: list[Station]) -> None:
         """Sets the fixed columns; the EVSEs of a station are neighbours."""
+        self.derived.clear()
         self.stations = stations
         self.station_row = {s.station_id: i for i, s in enumerate(stations)}
         self.station_lat_deg = np.array([s.latitude_deg for s in stations], dtype=np.float64)
