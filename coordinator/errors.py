@@ -36,13 +36,13 @@ class CoordinatorError(Exception):
     hint: str = ""
 
 
-class Retryable(CoordinatorError):  # noqa: N818 - a branch of the tree, not an error itself
+class Retryable(CoordinatorError):
     """The same call may succeed later; `retry_after_s` says when to try."""
 
     retry_after_s: float = 1.0
 
 
-class Permanent(CoordinatorError):  # noqa: N818 - a branch of the tree, not an error itself
+class Permanent(CoordinatorError):
     """The call must change before it can succeed."""
 
 

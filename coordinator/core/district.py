@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +49,16 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("charging_s", "f8", 0),  # seconds of charging in all sessions
     ("last_success_at_s", "f8", -np.inf),
 )
+# Live columns of which a row may say nothing.
+_VALUES = ("bay", "queue_length", "power_kw", "energy_kwh", "soc_pct")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Report rows as columns, in record order; `evse` indexes the district's EVSEs.
 
-    NaN and 0 mean absent. `faults` maps a row to the fault code that began there, or to "".
+    NaN means absent, and -1 in `bay` and `queue_length`. `faults` maps a row where a fault begins
+    or ends (see `kind`) to the fault code.
     """
 
     evse: Index
@@ -67,6 +71,26 @@ class Rows:
     power_kw: NDArray[np.float32] | None = None
     energy_kwh: NDArray[np.float64] | None = None
     soc_pct: NDArray[np.float32] | None = None
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What rows would change in the picture: one entry an EVSE, values as they would be.
+
+    `faults` maps an EVSE to its fault code, or to "" where the fault ended.
+    """
+
+    evse: Index
+    observed_at_s: NDArray[np.float64]
+    changed_at_s: NDArray[np.float64]
+    status: NDArray[np.int8]
+    source: NDArray[np.int8]
+    bay: NDArray[np.int8]
+    queue_length: NDArray[np.int16]
+    power_kw: NDArray[np.float32]
+    energy_kwh: NDArray[np.float64]
+    soc_pct: NDArray[np.float32]
     faults: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -184,9 +208,10 @@ class District:
 
         `heard_at_s` is link time. Returns which EVSEs changed status.
         """
-        none = Changes(np.zeros(0, np.intp), np.zeros(0, np.int8), np.zeros(0, np.int8))
-        if rows.evse.size == 0:
-            return none
+        return self.take(self.newest(rows), heard_at_s)
+
+    def newest(self, rows: Rows) -> Newest:
+        """What `apply` would change, without changing it: so that it can be made durable first."""
         order = np.argsort(rows.observed_at_s, kind="stable")
         ordered = rows.evse[order]
         # The last row of each EVSE, in order of observation, then of record number.
@@ -194,39 +219,53 @@ class District:
         last = order[ordered.size - 1 - from_end]
         newer = rows.observed_at_s[last] >= self.observed_at_s[evse]
         evse, last = evse[newer], last[newer]
-        if evse.size == 0:
-            return none
-        before = self.status[evse].copy()
-        after = rows.status[last]
-        self.observed_at_s[evse] = rows.observed_at_s[last]
+        observed, status = rows.observed_at_s[last], rows.status[last]
+        changed = status != self.status[evse]
+        values = {name: self._value(name, rows, evse, last) for name in _VALUES}
+        return Newest(
+            evse=evse,
+            observed_at_s=observed,
+            changed_at_s=np.where(changed, observed, self.changed_at_s[evse]),
+            status=status,
+            source=rows.source[last],
+            faults=self._faults(rows) if rows.faults else {},
+            **values,
+        )
+
+    def take(self, newest: Newest, heard_at_s: float) -> Changes:
+        """Makes a change computed by `newest`; no other change may lie between the two."""
+        evse = newest.evse
+        before = self.status[evse]
+        for name in ("observed_at_s", "changed_at_s", "status", "source", *_VALUES):
+            getattr(self, name)[evse] = getattr(newest, name)
         self.heard_at_s[evse] = heard_at_s
-        self.status[evse] = after
-        self.source[evse] = rows.source[last]
-        self._take_values(rows, evse, last)
-        changed = before != after
-        self.changed_at_s[evse[changed]] = rows.observed_at_s[last[changed]]
-        self._take_faults(rows)
-        return Changes(evse[changed], before[changed], after[changed])
+        for row, code in newest.faults.items():
+            if code:
+                self.fault_code[row] = code
+            else:
+                self.fault_code.pop(row, None)
+        changed = before != newest.status
+        return Changes(evse[changed], before[changed], newest.status[changed])
 
-    def _take_values(self, rows: Rows, evse: Index, last: Index) -> None:
-        for name in ("bay", "queue_length"):
-            column = getattr(rows, name)
-            if column is not None:
-                getattr(self, name)[evse] = column[last]
-        for name in ("power_kw", "energy_kwh", "soc_pct"):
-            column = getattr(rows, name)
-            if column is not None:
-                values = column[last]
-                present = ~np.isnan(values)
-                getattr(self, name)[evse[present]] = values[present]
+    def _value(self, name: str, rows: Rows, evse: Index, last: Index) -> Any:
+        """The values of a column after these rows; what is absent stays as it was."""
+        known = getattr(self, name)[evse]
+        column = getattr(rows, name)
+        if column is None:
+            return known
+        given = column[last]
+        present = ~np.isnan(given) if given.dtype.kind == "f" else given >= 0
+        return np.where(present, given, known)
 
-    def _take_faults(self, rows: Rows) -> None:
-        for row, code in rows.faults.items():
+    def _faults(self, rows: Rows) -> dict[int, str]:
+        """EVSE to fault code, or to "" where it ended; rows older than the picture are left."""
+        found: dict[int, str] = {}
+        for row in sorted(rows.faults, key=lambda r: (rows.observed_at_s[r], r)):
             evse = int(rows.evse[row])
-            if rows.kind[row] == RecordKind.FAULT_CLEARED:
-                self.fault_code.pop(evse, None)
-            elif code:
-                self.fault_code[evse] = code
+            if rows.observed_at_s[row] >= self.observed_at_s[evse]:
+                cleared = rows.kind[row] == RecordKind.FAULT_CLEARED
+                found[evse] = "" if cleared else rows.faults[row]
+        return found
 
     def hold(self, evse: int, vehicle: int, to_s: float, count: int = 1) -> None:
         """Notes the live claims of an EVSE: newest car (a hash), end of the last window, number."""
