@@ -1,0 +1,28 @@
+"""`pilewise agent`: run and check an edge agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilewise.cli.launch import become
+
+app = typer.Typer(help="The edge agent on a pile gateway.", no_args_is_help=True)
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
+
+
+@app.command()
+def run(
+    config: ConfigFile = Path("agent.toml"),
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Runs the agent until it is told to stop."""
+    become("edge_agent", "-c", str(config), "--log-level", log_level)
+
+
+@app.command()
+def check(config: ConfigFile = Path("agent.toml")) -> None:
+    """Checks the configuration, whole: every error at once, exit code 3."""
+    become("edge_agent", "-c", str(config), "--check")

@@ -1,0 +1,38 @@
+"""Hands the terminal over to a room: the command becomes `python -m room`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import NoReturn
+
+from pilewise.cli.output import Exit, fail
+
+# A module that only the room's extra brings along, to tell a missing extra from a broken one.
+NEEDS = {
+    "edge_agent": ("agent", "pymodbus"),
+    "coordinator": ("coordinator", "onnxruntime"),
+    "firmware_sim": ("sim", "pymodbus"),
+    "training": ("train", "torch"),
+}
+
+
+def require(room: str) -> None:
+    """Ends the command with a hint where the room's extra is not installed."""
+    extra, module = NEEDS[room]
+    if find_spec(module) is None:
+        fail(
+            "ENV-001",
+            f"{room} needs the extra {extra!r} (module {module} is not installed)",
+            hint=f'pip install "pilewise[{extra}]"',
+            exit_code=Exit.FAILED,
+        )
+
+
+def become(room: str, *args: str) -> NoReturn:
+    """Replaces this process by the room; its exit code becomes ours."""
+    require(room)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", room, *args])

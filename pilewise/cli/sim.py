@@ -1,0 +1,28 @@
+"""`pilewise sim`: run simulated piles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pilewise.cli.launch import become
+
+app = typer.Typer(help="Simulated piles for benches and demos.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `run` a command of its own."""
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")] = Path(
+        "sim.toml"
+    ),
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Runs the piles of a configuration until told to stop."""
+    become("firmware_sim", "-c", str(config), "--log-level", log_level)
