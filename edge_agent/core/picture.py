@@ -1,0 +1,275 @@
+"""The agent's live picture of its EVSEs: readings, sensor words and time go in, records come out.
+
+Pure and single-threaded: whoever owns it calls it from one task. Records are not numbered here;
+the spool does that on commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from edge_agent.core.energy_register import Carried, EnergyRegister, with_register
+from edge_agent.core.occupancy import (
+    BayWord,
+    Evidence,
+    Fused,
+    FusionRules,
+    PileWord,
+    QueueWord,
+    fuse,
+    heard,
+    lost,
+)
+from edge_agent.core.reading import (
+    NO_VALUES,
+    Detail,
+    EvseStatus,
+    Fault,
+    IecState,
+    OcppStatus,
+    Reading,
+    Record,
+    RecordFlags,
+    RecordKind,
+    StatusSource,
+    Values,
+)
+from edge_agent.core.reporting import Told, is_news, worth_telling
+
+# Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
+CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
+
+
+@dataclass(slots=True)
+class _Evse:
+    evse_id: str
+    rules: FusionRules
+    evidence: Evidence = field(default_factory=Evidence)
+    fused: Fused | None = None
+    told: Told | None = None
+    faults: dict[str, Fault] = field(default_factory=dict)
+    session_id: str = ""
+    register: EnergyRegister = EnergyRegister()
+    suspect: bool = False
+    conflict: str = ""
+    values: Values = NO_VALUES
+    next_s: float = 0.0
+
+
+class LivePicture:
+    """What the agent believes of its EVSEs, and what of it the coordinator has not been told.
+
+    `heartbeat_s`: a status is confirmed this often; `new_id` draws identifiers of sessions. Every
+    method takes `now_s` (monotonic) and `at_ms` (domain time) and gives the records due.
+    """
+
+    def __init__(
+        self,
+        evse_rules: dict[str, FusionRules],
+        *,
+        heartbeat_s: float,
+        new_id: Callable[[], str],
+        carried: dict[str, Carried] | None = None,
+    ) -> None:
+        self._heartbeat_s = heartbeat_s
+        self._new_id = new_id
+        self._evses = {name: _Evse(name, rules) for name, rules in evse_rules.items()}
+        for name, kept in (carried or {}).items():
+            if name in self._evses:
+                evse = self._evses[name]
+                evse.session_id, evse.register = kept.session_id, kept.register
+
+    def __contains__(self, evse_id: str) -> bool:
+        return evse_id in self._evses
+
+    def fused(self, evse_id: str) -> Fused | None:
+        """The fused status of an EVSE; None before anything was decided."""
+        return self._evses[evse_id].fused
+
+    def start(self, now_s: float) -> None:
+        """Starts the patience with piles that were never heard."""
+        for evse in self._evses.values():
+            evse.next_s = now_s + evse.rules.pile_ttl_s
+
+    def set_rules(self, evse_id: str, rules: FusionRules) -> None:
+        """Takes new ages, after a period was changed."""
+        self._evses[evse_id].rules = rules
+
+    def observe(self, reading: Reading, now_s: float, at_ms: int) -> list[Record]:
+        """Takes what a pile says of one EVSE."""
+        evse = self._evses[reading.evse_id]
+        word = evse.evidence.pile
+        if word is not None and word.reading is reading and not word.lost and now_s < evse.next_s:
+            # The very same registers as last time: only their age is new.
+            evse.evidence = replace(
+                evse.evidence, pile=PileWord(reading, now_s, word.same_status_since_s)
+            )
+            return []
+        evse.evidence = heard(evse.evidence, reading, now_s)
+        evse.register, evse.values = with_register(evse.register, reading.values)
+        records = self._fault_news(evse, reading, at_ms)
+        records += self._refresh(evse, now_s, at_ms)
+        if reading.suspect and not evse.suspect:
+            records.append(self._record(evse, RecordKind.METER, at_ms))
+        evse.suspect = reading.suspect
+        return records
+
+    def miss(self, evse_id: str, reason: str) -> None:
+        """Notes why a read failed; UNKNOWN follows when the last word has grown too old."""
+        evse = self._evses[evse_id]
+        evse.evidence = replace(evse.evidence, silence=reason)
+
+    def lose(self, evse_id: str, reason: str, now_s: float, at_ms: int) -> list[Record]:
+        """Takes that a pile is surely away: UNKNOWN at once."""
+        evse = self._evses[evse_id]
+        evse.evidence = lost(evse.evidence, reason)
+        return self._refresh(evse, now_s, at_ms)
+
+    def bay(
+        self, evse_id: str, taken: bool, heard_s: float, now_s: float, at_ms: int
+    ) -> list[Record]:
+        """Takes a bay sensor's word, `heard_s` old or new."""
+        evse = self._evses[evse_id]
+        evse.evidence = replace(evse.evidence, bay=BayWord(taken, heard_s))
+        return self._refresh(evse, now_s, at_ms)
+
+    def queue(
+        self, evse_id: str, length: int, heard_s: float, now_s: float, at_ms: int
+    ) -> list[Record]:
+        """Takes a queue counter's word."""
+        evse = self._evses[evse_id]
+        evse.evidence = replace(evse.evidence, queue=QueueWord(length, heard_s))
+        return self._refresh(evse, now_s, at_ms)
+
+    def tick(self, now_s: float, at_ms: int) -> list[Record]:
+        """Lets time pass: stale words, ended debounces, due confirmations."""
+        records: list[Record] = []
+        for evse in self._evses.values():
+            if now_s >= evse.next_s:
+                records += self._refresh(evse, now_s, at_ms)
+        return records
+
+    def note(
+        self, evse_id: str, kind: RecordKind, at_ms: int, detail: Detail, values: Values = NO_VALUES
+    ) -> Record:
+        """A record about an EVSE that somebody else decided, e.g. an OCPP transaction."""
+        evse = self._evses[evse_id]
+        record = self._record(evse, kind, at_ms, detail, urgent=True)
+        return replace(record, values=values) if values is not NO_VALUES else record
+
+    def _refresh(self, evse: _Evse, now_s: float, at_ms: int) -> list[Record]:
+        fused = fuse(evse.evidence, evse.fused, evse.rules, now_s)
+        if fused.status is EvseStatus.UNKNOWN and not fused.reason:
+            fused = replace(fused, reason="NO_ANSWER")
+        elif fused.reason == "NO_ANSWER" and evse.evidence.silence:
+            fused = replace(fused, reason=evse.evidence.silence)
+        evse.fused = fused
+        iec, ocpp = self._raw(evse)
+        values = evse.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES
+        told = evse.told
+        kind = worth_telling(told, fused, iec, ocpp, values, now_s, self._heartbeat_s)
+        records: list[Record] = []
+        if kind is not None:
+            news = told is None or is_news(told, fused, iec, ocpp)
+            detail = Detail(reason=fused.reason) if fused.reason else None
+            records.append(self._record(evse, kind, at_ms, detail, urgent=news))
+            at_s = now_s if kind is RecordKind.STATUS or told is None else told.at_s
+            evse.told = Told(fused, iec, ocpp, values, at_s)
+        records += self._session_news(evse, fused, at_ms)
+        records += self._conflict_news(evse, fused, at_ms)
+        due_s = (evse.told.at_s if evse.told else now_s) + self._heartbeat_s
+        evse.next_s = due_s if fused.revisit_s is None else min(due_s, fused.revisit_s)
+        return records
+
+    def _raw(self, evse: _Evse) -> tuple[IecState, OcppStatus]:
+        word = evse.evidence.pile
+        if word is None or (evse.fused is not None and evse.fused.status is EvseStatus.UNKNOWN):
+            return IecState.UNSPECIFIED, OcppStatus.UNSPECIFIED
+        return word.reading.iec, word.reading.ocpp
+
+    def _record(
+        self,
+        evse: _Evse,
+        kind: RecordKind,
+        at_ms: int,
+        detail: Detail | None = None,
+        *,
+        urgent: bool = False,
+    ) -> Record:
+        fused = evse.fused or Fused(EvseStatus.UNKNOWN, StatusSource.TIMEOUT)
+        iec, ocpp = self._raw(evse)
+        flags = RecordFlags.NONE
+        if at_ms < CLOCK_SANE_FROM_MS:
+            flags |= RecordFlags.CLOCK_UNSYNCED
+        if evse.evidence.pile is not None and evse.evidence.pile.reading.suspect:
+            flags |= RecordFlags.IMPLAUSIBLE
+        if fused.carried_over:
+            flags |= RecordFlags.CARRIED_OVER
+        return Record(
+            evse_id=evse.evse_id,
+            kind=kind,
+            observed_at_ms=at_ms,
+            status=fused.status,
+            source=fused.source,
+            iec=iec,
+            ocpp=ocpp,
+            bay=fused.bay,
+            queue_length=fused.queue_length,
+            values=evse.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES,
+            detail=detail,
+            flags=flags,
+            urgent=urgent,
+        )
+
+    def _fault_news(self, evse: _Evse, reading: Reading, at_ms: int) -> list[Record]:
+        now = {fault.code: fault for fault in reading.faults}
+        if now.keys() == evse.faults.keys():
+            return []
+        begun = [(RecordKind.FAULT, now[code]) for code in now if code not in evse.faults]
+        ended = [
+            (RecordKind.FAULT_CLEARED, fault)
+            for code, fault in evse.faults.items()
+            if code not in now
+        ]
+        evse.faults = now
+        return [
+            replace(
+                self._record(evse, kind, at_ms, _fault_detail(fault), urgent=True),
+                status=reading.status,
+                source=reading.source,
+            )
+            for kind, fault in begun + ended
+        ]
+
+    def _session_news(self, evse: _Evse, fused: Fused, at_ms: int) -> Iterable[Record]:
+        """Sessions of piles that only show registers; OCPP piles tell theirs as transactions."""
+        word = evse.evidence.pile
+        if word is None or word.lost or word.reading.source is not StatusSource.MODBUS:
+            return ()
+        if fused.carried_over or fused.status is EvseStatus.UNKNOWN:
+            return ()
+        if word.reading.plugged and not evse.session_id:
+            evse.session_id = self._new_id()
+            detail = Detail(session_id=evse.session_id)
+            return (self._record(evse, RecordKind.SESSION_START, at_ms, detail, urgent=True),)
+        if word.reading.plugged is False and evse.session_id:
+            detail = Detail(session_id=evse.session_id, reason="EVDisconnected")
+            evse.session_id = ""
+            return (self._record(evse, RecordKind.SESSION_END, at_ms, detail, urgent=True),)
+        return ()
+
+    def _conflict_news(self, evse: _Evse, fused: Fused, at_ms: int) -> Iterable[Record]:
+        if fused.conflict == evse.conflict:
+            return ()
+        evse.conflict = fused.conflict
+        if not fused.conflict:
+            return ()
+        text = "the pile charges while its bay sensor says empty; published as CHARGING"
+        detail = Detail(reason=fused.conflict, text=text)
+        return (self._record(evse, RecordKind.EVENT, at_ms, detail, urgent=True),)
+
+
+def _fault_detail(fault: Fault) -> Detail:
+    return Detail(fault_code=fault.code, vendor_code=fault.vendor_code, text=fault.text)

@@ -1,0 +1,1 @@
+"""Adapters to real piles: Modbus registers and OCPP messages become readings."""

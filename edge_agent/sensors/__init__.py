@@ -1,0 +1,1 @@
+"""Adapters to sensors beside the piles."""
