@@ -1,0 +1,191 @@
+"""Piles as vectors: what a pile is and how it was used, in named columns with a schema hash.
+
+One row an EVSE: the patent's pile is what serves one car. Similarity of rows is in
+`knowledge_map.py`; the failure model was trained on the same columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.district import District
+from coordinator.core.recommend.features import schema_sha256 as _sha256
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+# Words that have a column of their own; anything else shares the column `other`.
+TYPES: tuple[str, ...] = ("ac", "dc")
+MAKERS: tuple[str, ...] = (
+    "abb", "abl", "alfen", "alpitronic", "autel", "bender", "byd", "chargepoint", "delta", "easee",
+    "efacec", "evbox", "heidelberg", "kempower", "keba", "mennekes", "phoenixcontact", "schneider",
+    "siemens", "starcharge", "teld", "tritium", "wallbox", "webasto",
+)  # fmt: skip
+MODELS: tuple[str, ...] = (
+    "terraac", "terra54", "terra124", "terra184", "emh1", "eve", "hyc150", "hyc300", "maxicharger",
+    "cc612", "cc613", "acmax", "dcwallbox", "home", "qc45", "troniq", "energycontrol", "satellite",
+    "p30", "p40", "amtroncompact", "amtronprofessional", "charxsec", "evcc", "evlinkpro",
+    "versicharge", "rt50", "rtm75", "pulsar", "commander", "next", "unite",
+)  # fmt: skip
+NUMBERS: tuple[str, ...] = ("age", "hours_used", "mean_charge", "log1p_faults", "log1p_uses")
+
+
+def _group(prefix: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{prefix}={word}" for word in (*words, "other", "missing"))
+
+
+COLUMNS: tuple[str, ...] = (
+    _group("type", TYPES)
+    + _group("maker", MAKERS)
+    + _group("model", MODELS)
+    + NUMBERS
+    + tuple(f"{name}=missing" for name in NUMBERS)
+)
+COLUMN: dict[str, int] = {name: index for index, name in enumerate(COLUMNS)}
+_FIRST_NUMBER = COLUMN[NUMBERS[0]]
+SCHEMA_SHA256: str = _sha256(COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of n EVSEs; "" and NaN mean unknown. Counts cover the time of observation."""
+
+    kind: Sequence[str]
+    maker: Sequence[str]
+    model: Sequence[str]
+    age_years: Float64
+    hours_used: Float64
+    mean_charge_min: Float64
+    faults: Float64
+    uses: Float64
+
+    def numbers(self) -> Float64:
+        """The five numbers before scaling, shape (n, 5), in the order of `NUMBERS`."""
+        return np.column_stack(
+            [
+                self.age_years,
+                self.hours_used,
+                self.mean_charge_min,
+                np.log1p(self.faults),
+                np.log1p(self.uses),
+            ]
+        )
+
+    def without_faults(self) -> Facts:
+        """The same with unknown fault counts, for a prior to which the counts are added later."""
+        return replace(self, faults=np.full(len(self.kind), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Numbers that are mapped to 0 and to 1, shape (5,) each."""
+
+    low: Float64
+    high: Float64
+
+
+# Fixed ends, so that a model trained once means the same in every fleet: 0-12 years, 0-20,000
+# hours, 0-120 minutes, 0-20 faults, 0-20,000 uses.
+REFERENCE = Scale(
+    np.zeros(5),
+    np.array([12.0, 20_000.0, 120.0, np.log1p(20.0), np.log1p(20_000.0)]),
+)
+
+
+def fleet_scale(facts: Facts) -> Scale:
+    """The 5 % and 95 % quantiles of this fleet; where nothing is known, those of `REFERENCE`."""
+    numbers = facts.numbers()
+    low, high = REFERENCE.low.copy(), REFERENCE.high.copy()
+    for column in range(numbers.shape[1]):
+        known = numbers[~np.isnan(numbers[:, column]), column]
+        if known.size and np.ptp(known) > 0:
+            low[column], high[column] = np.quantile(known, [0.05, 0.95])
+            if high[column] <= low[column]:
+                low[column], high[column] = known.min(), known.max()
+    return Scale(low, high)
+
+
+def vectors(facts: Facts, scale: Scale) -> Float32:
+    """Pile vectors, shape (n, len(COLUMNS)) float32, every value in [0, 1].
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
+    n = len(facts.kind)
+    out = np.zeros((n, len(COLUMNS)), dtype=np.float32)
+    rows = np.arange(n)
+    for prefix, words, values in (
+        ("type", TYPES, facts.kind),
+        ("maker", MAKERS, facts.maker),
+        ("model", MODELS, facts.model),
+    ):
+        seen: dict[str, int] = {}
+        for value in set(values):
+            seen[value] = COLUMN[f"{prefix}={_word(value, words)}"]
+        out[rows, [seen[value] for value in values]] = 1.0
+    numbers = facts.numbers()
+    missing = np.isnan(numbers)
+    scaled = np.clip((numbers - scale.low) / (scale.high - scale.low), 0.0, 1.0)
+    out[:, _FIRST_NUMBER : _FIRST_NUMBER + 5] = np.where(missing, 0.0, scaled)
+    out[:, _FIRST_NUMBER + 5 : _FIRST_NUMBER + 10] = missing
+    return out
+
+
+def select(rows: Float32, attributes: Sequence[str]) -> Float32:
+    """The columns of some attributes only: any non-empty part of claim 2.
+
+    Attributes are `type`, `maker`, `model` and the names in `NUMBERS`. Raises ValueError for an
+    empty list or an unknown name.
+    """
+    names = {"type", "maker", "model", *NUMBERS}
+    unknown = [name for name in attributes if name not in names]
+    if unknown or not attributes:
+        raise ValueError(f"attributes {unknown or list(attributes)}; known are {sorted(names)}")
+    kept = [i for i, column in enumerate(COLUMNS) if column.split("=")[0] in attributes]
+    return rows[:, kept]
+
+
+def facts_of(district: District, now_s: float) -> Facts:
+    """The facts of every EVSE of a district as they stand at domain time `now_s`.
+
+    An EVSE never observed has unknown counts, not zero; one never used has no mean charge.
+    """
+    piles = [district.piles[row] for row in district.pile]
+    born_s = np.array(
+        [np.nan if p.commissioned_at_s is None else p.commissioned_at_s for p in piles],
+        dtype=np.float64,
+    )
+    uses = district.session_count.astype(np.float64)
+    observed = (district.exposure_days > 0) | (uses > 0) | (district.fault_count > 0)
+    hours = district.charging_s / 3600.0
+    return Facts(
+        kind=["dc" if dc else "ac" for dc in district.dc],
+        maker=[p.maker for p in piles],
+        model=[p.model for p in piles],
+        age_years=np.maximum((now_s - born_s) / (365.25 * 86_400.0), 0.0),
+        hours_used=np.where(observed, hours, np.nan),
+        mean_charge_min=np.where(uses > 0, 60.0 * hours / np.maximum(uses, 1.0), np.nan),
+        faults=np.where(observed, district.fault_count.astype(np.float64), np.nan),
+        uses=np.where(observed, uses, np.nan),
+    )
+
+
+def _word(value: str, words: tuple[str, ...]) -> str:
+    """The column word of a name: letters and digits only; makers also match as the first word.
+
+    >>> _word("Terra AC", MODELS), _word("ABB E-mobility", MAKERS), _word("Acme", MAKERS)
+    ('terraac', 'abb', 'other')
+    """
+    plain = re.sub(r"[^a-z0-9]", "", value.lower())
+    if not plain:
+        return "missing"
+    first = re.split(r"[^a-z0-9]", value.strip().lower())[0]
+    for candidate in (plain, first):
+        if candidate in words:
+            return candidate
+    longest = max((word for word in words if plain.startswith(word)), key=len, default="")
+    return longest if len(longest) >= 4 else "other"
