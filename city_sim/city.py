@@ -10,14 +10,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core import charging
 from coordinator.core.district import District
+from coordinator.core.geo import Places
+from coordinator.core.roads import DETOUR_FACTOR
 from coordinator.core.vehicle import Vehicle
 
 Float64 = NDArray[np.float64]
 
-ROAD_FACTOR = 1.3
-CITY_SPEED_KMH = 25.0
-EARTH_RADIUS_KM = 6371.0088
+ROAD_FACTOR = DETOUR_FACTOR
+CITY_SPEED_KMH = 25.0  # a city in its busy hours
 
 
 class Travel(Protocol):
@@ -29,10 +31,7 @@ class Travel(Protocol):
 
 
 class StraightTravel:
-    """Great circle × 1.3 at the constant speed of the city: what the product assumes without roads.
-
-    Source: rules.md 1 and 9 of the house; the speed is the one of `coordinator`'s travel time.
-    """
+    """Great circle × 1.3 at one speed: roads as the coordinator assumes them without a network."""
 
     def __init__(
         self,
@@ -40,40 +39,27 @@ class StraightTravel:
         speed_kmh: float = CITY_SPEED_KMH,
         road_factor: float = ROAD_FACTOR,
     ) -> None:
-        self._lat_deg = district.station_lat_deg
-        self._lon_deg = district.station_lon_deg
+        self._places = Places(district.station_lat_deg, district.station_lon_deg)
+        self._every = np.arange(self._places.count)
         self._s_per_km = 3600.0 * road_factor / speed_kmh
 
     def drive_s(self, latitude_deg: float, longitude_deg: float, at_s: float) -> Float64:
         """Seconds to every station, the same at every hour."""
-        km = great_circle_km(latitude_deg, longitude_deg, self._lat_deg, self._lon_deg)
+        km = self._places.distance_km(latitude_deg, longitude_deg, self._every)
         return km * self._s_per_km
 
 
-def great_circle_km(
-    lat_deg: float, lon_deg: float, lats_deg: Float64, lons_deg: Float64
+def charging_s(
+    vehicle: Vehicle, power_kw: Float64, dc: NDArray[np.bool_], soc_pct: float, to_pct: float
 ) -> Float64:
-    """Distances in km from one position to many, on a sphere.
+    """Seconds at plugs of these powers from one state of charge to another, set-up included.
 
-    >>> round(float(great_circle_km(0.0, 0.0, np.array([0.0]), np.array([1.0]))[0]), 2)
-    111.2
+    Tapers as the coordinator expects it to, so that promise and city agree.
+
+    >>> car = Vehicle(60.0, charging_curve=((0, 60.0), (100, 60.0)), setup_s=0.0)
+    >>> charging_s(car, np.array([60.0]), np.array([True]), 20.0, 80.0).round().tolist()
+    [2160.0]
     """
-    lat, lats = np.radians(lat_deg), np.radians(lats_deg)
-    half_lat, half_lon = (lats - lat) / 2, np.radians(lons_deg - lon_deg) / 2
-    chord = np.sin(half_lat) ** 2 + np.cos(lat) * np.cos(lats) * np.sin(half_lon) ** 2
-    return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(chord, 0.0, 1.0))))
-
-
-def charging_s(vehicle: Vehicle, power_kw: float, dc: bool, soc_pct: float, to_pct: float) -> float:
-    """Seconds at the plug from one state of charge to another, set-up included; taper above 80 %.
-
-    >>> round(charging_s(Vehicle(battery_kwh=60.0, setup_s=0.0), 60.0, True, 20.0, 80.0))
-    2160
-    """
-    limit_kw = vehicle.max_dc_power_kw if dc else vehicle.max_ac_power_kw
-    peak_kw = max(min(power_kw, limit_kw or power_kw), 0.1)
-    steps = np.linspace(soc_pct, max(to_pct, soc_pct), 101)
-    middle = (steps[:-1] + steps[1:]) / 2
-    taper = np.clip((100.0 - middle) / 20.0, 0.05, 1.0) if dc else np.ones(100)
-    kwh = vehicle.battery_kwh * np.diff(steps) / 100.0
-    return vehicle.setup_s + float(np.sum(kwh / (peak_kw * taper)) * 3600.0)
+    arrival = np.full(power_kw.shape, soc_pct)
+    seconds, _, _ = charging.session(vehicle, arrival, to_pct, power_kw, dc)
+    return seconds + vehicle.setup_s

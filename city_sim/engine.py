@@ -164,10 +164,10 @@ class Engine:
         """Seconds that this car still needs at this EVSE."""
         if car.demand.charge_s is not None:
             return car.demand.charge_s * (1.0 - car.done_share)
-        d = self.district
-        power_kw, dc = float(d.max_power_kw[evse]), bool(d.dc[evse])
+        power_kw = self.district.max_power_kw[evse : evse + 1].astype(np.float64)
+        dc = self.district.dc[evse : evse + 1]
         target_pct = car.demand.target_soc_pct
-        return charging_s(car.demand.vehicle, power_kw, dc, car.soc_pct, target_pct)
+        return float(charging_s(car.demand.vehicle, power_kw, dc, car.soc_pct, target_pct)[0])
 
     # What happens.
 
