@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -171,7 +171,7 @@ async def _call(work: Any, target: str) -> Any:
         _explain(error, target)
 
 
-def _explain(error: grpc.aio.AioRpcError, target: str) -> None:
+def _explain(error: grpc.aio.AioRpcError, target: str) -> NoReturn:
     import grpc
 
     if error.code() is grpc.StatusCode.UNAVAILABLE:
