@@ -1,0 +1,132 @@
+"""Composition root: builds the fleet, shows every pile as configured, runs until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from firmware_sim.bench.server import BenchServer
+from firmware_sim.bench.service import Bench
+from firmware_sim.clock import Clock, LiveClock, SteppedClock
+from firmware_sim.config_tables import ClockTable, SimConfig
+from firmware_sim.faces.modbus import ModbusFace, watch_masters
+from firmware_sim.fleet import Fleet
+
+_log = structlog.get_logger(__name__)
+# Longest stretch that one tick may catch up on, so that a suspended process does not stall.
+_MAX_CATCH_UP_S = 3600.0
+
+
+def build_clock(config: SimConfig) -> Clock:
+    """The piles' clock: stepped, as given, or the system's."""
+    table = config.clock
+    if config.sim.mode == "stepped":
+        return SteppedClock(table.epoch_at_ms if table else time.time_ns() // 1_000_000)
+    return _live(table) if table else LiveClock.system()
+
+
+def _live(table: ClockTable) -> LiveClock:
+    return LiveClock(table.epoch_at_ms, table.anchor_s, table.speed)
+
+
+class Simulator:
+    """All piles of one configuration with their faces and their bench."""
+
+    def __init__(self, config: SimConfig) -> None:
+        self._config = config
+        self.clock = build_clock(config)
+        self.fleet = Fleet(
+            [pile.spec for pile in config.piles],
+            seed=config.sim.seed,
+            ageing={p.spec.pile_id: p.ageing for p in config.piles if p.ageing is not None},
+        )
+        self._modbus = {
+            pile.spec.pile_id: ModbusFace(
+                self.fleet, pile.spec.pile_id, pile.table.listen, self.clock.now_ms
+            )
+            for pile in config.piles
+            if pile.table.face == "modbus"
+        }
+        self._addresses: dict[str, tuple[str, str]] = {
+            pile.spec.pile_id: ("ocpp16", pile.table.url)
+            for pile in config.piles
+            if pile.table.face == "ocpp16"
+        }
+        self._bench = BenchServer(
+            Bench(self.fleet, self.clock, self._addresses, self._modbus), config.sim.bench
+        )
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[dict[str, Any]], None]) -> None:
+        """Serves until `stop` is set; tells `on_ready` the addresses once all are bound.
+
+        Raises BindError when an address is taken.
+        """
+        try:
+            bench = await self._listen()
+            async with asyncio.TaskGroup() as group:
+                tasks = self._start(group)
+                on_ready(self.ready(bench))
+                _log.info("ready", bench=bench, piles=len(self._addresses))
+                await stop.wait()
+                _log.info("stopping")
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._close()
+
+    def ready(self, bench: str) -> dict[str, Any]:
+        """The ready line: every address as bound."""
+        return {
+            "event": "ready",
+            "bench": bench,
+            "piles": [
+                {
+                    "pile_id": pile.spec.pile_id,
+                    "face": self._addresses[pile.spec.pile_id][0],
+                    "address": self._addresses[pile.spec.pile_id][1],
+                    "model": pile.spec.model,
+                    "evses": [evse.spec.evse_id for evse in pile.evses],
+                }
+                for pile in self.fleet.piles
+            ],
+        }
+
+    async def _listen(self) -> str:
+        for pile_id, face in self._modbus.items():
+            self._addresses[pile_id] = ("modbus", await face.start())
+        return await self._bench.start()
+
+    def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        tasks = []
+        if isinstance(self.clock, LiveClock):
+            tasks.append(group.create_task(self._tick(self.clock), name="firmware_sim:physics"))
+        if self._modbus:
+            watchdogs = watch_masters(self._modbus.values())
+            tasks.append(group.create_task(watchdogs, name="firmware_sim:watchdogs"))
+        return tasks
+
+    async def _tick(self, clock: LiveClock) -> None:
+        """Moves the piles along with the clock; late ticks catch up, so energy is never lost."""
+        reached_ms = clock.now_ms()
+        while True:
+            await asyncio.sleep(self._config.sim.tick_s)
+            now_ms = clock.now_ms()
+            self.fleet.advance(min(max(now_ms - reached_ms, 0) / 1000, _MAX_CATCH_UP_S))
+            reached_ms = now_ms
+
+    async def _close(self) -> None:
+        await self._bench.close()
+        for face in self._modbus.values():
+            await face.close()
+
+
+def print_ready(line: dict[str, Any]) -> None:
+    """Prints the ready line for whoever started this process."""
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,114 @@
+"""Answers malformed messages and our own errors with proper gRPC statuses.
+
+Without it grpc answers UNKNOWN and names classes of this program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import (  # type: ignore[import-untyped]
+    code_pb2,
+    error_details_pb2,
+    status_pb2,
+)
+
+from firmware_sim.errors import (
+    BadArgumentError,
+    BenchError,
+    NotPossibleNowError,
+    UnknownNameError,
+)
+
+_DETAILS = "grpc-status-details-bin"
+
+
+class _Malformed:
+    """Stands for a request that could not be read."""
+
+
+async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: BenchError) -> NoReturn:
+    """Ends the call with the status that belongs to `error`."""
+    match error:
+        case UnknownNameError():
+            await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
+        case BadArgumentError():
+            violation = error_details_pb2.BadRequest.FieldViolation(
+                field=error.field, description=str(error)
+            )
+            detail = error_details_pb2.BadRequest(field_violations=[violation])
+            status = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(error))
+            status.details.add().Pack(detail)
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                str(error),
+                ((_DETAILS, status.SerializeToString()),),
+            )
+        case NotPossibleNowError():
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+    raise error
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """Wraps every method: unreadable bytes and BenchError become statuses."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler of a method, guarded."""
+        handler = await continuation(details)
+        if handler is None or handler.request_streaming:
+            return handler
+        read = _guarded_reader(handler.request_deserializer)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(handler.unary_stream), read, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _guarded_unary(handler.unary_unary), read, handler.response_serializer
+        )
+
+
+def _guarded_reader(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def guarded(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return _Malformed()
+
+    return guarded
+
+
+def _guarded_unary(call: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Any]:
+    async def guarded(request: Any, context: Any) -> Any:
+        await _refuse_malformed(request, context)
+        try:
+            return await call(request, context)
+        except BenchError as error:
+            await abort_with(context, error)
+
+    return guarded
+
+
+def _guarded_stream(call: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    async def guarded(request: Any, context: Any) -> Any:
+        await _refuse_malformed(request, context)
+        try:
+            async for response in call(request, context):
+                yield response
+        except BenchError as error:
+            await abort_with(context, error)
+
+    return guarded
+
+
+async def _refuse_malformed(request: Any, context: Any) -> None:
+    if isinstance(request, _Malformed):
+        await context.abort(
+            grpc.StatusCode.INVALID_ARGUMENT, "the bytes are no message of this type"
+        )

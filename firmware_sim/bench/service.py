@@ -1,0 +1,231 @@
+"""BenchService: every request acts on the fleet, every answer is the state after it."""
+
+# ruff: noqa: N802 - the contract gives the methods their names
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import grpc
+import structlog
+
+from firmware_sim.bench.codec import (
+    car_of,
+    duration_of,
+    fault_of,
+    state_message,
+    stride_of,
+    wire_fault_of,
+)
+from firmware_sim.bench.registers import RegisterView, register_messages, words_of
+from firmware_sim.clock import Clock, SteppedClock
+from firmware_sim.core.controller import clear, inject, park, plug_in, unplug
+from firmware_sim.core.evse import Evse
+from firmware_sim.errors import NotPossibleNowError, UnknownNameError
+from firmware_sim.fleet import Fleet
+from pilewise.v1 import bench_service_pb2 as pb
+from pilewise.v1 import bench_service_pb2_grpc
+
+_log = structlog.get_logger(__name__)
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Bench(bench_service_pb2_grpc.BenchServiceServicer):
+    """The servicer.
+
+    `faces` says how each pile is shown and where; `registers` gives the Modbus piles.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        clock: Clock,
+        faces: Mapping[str, tuple[str, str]],
+        registers: Mapping[str, RegisterView],
+    ) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._faces = faces
+        self._registers = registers
+
+    async def PlugIn(self, request: pb.PlugInRequest, context: Context) -> pb.PlugInResponse:
+        """Connects a car."""
+        car = car_of(request, self._fleet.evse(request.evse_id).spec)
+        state = self._act(request.evse_id, lambda e: plug_in(e, car, request.id_token))
+        _log.info("plugged in", evse=request.evse_id, soc_pct=round(car.battery.soc_pct))
+        return pb.PlugInResponse(state=state)
+
+    async def Unplug(self, request: pb.UnplugRequest, context: Context) -> pb.UnplugResponse:
+        """Takes the cable out."""
+        state = self._act(request.evse_id, unplug)
+        _log.info("unplugged", evse=request.evse_id)
+        return pb.UnplugResponse(state=state)
+
+    async def InjectFault(
+        self, request: pb.InjectFaultRequest, context: Context
+    ) -> pb.InjectFaultResponse:
+        """Breaks something: a part by its MREC name, or the wire."""
+        pile_id = self._fleet.pile_id_of(request.evse_id)
+        duration_s = duration_of(request.duration_s)
+        wire = wire_fault_of(request.fault, duration_s, face=self._faces[pile_id][0])
+        if wire is not None:
+            self._fleet.set_wire(pile_id, wire)
+        else:
+            kind = fault_of(request.fault)
+            self._fleet.change(request.evse_id, lambda e: inject(e, kind, duration_s))
+        _log.info("fault injected", evse=request.evse_id, fault=request.fault)
+        return pb.InjectFaultResponse(state=self._state(request.evse_id))
+
+    async def ClearFault(
+        self, request: pb.ClearFaultRequest, context: Context
+    ) -> pb.ClearFaultResponse:
+        """Mends one fault, or all of the EVSE and the wire of its pile."""
+        pile_id = self._fleet.pile_id_of(request.evse_id)
+        wire = wire_fault_of(request.fault, None, face=self._faces[pile_id][0])
+        if wire is not None or not request.fault:
+            self._fleet.set_wire(pile_id, None)
+        if wire is None:
+            kind = fault_of(request.fault) if request.fault else None
+            self._fleet.change(request.evse_id, lambda e: clear(e, kind))
+        _log.info("fault cleared", evse=request.evse_id, fault=request.fault or "all")
+        return pb.ClearFaultResponse(state=self._state(request.evse_id))
+
+    async def Advance(self, request: pb.AdvanceRequest, context: Context) -> pb.AdvanceResponse:
+        """Moves simulated time on; only where the clock does not run by itself."""
+        if not isinstance(self._clock, SteppedClock):
+            raise NotPossibleNowError("Advance", 'the clock runs; set sim.mode = "stepped"')
+        duration_s = stride_of(request.duration_s)
+        self._fleet.advance(duration_s)
+        self._clock.move(duration_s)
+        return pb.AdvanceResponse(domain_at_ms=self._clock.now_ms())
+
+    async def ReadRegisters(
+        self, request: pb.ReadRegistersRequest, context: Context
+    ) -> pb.ReadRegistersResponse:
+        """The register view of a Modbus pile."""
+        view = self._view(request.pile_id)
+        return pb.ReadRegistersResponse(registers=register_messages(view, request))
+
+    async def WriteRegisters(
+        self, request: pb.WriteRegistersRequest, context: Context
+    ) -> pb.WriteRegistersResponse:
+        """Writes registers as a Modbus master would."""
+        words_of(self._view(request.pile_id), request)
+        return pb.WriteRegistersResponse()
+
+    async def SetBay(self, request: pb.SetBayRequest, context: Context) -> pb.SetBayResponse:
+        """Parks something in a bay, or clears it."""
+        queue = request.queue_length if request.HasField("queue_length") else None
+        state = self._act(request.evse_id, lambda e: park(e, request.occupied, queue))
+        return pb.SetBayResponse(state=state)
+
+    async def GetState(self, request: pb.GetStateRequest, context: Context) -> pb.GetStateResponse:
+        """The state of one EVSE."""
+        return pb.GetStateResponse(state=self._state(request.evse_id))
+
+    async def ListPiles(
+        self, request: pb.BenchServiceListPilesRequest, context: Context
+    ) -> pb.BenchServiceListPilesResponse:
+        """All simulated piles and how to reach them."""
+        piles = [
+            pb.SimulatedPile(
+                pile_id=pile.spec.pile_id,
+                face=self._faces[pile.spec.pile_id][0],
+                address=self._faces[pile.spec.pile_id][1],
+                model=pile.spec.model,
+                evses=[state_message(evse, pile.wire) for evse in pile.evses],
+            )
+            for pile in self._fleet.piles
+        ]
+        return pb.BenchServiceListPilesResponse(piles=piles)
+
+    async def Watch(
+        self, request: pb.BenchServiceWatchRequest, context: Context
+    ) -> AsyncIterator[pb.BenchServiceWatchResponse]:
+        """The present state of every EVSE watched, then each state as it changes."""
+        watched = set(request.evse_ids) or {
+            evse.spec.evse_id for pile in self._fleet.piles for evse in pile.evses
+        }
+        told = {evse_id: self._state(evse_id) for evse_id in sorted(watched)}
+        waiting: dict[str, None] = {}
+        woken = asyncio.Event()
+        forget = self._listen(watched, waiting, woken)
+        try:
+            for state in told.values():
+                yield pb.BenchServiceWatchResponse(state=state)
+            while True:
+                await woken.wait()
+                woken.clear()
+                due = list(waiting)
+                waiting.clear()
+                for evse_id in due:
+                    state = self._state(evse_id)
+                    if _looks_different(told[evse_id], state):
+                        told[evse_id] = state
+                        yield pb.BenchServiceWatchResponse(state=state)
+        finally:
+            forget()
+
+    async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
+        """Puts one pile, or all, back to the factory state."""
+        pile_ids = (
+            [request.pile_id]
+            if request.pile_id
+            else [pile.spec.pile_id for pile in self._fleet.piles]
+        )
+        for pile_id in pile_ids:
+            self._fleet.reset(pile_id)
+        _log.info("reset", piles=len(pile_ids))
+        return pb.ResetResponse()
+
+    def _act(self, evse_id: str, transition: Callable[[Evse], Evse]) -> pb.SimulatedState:
+        self._fleet.change(evse_id, transition)
+        return self._state(evse_id)
+
+    def _state(self, evse_id: str) -> pb.SimulatedState:
+        pile = self._fleet.pile(self._fleet.pile_id_of(evse_id))
+        return state_message(pile.evse(evse_id), pile.wire)
+
+    def _view(self, pile_id: str) -> RegisterView:
+        self._fleet.pile(pile_id)
+        try:
+            return self._registers[pile_id]
+        except KeyError:
+            raise UnknownNameError("Modbus pile", pile_id) from None
+
+    def _listen(
+        self, watched: set[str], waiting: dict[str, None], woken: asyncio.Event
+    ) -> Callable[[], None]:
+        """Notes changed EVSEs in `waiting`, each once however often it changes."""
+
+        def note(evse_id: str) -> None:
+            if evse_id in watched:
+                waiting[evse_id] = None
+                woken.set()
+
+        def note_pile(pile_id: str) -> None:
+            for evse in self._fleet.pile(pile_id).evses:
+                note(evse.spec.evse_id)
+
+        forget_evse = self._fleet.on_evse_change(lambda old, new: note(new.spec.evse_id))
+        forget_wire = self._fleet.on_wire_change(lambda pile_id, wire: note_pile(pile_id))
+
+        def forget() -> None:
+            forget_evse()
+            forget_wire()
+
+        return forget
+
+
+def _looks_different(told: pb.SimulatedState, now: pb.SimulatedState) -> bool:
+    """Whether a watcher should hear of it; a meter that merely creeps does not count."""
+    return (
+        told.iec61851_state != now.iec61851_state
+        or told.ocpp_status != now.ocpp_status
+        or told.bay_occupied != now.bay_occupied
+        or told.done != now.done
+        or list(told.faults) != list(now.faults)
+        or abs(told.power_kw - now.power_kw) >= 0.5
+        or (told.soc_pct // 1) != (now.soc_pct // 1)
+    )

@@ -1,0 +1,248 @@
+"""What a simulator's TOML file may say, checked as a whole.
+
+Reading files and finding lines is in `toml_file.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from firmware_sim.config_tables import (
+    AgeingTable,
+    ClockTable,
+    MqttTable,
+    OcppTable,
+    PileConfig,
+    PileTable,
+    SimConfig,
+    SimTable,
+)
+from firmware_sim.core.ageing import Ageing
+from firmware_sim.core.evse import Supply
+from firmware_sim.core.pile import PileSpec
+from firmware_sim.errors import ConfigError, Finding
+from firmware_sim.toml_file import Reader
+
+_NAME = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
+_LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
+# Above this, AC plugs do not exist: IEC 62196-2 ends at 63 A in three phases.
+_MAX_AC_KW = 43.5
+
+_SUPPLY = {"ac1": Supply.AC_1, "ac3": Supply.AC_3, "dc": Supply.DC}
+
+
+def load_config(path: Path) -> SimConfig:
+    """The configuration in a file; raises ConfigError with every mistake at once."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        finding = Finding("CFG-010", f"cannot read the file: {reason}", "", 1)
+        raise ConfigError(str(path), [finding]) from error
+    except ValueError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        finding = Finding("CFG-011", f"not TOML: {error}", "", int(line[1]) if line else 1)
+        raise ConfigError(str(path), [finding]) from error
+    reader = Reader(text)
+    config = _whole(reader, data, path.parent)
+    if reader.findings or config is None:
+        raise ConfigError(str(path), sorted(reader.findings, key=lambda found: found.line))
+    return config
+
+
+def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | None:
+    known = {"sim", "clock", "mqtt", "ocpp", "pile"}
+    for key in data.keys() - known:
+        reader.fail("CFG-001", key, f'unknown table "{key}"', hint=f"known: {', '.join(known)}")
+    sim = reader.struct(SimTable, data.get("sim", {}), "sim")
+    ocpp = reader.struct(OcppTable, data.get("ocpp", {}), "ocpp")
+    clock = reader.struct(ClockTable, data["clock"], "clock") if "clock" in data else None
+    mqtt = reader.struct(MqttTable, data["mqtt"], "mqtt") if "mqtt" in data else None
+    tables = data.get("pile", [])
+    if not isinstance(tables, list):
+        reader.fail("CFG-003", "pile", "piles are written as [[pile]]")
+        tables = []
+    piles = _piles(reader, tables, folder)
+    if sim is not None:
+        _check_address(reader, sim.bench, "sim.bench")
+    if clock is not None and clock.speed != 1:
+        _check_fast(reader, tables, mqtt)
+    if mqtt is not None:
+        parts = urlsplit(mqtt.url)
+        if parts.scheme != "mqtt" or not parts.hostname:
+            reader.fail(
+                "CFG-020",
+                "mqtt.url",
+                f"not an MQTT address: {mqtt.url!r}",
+                hint="write mqtt://HOST:PORT",
+            )
+    elif any(pile.table.bay_sensor for pile in piles) and "mqtt" not in data:
+        reader.fail(
+            "CFG-021",
+            "pile",
+            "bay_sensor = true needs a broker",
+            hint='add [mqtt] with url = "mqtt://127.0.0.1:1883"',
+        )
+    if reader.findings or sim is None or ocpp is None:
+        return None
+    return SimConfig(sim, clock, mqtt, ocpp, tuple(piles))
+
+
+def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
+    piles: list[PileConfig] = []
+    seen: dict[str, int] = {}
+    listening: dict[str, int] = {}
+    for number, raw in enumerate(tables):
+        at = f"pile[{number}]"
+        table = reader.struct(PileTable, raw, at)
+        if table is None:
+            continue
+        if first := seen.get(table.pile_id):
+            reader.fail(
+                "CFG-012",
+                f"{at}.pile_id",
+                f'pile "{table.pile_id}" exists already',
+                note=f"first at line {first}",
+            )
+        seen.setdefault(table.pile_id, reader.line(f"{at}.pile_id"))
+        if table.face == "modbus" and not table.listen.endswith(":0"):
+            if first := listening.get(table.listen):
+                reader.fail(
+                    "CFG-013",
+                    f"{at}.listen",
+                    f"{table.listen} is taken by another pile",
+                    note=f"first at line {first}",
+                )
+            listening.setdefault(table.listen, reader.line(f"{at}.listen"))
+        if (pile := _pile(reader, table, at, folder)) is not None:
+            piles.append(pile)
+    return piles
+
+
+def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig | None:
+    before = len(reader.findings)
+    if not _NAME.fullmatch(table.pile_id):
+        reader.fail(
+            "CFG-014",
+            f"{at}.pile_id",
+            f"not an identifier: {table.pile_id!r}",
+            note="letters, digits and . _ : * - make up to 64 characters",
+        )
+    supply = _supply(reader, table, at)
+    if table.face == "modbus":
+        _check_modbus(reader, table, supply, at)
+    else:
+        _check_ocpp(reader, table, at)
+    ageing = None
+    if table.ageing is not None:
+        checked = reader.struct(AgeingTable, table.ageing, f"{at}.ageing")
+        ageing = Ageing(**msgspec.structs.asdict(checked)) if checked else None
+    password = _password(reader, table, at, folder)
+    if len(reader.findings) > before:
+        return None
+    spec = PileSpec(
+        pile_id=table.pile_id,
+        model=table.model,
+        max_power_kw=table.max_power_kw,
+        supply=supply,
+        evse_count=table.connectors,
+        local_auth=table.face == "modbus",
+        serial=table.pile_id[:25],
+    )
+    return PileConfig(spec, table, ageing, password)
+
+
+def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
+    if table.supply != "auto":
+        supply = _SUPPLY[table.supply]
+    elif table.model == "alpitronic-hypercharger":
+        supply = Supply.DC
+    elif table.model == "abb-terra-ac" or table.max_power_kw <= _MAX_AC_KW:
+        supply = Supply.AC_1 if table.max_power_kw <= 7.4 else Supply.AC_3
+    else:
+        supply = Supply.DC
+    if supply is not Supply.DC and table.max_power_kw > _MAX_AC_KW:
+        reader.fail(
+            "CFG-015",
+            f"{at}.max_power_kw",
+            f"{table.max_power_kw:g} kW is not AC",
+            note=f"AC plugs end at {_MAX_AC_KW} kW",
+            hint='set supply = "dc"',
+        )
+    return supply
+
+
+def _check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> None:
+    _check_address(reader, table.listen, f"{at}.listen")
+    if table.model == "generic":
+        reader.fail(
+            "CFG-016",
+            f"{at}.model",
+            "a Modbus pile needs a register map",
+            hint='set model = "abb-terra-ac" or "alpitronic-hypercharger"',
+        )
+    if table.model == "abb-terra-ac":
+        if table.connectors != 1:
+            reader.fail("CFG-017", f"{at}.connectors", "a Terra AC has one connector")
+        if supply is Supply.DC:
+            reader.fail("CFG-018", f"{at}.supply", "a Terra AC gives no direct current")
+    elif table.model == "alpitronic-hypercharger" and supply is not Supply.DC:
+        reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
+
+
+def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
+    parts = urlsplit(table.url)
+    identity = unquote(parts.path.strip("/"))
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or not identity:
+        reader.fail(
+            "CFG-019",
+            f"{at}.url",
+            f"not the address of a central system: {table.url!r}",
+            hint=f"write ws://HOST:PORT/{table.pile_id}",
+        )
+
+
+def _password(reader: Reader, table: PileTable, at: str, folder: Path) -> str | None:
+    if not table.password_file:
+        return None
+    try:
+        return (folder / table.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        reader.fail("CFG-022", f"{at}.password_file", f"cannot read it: {error.strerror}")
+        return None
+
+
+def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None:
+    """A clock that runs fast stays on this machine: nobody else would share its time."""
+    urls = {f"pile[{n}].url": pile.get("url", "") for n, pile in enumerate(piles)}
+    if mqtt is not None:
+        urls["mqtt.url"] = mqtt.url
+    for path, url in urls.items():
+        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in _LOOPBACK:
+            reader.fail(
+                "CFG-023",
+                path,
+                f"clock.speed is not 1 and {url} is not this machine",
+                hint="set speed = 1, or keep everything on 127.0.0.1",
+            )
+
+
+def _check_address(reader: Reader, address: str, path: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        reader.fail("CFG-005", path, f"not an address: {address!r}", hint="write 127.0.0.1:0")
+    elif host not in _LOOPBACK:
+        reader.fail(
+            "CFG-006",
+            path,
+            f"{host or 'every interface'} is not this machine",
+            note="simulated piles have no TLS and listen on loopback only",
+            hint=f"write 127.0.0.1:{port}",
+        )

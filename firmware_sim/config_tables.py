@@ -1,0 +1,97 @@
+"""The keys of a simulator's TOML file, table by table, with their types and defaults.
+
+What must hold between keys is checked in `config.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from firmware_sim.core.ageing import Ageing
+from firmware_sim.core.pile import PileSpec
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class SimTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[sim]`: where BenchService listens, the seed, the physics' step in real seconds."""
+
+    bench: str = "127.0.0.1:0"
+    seed: int = 0
+    tick_s: Positive = 0.2
+    mode: Literal["live", "stepped"] = "live"
+
+
+class ClockTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[clock]`: domain time = epoch + (monotonic - anchor) x speed."""
+
+    epoch_at_ms: int
+    anchor_s: float
+    speed: Positive = 1.0
+
+
+class MqttTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[mqtt]`: the broker that bay sensors publish to; seconds are real."""
+
+    url: str
+    prefix: str = "pilewise"
+    republish_s: Positive = 5.0
+
+
+class OcppTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[ocpp]`: what all simulated charge points have in common; seconds are real."""
+
+    sample_s: Positive = 10.0
+    heartbeat_s: NotNegative = 0.0
+    call_timeout_s: Positive = 30.0
+    reconnect_base_s: Positive = 1.0
+    reconnect_cap_s: Positive = 30.0
+    free_token: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] = "FREE"
+
+
+class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[pile.ageing]`: when the pile breaks by itself, in hours of domain time."""
+
+    scale_h: Positive
+    shape: Positive = 1.0
+    age_h: NotNegative = 0.0
+    repair_median_h: Positive = 0.42
+    repair_sigma: NotNegative = 1.83
+
+
+class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[[pile]]`: one simulated pile."""
+
+    pile_id: str
+    face: Literal["modbus", "ocpp16"]
+    model: Literal["abb-terra-ac", "alpitronic-hypercharger", "generic"] = "generic"
+    listen: str = "127.0.0.1:0"
+    url: str = ""
+    password_file: str = ""
+    max_power_kw: Positive = 11.0
+    connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
+    supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"
+    bay_sensor: bool = False
+    ageing: dict[str, Any] | None = None
+
+
+class PileConfig(msgspec.Struct, frozen=True):
+    """One pile, checked: what it is, how it is shown, how it ages."""
+
+    spec: PileSpec
+    table: PileTable
+    ageing: Ageing | None
+    password: str | None
+
+
+class SimConfig(msgspec.Struct, frozen=True):
+    """A whole configuration, checked."""
+
+    sim: SimTable
+    clock: ClockTable | None
+    mqtt: MqttTable | None
+    ocpp: OcppTable
+    piles: tuple[PileConfig, ...]

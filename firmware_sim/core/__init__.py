@@ -1,0 +1,1 @@
+"""A pile's physics and logic: standard library only, no input or output, no clock."""

@@ -1,0 +1,206 @@
+"""The controller of one EVSE: every action on it gives the next state.
+
+A state goes in, a state comes out; when nothing changes the same object comes back, so that
+callers can compare by identity. How time moves a state on is in `charging.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from firmware_sim.core.evse import (
+    DC_MAX_CURRENT_A,
+    Car,
+    Evse,
+    Phase,
+    Pilot,
+    Reservation,
+    Session,
+    Supply,
+    TokenAhead,
+)
+from firmware_sim.core.faults import FAULTS, ActiveFault, FaultKind
+from firmware_sim.errors import NotPossibleNowError
+
+_INVALID_MODE = FAULTS["InvalidVehicleMode"]
+
+
+def plug_in(evse: Evse, car: Car, token: str) -> Evse:
+    """The EVSE with `car` at its plug; an empty token asks for free vending."""
+    if evse.car is not None:
+        raise NotPossibleNowError(evse.spec.evse_id, "a car is plugged in already")
+    session = Session(
+        number=evse.sessions_begun + 1,
+        presented_token=token,
+        start_wh=evse.meter.total_wh,
+        handshake_left_s=evse.spec.handshake_s,
+    )
+    evse = replace(evse, car=car, session=session, sessions_begun=session.number)
+    if evse.token_ahead is not None:
+        return authorise(replace(evse, token_ahead=None), evse.token_ahead.token)
+    if token == "" or evse.spec.local_auth:
+        return authorise(evse, token)
+    return settle(evse)
+
+
+def authorise(evse: Evse, token: str) -> Evse:
+    """The EVSE after somebody accepted `token`; a reservation for another token still waits."""
+    session = evse.session
+    if session is None or session.phase is not Phase.WAITING:
+        return evse
+    if evse.reservation is not None and evse.reservation.token != token:
+        return settle(evse)
+    return settle(replace(evse, session=replace(session, granted_token=token)))
+
+
+def authorise_ahead(evse: Evse, token: str, window_s: float) -> Evse:
+    """The EVSE waiting `window_s` for the cable of the driver who showed `token`."""
+    if evse.car is not None:
+        return authorise(evse, token)
+    return replace(evse, token_ahead=TokenAhead(token, window_s))
+
+
+def stop(evse: Evse, reason: str) -> Evse:
+    """The EVSE with its transaction ended for `reason` (OCPP 1.6 stop reasons)."""
+    if evse.session is None or evse.session.phase is not Phase.RUNNING:
+        return evse
+    ended = replace(evse.session, phase=Phase.ENDED, end_reason=reason, granted_token=None)
+    return settle(replace(evse, session=ended))
+
+
+def restart(evse: Evse) -> Evse:
+    """The EVSE with an ended or waiting session let on again, as a local start button does."""
+    session = evse.session
+    if session is None or session.phase is Phase.RUNNING:
+        return evse
+    waiting = replace(
+        session,
+        number=evse.sessions_begun + (1 if session.phase is Phase.ENDED else 0),
+        phase=Phase.WAITING,
+        end_reason="",
+        start_wh=evse.meter.total_wh,
+        handshake_left_s=evse.spec.handshake_s,
+        charging_s=0.0,
+    )
+    evse = replace(evse, session=waiting, sessions_begun=waiting.number)
+    return authorise(evse, session.presented_token)
+
+
+def unplug(evse: Evse) -> Evse:
+    """The EVSE after the cable came out."""
+    if evse.car is None:
+        raise NotPossibleNowError(evse.spec.evse_id, "no car is plugged in")
+    kept = tuple(fault for fault in evse.faults if fault.kind is not _INVALID_MODE)
+    return settle(replace(evse, car=None, session=None, faults=kept))
+
+
+def inject(evse: Evse, kind: FaultKind, duration_s: float | None) -> Evse:
+    """The EVSE with a fault; a fault that is present already gets the new duration."""
+    others = tuple(fault for fault in evse.faults if fault.kind is not kind)
+    evse = replace(evse, faults=(*others, ActiveFault(kind, duration_s)))
+    return stop(evse, kind.stop_reason) if kind.stops and evse.is_running else settle(evse)
+
+
+def clear(evse: Evse, kind: FaultKind | None) -> Evse:
+    """The EVSE without one fault, or without any when `kind` is None."""
+    left = tuple(f for f in evse.faults if kind is not None and f.kind is not kind)
+    return evse if left == evse.faults else settle(replace(evse, faults=left))
+
+
+def set_limit(evse: Evse, limit_kw: float | None) -> Evse:
+    """The EVSE with a power limit; below its least power the session is suspended."""
+    return evse if evse.limit_kw == limit_kw else settle(replace(evse, limit_kw=limit_kw))
+
+
+def set_fallback(evse: Evse, fallback_kw: float | None) -> Evse:
+    """The EVSE on its fallback power while its master is silent; None ends it."""
+    if evse.fallback_kw == fallback_kw:
+        return evse
+    return settle(replace(evse, fallback_kw=fallback_kw))
+
+
+def set_share(evse: Evse, share_kw: float) -> Evse:
+    """The EVSE with its part of the pile's power."""
+    return evse if evse.share_kw == share_kw else settle(replace(evse, share_kw=share_kw))
+
+
+def set_operative(evse: Evse, operative: bool) -> Evse:
+    """The EVSE in or out of service; during a transaction the change waits for its end."""
+    if evse.is_running and not operative:
+        return replace(evse, operative_after_session=False)
+    return settle(replace(evse, is_operative=operative, operative_after_session=None))
+
+
+def reserve(evse: Evse, reservation: Reservation) -> Evse:
+    """The EVSE kept for a token; an existing reservation is replaced."""
+    return replace(evse, reservation=reservation)
+
+
+def cancel_reservation(evse: Evse) -> Evse:
+    """The EVSE kept for nobody; a driver who waited is let on."""
+    if evse.reservation is None:
+        return evse
+    evse = replace(evse, reservation=None)
+    waits = evse.session is not None and evse.session.phase is Phase.WAITING
+    if waits and evse.session and (evse.spec.local_auth or evse.session.presented_token == ""):
+        return authorise(evse, evse.session.presented_token)
+    return settle(evse)
+
+
+def park(evse: Evse, occupied: bool, queue_length: int | None) -> Evse:
+    """The EVSE with something put into its bay or taken out, and its queue counted."""
+    if evse.car is not None and not occupied:
+        raise NotPossibleNowError(evse.spec.evse_id, "the car in the bay is plugged in")
+    queue = evse.queue_length if queue_length is None else queue_length
+    if evse.parked == occupied and evse.queue_length == queue:
+        return evse
+    return replace(evse, parked=occupied, queue_length=queue)
+
+
+def settle(evse: Evse) -> Evse:
+    """The EVSE with pilot, relay and power following from everything else."""
+    session = evse.session
+    if evse.operative_after_session is not None and not evse.is_running:
+        evse = replace(
+            evse, is_operative=evse.operative_after_session, operative_after_session=None
+        )
+    usable = evse.is_operative and not evse.is_broken
+    if session and usable and session.phase is Phase.WAITING and session.granted_token is not None:
+        # OCPP 1.6: a reservation is consumed when its transaction starts.
+        running = replace(session, phase=Phase.RUNNING)
+        evse = replace(evse, session=running, reservation=None)
+    pilot = _pilot(evse)
+    if pilot is Pilot.D1 and not evse.is_broken and not evse.spec.ventilated:
+        return inject(evse, _INVALID_MODE, None)
+    evse = replace(evse, pilot=pilot)
+    power_kw = _power_kw(evse)
+    return evse if power_kw == evse.power_kw else replace(evse, power_kw=power_kw)
+
+
+def _pilot(evse: Evse) -> Pilot:
+    shown = {fault.kind.pilot for fault in evse.faults if fault.kind.stops}
+    if "E" in shown:
+        return Pilot.E
+    if "F" in shown or not evse.is_operative:
+        return Pilot.F
+    if evse.car is None:
+        return Pilot.A1
+    if evse.is_broken:
+        return Pilot.D1
+    if evse.session is None or evse.session.phase is not Phase.RUNNING:
+        return Pilot.B1
+    if evse.car.is_done or evse.session.handshake_left_s > 0:
+        return Pilot.B2
+    closed = evse.offered_kw >= evse.spec.min_power_kw - 1e-9
+    if evse.car.wants_ventilation:
+        return Pilot.D2 if closed and evse.spec.ventilated else Pilot.D1
+    return Pilot.C2 if closed else Pilot.C1
+
+
+def _power_kw(evse: Evse) -> float:
+    if not evse.relay_closed or evse.car is None:
+        return 0.0
+    power_kw = min(evse.offered_kw, evse.car.battery.accepted_kw / evse.car.stored_share)
+    if evse.spec.supply is Supply.DC:
+        power_kw = min(power_kw, evse.car.battery.pack_v * DC_MAX_CURRENT_A / 1000)
+    return power_kw

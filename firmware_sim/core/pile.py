@@ -1,0 +1,106 @@
+"""One simulated pile: its EVSEs, the power that they share and the wire that leads to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from firmware_sim.core.charging import advance
+from firmware_sim.core.controller import set_share
+from firmware_sim.core.evse import Evse, EvseSpec, Supply
+from firmware_sim.core.wire import WireFault
+from firmware_sim.errors import UnknownNameError
+
+# How often power is shared out again while time moves in one long stride.
+_SHARE_STEP_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PileSpec:
+    """What a pile is: model (register map), power in kW, what flows, how many EVSEs."""
+
+    pile_id: str
+    model: str
+    max_power_kw: float
+    supply: Supply
+    evse_count: int = 1
+    local_auth: bool = True
+    serial: str = ""
+    firmware: str = "1.8.21"
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Everything that is true of one pile at an instant."""
+
+    spec: PileSpec
+    evses: tuple[Evse, ...]
+    wire: WireFault | None = None
+
+    def evse(self, evse_id: str) -> Evse:
+        """The EVSE of that name; raises UnknownNameError."""
+        for evse in self.evses:
+            if evse.spec.evse_id == evse_id:
+                return evse
+        raise UnknownNameError("EVSE", evse_id)
+
+    def with_evse(self, evse_id: str, change: Callable[[Evse], Evse]) -> Pile:
+        """The pile after `change` of one EVSE; power is shared out anew."""
+        evses = tuple(change(evse) if evse.spec.evse_id == evse_id else evse for evse in self.evses)
+        if all(new is old for new, old in zip(evses, self.evses, strict=True)):
+            return self
+        return share_out(replace(self, evses=evses))
+
+
+def build_pile(spec: PileSpec) -> Pile:
+    """A pile fresh from the factory; its EVSEs are named `<pile_id>*1` and on."""
+    return Pile(
+        spec,
+        tuple(
+            Evse(
+                EvseSpec(
+                    evse_id=f"{spec.pile_id}*{number}",
+                    supply=spec.supply,
+                    max_power_kw=spec.max_power_kw,
+                    local_auth=spec.local_auth,
+                )
+            )
+            for number in range(1, spec.evse_count + 1)
+        ),
+    )
+
+
+def share_out(pile: Pile) -> Pile:
+    """The pile with its power divided equally among the EVSEs that draw; DC piles only.
+
+    An AC pile has one fully rated circuit per socket.
+    """
+    if pile.spec.supply is not Supply.DC or len(pile.evses) == 1:
+        return pile
+    drawing = sum(1 for evse in pile.evses if evse.is_running and not _is_full(evse))
+    share_kw = pile.spec.max_power_kw / max(drawing, 1)
+    evses = tuple(set_share(evse, share_kw) for evse in pile.evses)
+    if all(new is old for new, old in zip(evses, pile.evses, strict=True)):
+        return pile
+    return replace(pile, evses=evses)
+
+
+def advance_pile(pile: Pile, dt_s: float) -> Pile:
+    """The pile `dt_s` seconds of domain time later; the same object if nothing moved."""
+    if pile.wire is not None and pile.wire.remaining_s is not None:
+        left_s = pile.wire.remaining_s - dt_s
+        pile = replace(pile, wire=replace(pile.wire, remaining_s=left_s) if left_s > 1e-9 else None)
+    sharing = pile.spec.supply is Supply.DC and len(pile.evses) > 1
+    left_s = dt_s
+    while True:
+        step_s = min(left_s, _SHARE_STEP_S) if sharing else left_s
+        evses = tuple(advance(evse, step_s) for evse in pile.evses)
+        if any(new is not old for new, old in zip(evses, pile.evses, strict=True)):
+            pile = share_out(replace(pile, evses=evses))
+        left_s -= step_s
+        if left_s <= 1e-9:
+            return pile
+
+
+def _is_full(evse: Evse) -> bool:
+    return evse.car is None or evse.car.is_done

@@ -1,0 +1,1 @@
+"""One controller, shown as each protocol shows it: Modbus registers, OCPP, MQTT sensors."""
