@@ -40,6 +40,7 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("claimed_to_s", "f8", -np.inf),  # end of the last live claim's window, domain time
     ("claim_count", "i2", 0),  # live claims
     ("claimed_by", "i8", 0),  # hash of the car of the newest live claim; 0 means none
+    ("occupied_to_s", "f8", -np.inf),  # end of the claim whose car is plugged in, domain time
     ("served_today", "i4", 0),  # sessions begun and promises made today
     ("failure_rate", "f4", 0.02),  # P(an unplanned outage starts within 24 h), after the map
     ("prior_rate", "f4", 0.02),  # the same before the map
@@ -134,6 +135,7 @@ class District:
     claimed_to_s: NDArray[np.float64]
     claim_count: NDArray[np.int16]
     claimed_by: NDArray[np.int64]
+    occupied_to_s: NDArray[np.float64]
     served_today: NDArray[np.int32]
     failure_rate: NDArray[np.float32]
     prior_rate: NDArray[np.float32]
@@ -267,8 +269,19 @@ class District:
                 found[evse] = "" if cleared else rows.faults[row]
         return found
 
-    def hold(self, evse: int, vehicle: int, to_s: float, count: int = 1) -> None:
-        """Notes the live claims of an EVSE: newest car (a hash), end of the last window, number."""
+    def hold(
+        self,
+        evse: int,
+        vehicle: int,
+        to_s: float,
+        count: int = 1,
+        occupied_to_s: float = float("-inf"),
+    ) -> None:
+        """Notes the live claims of an EVSE: newest car (a hash), end of the last window, number.
+
+        `occupied_to_s` is the end of the claim whose car is plugged in, if there is one.
+        """
+        self.occupied_to_s[evse] = occupied_to_s
         self.claimed_by[evse] = vehicle
         self.claimed_to_s[evse] = to_s
         self.claim_count[evse] = count
@@ -277,6 +290,7 @@ class District:
         """Notes that an EVSE has no live claim."""
         self.claimed_by[evse] = 0
         self.claimed_to_s[evse] = -np.inf
+        self.occupied_to_s[evse] = -np.inf
         self.claim_count[evse] = 0
 
     def stale(self, evse: Index, link_now_s: float, stale_after_s: float) -> NDArray[np.bool_]:

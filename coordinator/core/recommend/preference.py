@@ -1,0 +1,47 @@
+"""What this user likes: visits over distance (paper Eq. 3-4).
+
+What everybody likes, and the encoder's portrait, do not belong here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.recommend.context import Context
+
+Floats = NDArray[np.float64]
+
+
+def preference(visits: Floats, distance_km: Floats, floor_km: float = 0.05) -> Floats:
+    """score_ij = c_ij / max(dist, floor), per km. Source: paper Eq. (3).
+
+    Departs: the paper needs c > 0 and dist > 0; here no visit gives 0, and the distance has a
+    floor of 50 m.
+
+    >>> preference(np.array([6.0, 2.0, 0.0]), np.array([3.0, 0.5, 0.0])).tolist()
+    [2.0, 4.0, 0.0]
+    """
+    score: Floats = visits / np.maximum(distance_km, floor_km)
+    return score
+
+
+def preferred(scores: Floats) -> int:
+    """The pile with the greatest preference, the nearest of equals. Source: paper Eq. (4).
+
+    >>> preferred(np.array([2.0, 4.0, 0.0]))
+    1
+    """
+    return int(scores.argmax())
+
+
+def columns(candidates: Candidates, context: Context, distance_km: Floats) -> tuple[Floats, Floats]:
+    """Preference and share of this user's visits, each of shape (n,); 0 for a new user."""
+    if not context.visits:
+        zero = np.zeros(len(candidates))
+        return zero, zero
+    counts = np.array([context.visits.get(row, 0) for row in candidates.stations.tolist()])
+    visits = counts[candidates.place].astype(np.float64)
+    total = sum(context.visits.values())
+    return preference(visits, distance_km, context.rules.distance_floor_km), visits / total

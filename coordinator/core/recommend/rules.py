@@ -1,0 +1,62 @@
+"""Every figure of the recommendation that somebody may want to change, named, with its default.
+
+Tables measured on data (persistence of statuses, lengths of sessions) stand where they are used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Settings of the pipeline; the defaults are the documented ones."""
+
+    # Candidates (steps 310-320)
+    candidate_limit: int = 64
+    stations_at_first: int = 24
+    stations_at_most: int = 96
+    open_wanted: int = 8  # look further while fewer candidates are free and not held
+    open_per_station: int = 4  # EVSEs of one station and kind of current that are judged
+    taken_per_station: int = 2  # the same, where a car charges or is expected
+    queue_places: int = 3  # cars promised to one EVSE at once
+
+    # Warning levels (paper 2.2)
+    high_soc_pct: float = 15.0
+    medium_soc_pct: float = 40.0
+    high_time_left_min: float = 20.0
+    high_piles_in_reach: int = 3
+    cars_per_pile: float = 7.6  # Source: paper 1, national ratio of January 2019
+    thin_evse_per_km2: float = 0.5
+    around_km: float = 3.0
+
+    # Chain (paper 2.3.2)
+    nearest_band_km: float = 0.2
+    farthest_band_share: float = 0.6  # of the remaining range
+    charge_rate_share: float = 0.2  # of the best average power among the candidates
+    distance_floor_km: float = 0.05
+
+    # One cost (seconds)
+    value_of_time_per_h: float = 30.0  # in the tariff's currency
+    retry_s: float = 900.0
+    score_s: float = 300.0  # tau
+    ranker_s: float = 180.0  # rho
+    load_s: float = 60.0
+
+    # Scores (steps 610-630)
+    travel_near_km: float = 0.3
+    travel_far_km: float = 2.0
+    travel_end_km: float = 10.0
+    late_per_min: float = 2.0
+    failure_weight: float = 0.3
+    failure_weight_rise: float = 0.3
+    failure_weight_half_days: float = 30.0
+
+    # Drive
+    walk_kmh: float = 4.5
+    eco_soc_pct: float = 10.0
+    eco_share: float = 0.85  # of the usual speed
+    drive_p90: float = 1.35  # times the median
+
+
+DEFAULT_RULES = Rules()

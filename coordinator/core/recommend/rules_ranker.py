@@ -1,0 +1,66 @@
+"""The ranker that needs no model: a fixed, readable utility over the feature rows.
+
+It answers when the trained ranker is missing, late, or gives a value that is not finite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.ports import ModelUnavailable, Ranker
+from coordinator.core.recommend.features import COLUMN, FEATURES
+
+Float32 = NDArray[np.float32]
+
+# Utility of one unit of a column; a minute of driving is worth -0.1.
+WEIGHTS: dict[str, float] = {
+    "drive_min": -0.10,
+    "wait_min": -0.15,
+    "charge_min": -0.02,
+    "price_per_session": -0.05,
+    "p_unusable": -4.0,
+    "detour_km": -0.05,
+    "destination_km": -0.2,
+    "visit_share": 1.5,
+    "status_free": 0.2,
+    "station_free_share": 0.3,
+    "equilibrium": -0.1,
+}
+
+_VECTOR: Float32 = np.zeros(len(FEATURES), dtype=np.float32)
+for _name, _weight in WEIGHTS.items():
+    _VECTOR[COLUMN[_name]] = _weight
+
+
+class RulesRanker:
+    """Implements `ports.Ranker` without a model."""
+
+    def scores(self, features: Float32) -> Float32:
+        """Utilities, shape (n,), larger is better; falls in wait, price and P(unusable)."""
+        utilities: Float32 = features @ _VECTOR
+        return utilities
+
+
+RULES_RANKER = RulesRanker()
+
+
+def scores_or_rules(ranker: Ranker | None, features: Float32) -> tuple[Float32, str]:
+    """Utilities and why the rules answered; the reason is empty when the model did."""
+    if ranker is None:
+        return RULES_RANKER.scores(features), "RANKER_MISSING"
+    try:
+        utilities = ranker.scores(features)
+    except ModelUnavailable:
+        return RULES_RANKER.scores(features), "RANKER_UNAVAILABLE"
+    # One sum finds any NaN and any infinity of one sign; two of both signs give NaN.
+    if not np.isfinite(utilities.sum()):
+        return RULES_RANKER.scores(features), "RANKER_NOT_FINITE"
+    return utilities, ""
+
+
+def shares(utilities: Float32) -> NDArray[np.float64]:
+    """Softmax over the candidates, shape (n,), sums to 1."""
+    powers = np.exp((utilities - utilities.max()).astype(np.float64))
+    share: NDArray[np.float64] = powers / powers.sum()
+    return share

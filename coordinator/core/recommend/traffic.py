@@ -1,0 +1,64 @@
+"""Load: traffic grade of the way and equilibrium of use (paper 2.3.2.3; Eq. 8).
+
+How fast the car gets there is in `eta.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.district import District
+from coordinator.core.recommend.candidates import Candidates
+
+Floats = NDArray[np.float64]
+
+_CLASS_BOUNDS_KW = np.array([12.0, 50.0, 150.0])  # slow AC, fast AC, DC, high-power DC
+_REFRESH_S = 10.0
+
+
+def equilibrium(district: District, candidates: Candidates, now_s: float) -> Floats:
+    """(served and promised today - mean of the power class) / mean, clipped to [-1, 2], shape (n,).
+
+    0 means as busy as the others of its class in the district.
+    """
+    power_class, mean = _classes(district, now_s)
+    usual = mean[power_class[candidates.evse]]
+    served = district.served_today[candidates.evse]
+    share = served / np.maximum(usual, 1e-9) - 1.0
+    known: Floats = np.where(usual > 0, np.minimum(share, 2.0), 0.0)
+    return known
+
+
+def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats]:
+    """Power class of every EVSE and mean use of each class, renewed every few seconds."""
+    power_class = district.derived.get("power_class")
+    if not isinstance(power_class, np.ndarray):
+        power_class = np.searchsorted(_CLASS_BOUNDS_KW, district.max_power_kw)
+        district.derived["power_class"] = power_class
+    kept = district.derived.get("class_mean")
+    if not isinstance(kept, tuple) or abs(now_s - kept[0]) > _REFRESH_S:
+        size = len(_CLASS_BOUNDS_KW) + 1
+        served = np.bincount(power_class, weights=district.served_today, minlength=size)
+        count = np.bincount(power_class, minlength=size)
+        kept = district.derived["class_mean"] = (now_s, served / np.maximum(count, 1))
+    return power_class, kept[1]
+
+
+def normalised(values: Floats) -> Floats:
+    """Min-max over the candidates, 0-1; equal values give 0."""
+    low, high = values.min(), values.max()
+    spread = high - low
+    scaled: Floats = (values - low) / spread if spread > 0 else np.zeros_like(values)
+    return scaled
+
+
+def integrated_factor(preference: Floats, load: Floats) -> Floats:
+    """I = score' + (1/L)', each normalised over the candidates. Source: paper Eq. (8).
+
+    Departs: Eq. (8) prints (L/1)', the text says reciprocal.
+
+    >>> integrated_factor(np.array([0.0, 5.0, 10.0]), np.array([1.0, 2.0, 4.0])).round(4).tolist()
+    [1.0, 0.8333, 1.0]
+    """
+    return normalised(preference) + normalised(1.0 / load)
