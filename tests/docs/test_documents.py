@@ -1,0 +1,104 @@
+"""What the documents promise exists: links, files, commands, Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "bench").glob("*.md")]
+)
+LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(?:#[^)]*)?\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(
+    r"`((?:proto|pilewise|edge_agent|coordinator|firmware_sim|city_sim|training|tests|bench|docs)"
+    r"/[\w./*-]*)`"
+)
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Code blocks of all documents, each with the document's name."""
+    return [
+        (path.name, text)
+        for path in DOCUMENTS
+        for kind, text in BLOCK.findall(path.read_text())
+        if kind == language
+    ]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_local_links_and_paths_lead_somewhere(path: Path) -> None:
+    """Every local link and every path in backquotes names a file of the project."""
+    text = path.read_text()
+    wanted = [path.parent / target for target in LINK.findall(text) if "://" not in target]
+    wanted += [ROOT / target for target in PATH.findall(text)]
+
+    missing = [str(target) for target in wanted if not any(target.parent.glob(target.name or "*"))]
+
+    assert missing == []
+
+
+def commands() -> list[str]:
+    """`pilewise` command lines of all documents."""
+    return sorted(
+        {
+            part.strip()
+            for _, text in blocks("sh")
+            for line in text.splitlines()
+            for part in line.split("#")[0].split("&&")
+            if part.strip().startswith("pilewise ")
+        }
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", commands())
+def test_documented_commands_and_options_exist(line: str) -> None:
+    """Each documented command answers --help and knows the options that it is shown with."""
+    words = shlex.split(line)[1:]
+    command = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
+    code = "from pilewise.cli import main; main()"
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *command, "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"COLUMNS": "200", "PATH": "", "PYTHONPATH": str(ROOT)},
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    for option in (word for word in words if word.startswith("-")):
+        assert option in ran.stdout
+
+
+def test_toml_in_the_documents_parses() -> None:
+    """Every TOML block is valid."""
+    for _, text in blocks("toml"):
+        tomllib.loads(text)
+
+
+def test_python_in_the_documents_compiles_and_imports() -> None:
+    """Every Python block parses, and what it imports from the product is there."""
+    for _, text in blocks("python"):
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pilewise"):
+                scope: dict[str, object] = {}
+                exec(compile(ast.Module([node], []), "document", "exec"), scope)
+
+
+def test_the_readme_carries_the_two_commands() -> None:
+    """The newcomer's two lines stand in the README word for word."""
+    text = (ROOT / "README.md").read_text()
+
+    assert 'pip install ".[all]" && pilewise demo' in text
+    assert "pip install tox && tox" in text
