@@ -17,6 +17,7 @@
         ├── ClockMismatch        LINK-010   agent and coordinator live in different times
         ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
         ├── NotFound             DATA-010   no such thing
+        ├── BundleRefused        MODEL-001  a model bundle is missing, changed or wrong
         └── ImportInvalid        IMP-001    problems of an imported file
 
 How each looks on the wire stands in `rpc/errors.py`.
@@ -139,6 +140,17 @@ class ImportInvalid(_Problems):
     """An imported file cannot be used."""
 
     code = "IMP-001"
+
+
+class BundleRefused(Permanent):
+    """A model bundle is missing, was changed, or does not fit this version; nothing was loaded."""
+
+    code = "MODEL-001"
+
+    def __init__(self, file: str, why: str, hint: str) -> None:
+        super().__init__(f"{file}: {why}")
+        self.file = file
+        self.hint = hint
 
 
 class DirectoryBusy(Permanent):

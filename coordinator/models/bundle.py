@@ -1,0 +1,211 @@
+"""A folder of models that is loaded whole or not at all.
+
+Every file is read once; what was hashed is what is loaded. A part must declare what its port asks
+for, contain nothing but standard operators and its own weights, and reproduce its golden outputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.ports import ModelUnavailable
+from coordinator.errors import BundleRefused
+from coordinator.models import failure, ranker
+from coordinator.models.failure import OnnxFailureModel
+from coordinator.models.manifest import FORMAT, Manifest, Part, Tensor
+from coordinator.models.onnx import OnnxModel
+from coordinator.models.onnx_file import NotOnnx, check
+from coordinator.models.ranker import OnnxRanker
+
+MANIFEST = "manifest.json"
+GOLDEN_TOLERANCE = 1e-5
+_MOST_BYTES = 16 * 1024 * 1024
+
+_MAKE_ANEW = "make it anew with `pilewise train all --out FOLDER`, or use the bundled one"
+_COPY_ANEW = "copy the bundle again; if you changed it on purpose, train it anew"
+
+# What each port asks of its part: inputs, outputs, schema of the columns.
+_ASKED: dict[str, tuple[list[Tensor], list[Tensor], str]] = {
+    ranker.PART: (ranker.INPUTS, ranker.OUTPUTS, ranker.SCHEMA_SHA256),
+    failure.PART: (failure.INPUTS, failure.OUTPUTS, failure.SCHEMA_SHA256),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PartInfo:
+    """Which model serves: the name of its part, the bundle's version, the hash of its file."""
+
+    name: str
+    version: str
+    sha256: str
+    schema_sha256: str
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Checked, loaded models; a part that the bundle does not have is None."""
+
+    path: Path
+    name: str
+    version: str
+    expires_at: datetime | None
+    parts: tuple[PartInfo, ...]
+    ranker: OnnxRanker | None
+    failure: OnnxFailureModel | None
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it should have been replaced by now; it still answers."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+def load(folder: Path, manifest_sha256: str | None = None) -> Bundle:
+    """The models of a folder, each checked by its golden batch.
+
+    `manifest_sha256` pins the manifest and with it every file. Raises `BundleRefused` naming the
+    file, what is wrong with it, and what to do.
+    """
+    content = _read(folder / MANIFEST)
+    if manifest_sha256 is not None and _sha256(content) != manifest_sha256:
+        raise _refused(folder / MANIFEST, "it is not the one this version came with", _COPY_ANEW)
+    manifest = _parse(folder / MANIFEST, content)
+    files = {name: _read(folder / name) for name in manifest.files}
+    for name, expected in manifest.files.items():
+        if _sha256(files[name]) != expected:
+            raise _refused(folder / name, f"its SHA-256 is not {expected[:12]}…", _COPY_ANEW)
+    models = {
+        name: _load_part(folder, name, part, files)
+        for name, part in manifest.parts.items()
+        if name in _ASKED
+    }
+    return Bundle(
+        path=folder,
+        name=manifest.name,
+        version=manifest.version,
+        expires_at=_expiry(folder / MANIFEST, manifest.expires_at),
+        parts=tuple(
+            PartInfo(
+                name,
+                manifest.version,
+                manifest.files[part.file],
+                part.schema_sha256,
+                dict(part.metrics),
+            )
+            for name, part in manifest.parts.items()
+            if name in models
+        ),
+        ranker=OnnxRanker(models[ranker.PART]) if ranker.PART in models else None,
+        failure=OnnxFailureModel(models[failure.PART]) if failure.PART in models else None,
+    )
+
+
+def _parse(path: Path, content: bytes) -> Manifest:
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise _refused(path, str(error), _MAKE_ANEW) from error
+    if manifest.format != FORMAT:
+        raise _refused(path, f"format {manifest.format}, this version reads {FORMAT}", _MAKE_ANEW)
+    for name, part in manifest.parts.items():
+        for file in (part.file, part.golden):
+            if file not in manifest.files:
+                raise _refused(path, f"part {name} names {file}, which has no hash", _MAKE_ANEW)
+    if not manifest.parts.keys() & _ASKED.keys():
+        known = ", ".join(sorted(_ASKED))
+        raise _refused(path, f"it has none of the parts {known}", _MAKE_ANEW)
+    return manifest
+
+
+def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> OnnxModel:
+    path = folder / part.file
+    inputs, outputs, schema = _ASKED[name]
+    if part.schema_sha256 != schema:
+        raise _refused(
+            path,
+            f"trained on columns {part.schema_sha256[:12]}…, this version has {schema[:12]}…",
+            _MAKE_ANEW,
+        )
+    try:
+        check(files[part.file])
+        model = OnnxModel(name, files[part.file])
+    except NotOnnx as error:
+        raise _refused(path, str(error), _MAKE_ANEW) from error
+    except Exception as error:
+        raise _refused(path, f"not loaded: {str(error).splitlines()[0]}", _MAKE_ANEW) from error
+    for asked, declared, found in (
+        (inputs, part.inputs, model.inputs),
+        (outputs, part.outputs, model.outputs),
+    ):
+        if asked != declared or asked != found:
+            seen = found if asked != found else declared
+            raise _refused(path, f"it has {_words(seen)}, asked is {_words(asked)}", _MAKE_ANEW)
+    _check_golden(folder / part.golden, model, part, files[part.golden])
+    return model
+
+
+def _check_golden(path: Path, model: OnnxModel, part: Part, content: bytes) -> None:
+    """Runs the golden batch; its outputs must be finite and within the tolerance."""
+    try:
+        golden = msgspec.json.decode(content, type=dict[str, Any])
+        feed = {tensor.name: _array(golden[tensor.name]) for tensor in part.inputs}
+        expected = _array(golden[part.outputs[0].name])
+    except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
+        raise _refused(path, f"not a golden batch: {error!r}", _MAKE_ANEW) from error
+    if expected.size == 0:
+        raise _refused(path, "the golden batch is empty", _MAKE_ANEW)
+    try:
+        seen = model.finite(feed)
+    except ModelUnavailable as error:
+        raise _refused(path, error.why, _MAKE_ANEW) from error
+    if seen.shape != expected.shape or not np.allclose(
+        seen, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
+    ):
+        raise _refused(path, "the model does not reproduce its golden batch", _MAKE_ANEW)
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file of bearable size; links are not followed."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(path, "not a regular file", _COPY_ANEW)
+        if status.st_size > _MOST_BYTES:
+            raise _refused(path, f"larger than {_MOST_BYTES // 2**20} MiB", _MAKE_ANEW)
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise _refused(path, why, _COPY_ANEW) from error
+
+
+def _expiry(path: Path, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise _refused(path, f"expires_at {text!r} is not an instant", _MAKE_ANEW) from error
+
+
+def _array(values: Any) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _words(tensors: list[Tensor]) -> str:
+    return ", ".join(f"{t.name} {t.dtype}{t.shape}" for t in tensors) or "nothing"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _refused(path: Path, why: str, hint: str) -> BundleRefused:
+    return BundleRefused(str(path), why, hint)
