@@ -1,0 +1,109 @@
+"""The telemetry store in memory, for simulations and tests: the same contract, gone at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coordinator.core.history import Session
+from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.report import LostRun, Refusal
+from coordinator.errors import StoreClosed
+from coordinator.usecases.telemetry import (
+    IngestGroup,
+    Road,
+    Snapshot,
+    Spool,
+    SpoolCount,
+    StateRow,
+    StoredBatch,
+)
+
+
+class MemoryTelemetry:
+    """`TelemetryStore` that keeps everything in dictionaries."""
+
+    def __init__(self) -> None:
+        self.batches: list[StoredBatch] = []
+        self.gaps: list[tuple[str, LostRun]] = []
+        self.refusals: list[tuple[str, Refusal]] = []
+        self.sessions: dict[tuple[str, float], Session] = {}
+        self._spools: dict[str, Spool] = {}
+        self._states: dict[str, StateRow] = {}
+        self._stations: dict[str, Station] = {}
+        self._tariffs: dict[str, Tariff] = {}
+        self._users: dict[str, User] = {}
+        self._roads: dict[tuple[str, str], Road] = {}
+        self._owners: dict[str, str] = {}
+        self._closed = False
+
+    def load(self) -> Snapshot:
+        """Everything kept so far."""
+        return Snapshot(
+            stations=list(self._stations.values()),
+            tariffs=list(self._tariffs.values()),
+            users=list(self._users.values()),
+            roads=list(self._roads.values()),
+            owners=dict(self._owners),
+            spools={spool_id: spool.copy() for spool_id, spool in self._spools.items()},
+            states=list(self._states.values()),
+        )
+
+    async def commit(self, group: IngestGroup) -> None:
+        """Keeps a whole group."""
+        self._check_open()
+        self.batches += group.batches
+        self.gaps += group.gaps
+        self.refusals += group.refusals
+        self._spools.update({s.spool_id: s.copy() for s in group.spools.values()})
+        self._states.update({row[0]: row for row in group.states})
+        self.sessions.update({(s.evse_id, s.started_at_s): s for s in group.sessions})
+
+    async def put_stations(self, stations: Sequence[Station]) -> None:
+        """Adds or replaces stations."""
+        self._check_open()
+        self._stations.update({station.station_id: station for station in stations})
+
+    async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
+        """Adds or replaces tariffs."""
+        self._check_open()
+        self._tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+
+    async def put_users(self, users: Sequence[User]) -> None:
+        """Adds or replaces users."""
+        self._check_open()
+        self._users.update({user.user_id: user for user in users})
+
+    async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
+        """Adds edges, or replaces all."""
+        self._check_open()
+        if replace:
+            self._roads.clear()
+        self._roads.update({(road.from_node, road.to_node): road for road in roads})
+
+    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from now on."""
+        self._check_open()
+        self._owners.update(owners)
+
+    async def count_spools(self, agent_id: str) -> list[SpoolCount]:
+        """What is kept of an agent, counted now."""
+        return [
+            SpoolCount(
+                spool.spool_id,
+                agent_id,
+                spool.settled.copy(),
+                sum(b.record_count for b in self.batches if b.spool_id == spool.spool_id),
+                sum(g.last - g.first + 1 for s, g in self.gaps if s == spool.spool_id),
+                sum(s == spool.spool_id for s, _ in self.refusals),
+            )
+            for spool in sorted(self._spools.values(), key=lambda s: s.spool_id)
+            if spool.agent_id == agent_id
+        ]
+
+    async def close(self) -> None:
+        """Takes no more work."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("memory")

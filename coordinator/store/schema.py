@@ -1,0 +1,94 @@
+"""Tables of telemetry.db and how they came to be; claims keep their own file and their own tables.
+
+spool ──┬── batch      rows as received: one row a batch, never one a record
+        ├── gap        record numbers lost for good
+        └── refusal    rows refused, with code
+evse_state             the newest picture of each EVSE and what its rows have taught
+session                a car at an EVSE, from plug-in to plug-out
+agent_pile             who speaks for a pile, since when, until when
+station tariff user road   as imported, one JSON document each
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlite_utils import Migrations
+
+from coordinator.usecases.telemetry import STATE_COLUMNS
+
+telemetry = Migrations("telemetry")
+
+DOCUMENTS = ("station", "tariff", "user", "road")
+
+
+def _readings(db: Any) -> None:
+    """Batches, what is settled of their spools, and the newest states."""
+    db["spool"].create(
+        {"spool_id": str, "agent_id": str, "settled": str, "updated_at_ms": int}, pk="spool_id"
+    )
+    # The payload comes last, so that counting does not read it.
+    db["batch"].create(
+        {
+            "batch": int,
+            "spool_id": str,
+            "first_seq": int,
+            "last_seq": int,
+            "record_count": int,
+            "received_at_ms": int,
+            "payload": bytes,
+        },
+        pk="batch",
+    )
+    db["gap"].create(
+        {
+            "gap": int,
+            "spool_id": str,
+            "first_seq": int,
+            "last_seq": int,
+            "reason": str,
+            "from_at_ms": int,
+            "to_at_ms": int,
+        },
+        pk="gap",
+    )
+    db["refusal"].create(
+        {
+            "refusal": int,
+            "spool_id": str,
+            "record_seq": int,
+            "code": str,
+            "field": str,
+            "message": str,
+            "received_at_ms": int,
+        },
+        pk="refusal",
+    )
+    db["evse_state"].create(dict(STATE_COLUMNS), pk="evse_id")
+    db["session"].create(
+        {
+            "evse_id": str,
+            "started_at_s": float,
+            "start_energy_kwh": float,
+            "start_soc_pct": float,
+            "ended_at_s": float,
+            "energy_kwh": float,
+            "end_soc_pct": float,
+            "ended_by_fault": int,
+        },
+        pk=("evse_id", "started_at_s"),
+    )
+
+
+def _lists(db: Any) -> None:
+    """Owners, and what operators import."""
+    db["agent_pile"].create(
+        {"pile_id": str, "agent_id": str, "valid_from_s": float, "valid_to_s": float},
+        pk=("pile_id", "valid_from_s"),
+    )
+    for name in DOCUMENTS:
+        db[name].create({"key": str, "body": bytes}, pk="key")
+
+
+for _name, _migration in (("0001_readings", _readings), ("0002_lists", _lists)):
+    telemetry(name=_name)(_migration)

@@ -1,0 +1,239 @@
+"""The telemetry store in one SQLite file, written by one thread."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.ranges import Ranges
+from coordinator.errors import StoreUnavailable
+from coordinator.store import schema
+from coordinator.store.database import open_reader
+from coordinator.store.writer import Connection, RowStatement, Writer
+from coordinator.usecases.telemetry import (
+    STATE_COLUMNS,
+    IngestGroup,
+    Road,
+    Snapshot,
+    Spool,
+    SpoolCount,
+)
+
+T = TypeVar("T")
+
+_STATE = tuple(name for name, _ in STATE_COLUMNS)
+
+_BATCH = RowStatement(
+    "INSERT INTO batch (spool_id, first_seq, last_seq, record_count, received_at_ms, payload)", 6
+)
+_SPOOL = RowStatement(
+    "INSERT INTO spool (spool_id, agent_id, settled, updated_at_ms)",
+    4,
+    "ON CONFLICT (spool_id) DO UPDATE SET"
+    " settled = excluded.settled, updated_at_ms = excluded.updated_at_ms",
+)
+_GAP = RowStatement(
+    "INSERT INTO gap (spool_id, first_seq, last_seq, reason, from_at_ms, to_at_ms)", 6
+)
+_REFUSAL = RowStatement(
+    "INSERT INTO refusal (spool_id, record_seq, code, field, message, received_at_ms)", 6
+)
+_EVSE_STATE = RowStatement(f"INSERT OR REPLACE INTO evse_state ({', '.join(_STATE)})", len(_STATE))
+_SESSION = RowStatement(
+    "INSERT OR REPLACE INTO session (evse_id, started_at_s, start_energy_kwh, start_soc_pct,"
+    " ended_at_s, energy_kwh, end_soc_pct, ended_by_fault)",
+    8,
+)
+_DOCUMENT = {
+    name: RowStatement(f'INSERT OR REPLACE INTO "{name}" (key, body)', 2)
+    for name in schema.DOCUMENTS
+}
+
+_COUNT_SPOOLS = """
+SELECT spool_id, settled,
+  (SELECT coalesce(sum(record_count), 0) FROM batch WHERE batch.spool_id = spool.spool_id),
+  (SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM gap WHERE gap.spool_id = spool.spool_id),
+  (SELECT count(*) FROM refusal WHERE refusal.spool_id = spool.spool_id)
+FROM spool WHERE agent_id = ? ORDER BY spool_id
+"""
+
+
+class SqliteTelemetry:
+    """`TelemetryStore` in `telemetry.db`; the caller owns the directory (`DirectoryLock`)."""
+
+    def __init__(self, directory: Path) -> None:
+        """Opens or makes the file; raises `StoreTooNew` or `StoreUnavailable`."""
+        self._path = directory / "telemetry.db"
+        self._writer = Writer(self._path, schema.telemetry)
+
+    def load(self) -> Snapshot:
+        """Everything, before the first write."""
+        db = self._writer.database
+        try:
+            return Snapshot(
+                stations=_documents(db, "station", Station),
+                tariffs=_documents(db, "tariff", Tariff),
+                users=_documents(db, "user", User),
+                roads=_documents(db, "road", Road),
+                owners=dict(
+                    db.execute("SELECT pile_id, agent_id FROM agent_pile WHERE valid_to_s IS NULL")
+                ),
+                spools={
+                    spool_id: Spool(spool_id, agent_id, _ranges(settled))
+                    for spool_id, agent_id, settled in db.execute(
+                        "SELECT spool_id, agent_id, settled FROM spool"
+                    )
+                },
+                states=db.execute(f"SELECT {', '.join(_STATE)} FROM evse_state").fetchall(),
+            )
+        except sqlite3.Error as error:
+            raise StoreUnavailable(self._path.name, str(error)) from error
+
+    async def commit(self, group: IngestGroup) -> None:
+        """Stores a whole group in one transaction."""
+        await self._writer.submit(lambda connection: _write(connection, group))
+
+    async def put_stations(self, stations: Sequence[Station]) -> None:
+        """Adds or replaces stations."""
+        await self._put("station", [(s.station_id, msgspec.json.encode(s)) for s in stations])
+
+    async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
+        """Adds or replaces tariffs."""
+        await self._put("tariff", [(t.tariff_id, msgspec.json.encode(t)) for t in tariffs])
+
+    async def put_users(self, users: Sequence[User]) -> None:
+        """Adds or replaces users."""
+        await self._put("user", [(u.user_id, msgspec.json.encode(u)) for u in users])
+
+    async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
+        """Adds edges, or replaces all."""
+        rows = [(f"{r.from_node}>{r.to_node}", msgspec.json.encode(r)) for r in roads]
+        await self._put("road", rows, replace)
+
+    async def _put(
+        self, table: str, rows: Sequence[tuple[str, bytes]], replace: bool = False
+    ) -> None:
+        def write(connection: Connection) -> None:
+            if replace:
+                connection.execute(f'DELETE FROM "{table}"')
+            _DOCUMENT[table].run(connection, rows)
+
+        await self._writer.submit(write)
+
+    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from now on; the former's time ends."""
+        former = [(at_s, pile_id) for pile_id in owners]
+        latter = [(pile_id, agent_id, at_s) for pile_id, agent_id in owners.items()]
+
+        def write(connection: Connection) -> None:
+            connection.executemany(
+                "UPDATE agent_pile SET valid_to_s = ? WHERE pile_id = ? AND valid_to_s IS NULL",
+                former,
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO agent_pile (pile_id, agent_id, valid_from_s)"
+                " VALUES (?, ?, ?)",
+                latter,
+            )
+
+        await self._writer.submit(write)
+
+    async def count_spools(self, agent_id: str) -> list[SpoolCount]:
+        """What is stored of an agent, counted now."""
+        rows = await self._read(lambda db: db.execute(_COUNT_SPOOLS, [agent_id]).fetchall())
+        return [
+            SpoolCount(spool_id, agent_id, _ranges(settled), records, gaps, refused)
+            for spool_id, settled, records, gaps, refused in rows
+        ]
+
+    async def _read(self, query: Callable[[Any], T]) -> T:
+        """The result of a query on a connection of its own, off the event loop."""
+
+        def run() -> T:
+            db = open_reader(self._path)
+            try:
+                return query(db)
+            except sqlite3.Error as error:
+                raise StoreUnavailable(self._path.name, str(error)) from error
+            finally:
+                db.conn.close()
+
+        return await asyncio.to_thread(run)
+
+    async def close(self) -> None:
+        """Returns when everything is durable and the file is closed."""
+        await self._writer.close()
+
+
+def _write(connection: Connection, group: IngestGroup) -> None:
+    """Everything of a group; runs on the writer's thread inside its transaction."""
+    at_ms = group.received_at_ms
+    _BATCH.run(
+        connection,
+        [
+            (b.spool_id, b.first_seq, b.last_seq, b.record_count, b.received_at_ms, b.payload)
+            for b in group.batches
+        ],
+    )
+    _SPOOL.run(
+        connection,
+        [
+            (spool.spool_id, spool.agent_id, _text(spool.settled), at_ms)
+            for spool in group.spools.values()
+        ],
+    )
+    _EVSE_STATE.run(connection, group.states)
+    if group.gaps:
+        _GAP.run(
+            connection,
+            [
+                (spool_id, gap.first, gap.last, gap.reason, gap.from_at_ms, gap.to_at_ms)
+                for spool_id, gap in group.gaps
+            ],
+        )
+    if group.refusals:
+        _REFUSAL.run(
+            connection,
+            [
+                (spool_id, r.record_seq, r.code, r.field, r.message, at_ms)
+                for spool_id, r in group.refusals
+            ],
+        )
+    if group.sessions:
+        _SESSION.run(
+            connection,
+            [
+                (
+                    s.evse_id,
+                    s.started_at_s,
+                    s.start_energy_kwh,
+                    s.start_soc_pct,
+                    s.ended_at_s,
+                    s.energy_kwh,
+                    s.end_soc_pct,
+                    int(s.ended_by_fault),
+                )
+                for s in group.sessions
+            ],
+        )
+
+
+def _documents(db: Any, table: str, kind: type[T]) -> list[T]:
+    decoder = msgspec.json.Decoder(kind)
+    rows = db.execute(f'SELECT body FROM "{table}" ORDER BY rowid')
+    return [decoder.decode(body) for (body,) in rows]
+
+
+def _text(settled: Ranges) -> str:
+    return " ".join(f"{first}-{last}" for first, last in settled.runs())
+
+
+def _ranges(text: str) -> Ranges:
+    runs = (run.split("-") for run in text.split())
+    return Ranges((int(first), int(last)) for first, last in runs)

@@ -1,0 +1,1 @@
+"""What the coordinator does, step by step; clocks and stores are injected."""

@@ -1,0 +1,178 @@
+"""Which stations and piles there are, and which agent speaks for each.
+
+Imports say where stations are; agents add the facts of their piles, and stations nobody imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from coordinator.core.district import District
+from coordinator.core.pile import Pile, Station
+from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE
+from coordinator.usecases.events import Events
+from coordinator.usecases.telemetry import TelemetryStore
+
+
+class Inventory:
+    """The district's lists and owners; what changes them is durable before it shows.
+
+    `changing` is held while the layout of the district's columns must not move.
+    """
+
+    def __init__(
+        self,
+        district: District,
+        store: TelemetryStore,
+        events: Events,
+        now_s: Callable[[], float],
+        *,
+        agent_open: bool,
+        owners: dict[str, str],
+    ) -> None:
+        self.district = district
+        self.changing = asyncio.Lock()
+        self.version = 0  # rises with every change of layout or owners
+        self._store = store
+        self._events = events
+        self._now_s = now_s
+        self._agent_open = agent_open
+        self._owners = owners
+
+    def owner_of(self, pile_id: str) -> str:
+        """The agent that speaks for a pile; empty if nobody does."""
+        return self._owners.get(pile_id, "")
+
+    def speaker_of(self, evse_id: str) -> str:
+        """The agent that speaks for an EVSE; empty if nobody does."""
+        row = self.district.row.get(evse_id)
+        if row is None:
+            return ""
+        return self.owner_of(self.district.piles[self.district.pile[row]].pile_id)
+
+    def piles_of(self, agent_id: str) -> list[str]:
+        """Piles that an agent speaks for."""
+        return sorted(pile for pile, owner in self._owners.items() if owner == agent_id)
+
+    def lookup_for(self, agent_id: str) -> Callable[[str], int]:
+        """From an EVSE id to its row, or why this agent may not report it (`core/report.py`)."""
+        rows, district, owners = self.district.row, self.district, self._owners
+        known: dict[str, int] = {}
+
+        def lookup(evse_id: str) -> int:
+            found = known.get(evse_id)
+            if found is None:
+                row = rows.get(evse_id)
+                if row is None:
+                    found = UNKNOWN_EVSE
+                else:
+                    pile_id = district.piles[district.pile[row]].pile_id
+                    found = row if owners.get(pile_id) == agent_id else FOREIGN_EVSE
+                known[evse_id] = found
+            return found
+
+        return lookup
+
+    async def put_stations(self, stations: Sequence[Station]) -> None:
+        """Adds or replaces stations; facts that agents gave of piles kept in them stay."""
+        async with self.changing:
+            merged = [self._with_known_piles(station) for station in stations]
+            await self._store.put_stations(merged)
+            self.district.put_stations(merged)
+            self.version += 1
+
+    def _with_known_piles(self, station: Station) -> Station:
+        """The station with the piles that an agent added to it and the import does not know."""
+        row = self.district.station_row.get(station.station_id)
+        if row is None:
+            return station
+        named = {pile.pile_id for pile in station.piles}
+        kept = [p for p in self.district.stations[row].piles if p.pile_id not in named]
+        added = tuple(pile for pile in kept if pile.sources.get("station") == "agent")
+        return replace(station, piles=station.piles + added) if added else station
+
+    async def assign(self, owners: dict[str, str]) -> None:
+        """Says which agent speaks for each of these piles from now on."""
+        async with self.changing:
+            await self._store.put_owners(owners, self._now_s())
+            self._owners.update(owners)
+            self.version += 1
+
+    async def introduce(self, agent_id: str, piles: Iterable[Pile]) -> None:
+        """Takes in what an agent says of its piles; piles of others are left alone.
+
+        A pile without an owner is taken if the district is open to agents. A pile that no import
+        knows gets the station it names, or one of its own at its position; without either it
+        cannot be placed, which is said.
+        """
+        async with self.changing:
+            taken: dict[str, str] = {}
+            touched: dict[str, Station] = {}
+            for pile in piles:
+                owner = self._owners.get(pile.pile_id) or taken.get(pile.pile_id)
+                if owner is None and self._agent_open:
+                    owner = taken[pile.pile_id] = agent_id
+                if owner != agent_id:
+                    self._events.add(
+                        "foreign_pile",
+                        f"agent {agent_id} brings pile {pile.pile_id}, which is not its own",
+                        facts={"agent_id": agent_id, "pile_id": pile.pile_id},
+                    )
+                    continue
+                self._place(agent_id, pile, touched)
+            if taken:
+                await self._store.put_owners(taken, self._now_s())
+                self._owners.update(taken)
+            if touched:
+                await self._store.put_stations(list(touched.values()))
+                self.district.put_stations(touched.values())
+            if taken or touched:
+                self.version += 1
+
+    def _place(self, agent_id: str, pile: Pile, touched: dict[str, Station]) -> None:
+        """Puts the pile into its station, among those touched, if that changes anything."""
+        known = self.district.pile_row.get(pile.pile_id)
+        if known is not None:
+            pile = _with_facts(self.district.piles[known], pile)
+        station_id = pile.station_id or f"{agent_id}-{pile.pile_id}"[:64]
+        station = touched.get(station_id) or self._station(station_id)
+        if station is None:
+            if pile.latitude_deg is None or pile.longitude_deg is None:
+                self._events.add(
+                    "pile_unplaced",
+                    f"pile {pile.pile_id} has neither a known station nor a position",
+                    facts={"agent_id": agent_id, "pile_id": pile.pile_id},
+                )
+                return
+            name = pile.label or station_id
+            station = Station(station_id, name, pile.latitude_deg, pile.longitude_deg)
+        if known is None:
+            pile = replace(
+                pile, station_id=station_id, sources={**pile.sources, "station": "agent"}
+            )
+        others = tuple(p for p in station.piles if p.pile_id != pile.pile_id)
+        if len(others) < len(station.piles) and pile in station.piles:
+            return
+        order = {p.pile_id: i for i, p in enumerate(station.piles)}
+        piles = sorted((*others, pile), key=lambda p: order.get(p.pile_id, len(order)))
+        touched[station_id] = replace(station, piles=tuple(piles))
+
+    def _station(self, station_id: str) -> Station | None:
+        row = self.district.station_row.get(station_id)
+        return None if row is None else self.district.stations[row]
+
+
+_FACTS = ("label", "maker", "model", "serial", "firmware", "commissioned_at_s")
+
+
+def _with_facts(known: Pile, said: Pile) -> Pile:
+    """The known pile with what its agent says of the device; its station stays."""
+    told = {name: getattr(said, name) for name in _FACTS if getattr(said, name)}
+    # The agent sees the hardware: its EVSEs replace assumed ones, others are only added.
+    named = {evse.evse_id for evse in said.evses}
+    evses = said.evses + tuple(e for e in known.evses if e.evse_id not in named)
+    if not said.evses:
+        evses = known.evses
+    return replace(known, **told, evses=evses, sources={**known.sources, **said.sources})

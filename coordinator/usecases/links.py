@@ -1,0 +1,189 @@
+"""The open streams of agents: what waits to be said on each, and directives with their answers.
+
+How a stream looks on the wire stands in `rpc/edge.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import uuid_utils
+
+from coordinator.core.report import Refusal
+from coordinator.errors import AgentOffline, DirectiveUnanswered, Overloaded
+
+OUTBOX_LIMIT = 256
+
+
+class Outcome(IntEnum):
+    """How a directive ended, numbered as on the wire."""
+
+    UNSPECIFIED = 0
+    DONE = 1
+    DONE_SOFTLY = 2
+    REFUSED = 3
+    FENCED = 4
+    TIMED_OUT = 5
+    UNSUPPORTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PollNow:
+    """Read the pile at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Keep an EVSE for a driver, for so many seconds from receipt; no token means softly."""
+
+    claim_id: str
+    duration_s: float
+    id_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Keep it for so many seconds from receipt."""
+
+    claim_id: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop keeping it."""
+
+    claim_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAvailability:
+    """Take an EVSE in or out of service."""
+
+    operative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPeriod:
+    """Change the reading period."""
+
+    period_s: float
+
+
+Action = PollNow | Reserve | Extend | Cancel | SetAvailability | SetPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """Something to do at an EVSE; `fence` orders reserve, extend and cancel."""
+
+    evse_id: str
+    action: Action
+    fence: int = 0
+    directive_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveResult:
+    """What became of a directive."""
+
+    directive_id: str
+    outcome: Outcome
+    message: str = ""
+    frames: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class Link:
+    """One open stream of an agent. The stream's sender empties it when `wake` is set."""
+
+    agent_id: str
+    software_version: str = ""
+    clock_skew_s: float = 0.0
+    spool_depth: int = 0
+    last_heard_link_s: float = 0.0
+    # Spools with news for the agent, and the rows refused since the last ack.
+    acks: dict[str, list[Refusal]] = field(default_factory=dict)
+    directives: list[Directive] = field(default_factory=list)
+    closing: str = ""  # why the stream must end; empty means it goes on
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting_batches: int = 0  # taken from the stream and not yet acked
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def acknowledge(self, spool_id: str, refusals: list[Refusal]) -> None:
+        """Has an ack of this spool sent soon; acks that wait melt into one."""
+        self.acks.setdefault(spool_id, []).extend(refusals)
+        self.wake.set()
+
+    def close(self, why: str) -> None:
+        """Has the stream ended with a GoAway that says why."""
+        self.closing = self.closing or why
+        self.wake.set()
+        self.room.set()
+
+
+class AgentLinks:
+    """All open links, one an agent, and the directives whose answers are awaited."""
+
+    def __init__(self, speaker_of: Callable[[str], str]) -> None:
+        self._speaker_of = speaker_of
+        self._links: dict[str, Link] = {}
+        self._answers: dict[str, tuple[str, asyncio.Future[DirectiveResult]]] = {}
+
+    @property
+    def open(self) -> Mapping[str, Link]:
+        """Agent to its open link."""
+        return self._links
+
+    def admit(self, link: Link) -> bool:
+        """Takes a new stream of an agent; an older one is closed. Says whether there was one."""
+        older = self._links.get(link.agent_id)
+        if older is not None:
+            older.close("DISPLACED")
+        self._links[link.agent_id] = link
+        return older is not None
+
+    def dismiss(self, link: Link) -> bool:
+        """Forgets a stream that ended; says whether it was the agent's present one."""
+        if self._links.get(link.agent_id) is not link:
+            return False
+        del self._links[link.agent_id]
+        return True
+
+    async def send(
+        self, evse_id: str, directive: Directive, timeout_s: float = 5.0
+    ) -> DirectiveResult:
+        """What the agent says became of the directive.
+
+        Raises `AgentOffline`, `Overloaded`, or `DirectiveUnanswered` after `timeout_s`.
+        """
+        agent_id = self._speaker_of(evse_id)
+        link = self._links.get(agent_id)
+        if link is None or link.closing:
+            raise AgentOffline(evse_id, agent_id)
+        if len(link.directives) >= OUTBOX_LIMIT:
+            raise Overloaded(f"directives to {agent_id}", len(link.directives), OUTBOX_LIMIT)
+        answer: asyncio.Future[DirectiveResult] = asyncio.get_running_loop().create_future()
+        self._answers[directive.directive_id] = (agent_id, answer)
+        link.directives.append(directive)
+        link.wake.set()
+        try:
+            return await asyncio.wait_for(answer, timeout_s)
+        except TimeoutError as error:
+            raise DirectiveUnanswered(evse_id, timeout_s) from error
+        finally:
+            self._answers.pop(directive.directive_id, None)
+
+    def answered(self, agent_id: str, result: DirectiveResult) -> None:
+        """Hands a result to who waits for it; only the agent that was asked may answer."""
+        expected, answer = self._answers.get(result.directive_id, ("", None))
+        if answer is not None and expected == agent_id and not answer.done():
+            answer.set_result(result)
+
+    def close_all(self, why: str) -> None:
+        """Has every stream ended with a GoAway."""
+        for link in self._links.values():
+            link.close(why)

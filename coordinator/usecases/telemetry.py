@@ -1,0 +1,166 @@
+"""What the use cases ask of the telemetry store, and the values that pass between them.
+
+Engines: `store/sqlite.py` and `store/memory.py`; one conformance test holds for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from coordinator.core.history import Session
+from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.ranges import Ranges
+from coordinator.core.report import LostRun, Refusal
+
+# Columns of a state row, in order: the picture of one EVSE and what its rows have taught.
+STATE_COLUMNS: tuple[tuple[str, type], ...] = (
+    ("evse_id", str),
+    ("status", int),
+    ("source", int),
+    ("bay", int),
+    ("queue_length", int),
+    ("observed_at_s", float),
+    ("changed_at_s", float),
+    ("heard_at_s", float),  # system time, so that it outlives the process
+    ("power_kw", float),
+    ("energy_kwh", float),
+    ("soc_pct", float),
+    ("fault_code", str),
+    ("exposure_days", float),
+    ("charging_s", float),
+    ("fault_count", int),
+    ("session_count", int),
+    ("last_success_at_s", float),
+    ("down", int),
+    ("last_up_at_s", float),
+    ("session_started_at_s", float),  # NULL where no car charges
+    ("session_start_energy_kwh", float),
+    ("session_start_soc_pct", float),
+)
+StateRow = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """Rows as received, or as cut anew, with the record numbers they carry."""
+
+    spool_id: str
+    first_seq: int
+    last_seq: int
+    received_at_ms: int
+    payload: bytes
+
+    @property
+    def record_count(self) -> int:
+        """Rows in it."""
+        return self.last_seq - self.first_seq + 1
+
+
+@dataclass(slots=True)
+class Spool:
+    """What is settled of one spool: stored, refused or lost."""
+
+    spool_id: str
+    agent_id: str
+    settled: Ranges = field(default_factory=Ranges)
+
+    def copy(self) -> Spool:
+        """The same, to be changed apart."""
+        return Spool(self.spool_id, self.agent_id, self.settled.copy())
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolCount:
+    """Counted in the store: rows stored, numbers lost by gaps, rows refused."""
+
+    spool_id: str
+    agent_id: str
+    settled: Ranges
+    record_count: int
+    gap_count: int
+    rejected_count: int
+
+
+@dataclass(slots=True)
+class IngestGroup:
+    """Everything that one commit makes durable, or nothing of it."""
+
+    received_at_ms: int = 0
+    batches: list[StoredBatch] = field(default_factory=list)
+    spools: dict[str, Spool] = field(default_factory=dict)
+    gaps: list[tuple[str, LostRun]] = field(default_factory=list)
+    refusals: list[tuple[str, Refusal]] = field(default_factory=list)
+    states: list[StateRow] = field(default_factory=list)
+    sessions: Sequence[Session] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """One edge of the road graph."""
+
+    from_node: str
+    to_node: str
+    from_position: tuple[float, float]
+    to_position: tuple[float, float]
+    length_km: float
+    free_speed_kmh: float
+    grade_by_hour: tuple[float, ...] = ()
+    two_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a coordinator knows when it starts."""
+
+    stations: list[Station]
+    tariffs: list[Tariff]
+    users: list[User]
+    roads: list[Road]
+    owners: dict[str, str]  # pile to agent
+    spools: dict[str, Spool]
+    states: list[StateRow]
+
+
+class TelemetryStore(Protocol):
+    """Durable memory of readings and of the district's lists. Every method is durable on return.
+
+    Raises `StoreUnavailable` if the disk refuses, `StoreClosed` after `close`.
+    """
+
+    def load(self) -> Snapshot:
+        """Everything, before the first write."""
+        ...
+
+    async def commit(self, group: IngestGroup) -> None:
+        """Stores a whole group in one transaction."""
+        ...
+
+    async def put_stations(self, stations: Sequence[Station]) -> None:
+        """Adds or replaces stations."""
+        ...
+
+    async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
+        """Adds or replaces tariffs."""
+        ...
+
+    async def put_users(self, users: Sequence[User]) -> None:
+        """Adds or replaces users."""
+        ...
+
+    async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
+        """Adds edges, or replaces all."""
+        ...
+
+    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from now on; the former's time ends."""
+        ...
+
+    async def count_spools(self, agent_id: str) -> list[SpoolCount]:
+        """What is stored of an agent, counted now."""
+        ...
+
+    async def close(self) -> None:
+        """Returns when everything is durable and the files are closed."""
+        ...
