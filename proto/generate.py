@@ -1,6 +1,6 @@
 """Writes the generated contract `pilewise/v1` from the sources beside this file.
 
-Run it with `tox -e proto`, which holds the compiler to the oldest version that the product
+Run it with `tox -e generate`, which holds the compiler to the oldest version that the product
 supports, so that the generated code also runs on the newest. `--check` writes nothing and exits 1
 where the committed code differs.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "proto"
 TARGET = ROOT / "pilewise" / "v1"
-INIT = '"""Generated from `proto/pilewise/v1`; change the sources and run `tox -e proto`."""\n'
+INIT = '"""Generated from `proto/pilewise/v1`; change the sources and run `tox -e generate`."""\n'
 
 
 def generate(into: Path) -> list[Path]:
@@ -66,7 +66,7 @@ def main() -> int:
         ]
         if check:
             for path in [*stale, *changed]:
-                print(f"pilewise/v1/{path.name} is out of step with proto/; run tox -e proto")
+                print(f"pilewise/v1/{path.name} is out of step with proto/; run tox -e generate")
             return 1 if stale or changed else 0
         TARGET.mkdir(parents=True, exist_ok=True)
         for path in stale:

@@ -1,1 +1,1 @@
-"""Generated from `proto/pilewise/v1`; change the sources and run `tox -e proto`."""
+"""Generated from `proto/pilewise/v1`; change the sources and run `tox -e generate`."""
