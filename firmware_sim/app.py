@@ -16,6 +16,8 @@ from firmware_sim.bench.service import Bench
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.config_tables import ClockTable, SimConfig
 from firmware_sim.faces.modbus import ModbusFace, watch_masters
+from firmware_sim.faces.mqtt import BaySensors
+from firmware_sim.faces.ocpp16.face import OcppFace
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +55,13 @@ class Simulator:
             for pile in config.piles
             if pile.table.face == "modbus"
         }
+        self._ocpp = {
+            pile.spec.pile_id: OcppFace(
+                self.fleet, pile, config.ocpp, self.clock.now_ms, seed=config.sim.seed
+            )
+            for pile in config.piles
+            if pile.table.face == "ocpp16"
+        }
         self._addresses: dict[str, tuple[str, str]] = {
             pile.spec.pile_id: ("ocpp16", pile.table.url)
             for pile in config.piles
@@ -61,6 +70,12 @@ class Simulator:
         self._bench = BenchServer(
             Bench(self.fleet, self.clock, self._addresses, self._modbus), config.sim.bench
         )
+        self._sensors: BaySensors | None = None
+        if config.mqtt is not None:
+            watched = [p.spec.pile_id for p in config.piles if p.table.bay_sensor]
+            self._sensors = BaySensors(
+                self.fleet, watched, config.mqtt, self.clock.now_ms, seed=config.sim.seed
+            )
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[dict[str, Any]], None]) -> None:
         """Serves until `stop` is set; tells `on_ready` the addresses once all are bound.
@@ -109,6 +124,10 @@ class Simulator:
         if self._modbus:
             watchdogs = watch_masters(self._modbus.values())
             tasks.append(group.create_task(watchdogs, name="firmware_sim:watchdogs"))
+        for pile_id, face in self._ocpp.items():
+            tasks.append(group.create_task(face.run(), name=f"firmware_sim:ocpp16 {pile_id}"))
+        if self._sensors is not None:
+            tasks.append(group.create_task(self._sensors.run(), name="firmware_sim:bay sensors"))
         return tasks
 
     async def _tick(self, clock: LiveClock) -> None:

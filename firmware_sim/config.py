@@ -5,6 +5,7 @@ Reading files and finding lines is in `toml_file.py`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -154,7 +155,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         supply=supply,
         evse_count=table.connectors,
         local_auth=table.face == "modbus",
-        serial=table.pile_id[:25],
+        serial=hashlib.sha256(table.pile_id.encode()).hexdigest()[:16].upper(),
     )
     return PileConfig(spec, table, ageing, password)
 

@@ -41,7 +41,8 @@ class Fleet:
             for pile in self._piles.values()
             for evse in pile.evses
         }
-        self._evse_listeners: list[EvseListener] = []
+        # By pile: what one pile does must not cost every other pile's face a call.
+        self._evse_listeners: dict[str | None, list[EvseListener]] = {None: []}
         self._wire_listeners: list[WireListener] = []
         self._ageing = dict(ageing or {})
         self._rng = {pile_id: _stream(seed, pile_id) for pile_id in self._ageing}
@@ -71,10 +72,16 @@ class Fleet:
         """The EVSE of that name; raises UnknownNameError."""
         return self._piles[self.pile_id_of(evse_id)].evse(evse_id)
 
-    def on_evse_change(self, listener: EvseListener) -> Callable[[], None]:
-        """Tells `listener` of every change as (before, after); returns how to stop that."""
-        self._evse_listeners.append(listener)
-        return lambda: self._evse_listeners.remove(listener)
+    def on_evse_change(
+        self, listener: EvseListener, *, pile_id: str | None = None
+    ) -> Callable[[], None]:
+        """Tells `listener` of each change, of one pile or of all, as (before, after).
+
+        Returns how to stop that.
+        """
+        listeners = self._evse_listeners.setdefault(pile_id, [])
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
 
     def on_wire_change(self, listener: WireListener) -> Callable[[], None]:
         """Tells `listener` of wire faults as (pile_id, fault or None); returns how to stop."""
@@ -100,15 +107,20 @@ class Fleet:
         if _wire_name(before) != _wire_name(pile):
             for told in tuple(self._wire_listeners):
                 told(pile.spec.pile_id, pile.wire)
+        listeners = (
+            *self._evse_listeners.get(pile.spec.pile_id, ()),
+            *self._evse_listeners[None],
+        )
         for old, new in zip(before.evses, pile.evses, strict=True):
             if old is not new:
-                for listener in tuple(self._evse_listeners):
+                for listener in listeners:
                     listener(old, new)
 
     def advance(self, dt_s: float) -> None:
         """Moves all piles on by `dt_s` seconds of domain time."""
-        for pile in tuple(self._piles.values()):
-            self.put(advance_pile(pile, dt_s))
+        for pile_id in tuple(self._piles):
+            # Looked up now: telling of one pile's change may have changed another.
+            self.put(advance_pile(self._piles[pile_id], dt_s))
         for pile_id in self._ageing:
             self._age(pile_id, dt_s)
 

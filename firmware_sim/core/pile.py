@@ -17,7 +17,7 @@ _SHARE_STEP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PileSpec:
-    """What a pile is: model (register map), power in kW, what flows, how many EVSEs."""
+    """What a pile is: model, power in kW, what flows, how many EVSEs, 16 hex digits of serial."""
 
     pile_id: str
     model: str
@@ -25,7 +25,7 @@ class PileSpec:
     supply: Supply
     evse_count: int = 1
     local_auth: bool = True
-    serial: str = ""
+    serial: str = "0" * 16
     firmware: str = "1.8.21"
 
 

@@ -33,7 +33,7 @@ def abb_terra_ac(supply: Supply, max_power_kw: float) -> RegisterMap:
     volts = [_volts if phase < supply.phases else _zero for phase in range(3)]
     amps = [_milliamps if phase < supply.phases else _zero for phase in range(3)]
     fields = [
-        Field(0x4000, 4, "serial", lambda d: d.pile.spec.serial.encode()),
+        Field(0x4000, 4, "serial", lambda d: bytes.fromhex(d.pile.spec.serial)),
         Field(0x4004, 2, "firmware", _firmware),
         Field(0x4006, 2, "max_rated_current", _of(_rated_ma), "A", 0.001),
         Field(0x4008, 2, "error_code", _of(_error_bits)),
