@@ -51,7 +51,7 @@ class _Evse:
     told: Told | None = None
     faults: dict[str, Fault] = field(default_factory=dict)
     session_id: str = ""
-    register: EnergyRegister = EnergyRegister()
+    register: EnergyRegister = field(default_factory=EnergyRegister)
     suspect: bool = False
     conflict: str = ""
     values: Values = NO_VALUES

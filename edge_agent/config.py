@@ -1,0 +1,140 @@
+"""The agent's configuration: its keys, their units and defaults.
+
+Reading a file and checking it belongs to `config_file.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edge_agent.core.facts import PileFacts
+from edge_agent.core.profile import Profile
+from edge_agent.toml_source import TomlSource
+
+Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:*-]{1,64}$")]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
+Period = Annotated[float, Meta(ge=0.2, le=3600)]
+
+
+class AgentSection(msgspec.Struct, frozen=True):
+    """`[agent]`: who it is, where it reports, where it keeps its spool."""
+
+    id: Identifier
+    coordinator: str
+    data_dir: str
+    period_s: Period = 1.0
+    heartbeat_s: Seconds = 20.0
+    metrics: str | None = None
+    pile_subnets: list[str] = []
+
+
+class ClockSection(msgspec.Struct, frozen=True):
+    """`[clock]`: domain time; absent means system UTC."""
+
+    epoch_at_ms: int
+    anchor_s: float
+    speed: Annotated[float, Meta(gt=0)]
+
+
+class TlsSection(msgspec.Struct, frozen=True):
+    """`[tls]`: files of the channel to the coordinator."""
+
+    ca_file: str
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class UplinkSection(msgspec.Struct, frozen=True):
+    """`[uplink]`: how the stream behaves; real seconds."""
+
+    batch_records: Annotated[int, Meta(ge=1, le=500)] = 200
+    batch_bytes: Annotated[int, Meta(ge=1024, le=262144)] = 65536
+    batch_linger_s: Annotated[float, Meta(ge=0, le=60)] = 0.5
+    beat_s: Seconds = 20.0
+    dead_s: Seconds = 60.0
+    backoff_base_s: Seconds = 0.5
+    backoff_cap_s: Seconds = 30.0
+
+
+class OcppSection(msgspec.Struct, frozen=True):
+    """`[ocpp]`: the local central system that OCPP piles dial."""
+
+    listen: str
+    accept_without_subprotocol: bool = False
+    authorize: Literal["accept", "list", "reject"] = "accept"
+    id_tags: list[str] = []
+
+
+class BaySensorsSection(msgspec.Struct, frozen=True):
+    """`[bay_sensors]`: the MQTT broker of bay sensors and queue counters."""
+
+    mqtt: str
+    prefix: Annotated[str, Meta(pattern=r"^[^+#\s]{1,128}$")] = "pilewise"
+    ttl_s: Seconds = 30.0
+    username: str | None = None
+    password_file: str | None = None
+
+
+class ConnectorSection(msgspec.Struct, frozen=True):
+    """`[[pile.connector]]`: one plug, which is one EVSE."""
+
+    standard: str
+    max_power_kw: Annotated[float, Meta(gt=0, le=4000)]
+    power_type: (
+        Literal["AC_1_PHASE", "AC_2_PHASE", "AC_2_PHASE_SPLIT", "AC_3_PHASE", "DC"] | None
+    ) = None
+
+
+class PileSection(msgspec.Struct, frozen=True):
+    """`[[pile]]`: one pile; `port` and `device_id` default to the profile's."""
+
+    uid: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,60}$")]
+    profile: str
+    host: str | None = None
+    port: Port | None = None
+    device_id: Annotated[int, Meta(ge=0, le=255)] | None = None
+    period_s: Period | None = None
+    identity: str | None = None
+    password_file: str | None = None
+    station_id: Identifier | None = None
+    label: str | None = None
+    maker: str | None = None
+    model: str | None = None
+    serial: str | None = None
+    commissioned_at: datetime | None = None
+    latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    connector: list[ConnectorSection] = []
+
+
+@dataclass(frozen=True, slots=True)
+class PileConfig:
+    """One pile, ready to be built: its section, its profile and its facts."""
+
+    section: PileSection
+    profile: Profile
+    facts: PileFacts
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration without mistakes. `source` points at lines for errors found later."""
+
+    agent: AgentSection
+    piles: tuple[PileConfig, ...]
+    clock: ClockSection | None
+    tls: TlsSection | None
+    uplink: UplinkSection
+    ocpp: OcppSection | None
+    bay_sensors: BaySensorsSection | None
+    data_dir: Path
+    mqtt_password: str
+    source: TomlSource

@@ -1,0 +1,185 @@
+"""What the coordinator asks of a pile: fenced, done once, answered.
+
+Which protocol does it belongs to the piles; keeping an EVSE softly is done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+import structlog
+
+from edge_agent.core.directive import (
+    PERIOD_LIMITS_S,
+    Action,
+    Answer,
+    Cancel,
+    Directive,
+    Extend,
+    Hold,
+    Outcome,
+    Reserve,
+    Result,
+    SetPeriod,
+    Unknown,
+)
+from edge_agent.errors import SpoolError
+from edge_agent.uplink.memory import fence_floors, raise_fence
+from edge_agent.uplink.spool import Spool
+from edge_agent.uplink.spool_file import SpoolFile
+
+log: Final = structlog.get_logger("edge_agent.directives")
+REMEMBERED_RESULTS: Final = 512
+ACTION_TIMEOUT_S: Final = 15.0
+
+
+class Performer(Protocol):
+    """Somebody who can do things at a pile."""
+
+    async def perform(self, evse_id: str, action: Action) -> Answer:
+        """How the action ended at the pile; `evse_id` is empty for all piles."""
+        ...
+
+
+class DirectiveDesk:
+    """Carries out directives, each once; keeps fences and soft holds.
+
+    `now_ms` is domain time. A directive that comes again gets the answer it got before.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        performer: Performer,
+        now_ms: Callable[[], int],
+        knows: Callable[[str], bool],
+    ) -> None:
+        self._spool = spool
+        self._performer = performer
+        self._now_ms = now_ms
+        self._knows = knows
+        self._holds: dict[str, Hold] = {}
+        self._results: OrderedDict[str, Result | None] = OrderedDict()
+
+    async def floors(self) -> dict[str, int]:
+        """The fences to tell in the hello."""
+        return await self._spool.call(fence_floors)
+
+    async def raise_floors(self, floors: dict[str, int]) -> None:
+        """Takes the coordinator's fences; the higher of both sides wins."""
+
+        def raise_all(file: SpoolFile) -> None:
+            for evse_id, fence in floors.items():
+                raise_fence(file, evse_id, fence)
+
+        if floors:
+            await self._spool.call(raise_all)
+
+    def hold(self, evse_id: str) -> Hold | None:
+        """The hold on an EVSE; None where it is free or the hold has lapsed."""
+        hold = self._holds.get(evse_id)
+        if hold is not None and self._now_ms() >= hold.until_ms:
+            del self._holds[evse_id]
+            return None
+        return hold
+
+    async def handle(self, directive: Directive) -> Result | None:
+        """The result to send up; None while the same directive is still being carried out."""
+        name = directive.directive_id
+        if name in self._results:
+            return self._results[name]
+        self._results[name] = None
+        while len(self._results) > REMEMBERED_RESULTS:
+            self._results.popitem(last=False)
+        try:
+            async with asyncio.timeout(ACTION_TIMEOUT_S):
+                answer = await self._answer(directive)
+        except TimeoutError:
+            answer = Answer(Outcome.TIMED_OUT, f"no answer in {ACTION_TIMEOUT_S:g} s")
+        except SpoolError as error:
+            answer = Answer(Outcome.REFUSED, f"the fence could not be stored: {error}")
+        result = Result(name, answer)
+        self._results[name] = result
+        log.info(
+            "directive done",
+            directive_id=name,
+            evse_id=directive.evse_id,
+            action=type(directive.action).__name__,
+            outcome=answer.outcome.name,
+            message=answer.message,
+        )
+        return result
+
+    async def _answer(self, directive: Directive) -> Answer:
+        action, evse_id = directive.action, directive.evse_id
+        if isinstance(action, Unknown):
+            return Answer(Outcome.UNSUPPORTED, f"this agent cannot do {action.name or 'nothing'}")
+        if evse_id and not self._knows(evse_id):
+            return Answer(Outcome.REFUSED, f"this agent has no EVSE {evse_id}")
+        if isinstance(action, SetPeriod):
+            lowest, highest = PERIOD_LIMITS_S
+            if not lowest <= action.period_s <= highest:
+                return Answer(Outcome.REFUSED, f"period_s must be {lowest:g} to {highest:g}")
+        if not isinstance(action, Reserve | Extend | Cancel):
+            return await self._performer.perform(evse_id, action)
+        if not evse_id:
+            return Answer(Outcome.REFUSED, "a hold needs an evse_id")
+        # Stored before anything is done: a coordinator that was paused cannot undo a newer claim.
+        fence = directive.fence
+        if not await self._spool.call(lambda file: raise_fence(file, evse_id, fence)):
+            floor = (await self.floors()).get(evse_id, 0)
+            return Answer(Outcome.FENCED, f"fence {fence} is below {floor}")
+        if isinstance(action, Reserve):
+            return await self._reserve(evse_id, action)
+        if isinstance(action, Extend):
+            return await self._extend(evse_id, action)
+        return await self._cancel(evse_id, action)
+
+    async def _reserve(self, evse_id: str, action: Reserve) -> Answer:
+        hold = Hold(action.claim_id, self._until_ms(action.duration_s), action.id_token)
+        if not action.id_token:
+            self._holds[evse_id] = hold
+            return Answer(Outcome.DONE_SOFTLY, "no id_token was given")
+        answer = await self._performer.perform(evse_id, action)
+        if answer.outcome is Outcome.DONE:
+            self._holds[evse_id] = replace(hold, firm=True)
+            return answer
+        if answer.outcome is Outcome.REFUSED:
+            return answer
+        self._holds[evse_id] = hold
+        return Answer(Outcome.DONE_SOFTLY, answer.message or "the pile cannot reserve")
+
+    async def _extend(self, evse_id: str, action: Extend) -> Answer:
+        hold = self.hold(evse_id)
+        if hold is None or hold.claim_id != action.claim_id:
+            return Answer(Outcome.REFUSED, f"{evse_id} is not held for claim {action.claim_id}")
+        longer = replace(hold, until_ms=self._until_ms(action.duration_s))
+        if not hold.firm:
+            self._holds[evse_id] = longer
+            return Answer(Outcome.DONE_SOFTLY)
+        # In OCPP 1.6 a ReserveNow with the same number replaces the reservation.
+        again = Reserve(action.claim_id, action.duration_s, hold.id_token)
+        answer = await self._performer.perform(evse_id, again)
+        if answer.outcome is Outcome.DONE:
+            self._holds[evse_id] = longer
+        return answer
+
+    async def _cancel(self, evse_id: str, action: Cancel) -> Answer:
+        hold = self.hold(evse_id)
+        if hold is not None and hold.claim_id != action.claim_id:
+            return Answer(Outcome.REFUSED, f"{evse_id} is held for claim {hold.claim_id}")
+        self._holds.pop(evse_id, None)
+        if hold is not None and not hold.firm:
+            return Answer(Outcome.DONE_SOFTLY)
+        # Without a hold in memory (a restart) the pile may still have the reservation.
+        answer = await self._performer.perform(evse_id, action)
+        if hold is None and answer.outcome is not Outcome.DONE:
+            return Answer(Outcome.DONE_SOFTLY, "nothing was held")
+        return answer
+
+    def _until_ms(self, duration_s: float) -> int:
+        return self._now_ms() + round(duration_s * 1000.0)

@@ -1,0 +1,159 @@
+"""Which batch goes next: gaps, then live records, then history; and what is on its way.
+
+Live records overtake history after an outage. Reading goes through the spool's own thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from edge_agent.core.ranges import Run, Runs, covers, normalise
+from edge_agent.uplink.codec import to_batch, to_gap_batches
+from edge_agent.uplink.spool import Spool
+from edge_agent.uplink.spool_file import SpoolFile, StoredRun
+from pilewise.v1 import edge_service_pb2 as edge
+
+_END: Final = 1 << 62
+# Acks name at most 16 later runs. Near that, history goes first until the holes have closed.
+MAX_LATER_RUNS: Final = 14
+GAP_LOOK_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """When a batch closes: records, bytes of spool rows, or seconds since its first record."""
+
+    records: int = 200
+    row_bytes: int = 64 * 1024
+    linger_s: float = 0.5
+
+
+@dataclass(slots=True)
+class _Flying:
+    spool_id: str
+    runs: Runs
+    sent_s: float
+
+
+class Lanes:
+    """What of the spool still has to go over one stream.
+
+    `limits` may be changed between batches. `credit` is how many batches may fly without an ack.
+    """
+
+    def __init__(self, spool: Spool, limits: BatchLimits) -> None:
+        self._spool = spool
+        self.limits = limits
+        self.credit = 1
+        self._flying: list[_Flying] = []
+        self._told_gaps: set[tuple[str, int]] = set()
+        self._history = 0
+        self._boundary = 0
+        self._live = 0
+        self._live_since_s: float | None = None
+        self._history_first = False
+        self._look_for_gaps_s = 0.0
+
+    async def begin(self, stored: Runs, credit: int) -> bool:
+        """Squares the spool with what the coordinator has; False where a new spool was begun."""
+
+        def square(file: SpoolFile) -> tuple[bool, int]:
+            before = file.spool_id
+            file.reconcile(stored)
+            return file.spool_id == before, file.numbers.current.position(file.next_record_seq)
+
+        same, self._boundary = await self._spool.call(square)
+        self._live = self._boundary
+        self._history_first = len(stored) > MAX_LATER_RUNS
+        self.credit = max(1, credit)
+        return same
+
+    async def take(self, now_s: float) -> edge.ReportBatch | None:
+        """The next batch that may leave now, counted as flying; None where there is none."""
+        if len(self._flying) >= self.credit:
+            return None
+        gaps = await self._take_gaps(now_s)
+        if gaps is not None:
+            return gaps
+        if self._history_first:
+            return await self._take_history(now_s) or await self._take_live(now_s)
+        return await self._take_live(now_s) or await self._take_history(now_s)
+
+    def patience_s(self, now_s: float) -> float | None:
+        """Seconds until lingering live records have to leave; None where nothing lingers."""
+        if self._live_since_s is None or len(self._flying) >= self.credit:
+            return None
+        return max(0.0, self._live_since_s + self.limits.linger_s - now_s)
+
+    async def settle(self, spool_id: str, stored: Runs, credit: int) -> int:
+        """Takes an ack; gives back how many numbers became settled."""
+        self.credit = max(1, credit) if credit else self.credit
+        self._flying = [
+            batch
+            for batch in self._flying
+            if batch.spool_id != spool_id or not all(covers(stored, *run) for run in batch.runs)
+        ]
+        return await self._spool.call(lambda file: file.settle(spool_id, stored))
+
+    def oldest_flight_s(self, now_s: float) -> float:
+        """Seconds that the oldest batch has waited for its ack; 0 where none flies."""
+        return max((now_s - batch.sent_s for batch in self._flying), default=0.0)
+
+    async def _take_gaps(self, now_s: float) -> edge.ReportBatch | None:
+        # Gaps are rare: on connecting, and a look now and then.
+        if now_s < self._look_for_gaps_s:
+            return None
+        gaps = await self._spool.call(lambda file: file.gaps())
+        fresh = [gap for gap in gaps if (gap.spool_id, gap.first) not in self._told_gaps]
+        if not fresh:
+            self._look_for_gaps_s = now_s + GAP_LOOK_S
+            return None
+        some = [gap for gap in fresh if gap.spool_id == fresh[0].spool_id]
+        self._told_gaps.update((gap.spool_id, gap.first) for gap in some)
+        runs = normalise((gap.first, gap.last) for gap in some)
+        self._flying.append(_Flying(some[0].spool_id, runs, now_s))
+        return to_gap_batches(some)[0]
+
+    async def _take_live(self, now_s: float) -> edge.ReportBatch | None:
+        waiting = self._spool.committed_through - self._live + 1
+        if waiting <= 0:
+            self._live_since_s = None
+            return None
+        if self._live_since_s is None:
+            self._live_since_s = now_s
+        due = (
+            waiting >= self.limits.records
+            or self._spool.urgent_through >= self._live
+            or now_s - self._live_since_s >= self.limits.linger_s
+        )
+        if not due:
+            return None
+        run = await self._read(self._live, _END)
+        if run is None:
+            self._live_since_s = None
+            return None
+        self._live = run.position + len(run.records)
+        self._live_since_s = None
+        return self._fly(run, now_s)
+
+    async def _take_history(self, now_s: float) -> edge.ReportBatch | None:
+        if self._history >= self._boundary:
+            return None
+        run = await self._read(self._history, self._boundary)
+        if run is None:
+            self._history = self._boundary
+            return None
+        self._history = run.position + len(run.records)
+        return self._fly(run, now_s)
+
+    async def _read(self, start: int, before: int) -> StoredRun | None:
+        limits = self.limits
+        return await self._spool.call(
+            lambda file: file.read_run(start, before, limits.records, limits.row_bytes)
+        )
+
+    def _fly(self, run: StoredRun, now_s: float) -> edge.ReportBatch:
+        numbers: Run = (run.first_record_seq, run.first_record_seq + len(run.records) - 1)
+        self._flying.append(_Flying(run.spool_id, (numbers,), now_s))
+        return to_batch(run.spool_id, run.first_record_seq, run.records)

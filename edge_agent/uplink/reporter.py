@@ -1,0 +1,304 @@
+"""The stream to the coordinator: hello, batches up, acks and directives down, reconnect.
+
+What goes into a batch belongs to `lanes.py`, what a directive does to `directives.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NoReturn
+
+import grpc
+import structlog
+
+from edge_agent.core.backoff import full_jitter_s
+from edge_agent.core.clock import DomainClock, same_time
+from edge_agent.core.directive import Directive, Result
+from edge_agent.core.facts import PileFacts
+from edge_agent.errors import ClockMismatch, LinkError, SpoolError
+from edge_agent.uplink import codec
+from edge_agent.uplink.channel import TlsFiles, open_channel
+from edge_agent.uplink.directives import DirectiveDesk
+from edge_agent.uplink.lanes import BatchLimits, Lanes
+from edge_agent.uplink.spool import Spool
+from pilewise.v1 import edge_service_pb2 as edge
+from pilewise.v1.edge_service_pb2_grpc import EdgeServiceStub
+from pilewise.version import __version__
+
+log: Final = structlog.get_logger("edge_agent.uplink")
+
+# A stream that lived so long was sound: the next failure starts with a short wait again.
+STEADY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """How the agent talks to its coordinator; all durations are real seconds."""
+
+    agent_id: str
+    coordinator: str
+    clock: DomainClock
+    tls: TlsFiles | None = None
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    beat_s: float = 20.0
+    dead_s: float = 60.0
+    reply_timeout_s: float = 10.0
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 30.0
+
+
+class _Leave(Exception):
+    """The coordinator wants the stream closed for a while."""
+
+    def __init__(self, resume_after_s: float, reason: str) -> None:
+        self.resume_after_s = resume_after_s
+        super().__init__(reason)
+
+
+class Reporter:
+    """Keeps one stream to the coordinator for as long as it runs.
+
+    `now_ms` is domain time, `facts` the present inventory. `connected`, `acked` (numbers settled),
+    `rejected` and `skew_s` (coordinator's system time minus ours) are there to be looked at.
+    """
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        spool: Spool,
+        desk: DirectiveDesk,
+        facts: Callable[[], list[PileFacts]],
+        now_ms: Callable[[], int],
+        rng: random.Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._spool = spool
+        self._desk = desk
+        self._facts = facts
+        self._now_ms = now_ms
+        self._rng = rng or random.Random()
+        self._limits = settings.limits
+        self._up: deque[edge.ConnectRequest] = deque(maxlen=1024)
+        self._heard_s = 0.0
+        self.connected = False
+        self.acked = 0
+        self.rejected = 0
+        self.skew_s = 0.0
+
+    def inventory_changed(self, facts: PileFacts) -> None:
+        """Tells the coordinator of a pile whose facts changed, now or in the next hello."""
+        if self.connected:
+            update = edge.InventoryUpdate(piles=[codec.to_facts(facts)])
+            self._say(edge.ConnectRequest(inventory=update))
+
+    async def run(self) -> NoReturn:
+        """Reports until cancelled; every failure is retried with full-jitter back-off."""
+        attempt = 0
+        async with asyncio.TaskGroup() as directives:
+            while True:
+                began_s = time.monotonic()
+                wait_s: float | None = None
+                try:
+                    await self._stream(directives)
+                except _Leave as leave:
+                    wait_s = leave.resume_after_s + self._rng.uniform(0, leave.resume_after_s + 1.0)
+                    log.info("coordinator says go away", reason=str(leave), resume_in_s=wait_s)
+                except grpc.aio.AioRpcError as error:
+                    self._refused(error)
+                except (LinkError, SpoolError, OSError, TimeoutError) as error:
+                    log.warning("stream ended", error=str(error) or "no answer in time")
+                except Exception:
+                    log.exception("stream failed unexpectedly")
+                if self.connected and time.monotonic() - began_s > STEADY_S:
+                    attempt = 0
+                self.connected = False
+                if wait_s is None:
+                    base_s, cap_s = self._settings.backoff_base_s, self._settings.backoff_cap_s
+                    wait_s = full_jitter_s(attempt, self._rng, base_s, cap_s)
+                    attempt += 1
+                await asyncio.sleep(wait_s)
+
+    async def _stream(self, directives: asyncio.TaskGroup) -> None:
+        """One stream from hello to its end; always ends by raising, or for a fresh hello."""
+        async with open_channel(self._settings.coordinator, self._settings.tls) as channel:
+            call: _Call = EdgeServiceStub(channel).Connect()
+            try:
+                timeout_s = self._settings.reply_timeout_s
+                await asyncio.wait_for(call.write(await self._hello()), timeout_s)
+                welcome = await asyncio.wait_for(call.read(), timeout_s)
+                if welcome is grpc.aio.EOF:
+                    await _ended(call)
+                lanes = await self._welcomed(welcome)
+                if lanes is not None:
+                    await self._serve(call, lanes, directives)
+            finally:
+                call.cancel()
+
+    async def _hello(self) -> edge.ConnectRequest:
+        spool_id, following = await self._spool.call(
+            lambda file: (file.spool_id, file.next_record_seq)
+        )
+        hello = edge.Hello(
+            protocol_minor=codec.PROTOCOL_MINOR,
+            features=codec.FEATURES,
+            agent_id=self._settings.agent_id,
+            software_version=__version__,
+            piles=[codec.to_facts(facts) for facts in self._facts()],
+            spool_id=spool_id,
+            next_record_seq=following,
+            fence_floors=codec.to_floors(await self._desk.floors()),
+            clock=codec.to_clock(self._settings.clock),
+            sent_at=codec.timestamp(_utc_ms()),
+        )
+        return edge.ConnectRequest(hello=hello)
+
+    async def _welcomed(self, message: edge.ConnectResponse) -> Lanes | None:
+        """The lanes of a good welcome; None where a new spool was begun and has to be announced."""
+        kind = message.WhichOneof("message")
+        if kind == "go_away":
+            raise _Leave(message.go_away.resume_after_s, message.go_away.reason)
+        if kind != "welcome":
+            raise LinkError(f"the first message was {kind}, not welcome")
+        welcome = message.welcome
+        ours, theirs = self._settings.clock, codec.from_clock(welcome.clock)
+        if welcome.HasField("clock") and not same_time(ours, theirs, time.monotonic()):
+            at_s = time.monotonic()
+            raise ClockMismatch(
+                ours.at_ms(at_s, 0), theirs.at_ms(at_s, 0), ours.speed, theirs.speed
+            )
+        self.skew_s = (welcome.server_time.ToMilliseconds() - _utc_ms()) / 1000.0
+        if abs(self.skew_s) > 5.0:
+            log.warning("system clocks differ", skew_s=round(self.skew_s, 1))
+        await self._desk.raise_floors({f.evse_id: f.fence for f in welcome.fence_floors})
+        lanes = Lanes(self._spool, self._limits)
+        if not await lanes.begin(codec.stored_runs(welcome.stored), welcome.credit):
+            log.warning("the coordinator knows newer records than this spool: a new spool begins")
+            return None
+        self._heard_s = time.monotonic()
+        self.connected = True
+        log.info("connected", district_id=welcome.district_id, credit=welcome.credit)
+        return lanes
+
+    async def _serve(self, call: _Call, lanes: Lanes, directives: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(
+                    self._listen(call, lanes, directives), name="edge_agent:uplink-down"
+                )
+                group.create_task(self._send(call, lanes), name="edge_agent:uplink-up")
+        except BaseExceptionGroup as errors:
+            # Both halves fail together; one reason is enough, and a goodbye outranks a broken pipe.
+            reasons = errors.exceptions
+            raise next((e for e in reasons if isinstance(e, _Leave)), reasons[0]) from None
+
+    async def _send(self, call: _Call, lanes: Lanes) -> NoReturn:
+        beat_at_s = time.monotonic() + self._settings.beat_s
+        while True:
+            self._spool.news.clear()
+            while self._up:
+                await self._write(call, self._up[0])
+                self._up.popleft()
+            now_s = time.monotonic()
+            lanes.limits = self._limits
+            batch = await lanes.take(now_s)
+            if batch is not None:
+                await self._write(call, edge.ConnectRequest(batch=batch))
+                continue
+            if now_s >= beat_at_s:
+                beat_at_s = now_s + self._settings.beat_s
+                await self._beat(call)
+            silent_s = max(now_s - self._heard_s, lanes.oldest_flight_s(now_s))
+            if silent_s > self._settings.dead_s:
+                raise LinkError(f"nothing heard for {silent_s:.0f} s")
+            patience_s = lanes.patience_s(now_s)
+            pause_s = min(beat_at_s - now_s, 1.0 if patience_s is None else patience_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._spool.news.wait(), max(0.001, pause_s))
+
+    async def _listen(self, call: _Call, lanes: Lanes, directives: asyncio.TaskGroup) -> None:
+        while True:
+            message = await call.read()
+            if message is grpc.aio.EOF:
+                await _ended(call)
+            self._heard_s = time.monotonic()
+            kind = message.WhichOneof("message")
+            if kind == "ack":
+                await self._acked(message.ack, lanes)
+            elif kind == "directive":
+                directive = codec.from_directive(message.directive)
+                directives.create_task(
+                    self._do(directive), name=f"edge_agent:directive-{directive.directive_id}"
+                )
+            elif kind == "go_away":
+                raise _Leave(message.go_away.resume_after_s, message.go_away.reason)
+
+    async def _acked(self, ack: edge.Ack, lanes: Lanes) -> None:
+        settled = await lanes.settle(ack.spool_id, codec.stored_runs(ack.stored), ack.credit)
+        self.acked += settled
+        if ack.rejected_count:
+            self.rejected += ack.rejected_count
+            worst = ack.rejections[0] if ack.rejections else edge.Rejection()
+            log.warning(
+                "records refused",
+                count=ack.rejected_count,
+                code=worst.code,
+                field=worst.field,
+                message=worst.message,
+            )
+        if self._limits.records < self._settings.limits.records and settled:
+            grown = min(self._settings.limits.records, self._limits.records * 2)
+            self._limits = replace(self._limits, records=grown)
+        self._spool.news.set()
+
+    async def _do(self, directive: Directive) -> None:
+        try:
+            result: Result | None = await self._desk.handle(directive)
+        except Exception:
+            log.exception("directive failed unexpectedly", directive_id=directive.directive_id)
+            return
+        if result is not None:
+            self._say(edge.ConnectRequest(directive_result=codec.to_result(result)))
+
+    def _say(self, message: edge.ConnectRequest) -> None:
+        self._up.append(message)
+        self._spool.news.set()
+
+    async def _beat(self, call: _Call) -> None:
+        depth = await self._spool.call(lambda file: file.numbers.depth())
+        beat = edge.Beat(spool_depth=depth, domain_at_ms=self._now_ms())
+        await self._write(call, edge.ConnectRequest(beat=beat))
+
+    async def _write(self, call: _Call, message: edge.ConnectRequest) -> None:
+        await asyncio.wait_for(call.write(message), self._settings.dead_s)
+
+    def _refused(self, error: grpc.aio.AioRpcError) -> None:
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and self.connected:
+            self._limits = replace(self._limits, records=max(1, self._limits.records // 2))
+        log.warning(
+            "stream refused" if not self.connected else "stream broke",
+            code=error.code().name,
+            details=error.details(),
+            batch_records=self._limits.records,
+        )
+
+
+_Call = Any  # grpc.aio.StreamStreamCall of the two messages
+
+
+async def _ended(call: _Call) -> NoReturn:
+    code, details = await call.code(), await call.details()
+    if code is grpc.StatusCode.OK:
+        raise LinkError("the coordinator closed the stream")
+    raise grpc.aio.AioRpcError(
+        code, await call.initial_metadata(), await call.trailing_metadata(), details
+    )
+
+
+def _utc_ms() -> int:
+    return time.time_ns() // 1_000_000
