@@ -1,6 +1,6 @@
-"""Who was promised which EVSE, and when: the nouns and the contract that every store keeps.
+"""Who was promised which EVSE, and when: the nouns, and what every store keeps.
 
-The exclusion rule lives here once (`ClaimIndex`); durability lives in `coordinator/store`. A claim
+The exclusion rule lives in `claim_index.py`, once; durability lives in `coordinator/store`. A claim
 occupies an EVSE for a window `[from_s, to_s)` in domain time. Offered, confirmed and occupied
 claims exclude each other on the same EVSE and instant; one car has at most one live claim (two only
 while it moves). Leases end by the store's clock.
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from coordinator.core.vehicle import WarningLevel
+
+
+OFFER_S = 30.0  # life of an offer, link time
 
 
 class ClaimState(IntEnum):
@@ -48,6 +51,29 @@ class Claim:
     recommendation_id: str = ""
     moving: bool = False
 
+    @property
+    def live(self) -> bool:
+        """Whether the claim excludes others."""
+        return self.state in LIVE_STATES
+
+    def overlaps(self, from_s: float, to_s: float) -> bool:
+        """Whether the windows share an instant."""
+        return self.from_s < to_s and from_s < self.to_s
+
+    def lapsed(self, moment: Moment) -> bool:
+        """Whether the lease has run out; a car that is plugged in has none."""
+        if self.state is ClaimState.OFFERED:
+            return self.lease_until_s <= moment.link_s
+        return self.state is ClaimState.CONFIRMED and self.lease_until_s <= moment.now_s
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, in both times: domain for windows and confirmed leases, link for offers."""
+
+    now_s: float
+    link_s: float
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -55,3 +81,43 @@ class Refused:
 
     reason: str
     by: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A car goes from its claim to another EVSE in one step; `claim` is what it gets.
+
+    An empty `from_claim_id` grants without ending anything.
+    """
+
+    from_claim_id: str
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One indivisible change: claims as they are after it, in order, and as they were before.
+
+    `claim` is the one that was asked for. `before` has None where a claim is new.
+    """
+
+    claim: Claim | None
+    after: tuple[Claim, ...] = ()
+    before: tuple[Claim | None, ...] = ()
+
+    @property
+    def evse_ids(self) -> set[str]:
+        """EVSEs whose claims changed."""
+        old = {claim.evse_id for claim in self.before if claim is not None}
+        return old | {claim.evse_id for claim in self.after}
+
+
+# Reasons of a refusal.
+TAKEN = "TAKEN"
+QUEUE_FULL = "QUEUE_FULL"
+UNKNOWN_CLAIM = "UNKNOWN_CLAIM"
+LAPSED = "LAPSED"
+OTHER_CLAIM = "OTHER_CLAIM"
+STALE_REVISION = "STALE_REVISION"
+CAR_IS_CHARGING = "CAR_IS_CHARGING"
+EMPTY_WINDOW = "EMPTY_WINDOW"

@@ -1,0 +1,91 @@
+"""All claims in memory, by id, by EVSE and by car; live ones and those ended lately.
+
+What may be promised is decided in `claim_index.py`; here claims are only put in and taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+
+from coordinator.core.areas.ledger import Claim, ClaimState, Moment
+
+KEPT_ENDED = 50_000  # ended claims remembered, so that a repeated call finds its answer
+
+
+class ClaimTable:
+    """Claims by their keys. Within an EVSE they stand in order of their windows."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Claim] = {}
+        self._by_evse: dict[str, list[Claim]] = {}
+        self._by_car: dict[str, list[Claim]] = {}
+        self._ended: dict[str, None] = {}  # in order of their end
+        self._offers: list[tuple[float, str]] = []  # heaps of (lease end, claim_id)
+        self._leases: list[tuple[float, str]] = []
+
+    def get(self, claim_id: str) -> Claim | None:
+        """The claim as it is, live or ended lately."""
+        return self._claims.get(claim_id)
+
+    def of_evse(self, evse_id: str) -> Sequence[Claim]:
+        """Live claims on an EVSE, in order of their windows."""
+        return self._by_evse.get(evse_id, ())
+
+    def of_car(self, vehicle_id: str) -> Sequence[Claim]:
+        """Live claims of a car, the older first; a walk-in is nobody's."""
+        return self._by_car.get(vehicle_id, ()) if vehicle_id else ()
+
+    def live(self) -> Iterator[Claim]:
+        """All live claims."""
+        for claims in self._by_evse.values():
+            yield from claims
+
+    def put(self, claim: Claim) -> Claim | None:
+        """Puts a claim in, in place of the one with its id, which is given back."""
+        before = self._claims.get(claim.claim_id)
+        if before is not None:
+            self.remove(before)
+        self._claims[claim.claim_id] = claim
+        if not claim.live:
+            self._ended[claim.claim_id] = None
+            if len(self._ended) > KEPT_ENDED:
+                oldest = next(iter(self._ended))
+                del self._ended[oldest], self._claims[oldest]
+            return before
+        queue = self._by_evse.setdefault(claim.evse_id, [])
+        queue.append(claim)
+        if len(queue) > 1:
+            queue.sort(key=_begin)
+        if claim.vehicle_id:
+            self._by_car.setdefault(claim.vehicle_id, []).append(claim)
+        if claim.state is ClaimState.OFFERED:
+            heappush(self._offers, (claim.lease_until_s, claim.claim_id))
+        elif claim.state is ClaimState.CONFIRMED:
+            heappush(self._leases, (claim.lease_until_s, claim.claim_id))
+        return before
+
+    def remove(self, claim: Claim) -> None:
+        """Takes a claim out."""
+        del self._claims[claim.claim_id]
+        if not claim.live:
+            del self._ended[claim.claim_id]
+            return
+        for table, key in ((self._by_evse, claim.evse_id), (self._by_car, claim.vehicle_id)):
+            if key:
+                table[key].remove(claim)
+                if not table[key]:
+                    del table[key]
+
+    def lapsed(self, moment: Moment) -> Iterator[Claim]:
+        """Claims whose lease has run out; each must be ended before the next is asked for."""
+        for heap, now in ((self._offers, moment.link_s), (self._leases, moment.now_s)):
+            while heap and heap[0][0] <= now:
+                # A renewed lease has a later entry of its own, so stale entries are passed over.
+                claim = self._claims.get(heappop(heap)[1])
+                if claim is not None and claim.lapsed(moment):
+                    yield claim
+
+
+def _begin(claim: Claim) -> float:
+    return claim.from_s

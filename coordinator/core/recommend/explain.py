@@ -1,0 +1,216 @@
+"""Why: reason codes with signs and weights from the terms of the one cost, and their sentences.
+
+Sentences come from templates, never from a model; each can be made again from the stored inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coordinator.core.areas.cost import TERMS
+
+REFERENCE_COUNT = 8  # a candidate is compared with the mean of the best eight
+LEAST_S = 1.0  # differences below a second are no reason
+TEXT_LIMIT = 90
+
+LANGUAGES = ("en", "zh")
+
+# Code when a term speaks for, and when it speaks against.
+CODES: dict[str, tuple[str, str]] = {
+    "drive": ("SHORT_DRIVE", "LONG_DRIVE"),
+    "wait": ("NO_WAIT", "WAIT"),
+    "price": ("CHEAP", "DEAR"),
+    "retry": ("RELIABLE", "MAY_FAIL"),
+    "load": ("LITTLE_USED", "MUCH_USED"),
+    "score": ("SUITS_TRIP", "OFF_TRIP"),
+    "ranker": ("LIKED", "LESS_LIKED"),
+}
+
+TEXTS: dict[str, dict[str, str]] = {
+    "en": {
+        "SHORT_DRIVE": "{drive} min drive, {km} km",
+        "LONG_DRIVE": "{drive} min drive, {km} km",
+        "FREE_NOW": "free now",
+        "NO_WAIT": "hardly any wait expected",
+        "WAIT": "about {wait} min wait",
+        "CHEAP": "about {price} for this charge",
+        "DEAR": "about {price} for this charge",
+        "RELIABLE": "{works} % likely to work on arrival",
+        "MAY_FAIL": "only {works} % likely to work on arrival",
+        "LITTLE_USED": "quiet way, little-used pile",
+        "MUCH_USED": "busy way or much-used pile",
+        "SUITS_TRIP": "suits your trip",
+        "OFF_TRIP": "not on your way",
+        "LIKED": "drivers like you choose it",
+        "LESS_LIKED": "drivers like you choose others more",
+        "HELD_BY_OTHERS": "{name}: {ahead} car(s) already heading there",
+        "OCCUPIED": "{name}: occupied, about {wait} min wait",
+        "OUT_OF_ORDER": "{name}: out of order",
+        "NOT_FITTING": "{name}: nothing there that your car can use now",
+        "NOT_BETTER": "{name}: nearer, but worse in all",
+        "SLOWER": "{name}: nearer, but charges {charge} min longer",
+        "PILE_FAILED": "{name} failed while you drive",
+        "PILE_BLOCKED": "{name} is blocked by a parked car",
+        "PILE_OUT_OF_USE": "{name} was taken out of use",
+        "PILE_TAKEN": "{name} was taken by another car",
+        "PILE_SILENT": "{name} has not been heard of for too long",
+        "HIGHER_LEVEL": "{name} is needed by a car with less charge left",
+        "BETTER": "a better place became free",
+        "NEAR": "you are near: here is your pile",
+        "DRIVER_CHOICE": "changed as you chose",
+        "NOTHING_KNOWN": "No charging pile is known here.",
+        "NOTHING_REACHABLE": "No usable pile within the {km} km that your charge allows.",
+        "NOTHING_FREE": "Every suitable pile is promised to others; try again shortly.",
+    },
+    "zh": {
+        "SHORT_DRIVE": "车程 {drive} 分钟，{km} 公里",
+        "LONG_DRIVE": "车程 {drive} 分钟，{km} 公里",
+        "FREE_NOW": "现在空闲",
+        "NO_WAIT": "几乎无需等待",
+        "WAIT": "约等待 {wait} 分钟",
+        "CHEAP": "本次充电约 {price}",
+        "DEAR": "本次充电约 {price}",
+        "RELIABLE": "到达时可用概率 {works}%",
+        "MAY_FAIL": "到达时可用概率仅 {works}%",
+        "LITTLE_USED": "路况畅通，使用较少",
+        "MUCH_USED": "路况拥挤或使用较多",
+        "SUITS_TRIP": "符合您的行程",
+        "OFF_TRIP": "不顺路",
+        "LIKED": "相似车主常选",
+        "LESS_LIKED": "相似车主更常选其他桩",
+        "HELD_BY_OTHERS": "{name}：已有 {ahead} 辆车前往",
+        "OCCUPIED": "{name}：使用中，约等待 {wait} 分钟",
+        "OUT_OF_ORDER": "{name}：故障",
+        "NOT_FITTING": "{name}：目前没有适合您车辆的桩",
+        "NOT_BETTER": "{name}：更近，但综合较差",
+        "SLOWER": "{name}：更近，但充电多 {charge} 分钟",
+        "PILE_FAILED": "{name} 在您途中发生故障",
+        "PILE_BLOCKED": "{name} 车位被占",
+        "PILE_OUT_OF_USE": "{name} 已停用",
+        "PILE_TAKEN": "{name} 已被其他车辆占用",
+        "PILE_SILENT": "{name} 长时间无数据",
+        "HIGHER_LEVEL": "{name} 让给电量更紧急的车辆",
+        "BETTER": "有更合适的桩空出",
+        "NEAR": "即将到达，请前往此桩",
+        "DRIVER_CHOICE": "已按您的选择更改",
+        "NOTHING_KNOWN": "此处没有已知的充电桩。",
+        "NOTHING_REACHABLE": "剩余电量可达的 {km} 公里内没有可用的充电桩。",
+        "NOTHING_FREE": "所有合适的充电桩都已被预留，请稍后再试。",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The figures that sentences name, of one candidate, as stored."""
+
+    name: str
+    drive_s: float
+    distance_km: float
+    wait_s: float
+    charge_s: float
+    price: float | None
+    currency: str
+    p_working: float
+    ahead: int
+    free_now: bool
+
+
+def sentence(code: str, language: str, values: dict[str, object]) -> str:
+    """The sentence of a code, at most 90 characters; an unknown language is English.
+
+    >>> sentence("WAIT", "en", {"wait": 12}), sentence("WAIT", "zh", {"wait": 12})
+    ('about 12 min wait', '约等待 12 分钟')
+    """
+    texts = TEXTS.get(language) or TEXTS["en"]
+    text = texts[code].format_map(values)
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def values_of(facts: Facts) -> dict[str, object]:
+    """The figures as drivers read them: whole minutes, tenths of km, whole currency."""
+    price = "?" if facts.price is None else f"{facts.price:.0f} {facts.currency}".strip()
+    return {
+        "name": facts.name,
+        "drive": minutes(facts.drive_s),
+        "km": f"{facts.distance_km:.1f}",
+        "wait": minutes(facts.wait_s),
+        "charge": minutes(facts.charge_s),
+        "price": price,
+        "works": round(facts.p_working * 100),
+        "ahead": facts.ahead,
+    }
+
+
+def minutes(seconds: float) -> int:
+    """Whole minutes, at least 1 for anything above a half.
+
+    >>> minutes(10.0), minutes(31.0), minutes(95.0)
+    (0, 1, 2)
+    """
+    return round(seconds / 60.0) if seconds >= 60.0 else int(seconds > 30.0)
+
+
+def weigh(terms_s: Sequence[float], reference_s: Sequence[float]) -> list[tuple[str, int, float]]:
+    """Terms as (name, sign, weight), strongest first: +1 where cheaper than the reference.
+
+    Weights are shares of all differences and sum to 1.
+
+    >>> weigh([300.0, 0.0, 0, 0, 0, 0, 0], [600.0, 100.0, 0, 0, 0, 0, 0])
+    [('drive', 1, 0.75), ('wait', 1, 0.25)]
+    """
+    deltas = [mine - other for mine, other in zip(terms_s, reference_s, strict=True)]
+    whole = sum(map(abs, deltas))
+    told = [
+        (name, 1 if delta < 0 else -1, abs(delta) / whole)
+        for name, delta in zip(TERMS, deltas, strict=True)
+        if abs(delta) >= LEAST_S
+    ]
+    told.sort(key=_weight)
+    return told
+
+
+def _weight(told: tuple[str, int, float]) -> float:
+    return -told[2]
+
+
+def code_of(term: str, sign: int, facts: Facts) -> str:
+    """The reason code of a term; a pile that is free now says so."""
+    if term == "wait" and sign > 0 and facts.free_now:
+        return "FREE_NOW"
+    return CODES[term][0 if sign > 0 else 1]
+
+
+def difference_text(duration_s: float, price: float | None, currency: str, language: str) -> str:
+    """An alternative against the choice.
+
+    >>> difference_text(240.0, -6.0, "CNY", "en"), difference_text(-60.0, None, "", "zh")
+    ('+4 min, -6 CNY', '-1 分钟')
+    """
+    unit = "分钟" if language == "zh" else "min"
+    text = f"{round(duration_s / 60.0):+d} {unit}"
+    if price is not None and abs(price) >= 0.5:
+        text += f", {price:+.0f} {currency}".rstrip()
+    return text
+
+
+def summary(facts: Facts, status_age_s: float, done_clock: str, language: str) -> str:
+    """One line for the driver: pile, state, drive, wait, end of the charge, price."""
+    values = values_of(facts)
+    chinese = language == "zh"
+    parts = [facts.name]
+    if facts.free_now and status_age_s < 3600.0:
+        age = f"{status_age_s:.0f} s" if status_age_s < 120.0 else f"{status_age_s / 60.0:.0f} min"
+        parts.append(f"{age} 前空闲" if chinese else f"free {age} ago")
+    if minutes(facts.wait_s):
+        parts.append(sentence("SHORT_DRIVE", language, values))
+        parts.append(sentence("WAIT", language, values))
+    elif chinese:
+        parts.append(f"车程 {values['drive']} 分钟，无需等待")
+    else:
+        parts.append(f"{values['drive']} min drive, no wait")
+    parts.append(f"{done_clock} 充好" if chinese else f"done {done_clock}")
+    if facts.price is not None:
+        parts.append(f"约 {values['price']}" if chinese else f"about {values['price']}")
+    return " · ".join(parts)

@@ -1,0 +1,131 @@
+"""The ledger's engines share this: one contract, an in-memory index, a hook that makes it durable.
+
+`MemoryClaims` is for simulations and tests; `SqliteClaims` (`claims_sqlite.py`) survives the
+process. What may be promised is decided in `core/areas/claim_index.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
+from coordinator.core.areas.claim_table import ClaimTable
+from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
+from coordinator.usecases.ledger import Answering, KeptAnswer
+
+REMEMBERED = 10_000  # answers kept in memory
+
+
+class MemoryClaims:
+    """`ledger.ClaimStore` in memory: each step is decided, then handed to `_keep`.
+
+    Decision and memory change together without a pause, so two callers never get one place; the
+    caller learns the outcome only after `_keep` returned. If that fails the step is taken back.
+    """
+
+    def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
+        self.index = ClaimIndex(queue_places)
+        self._answers: dict[str, KeptAnswer] = {}
+        self._by_request: dict[str, str] = {}
+
+    @property
+    def table(self) -> ClaimTable:
+        """The claims now, to read only."""
+        return self.index.table
+
+    async def claim(
+        self, wish: Claim, moment: Moment, answering: Answering | None = None
+    ) -> Step | Refused:
+        """Grants the wish or refuses; `answering` makes what is stored beside the grant."""
+        return await self._settle(self.index.claim(wish, moment), moment, answering)
+
+    async def confirm(
+        self,
+        claim_id: str,
+        lease_until_s: float,
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """Makes an offer firm until this domain instant."""
+        decided = self.index.confirm(claim_id, lease_until_s, moment)
+        return await self._settle(decided, moment, answering)
+
+    async def renew(
+        self, claim_id: str, lease_until_s: float, to_s: float, moment: Moment
+    ) -> Step | Refused:
+        """Moves a confirmed lease and its window's end."""
+        return await self._settle(
+            self.index.renew(claim_id, lease_until_s, to_s, moment), moment, None
+        )
+
+    async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
+        """The car is plugged in."""
+        return await self._settle(self.index.occupy(claim_id, to_s, moment), moment, None)
+
+    async def finish(self, claim_id: str, moment: Moment) -> Step | Refused:
+        """The car has left after charging."""
+        return await self._settle(self.index.end(claim_id, ClaimState.DONE), moment, None)
+
+    async def release(self, claim_id: str, moment: Moment) -> Step | Refused:
+        """The place is given back."""
+        return await self._settle(self.index.end(claim_id, ClaimState.RELEASED), moment, None)
+
+    async def expire(self, moment: Moment) -> Step:
+        """Ends every claim whose lease has run out."""
+        decided = self.index.expire(moment)
+        await self._settle(decided, moment, None)
+        return decided
+
+    async def apply(
+        self,
+        moves: Sequence[Move],
+        expected_revisions: Mapping[str, int],
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """Makes all moves in one step, or none."""
+        decided = self.index.apply(moves, expected_revisions, moment)
+        return await self._settle(decided, moment, answering)
+
+    async def keep_answer(self, answer: KeptAnswer, moment: Moment) -> None:
+        """Stores an answer that changes no claim, e.g. a new stage."""
+        await self._keep(Step(None), moment, (answer,))
+        self._remember(answer)
+
+    async def answer(self, recommendation_id: str) -> KeptAnswer | None:
+        """The newest stored answer of a recommendation."""
+        return self._answers.get(recommendation_id)
+
+    async def answer_to(self, request_id: str) -> KeptAnswer | None:
+        """The newest stored answer to a request."""
+        recommendation_id = self._by_request.get(request_id)
+        return None if recommendation_id is None else await self.answer(recommendation_id)
+
+    async def close(self) -> None:
+        """Returns when everything told is durable."""
+
+    async def _settle(
+        self, decided: Step | Refused, moment: Moment, answering: Answering | None
+    ) -> Step | Refused:
+        if isinstance(decided, Refused):
+            return decided
+        answers = answering(decided) if answering is not None else ()
+        if decided.after or answers:
+            try:
+                await self._keep(decided, moment, answers)
+            except Exception:
+                self.index.undo(decided)
+                raise
+        for answer in answers:
+            self._remember(answer)
+        return decided
+
+    def _remember(self, answer: KeptAnswer) -> None:
+        self._answers[answer.recommendation_id] = answer
+        self._by_request[answer.request_id] = answer.recommendation_id
+        if len(self._answers) > REMEMBERED:
+            oldest = self._answers.pop(next(iter(self._answers)))
+            self._by_request.pop(oldest.request_id, None)
+
+    async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
+        """Makes a step durable; in memory there is nothing to do."""

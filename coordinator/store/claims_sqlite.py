@@ -1,0 +1,188 @@
+"""The ledger on disk: a journal of steps in claims.db, replayed into the index at start.
+
+A step and the answer that tells of it are one row, so a grant costs one INSERT and is told after
+its group's fsync. Replaying in order gives the same live claims; a later grant ends what it
+excludes, because its decision already counted the earlier claim as ended.
+
+    step   seq, kind (0 step, 1 all live claims then), instant, claims as JSON arrays in the order
+           of `CLAIM_FIELDS`, and for answers: recommendation_id, request_id, vehicle_id, answer,
+           request, inputs
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlite_utils import Migrations
+
+from coordinator.core.areas.claim_index import QUEUE_PLACES
+from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment, Step
+from coordinator.core.vehicle import WarningLevel
+from coordinator.store.claims import MemoryClaims
+from coordinator.store.writer import RowStatement, Writer
+from coordinator.usecases.ledger import KeptAnswer
+
+CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
+RECENT_REQUESTS = 20_000  # steps whose request ids are known again after a restart
+
+migrations = Migrations("claims")
+
+
+def _steps(db: Any) -> None:
+    """The journal."""
+    db["step"].create(
+        {
+            "seq": int,
+            "kind": int,
+            "at_s": float,
+            "claims": bytes,
+            "recommendation_id": str,
+            "request_id": str,
+            "vehicle_id": str,
+            "answer": bytes,
+            "request": bytes,
+            "inputs": bytes,
+        },
+        pk="seq",
+    )
+    db.execute(
+        "CREATE INDEX step_recommendation ON step (recommendation_id)"
+        " WHERE recommendation_id IS NOT NULL"
+    )
+    db.execute("CREATE INDEX step_snapshot ON step (seq) WHERE kind = 1")
+
+
+migrations(name="0001_steps")(_steps)
+
+_APPEND = RowStatement(
+    "INSERT INTO step (kind, at_s, claims, recommendation_id, request_id, vehicle_id,"
+    " answer, request, inputs)",
+    9,
+)
+_ANSWER_COLUMNS = "recommendation_id, request_id, vehicle_id, answer, request, inputs"
+
+
+class SqliteClaims(MemoryClaims):
+    """`ledger.ClaimStore` whose grants survive the process; one process owns the directory."""
+
+    def __init__(self, path: Path, moment: Moment, queue_places: int = QUEUE_PLACES) -> None:
+        """Opens or makes the file and restores live claims.
+
+        Offers get a whole new lease, since link time does not outlive a machine. Raises
+        `StoreUnavailable` and `StoreTooNew`.
+        """
+        super().__init__(queue_places)
+        self._writer = Writer(path, migrations)
+        connection: sqlite3.Connection = self._writer.database.conn
+        self.index.restore(_stored_claims(connection, moment))
+        newest = connection.execute("SELECT coalesce(max(seq), 0) FROM step").fetchone()[0]
+        rows = connection.execute(
+            "SELECT request_id, recommendation_id FROM step WHERE seq > ? AND request_id <> ''",
+            (newest - RECENT_REQUESTS,),
+        )
+        self._by_request.update(rows.fetchall())
+
+    async def answer(self, recommendation_id: str) -> KeptAnswer | None:
+        """The newest stored answer of a recommendation, from memory or the file."""
+        known = await super().answer(recommendation_id)
+        if known is not None:
+            return known
+        return await self._writer.submit(lambda connection: _stored(connection, recommendation_id))
+
+    async def compact(self, moment: Moment, keep_s: float) -> int:
+        """Removes steps that a snapshot of the live claims replaces; gives how many.
+
+        Steps with answers stay for `keep_s` of domain time, for Explain.
+        """
+        live = _claims_json(self.table.live())
+
+        def run(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
+                "INSERT INTO step (kind, at_s, claims) VALUES (1, ?, ?)", (moment.now_s, live)
+            )
+            removed = connection.execute(
+                "DELETE FROM step WHERE seq < ? AND (recommendation_id IS NULL OR at_s < ?)",
+                (cursor.lastrowid, moment.now_s - keep_s),
+            )
+            return removed.rowcount
+
+        return await self._writer.submit(run)
+
+    async def close(self) -> None:
+        """Returns when everything told is durable and the file is closed."""
+        await self._writer.close()
+
+    async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
+        claims = _claims_json(step.after)
+        if not answers:
+            row = (0, moment.now_s, claims, None, None, None, None, None, None)
+            await self._writer.put(_APPEND, row)
+            return
+        waits = []
+        for answer in answers:
+            row_of_answer = (
+                0,
+                moment.now_s,
+                claims,
+                answer.recommendation_id,
+                answer.request_id,
+                answer.vehicle_id,
+                answer.answer,
+                answer.request,
+                answer.inputs,
+            )
+            waits.append(self._writer.post(_APPEND, row_of_answer))
+            claims = b"[]"  # the first row carries the step
+        for wait in waits:
+            await wait
+
+
+def _claims_json(claims: Iterable[Claim]) -> bytes:
+    return msgspec.json.encode(
+        [
+            (
+                claim.claim_id,
+                claim.evse_id,
+                claim.vehicle_id,
+                claim.from_s,
+                claim.to_s,
+                claim.level,
+                claim.state,
+                claim.lease_until_s,
+                claim.revision,
+                claim.recommendation_id,
+                claim.moving,
+            )
+            for claim in claims
+        ]
+    )
+
+
+_Stored = tuple[str, str, str, float, float, int, int, float, int, str, bool]
+_decoder = msgspec.json.Decoder(list[_Stored])
+
+
+def _stored_claims(connection: sqlite3.Connection, moment: Moment) -> Iterable[Claim]:
+    """Claims of all steps since the last snapshot, in order."""
+    rows = connection.execute(
+        "SELECT claims FROM step WHERE seq >="
+        " (SELECT coalesce(max(seq), 0) FROM step WHERE kind = 1) ORDER BY seq"
+    )
+    for (claims,) in rows:
+        for stored in _decoder.decode(claims):
+            state = ClaimState(stored[6])
+            lease_s = moment.link_s + OFFER_S if state is ClaimState.OFFERED else stored[7]
+            yield Claim(*stored[:5], WarningLevel(stored[5]), state, lease_s, *stored[8:])
+
+
+def _stored(connection: sqlite3.Connection, recommendation_id: str) -> KeptAnswer | None:
+    row = connection.execute(
+        f"SELECT {_ANSWER_COLUMNS} FROM step WHERE recommendation_id = ? ORDER BY seq DESC LIMIT 1",
+        (recommendation_id,),
+    ).fetchone()
+    return None if row is None else KeptAnswer(*row)

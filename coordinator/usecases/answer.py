@@ -1,0 +1,156 @@
+"""What a car is told, as values: the promise, the EVSEs judged, and what led to it.
+
+Compact and typed, so that it can be stored with its claim and read back after a restart. How it
+looks on the wire is in `rpc/charging_codec.py`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class Stage(IntEnum):
+    """Which of area and pile to show now, numbered as on the wire."""
+
+    AREA = 1
+    PILE = 2
+
+
+class HoldKind(IntEnum):
+    """How firmly an EVSE is kept, numbered as on the wire."""
+
+    NONE = 1
+    SOFT = 2
+    FIRM = 3
+
+
+class Quality(IntEnum):
+    """How well a figure is known, numbered as on the wire."""
+
+    EXACT = 1
+    ESTIMATED = 2
+    DEFAULT = 3
+    UNKNOWN = 4
+
+
+class Reason(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One reason of a decision; sign +1 speaks for, -1 against; weight is a share, 0-1."""
+
+    code: str
+    sign: int
+    weight: float
+    text: str
+
+
+class WhyNot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Why an obvious pile was not chosen."""
+
+    evse_id: str
+    station_id: str
+    station_name: str
+    code: str
+    text: str
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Why a promise changed."""
+
+    code: str
+    text: str
+    from_evse_id: str
+    to_evse_id: str
+
+
+class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One EVSE judged for one car; units are the last word of a name, None means unknown."""
+
+    evse_id: str
+    pile_id: str
+    station_id: str
+    station_name: str
+    label: str
+    latitude_deg: float
+    longitude_deg: float
+    operator_url: str
+    confidence: float
+    eta_s: float
+    eta_p90_s: float
+    wait_s: float
+    wait_p90_s: float
+    expected_wait_s: float
+    charge_s: float
+    done_at_s: float
+    distance_km: float
+    detour_km: float
+    detour_s: float
+    route_quality: Quality
+    price: float | None
+    price_lines: tuple[tuple[str, float], ...]
+    currency: str
+    price_valid_until_s: float | None
+    price_quality: Quality
+    power_kw: float
+    arrival_soc_pct: float
+    target_soc_pct: float
+    failure_rate: float
+    p_working: float
+    p_free: float
+    last_success_at_s: float | None
+    status: int
+    status_at_s: float | None
+    status_source: int
+    status_age_s: float
+    data_quality: str
+    ahead: int
+    first_score: float | None
+    second_score: float
+    merged_score: float
+    failure_weight: float
+    ranker_share: float
+    situation: str
+    cost_s: float
+    reasons: tuple[Reason, ...]
+    difference_s: float
+    difference_price: float | None
+    difference_text: str
+    summary: str
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept for the car; `until_s` is domain time."""
+
+    kind: HoldKind
+    claim_id: str = ""
+    until_s: float | None = None
+    reason: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A promise in one revision, or why there is none. `judged[0]` is the choice."""
+
+    recommendation_id: str
+    request_id: str
+    vehicle_id: str
+    made_at_s: float
+    level: int
+    level_reason: str
+    language: str
+    judged: tuple[Judged, ...] = ()
+    hold: Hold = Hold(HoldKind.NONE)
+    revision: int = 1
+    stage: Stage = Stage.AREA
+    area: tuple[str, ...] = ()
+    why_not: tuple[WhyNot, ...] = ()
+    degraded: tuple[str, ...] = ()
+    relaxed: tuple[str, ...] = ()
+    change: Change | None = None
+    empty_reason: str = ""
+    empty_text: str = ""
+    next_free_at_s: float | None = None
+
+    @property
+    def choice(self) -> Judged:
+        """The object pile; only where something was found."""
+        return self.judged[0]

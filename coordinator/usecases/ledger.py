@@ -1,0 +1,109 @@
+"""What the use cases ask of the store of claims, and the values that pass between them.
+
+Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk; one conformance test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from coordinator.core.areas.claim_table import ClaimTable
+from coordinator.core.areas.ledger import Claim, Moment, Move, Refused, Step
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What is stored beside a step so that the answer can be given, and explained, again.
+
+    `answer` and `request` are encoded; `inputs` holds the feature rows and may be empty.
+    """
+
+    recommendation_id: str
+    request_id: str
+    vehicle_id: str
+    answer: bytes
+    request: bytes
+    inputs: bytes = b""
+
+
+Answering = Callable[[Step], Sequence[KeptAnswer]]
+
+
+class ClaimStore(Protocol):
+    """Claims that exclude each other. What a call returns is durable.
+
+    `answering` is called once with the decided step, before it is made durable, and gives what is
+    stored with it. Raises `StoreUnavailable` if the disk refuses; then nothing of
+    the step has happened.
+    """
+
+    @property
+    def table(self) -> ClaimTable:
+        """The claims now, to read only; what is being made durable is in it."""
+        ...
+
+    async def claim(
+        self, wish: Claim, moment: Moment, answering: Answering | None = None
+    ) -> Step | Refused:
+        """Grants the wish or refuses; the same claim_id again gives the same claim."""
+        ...
+
+    async def confirm(
+        self,
+        claim_id: str,
+        lease_until_s: float,
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """Makes an offer firm until this domain instant."""
+        ...
+
+    async def renew(
+        self, claim_id: str, lease_until_s: float, to_s: float, moment: Moment
+    ) -> Step | Refused:
+        """Moves a confirmed lease and its window's end."""
+        ...
+
+    async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
+        """The car is plugged in; the window ends when it should be charged."""
+        ...
+
+    async def finish(self, claim_id: str, moment: Moment) -> Step | Refused:
+        """The car has left after charging."""
+        ...
+
+    async def release(self, claim_id: str, moment: Moment) -> Step | Refused:
+        """The place is given back."""
+        ...
+
+    async def expire(self, moment: Moment) -> Step:
+        """Ends every claim whose lease has run out."""
+        ...
+
+    async def apply(
+        self,
+        moves: Sequence[Move],
+        expected_revisions: Mapping[str, int],
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """Makes all moves in one step, or none."""
+        ...
+
+    async def keep_answer(self, answer: KeptAnswer, moment: Moment) -> None:
+        """Stores an answer that changes no claim, e.g. a new stage."""
+        ...
+
+    async def answer(self, recommendation_id: str) -> KeptAnswer | None:
+        """The newest stored answer of a recommendation."""
+        ...
+
+    async def answer_to(self, request_id: str) -> KeptAnswer | None:
+        """The newest stored answer to a request."""
+        ...
+
+    async def close(self) -> None:
+        """Returns when everything told is durable."""
+        ...
