@@ -1,0 +1,1 @@
+"""From data to bundles of ONNX models; runs offline, needs the extra `train`, serves nothing."""

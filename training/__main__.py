@@ -1,0 +1,56 @@
+"""`python -m training all --seed 7 [--out FOLDER] [--bundled] [--json]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+_NO_TORCH = (
+    "error[TRAIN-001]: torch is not installed\n"
+    '  hint: pip install "pilewise[train]" (a CPU build of torch is enough)\n'
+)
+_PINS = '"""Which bundle this version came with."""\n\nBUNDLED_SHA256 = "{}"\n'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Trains and writes a bundle; 0 when it is written, 2 for wrong usage or no torch."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    everything = commands.add_parser("all", help="ranker and failure model from the made-up city")
+    everything.add_argument("--seed", type=int, default=7, help="seed of data and weights")
+    everything.add_argument("--out", type=Path, default=None, help="folder of the bundle")
+    everything.add_argument(
+        "--bundled", action="store_true", help="replace and pin the bundle that the package brings"
+    )
+    everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    options = parser.parse_args(arguments)
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        sys.stderr.write(_NO_TORCH)
+        return 2
+    return _all(options)
+
+
+def _all(options: argparse.Namespace) -> int:
+    from coordinator.models import serving
+    from training.everything import train_all
+
+    folder = options.out or Path(f"bundle-seed{options.seed}")
+    if options.bundled:
+        folder = serving.BUNDLED
+    result = train_all(options.seed, folder, tell=lambda text: print(text, file=sys.stderr))
+    if options.bundled:
+        pins = Path(serving.__file__).with_name("pins.py")
+        pins.write_text(_PINS.format(result["manifest_sha256"]), "utf-8")
+    if options.json:
+        print(json.dumps(result, separators=(",", ":")))
+    else:
+        print(f"bundle {result['version']} in {folder}, {result['bytes']} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""One seed in, one bundle out: data, ranker, failure model, figures, files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from coordinator.models import failure as failure_port
+from coordinator.models import ranker as ranker_port
+from training.datasets import Choices, generate_choices, split
+from training.evaluate import BASELINES, ranking_metrics, rate_metrics
+from training.export import Exported, check_parity, golden, run_onnx, to_onnx, write_bundle
+from training.failure import FailureSettings, train_failure
+from training.fleet import Fleet, generate_fleet
+from training.ranker import RankerSettings, example, train_ranker
+
+BUNDLE_NAME = "generated-city"
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much to generate and how long to learn."""
+
+    cities: int = 8
+    days: int = 28
+    requests_a_day: int = 60
+    drivers: int = 80
+    fleets: int = 40
+    piles: int = 2000
+    ranker: RankerSettings = field(default_factory=RankerSettings)
+    failure: FailureSettings = field(default_factory=FailureSettings)
+
+
+def train_all(
+    seed: int, out_dir: Path, effort: Effort | None = None, tell: Tell = lambda text: None
+) -> dict[str, Any]:
+    """Trains ranker and failure model from the generated city and writes the bundle.
+
+    Returns version, hashes, sizes and metrics. Same seed, same machine, same versions of the
+    libraries: the same bytes. Another processor may round differently; then weights agree within
+    about 1e-3 and the metrics within 0.01.
+    """
+    effort = effort or Effort()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    parts = [_ranker(seed, effort, tell), _failure(seed, effort, tell)]
+    version = f"1.0.0-seed{seed}"
+    sha256 = write_bundle(out_dir, BUNDLE_NAME, version, parts)
+    return {
+        "name": BUNDLE_NAME,
+        "version": version,
+        "path": str(out_dir),
+        "manifest_sha256": sha256,
+        "bytes": sum(file.stat().st_size for file in out_dir.iterdir()),
+        "parts": {part.name: part.metrics for part in parts},
+    }
+
+
+def _ranker(seed: int, effort: Effort, tell: Tell) -> Exported:
+    tell("ranker: drivers choose in generated cities")
+    choices = generate_choices(
+        seed, effort.cities, effort.days, effort.requests_a_day, effort.drivers
+    )
+    parts = split(choices)
+    tell(f"ranker: learning from {len(parts.train)} choices")
+    model = train_ranker(parts.train, parts.validation, seed, effort.ranker)
+    features, mask = example(parts.test, 2)
+    feed = {"features": features, "mask": mask}
+    content = to_onnx(model, feed, "scores", [("batch", "candidates"), ("batch", "candidates")])
+    many = dict(zip(feed, example(parts.test, 64), strict=True))
+    metrics = {"parity": check_parity("ranker", model, content, many)}
+    for name, rows in (("", parts.test), ("elsewhere_", parts.elsewhere)):
+        metrics |= _ranking(content, rows, name)
+    tell(f"ranker: hit1 {metrics['hit1']:.3f}, mrr {metrics['mrr']:.3f}")
+    small = {name: value[:2, :12].contiguous() for name, value in feed.items()}
+    return Exported(
+        ranker_port.PART,
+        content,
+        ranker_port.INPUTS,
+        ranker_port.OUTPUTS,
+        golden(content, small, "scores"),
+        ranker_port.SCHEMA_SHA256,
+        choices.sha256(),
+        metrics,
+    )
+
+
+def _ranking(content: bytes, rows: Choices, prefix: str) -> dict[str, float]:
+    """Metrics of the exported model and the baselines on the same rows."""
+    scores = run_onnx(content, {"features": rows.features, "mask": rows.mask})
+    metrics = {f"{prefix}{key}": value for key, value in ranking_metrics(scores, rows).items()}
+    for name, baseline in BASELINES.items():
+        for key, value in ranking_metrics(baseline(rows), rows).items():
+            metrics[f"{prefix}{name}_{key}"] = value
+    return metrics | {f"{prefix}rows": float(len(rows))}
+
+
+def _failure(seed: int, effort: Effort, tell: Tell) -> Exported:
+    tell(f"failure: {effort.fleets} fleets age")
+    fleets = [generate_fleet(seed + 1000 * n, effort.piles) for n in range(effort.fleets + 1)]
+    model = train_failure(fleets[:-1], seed, effort.failure)
+    feed = {"vectors": torch.from_numpy(fleets[-1].vectors[:2])}
+    content = to_onnx(model, feed, "rates", [("batch",)])
+    many = {"vectors": torch.from_numpy(fleets[-1].vectors)}
+    metrics = {"parity": check_parity("failure", model, content, many)}
+    metrics |= _rates(content, fleets)
+    tell(f"failure: brier {metrics['brier']:.4f}, same for all {metrics['global_brier']:.4f}")
+    small = {"vectors": many["vectors"][:8].contiguous()}
+    return Exported(
+        failure_port.PART,
+        content,
+        failure_port.INPUTS,
+        failure_port.OUTPUTS,
+        golden(content, small, "rates"),
+        failure_port.SCHEMA_SHA256,
+        _digest(fleets[:-1]),
+        metrics,
+    )
+
+
+def _rates(content: bytes, fleets: Sequence[Fleet]) -> dict[str, float]:
+    """Metrics on a fleet never seen: of the model, of one rate for all, of the truth."""
+    unseen = fleets[-1]
+    rates = run_onnx(content, {"vectors": unseen.vectors})
+    metrics = rate_metrics(rates, unseen)
+    days = sum(len(fleet.future) * fleet.days for fleet in fleets[:-1])
+    outages = sum(float(fleet.future.sum()) for fleet in fleets[:-1])
+    flat = np.full(len(rates), -np.expm1(-outages / days), dtype=np.float32)
+    for name, other in (("global", flat), ("truth", unseen.rate.astype(np.float32))):
+        metrics |= {f"{name}_{key}": value for key, value in rate_metrics(other, unseen).items()}
+    return metrics
+
+
+def _digest(fleets: Sequence[Fleet]) -> str:
+    return hashlib.sha256("".join(fleet.sha256() for fleet in fleets).encode()).hexdigest()
