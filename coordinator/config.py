@@ -27,8 +27,9 @@ class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     district: Identifier
     data_dir: str
     listen: str = "127.0.0.1:0"
-    # True: an agent may bring piles that nobody owns yet; the first comer owns them.
-    agent_open: bool = False
+    # True: an agent may bring piles that nobody owns yet; the first comer owns them. Not the
+    # default once the server can be reached from other machines.
+    agent_open: bool = True
     # An EVSE not heard of for so long counts as UNKNOWN, link time.
     stale_after_s: Positive = 60.0
     # host:port of the Prometheus page; empty means none.

@@ -16,7 +16,7 @@ _IDS_PER_MS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened; `kind` is a stable word, e.g. status, agent_connected, reroute."""
+    """Something that happened; `kind` is a stable word, e.g. STATUS, AGENT, CONFLICT, REROUTED."""
 
     event_id: int
     kind: str
@@ -58,14 +58,14 @@ class Events:
     async def watch(self, after_id: int = 0, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
         """Events after this id as they happen; 0 means from now on; no kinds means all.
 
-        Where events between are no longer kept, one of kind `missed` says so.
+        Where events between are no longer kept, one of kind MISSED says so.
         """
         after_id = after_id or self._next_id - 1
         while True:
             news = self._news
             for event in self._after(after_id):
                 if event.event_id > after_id + 1:
-                    yield Event(after_id, "missed", self._now_s(), "events between are not kept")
+                    yield Event(after_id, "MISSED", self._now_s(), "events between are not kept")
                 after_id = event.event_id
                 if not kinds or event.kind in kinds:
                     yield event

@@ -122,7 +122,7 @@ class Ingest:
         try:
             await self._store.commit(group.stored)
         except (StoreUnavailable, StoreClosed) as error:
-            self._events.add("store_failed", str(error))
+            self._events.add("STORE", str(error))
             for link in {id(link): link for link, _ in taken}.values():
                 link.close(error.code)
             return
@@ -215,7 +215,7 @@ class Ingest:
             facts = {"before": was, "after": now}
             if code := self._district.fault_code.get(evse):
                 facts["fault_code"] = code
-            self._events.add("status", f"{evse_id}: {was} -> {now}", evse_id=evse_id, facts=facts)
+            self._events.add("STATUS", f"{evse_id}: {was} -> {now}", evse_id=evse_id, facts=facts)
 
 
 def _runs(batch: Batch, keep: NDArray[np.bool_]) -> list[tuple[int, int]]:

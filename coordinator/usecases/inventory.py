@@ -56,6 +56,10 @@ class Inventory:
         """Piles that an agent speaks for."""
         return sorted(pile for pile, owner in self._owners.items() if owner == agent_id)
 
+    def agents(self) -> set[str]:
+        """Agents that speak for a pile."""
+        return set(self._owners.values())
+
     def lookup_for(self, agent_id: str) -> Callable[[str], int]:
         """From an EVSE id to its row, or why this agent may not report it (`core/report.py`)."""
         rows, district, owners = self.district.row, self.district, self._owners
@@ -116,9 +120,13 @@ class Inventory:
                     owner = taken[pile.pile_id] = agent_id
                 if owner != agent_id:
                     self._events.add(
-                        "foreign_pile",
+                        "AGENT",
                         f"agent {agent_id} brings pile {pile.pile_id}, which is not its own",
-                        facts={"agent_id": agent_id, "pile_id": pile.pile_id},
+                        facts={
+                            "what": "foreign_pile",
+                            "agent_id": agent_id,
+                            "pile_id": pile.pile_id,
+                        },
                     )
                     continue
                 self._place(agent_id, pile, touched)
@@ -141,9 +149,9 @@ class Inventory:
         if station is None:
             if pile.latitude_deg is None or pile.longitude_deg is None:
                 self._events.add(
-                    "pile_unplaced",
+                    "AGENT",
                     f"pile {pile.pile_id} has neither a known station nor a position",
-                    facts={"agent_id": agent_id, "pile_id": pile.pile_id},
+                    facts={"what": "unplaced", "agent_id": agent_id, "pile_id": pile.pile_id},
                 )
                 return
             name = pile.label or station_id

@@ -8,92 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
-
-import uuid_utils
 
 from coordinator.core.report import Refusal
 from coordinator.errors import AgentOffline, DirectiveUnanswered, Overloaded
+from coordinator.usecases.directives import Directive, DirectiveResult
 
 OUTBOX_LIMIT = 256
-
-
-class Outcome(IntEnum):
-    """How a directive ended, numbered as on the wire."""
-
-    UNSPECIFIED = 0
-    DONE = 1
-    DONE_SOFTLY = 2
-    REFUSED = 3
-    FENCED = 4
-    TIMED_OUT = 5
-    UNSUPPORTED = 6
-
-
-@dataclass(frozen=True, slots=True)
-class PollNow:
-    """Read the pile at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reserve:
-    """Keep an EVSE for a driver, for so many seconds from receipt; no token means softly."""
-
-    claim_id: str
-    duration_s: float
-    id_token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Extend:
-    """Keep it for so many seconds from receipt."""
-
-    claim_id: str
-    duration_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Stop keeping it."""
-
-    claim_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetAvailability:
-    """Take an EVSE in or out of service."""
-
-    operative: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SetPeriod:
-    """Change the reading period."""
-
-    period_s: float
-
-
-Action = PollNow | Reserve | Extend | Cancel | SetAvailability | SetPeriod
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """Something to do at an EVSE; `fence` orders reserve, extend and cancel."""
-
-    evse_id: str
-    action: Action
-    fence: int = 0
-    directive_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
-
-
-@dataclass(frozen=True, slots=True)
-class DirectiveResult:
-    """What became of a directive."""
-
-    directive_id: str
-    outcome: Outcome
-    message: str = ""
-    frames: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,6 +28,7 @@ class Link:
     # Spools with news for the agent, and the rows refused since the last ack.
     acks: dict[str, list[Refusal]] = field(default_factory=dict)
     directives: list[Directive] = field(default_factory=list)
+    beat_due: bool = False
     closing: str = ""  # why the stream must end; empty means it goes on
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     waiting_batches: int = 0  # taken from the stream and not yet acked

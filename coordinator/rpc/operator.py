@@ -1,0 +1,207 @@
+"""`OperatorService`: the live picture, events, indexes, agents and commands.
+
+What operators put in is in `operator_lists.py`. Methods that neither file has answer UNIMPLEMENTED;
+others may be added by one more mixin where `app.py` composes the servicer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from coordinator.clock import Clock
+from coordinator.core.district import District
+from coordinator.errors import CoordinatorError, FieldFault, FieldInvalid, NotFound
+from coordinator.rpc import operator_codec as codec
+from coordinator.rpc.directive_codec import from_result, to_action
+from coordinator.rpc.noun_codec import check_id, invalid, timestamp
+from coordinator.rpc.server import Context
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.directives import Directive, Fences
+from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.events import Events
+from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.links import AgentLinks
+from coordinator.usecases.telemetry import TelemetryStore
+from pilewise.v1 import operator_service_pb2 as op
+from pilewise.v1 import operator_service_pb2_grpc
+from pilewise.v1 import types_pb2 as nouns
+
+PAGE_DEFAULT = 100
+PAGE_LIMIT = 1_000
+COMMAND_LIMIT = 200
+# Directives that change who may use an EVSE are drawn by the ledger, not by hand.
+_NOT_BY_HAND = frozenset({"reserve", "extend", "cancel"})
+
+
+class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
+    """The half of the service that shows and commands."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        view: DistrictView,
+        store: TelemetryStore,
+        links: AgentLinks,
+        fences: Fences,
+        events: Events,
+        counters: Counters,
+        clock: Clock,
+    ) -> None:
+        # The live claim of an EVSE as a ClaimRecord, or None; whoever keeps claims sets it.
+        self.claim_of: Callable[[str], Any] = lambda evse_id: None
+        # Names and versions for GetIndexes, e.g. of the models served.
+        self.facts: dict[str, str] = {}
+        self._inventory = inventory
+        self._district: District = inventory.district
+        self._view = view
+        self._store = store
+        self._links = links
+        self._fences = fences
+        self._events = events
+        self._counters = counters
+        self._clock = clock
+
+    async def ListPiles(  # noqa: N802 - the contract
+        self, request: op.OperatorServiceListPilesRequest, context: Context
+    ) -> op.OperatorServiceListPilesResponse:
+        """One page of the live picture."""
+        statuses = self._view.statuses()
+        rows = np.arange(statuses.size)
+        if request.statuses:
+            rows = rows[np.isin(statuses[rows], list(request.statuses))]
+        if request.station_ids:
+            known = self._district.station_row
+            stations = [known[s] for s in request.station_ids if s in known]
+            rows = rows[np.isin(self._district.station[rows], stations)]
+        picked, token = page(rows.tolist(), request.page)
+        views = [self._view.one(row) for row in picked]
+        return op.OperatorServiceListPilesResponse(
+            evses=[codec.from_live(view, self.claim_of(view.evse_id)) for view in views],
+            next_page_token=token,
+            as_of=timestamp(self._clock.now_s()),
+        )
+
+    async def Watch(  # noqa: N802 - the contract
+        self, request: op.OperatorServiceWatchRequest, context: Context
+    ) -> AsyncIterator[op.OperatorServiceWatchResponse]:
+        """Events as they happen."""
+        # Headers at once: who watches knows then that nothing later is missed.
+        await context.send_initial_metadata(())
+        kinds = frozenset(request.kinds)
+        async for event in self._events.watch(request.after_event_id, kinds):
+            yield codec.from_event(event)
+
+    async def GetIndexes(  # noqa: N802 - the contract
+        self, request: op.GetIndexesRequest, context: Context
+    ) -> op.GetIndexesResponse:
+        """Counts since the start and gauges of now."""
+        statuses = self._view.statuses()
+        indexes = dict(self._counters.values())
+        indexes["evses"] = float(statuses.size)
+        for name, number in codec.status_names():
+            indexes[name] = float(np.count_nonzero(statuses == number))
+        indexes["agents_connected"] = float(len(self._links.open))
+        return op.GetIndexesResponse(
+            indexes=indexes, as_of=timestamp(self._clock.now_s()), facts=self.facts
+        )
+
+    async def ListAgents(  # noqa: N802 - the contract
+        self, request: op.ListAgentsRequest, context: Context
+    ) -> op.ListAgentsResponse:
+        """Agents, with what the store holds of each, counted now."""
+        picked, token = page(self._inventory.agents() | self._links.open.keys(), request.page)
+        agents = [await self._agent(agent_id) for agent_id in picked]
+        return op.ListAgentsResponse(agents=agents, next_page_token=token)
+
+    async def _agent(self, agent_id: str) -> op.AgentInfo:
+        spools = [codec.from_spool(s) for s in await self._store.count_spools(agent_id)]
+        info = op.AgentInfo(
+            agent_id=agent_id, pile_ids=self._inventory.piles_of(agent_id), spools=spools
+        )
+        link = self._links.open.get(agent_id)
+        if link is not None:
+            ago_s = (self._clock.link_s() - link.last_heard_link_s) * self._clock.speed
+            info.connected = not link.closing
+            seen_at = timestamp(self._clock.now_s() - ago_s)
+            if seen_at is not None:
+                info.last_seen_at.CopyFrom(seen_at)
+            info.software_version = link.software_version
+            info.spool_depth = link.spool_depth
+            info.clock_skew_s = link.clock_skew_s
+        return info
+
+    async def AssignPile(  # noqa: N802 - the contract
+        self, request: op.AssignPileRequest, context: Context
+    ) -> op.AssignPileResponse:
+        """Gives a pile to an agent from now on."""
+        invalid([*check_id(request.pile_id, "pile_id"), *check_id(request.agent_id, "agent_id")])
+        if request.HasField("valid_from"):
+            raise FieldInvalid(FieldFault("valid_from", "only now is possible: leave it out"))
+        await self._inventory.assign({request.pile_id: request.agent_id})
+        return op.AssignPileResponse()
+
+    async def Command(  # noqa: N802 - the contract
+        self, request: op.CommandRequest, context: Context
+    ) -> op.CommandResponse:
+        """Sends a directive to every EVSE named; each answers for itself."""
+        action = to_action(request.directive)
+        kind = request.directive.WhichOneof("action")
+        if action is None or kind in _NOT_BY_HAND:
+            raise FieldInvalid(FieldFault("directive.action", f"{kind} cannot be sent by hand"))
+        response = op.CommandResponse()
+        for index, evse_id in enumerate(self._targets(request)):
+            directive = Directive(evse_id, action)
+            try:
+                result = await self._links.send(evse_id, directive)
+            except CoordinatorError as error:
+                response.errors.append(
+                    nouns.EntryError(index=index, code=error.code, message=str(error))
+                )
+            else:
+                response.results.append(from_result(result))
+        return response
+
+    def _targets(self, request: op.CommandRequest) -> list[str]:
+        """EVSEs that a command names, by themselves, by station or by area."""
+        district = self._district
+        for evse_id in request.evse_ids:
+            if evse_id not in district.row:
+                raise NotFound("EVSE", evse_id)
+        rows = [district.row[evse_id] for evse_id in request.evse_ids]
+        inside = np.zeros(len(district.stations), dtype=bool)
+        for station_id in request.station_ids:
+            if station_id not in district.station_row:
+                raise NotFound("station", station_id)
+            inside[district.station_row[station_id]] = True
+        if request.HasField("area"):
+            area = request.area
+            latitude, longitude = district.station_lat_deg, district.station_lon_deg
+            inside |= (
+                (latitude >= area.south_deg)
+                & (latitude <= area.north_deg)
+                & (longitude >= area.west_deg)
+                & (longitude <= area.east_deg)
+            )
+        rows += np.flatnonzero(inside[district.station]).tolist()
+        ids = list(dict.fromkeys(district.evse_ids[row] for row in rows))
+        if not ids or len(ids) > COMMAND_LIMIT:
+            message = f"names {len(ids)} EVSEs, must be 1 to {COMMAND_LIMIT}"
+            raise FieldInvalid(FieldFault("evse_ids", message))
+        return ids
+
+
+def page(entries: Any, request: nouns.PageRequest) -> tuple[list[Any], str]:
+    """One page of the entries in order, and the token of the next; empty if it is the last.
+
+    Entries are sorted, and the token is the number of those before the page.
+    """
+    size = min(request.page_size or PAGE_DEFAULT, PAGE_LIMIT)
+    if request.page_token and not request.page_token.isdigit():
+        raise FieldInvalid(FieldFault("page.page_token", "is no token of ours"))
+    start = int(request.page_token or 0)
+    ordered: Sequence[Any] = sorted(entries)
+    token = str(start + size) if start + size < len(ordered) else ""
+    return list(ordered[start : start + size]), token

@@ -1,0 +1,62 @@
+"""`OperatorService`: what operators put in. Entries in order are taken, the others are answered."""
+
+from __future__ import annotations
+
+from coordinator.rpc import operator_codec as codec
+from coordinator.rpc.noun_codec import station_faults, to_station
+from coordinator.rpc.server import Context
+from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.lists import Lists
+from pilewise.v1 import operator_service_pb2 as op
+from pilewise.v1 import operator_service_pb2_grpc
+
+
+class OperatorLists(operator_service_pb2_grpc.OperatorServiceServicer):
+    """The half of the service that takes lists in."""
+
+    _inventory: Inventory
+    lists: Lists
+
+    async def PutStations(  # noqa: N802 - the contract
+        self, request: op.PutStationsRequest, context: Context
+    ) -> op.PutStationsResponse:
+        """Adds or replaces stations with their piles."""
+        good, errors = codec.sort_entries(request.stations, station_faults, "stations")
+        if good:
+            await self._inventory.put_stations([to_station(station) for station in good])
+        return op.PutStationsResponse(
+            accepted_count=len(good), rejected_count=len(errors), errors=errors
+        )
+
+    async def PutTariffs(  # noqa: N802 - the contract
+        self, request: op.PutTariffsRequest, context: Context
+    ) -> op.PutTariffsResponse:
+        """Adds or replaces tariffs."""
+        good, errors = codec.sort_entries(request.tariffs, codec.tariff_faults, "tariffs")
+        if good:
+            await self.lists.put_tariffs([codec.to_tariff(tariff) for tariff in good])
+        return op.PutTariffsResponse(
+            accepted_count=len(good), rejected_count=len(errors), errors=errors
+        )
+
+    async def PutUsers(  # noqa: N802 - the contract
+        self, request: op.PutUsersRequest, context: Context
+    ) -> op.PutUsersResponse:
+        """Adds or replaces users."""
+        good, errors = codec.sort_entries(request.users, codec.user_faults, "users")
+        if good:
+            await self.lists.put_users([codec.to_user(user) for user in good])
+        return op.PutUsersResponse(
+            accepted_count=len(good), rejected_count=len(errors), errors=errors
+        )
+
+    async def PutRoads(  # noqa: N802 - the contract
+        self, request: op.PutRoadsRequest, context: Context
+    ) -> op.PutRoadsResponse:
+        """Adds edges to the road graph, or replaces it."""
+        good, errors = codec.sort_entries(request.edges, codec.road_faults, "edges")
+        if good or request.replace:
+            await self.lists.put_roads([codec.to_road(edge) for edge in good], request.replace)
+        return op.PutRoadsResponse(
+            accepted_count=len(good), rejected_count=len(errors), errors=errors
+        )

@@ -1,0 +1,127 @@
+"""What the coordinator may ask of a pile, and how it ended; `links.py` carries it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import uuid_utils
+
+
+class Outcome(IntEnum):
+    """How a directive ended, numbered as on the wire."""
+
+    UNSPECIFIED = 0
+    DONE = 1
+    DONE_SOFTLY = 2
+    REFUSED = 3
+    FENCED = 4
+    TIMED_OUT = 5
+    UNSUPPORTED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class PollNow:
+    """Read the pile at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Keep an EVSE for a driver, for so many seconds from receipt; no token means softly."""
+
+    claim_id: str
+    duration_s: float
+    id_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Keep it for so many seconds from receipt."""
+
+    claim_id: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop keeping it."""
+
+    claim_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAvailability:
+    """Take an EVSE in or out of service."""
+
+    operative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetPeriod:
+    """Change the reading period."""
+
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Change the agent's configuration, whole or not at all."""
+
+    toml: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFrames:
+    """Send raw protocol frames of a pile, for so many seconds."""
+
+    duration_s: float
+
+
+Action = (
+    PollNow | Reserve | Extend | Cancel | SetAvailability | SetPeriod | Configure | CaptureFrames
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """Something to do at an EVSE; `fence` orders reserve, extend and cancel."""
+
+    evse_id: str
+    action: Action
+    fence: int = 0
+    directive_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveResult:
+    """What became of a directive."""
+
+    directive_id: str
+    outcome: Outcome
+    message: str = ""
+    frames: tuple[bytes, ...] = ()
+
+
+class Fences:
+    """The newest fence of each EVSE: drawn anew for each reserve, extend and cancel.
+
+    A fence is never below the system time in milliseconds, so that a restart cannot draw a lower
+    one than the process before it.
+    """
+
+    def __init__(self) -> None:
+        self._floors: dict[str, int] = {}
+
+    def draw(self, evse_id: str, system_s: float) -> int:
+        """A fence above all that were drawn or heard of for this EVSE."""
+        fence = max(self._floors.get(evse_id, 0) + 1, int(system_s * 1000))
+        self._floors[evse_id] = fence
+        return fence
+
+    def hear(self, evse_id: str, fence: int) -> None:
+        """Takes a floor that an agent remembers; the higher wins."""
+        self._floors[evse_id] = max(self._floors.get(evse_id, 0), fence)
+
+    def floor(self, evse_id: str) -> int:
+        """The newest fence; 0 means none."""
+        return self._floors.get(evse_id, 0)

@@ -1,0 +1,52 @@
+"""Tariffs, users and roads as operators import them: durable first, then in use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from coordinator.core.district import District
+from coordinator.core.pile import Tariff, User
+from coordinator.usecases.telemetry import Road, TelemetryStore
+
+
+class Lists:
+    """The district's imported lists beside its stations; `on_roads` hears every new road graph."""
+
+    def __init__(
+        self,
+        district: District,
+        store: TelemetryStore,
+        tariffs: Iterable[Tariff],
+        users: Iterable[User],
+        roads: Iterable[Road],
+    ) -> None:
+        self.on_roads: list[Callable[[Sequence[Road]], None]] = []
+        self._district = district
+        self._store = store
+        self._roads = {(road.from_node, road.to_node): road for road in roads}
+        district.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+        district.users.update({user.user_id: user for user in users})
+
+    @property
+    def roads(self) -> list[Road]:
+        """All edges."""
+        return list(self._roads.values())
+
+    async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
+        """Adds or replaces tariffs."""
+        await self._store.put_tariffs(tariffs)
+        self._district.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+
+    async def put_users(self, users: Sequence[User]) -> None:
+        """Adds or replaces users."""
+        await self._store.put_users(users)
+        self._district.users.update({user.user_id: user for user in users})
+
+    async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
+        """Adds edges, or replaces all."""
+        await self._store.put_roads(roads, replace)
+        if replace:
+            self._roads.clear()
+        self._roads.update({(road.from_node, road.to_node): road for road in roads})
+        for tell in self.on_roads:
+            tell(self.roads)
