@@ -122,21 +122,21 @@ class Problem:
         return "\n".join(lines)
 
 
-class _Problems(Permanent):
-    """Something with several problems, all named at once."""
+class FileInvalid(Permanent):
+    """A file with problems, all named at once."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(problem.render() for problem in problems))
         self.problems = tuple(problems)
 
 
-class ConfigInvalid(_Problems):
+class ConfigInvalid(FileInvalid):
     """A configuration file cannot be used."""
 
     code = "CFG-001"
 
 
-class ImportInvalid(_Problems):
+class ImportInvalid(FileInvalid):
     """An imported file cannot be used."""
 
     code = "IMP-001"

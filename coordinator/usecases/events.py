@@ -37,6 +37,12 @@ class Events:
         self._ring: deque[Event] = deque(maxlen=limit)
         self._next_id = int(system_s() * 1_000) * _IDS_PER_MS
         self._news = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """Ends every watch, because the process is going down."""
+        self._closed = True
+        self._news.set()
 
     def add(
         self,
@@ -61,7 +67,7 @@ class Events:
         Where events between are no longer kept, one of kind MISSED says so.
         """
         after_id = after_id or self._next_id - 1
-        while True:
+        while not self._closed:
             news = self._news
             for event in self._after(after_id):
                 if event.event_id > after_id + 1:
@@ -69,7 +75,7 @@ class Events:
                 after_id = event.event_id
                 if not kinds or event.kind in kinds:
                     yield event
-            if news is self._news:
+            if news is self._news and not self._closed:
                 await news.wait()
 
     def _after(self, after_id: int) -> list[Event]:

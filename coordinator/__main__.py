@@ -1,0 +1,68 @@
+"""`python -m coordinator -c FILE.toml`: runs a district coordinator until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from coordinator.config import read_config
+from coordinator.errors import CoordinatorError, FileInvalid, Permanent
+
+EXIT_CONFIG = 3
+EXIT_UNREACHABLE = 4
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code: 0 after an orderly end, 3 for what must be changed, 4 for what may pass."""
+    parser = argparse.ArgumentParser(
+        prog="python -m coordinator", description="Runs a district coordinator."
+    )
+    parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE.toml")
+    parser.add_argument("--check", action="store_true", help="only check the configuration")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+    options = parser.parse_args(arguments)
+    _set_up_log(options.log_level)
+    try:
+        config = read_config(options.config)
+        if options.check:
+            return 0
+        # Imported late, so that a faulty configuration is reported at once.
+        from coordinator.app import run
+
+        asyncio.run(run(config, options.config))
+    except FileInvalid as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    except CoordinatorError as error:
+        print(f"error[{error.code}]: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return EXIT_CONFIG if isinstance(error, Permanent) else EXIT_UNREACHABLE
+    return 0
+
+
+def _set_up_log(level: str) -> None:
+    """Events to stderr as key=value lines; stdout belongs to the ready line."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The composition root: parts, servicers, loops; start, readiness, and an orderly end.
+
+To add a service: make its parts in `parts.py`, its servicer in `serve_all`, its loop in `_run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from coordinator.config import Config, locate
+from coordinator.errors import AddressRefused, ConfigInvalid, Problem
+from coordinator.metrics import Metrics
+from coordinator.parts import Parts, build_parts
+from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
+from coordinator.rpc.operator import OperatorLive
+from coordinator.rpc.operator_lists import OperatorLists
+from coordinator.rpc.server import GuardedServer, RpcServer
+from pilewise.v1 import operator_service_pb2_grpc
+
+log = structlog.get_logger()
+
+# A thread that finishes a commit must not wait long for the busy event loop's interpreter lock.
+SWITCH_INTERVAL_S = 0.0005
+
+
+class OperatorServicer(OperatorLists, OperatorLive):
+    """The whole of `OperatorService` that is built."""
+
+
+def serve_all(parts: Parts, guarded: GuardedServer) -> None:
+    """Adds every servicer."""
+    edge = EdgeServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+        parts.config.coordinator.district,
+        parts.clock,
+        parts.inventory,
+        parts.ingest,
+        parts.links,
+        parts.fences,
+        parts.events,
+    )
+    add_edge_servicer(edge, guarded)
+    operator = OperatorServicer(  # type: ignore[abstract]  # as above
+        parts.inventory,
+        parts.view,
+        parts.store,
+        parts.links,
+        parts.fences,
+        parts.events,
+        parts.counters,
+        parts.clock,
+    )
+    operator.lists = parts.lists
+    guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
+
+
+async def run(config: Config, path: Path) -> None:
+    """Serves until SIGTERM or SIGINT, then ends in order.
+
+    Raises `ConfigInvalid` if an address of the file cannot be listened at, `DirectoryBusy`, and
+    store errors.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    parts = build_parts(config)
+    try:
+        await _run(parts, path, stop)
+    finally:
+        await parts.store.close()
+        parts.lock.release()
+
+
+async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
+    settings = parts.config.coordinator
+    server = RpcServer(random.Random())
+    serve_all(parts, server.guarded)
+    metrics = Metrics(parts.counters, parts.view, parts.links)
+    with _blaming(path, "coordinator.listen"):
+        port = await server.start(settings.listen)
+    host = settings.listen.rpartition(":")[0]
+    with _blaming(path, "coordinator.metrics"):
+        metrics_address = metrics.start(settings.metrics) if settings.metrics else ""
+    for problem in parts.models.problems:
+        log.warning("model missing", why=problem)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(parts.ingest.run(), name="coordinator:ingest")]
+        _say_ready(parts, f"{host}:{port}", metrics_address)
+        await stop.wait()
+        log.info("stopping", grace_s=settings.grace_s)
+        for tell in parts.on_stop:
+            tell()
+        parts.links.close_all("SHUTDOWN")
+        await server.stop(settings.grace_s)
+        metrics.stop()
+        for task in tasks:
+            task.cancel()
+
+
+@contextlib.contextmanager
+def _blaming(path: Path, key: str) -> Any:
+    """Turns an address that cannot be listened at into a fault of the configuration file."""
+    try:
+        yield
+    except AddressRefused as error:
+        hint = "choose another port, or 0 for any free one"
+        raise ConfigInvalid(
+            [Problem("CFG-008", locate(path, key), str(error), hint=hint)]
+        ) from error
+
+
+def _say_ready(parts: Parts, address: str, metrics: str) -> None:
+    """Prints the one line that parents wait for."""
+    ready: dict[str, Any] = {
+        "event": "ready",
+        "district": parts.config.coordinator.district,
+        "grpc": address,
+        "metrics": metrics,
+        "evses": len(parts.district),
+        "models": [
+            {"name": part.name, "version": part.version, "sha256": part.sha256}
+            for part in parts.models.parts
+        ],
+    }
+    print(json.dumps(ready, separators=(",", ":")), flush=True)
+    log.info("ready", grpc=address, evses=len(parts.district))

@@ -1,0 +1,95 @@
+"""What a running coordinator is made of, built once and passed down; nothing runs yet.
+
+A new part is a field here, made in `build_parts`; servicers that use it are added in `app.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coordinator.clock import Clock
+from coordinator.config import Config
+from coordinator.core.district import District
+from coordinator.core.history import History
+from coordinator.models.serving import Serving, open_models
+from coordinator.store.database import DirectoryLock
+from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.directives import Fences
+from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.events import Events
+from coordinator.usecases.ingest import Ingest
+from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.links import AgentLinks
+from coordinator.usecases.lists import Lists
+from coordinator.usecases.picture import restore
+from coordinator.usecases.telemetry import TelemetryStore
+
+
+@dataclass(slots=True)
+class Parts:
+    """Everything that servicers and loops share."""
+
+    config: Config
+    clock: Clock
+    data_dir: Path
+    lock: DirectoryLock
+    store: TelemetryStore
+    district: District
+    history: History
+    events: Events
+    counters: Counters
+    inventory: Inventory
+    lists: Lists
+    links: AgentLinks
+    fences: Fences
+    ingest: Ingest
+    view: DistrictView
+    models: Serving
+    # Called when the process goes down, before the server stops: to end long streams.
+    on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+
+def build_parts(config: Config) -> Parts:
+    """All parts, with what the stores remember; raises `DirectoryBusy` and store errors."""
+    settings = config.coordinator
+    clock = Clock(config.clock.epoch_at_ms, config.clock.anchor_s, config.clock.speed)
+    data_dir = Path(settings.data_dir)
+    lock = DirectoryLock(data_dir)
+    store = SqliteTelemetry(data_dir)
+    known = store.load()
+    district = District(known.stations)
+    history = History()
+    restore(district, history, known.states, clock.system_s(), clock.link_s())
+    events = Events(clock.now_s, clock.system_s)
+    counters = Counters()
+    inventory = Inventory(
+        district,
+        store,
+        events,
+        clock.now_s,
+        agent_open=settings.agent_open,
+        owners=known.owners,
+    )
+    links = AgentLinks(inventory.speaker_of)
+    return Parts(
+        config=config,
+        clock=clock,
+        data_dir=data_dir,
+        lock=lock,
+        store=store,
+        district=district,
+        history=history,
+        events=events,
+        counters=counters,
+        inventory=inventory,
+        lists=Lists(district, store, known.tariffs, known.users, known.roads),
+        links=links,
+        fences=Fences(),
+        ingest=Ingest(inventory, history, store, clock, events, counters, known.spools),
+        view=DistrictView(inventory, clock, settings.stale_after_s),
+        models=open_models(config.models.bundle),
+        on_stop=[events.close],
+    )
