@@ -54,20 +54,18 @@ class Pile:
 
 def build_pile(spec: PileSpec) -> Pile:
     """A pile fresh from the factory; its EVSEs are named `<pile_id>*1` and on."""
-    return Pile(
-        spec,
-        tuple(
-            Evse(
-                EvseSpec(
-                    evse_id=f"{spec.pile_id}*{number}",
-                    supply=spec.supply,
-                    max_power_kw=spec.max_power_kw,
-                    local_auth=spec.local_auth,
-                )
+    evses = tuple(
+        Evse(
+            EvseSpec(
+                evse_id=f"{spec.pile_id}*{number}",
+                supply=spec.supply,
+                max_power_kw=spec.max_power_kw,
+                local_auth=spec.local_auth,
             )
-            for number in range(1, spec.evse_count + 1)
-        ),
+        )
+        for number in range(1, spec.evse_count + 1)
     )
+    return share_out(Pile(spec, evses))
 
 
 def share_out(pile: Pile) -> Pile:
