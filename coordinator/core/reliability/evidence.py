@@ -78,6 +78,28 @@ def anchored_prior(
     return np.clip(1.0 - quiet, LOWEST_RATE, HIGHEST_RATE)
 
 
+def fleet_factor(faults: Float64, exposure_days: Float64, expected_rate: Float64) -> float:
+    """How much more often this fleet fails than `expected_rate` says; near 1 without evidence.
+
+    Five outages' worth of doubt: a model trained elsewhere keeps its order of piles and takes its
+    level from here.
+
+    >>> round(fleet_factor(np.array([45.0]), np.array([1000.0]), np.array([0.00995])), 2)
+    3.33
+    """
+    expected = float(np.sum(daily_intensity(expected_rate) * exposure_days))
+    return (float(np.sum(faults)) + 5.0) / (expected + 5.0)
+
+
+def scaled_rate(rate: Float64, factor: float) -> Float64:
+    """The rate when outages come `factor` times as often.
+
+    >>> round(float(scaled_rate(np.array([0.02]), 2.0)[0]), 4)
+    0.0396
+    """
+    return np.asarray(-np.expm1(-factor * daily_intensity(rate)))
+
+
 def pooled_rate(faults: Float64, exposure_days: Float64, default: float = 0.02) -> float:
     """The rate of all these piles together; `default` counts as thirty days of one pile.
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.district import District
+from coordinator.core.pile import Pile
 from coordinator.core.recommend.features import schema_sha256 as _sha256
 
 Float32 = NDArray[np.float32]
@@ -149,7 +150,39 @@ def select(rows: Float32, attributes: Sequence[str]) -> Float32:
     return rows[:, kept]
 
 
-def facts_of(district: District, now_s: float) -> Facts:
+class Counted(Protocol):
+    """What facts are made of: a `District`, or a copy of these columns of one."""
+
+    @property
+    def piles(self) -> Sequence[Pile]:
+        """Piles; `pile` leads from an EVSE to its own."""
+
+    @property
+    def pile(self) -> NDArray[np.int32]:
+        """Row of `piles`, by EVSE."""
+
+    @property
+    def dc(self) -> NDArray[np.bool_]:
+        """Whether it gives direct current."""
+
+    @property
+    def session_count(self) -> NDArray[np.int32]:
+        """Sessions begun."""
+
+    @property
+    def charging_s(self) -> NDArray[np.float64]:
+        """Seconds of charging."""
+
+    @property
+    def fault_count(self) -> NDArray[np.int32]:
+        """Unplanned outages."""
+
+    @property
+    def exposure_days(self) -> NDArray[np.float64]:
+        """Days of observation."""
+
+
+def facts_of(district: Counted, now_s: float) -> Facts:
     """The facts of every EVSE of a district as they stand at domain time `now_s`.
 
     An EVSE never observed has unknown counts, not zero; one never used has no mean charge.

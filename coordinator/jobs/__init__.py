@@ -1,0 +1,1 @@
+"""What runs by the clock beside the requests: one loop a file, clock injected."""
