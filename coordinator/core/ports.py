@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 
 
-class ModelUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+class ModelUnavailable(Exception):
     """A model is missing, too slow, or gave a value that is not finite; says which and why."""
 
     def __init__(self, name: str, why: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
-from coordinator.usecases.ledger import Answering, KeptAnswer
+from coordinator.usecases.ledger import Answering, KeptAnswer, Watcher
 
 REMEMBERED = 10_000  # answers kept in memory
 
@@ -25,6 +25,7 @@ class MemoryClaims:
 
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self.index = ClaimIndex(queue_places)
+        self.watchers: list[Watcher] = []
         self._answers: dict[str, KeptAnswer] = {}
         self._by_request: dict[str, str] = {}
 
@@ -109,16 +110,22 @@ class MemoryClaims:
     ) -> Step | Refused:
         if isinstance(decided, Refused):
             return decided
+        self._tell(decided)
         answers = answering(decided) if answering is not None else ()
         if decided.after or answers:
             try:
                 await self._keep(decided, moment, answers)
             except Exception:
                 self.index.undo(decided)
+                self._tell(decided)
                 raise
         for answer in answers:
             self._remember(answer)
         return decided
+
+    def _tell(self, step: Step) -> None:
+        for watcher in self.watchers:
+            watcher(step.evse_ids)
 
     def _remember(self, answer: KeptAnswer) -> None:
         self._answers[answer.recommendation_id] = answer

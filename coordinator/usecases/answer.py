@@ -63,8 +63,43 @@ class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     to_evse_id: str
 
 
+class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Columns of the pipeline for one EVSE, in the order of `wording.FIGURES`.
+
+    NaN and infinity mean unknown.
+    """
+
+    eta_s: float
+    eta_p90_s: float
+    wait_s: float
+    wait_p90_s: float
+    expected_wait_s: float
+    charge_s: float
+    energy_kwh: float
+    distance_km: float
+    detour_km: float
+    detour_s: float
+    price: float
+    power_kw: float
+    arrival_soc_pct: float
+    failure_rate: float
+    p_working: float
+    p_free: float
+    status: int
+    status_at_s: float
+    status_source: int
+    last_success_at_s: float
+    ahead: int
+    first_score: float
+    second_score: float
+    merged_score: float
+    failure_weight: float
+    ranker_share: float
+    cost_s: float
+
+
 class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One EVSE judged for one car; units are the last word of a name, None means unknown."""
+    """One EVSE judged for one car."""
 
     evse_id: str
     pile_id: str
@@ -74,43 +109,17 @@ class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     latitude_deg: float
     longitude_deg: float
     operator_url: str
+    figures: Figures
     confidence: float
-    eta_s: float
-    eta_p90_s: float
-    wait_s: float
-    wait_p90_s: float
-    expected_wait_s: float
-    charge_s: float
     done_at_s: float
-    distance_km: float
-    detour_km: float
-    detour_s: float
     route_quality: Quality
-    price: float | None
-    price_lines: tuple[tuple[str, float], ...]
-    currency: str
-    price_valid_until_s: float | None
-    price_quality: Quality
-    power_kw: float
-    arrival_soc_pct: float
     target_soc_pct: float
-    failure_rate: float
-    p_working: float
-    p_free: float
-    last_success_at_s: float | None
-    status: int
-    status_at_s: float | None
-    status_source: int
+    currency: str
+    price_lines: tuple[tuple[str, float], ...]
+    price_valid_until_s: float | None
     status_age_s: float
     data_quality: str
-    ahead: int
-    first_score: float | None
-    second_score: float
-    merged_score: float
-    failure_weight: float
-    ranker_share: float
     situation: str
-    cost_s: float
     reasons: tuple[Reason, ...]
     difference_s: float
     difference_price: float | None

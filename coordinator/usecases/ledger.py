@@ -5,7 +5,7 @@ Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk; one conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class KeptAnswer:
 
 Answering = Callable[[Step], Sequence[KeptAnswer]]
 
+# Told the EVSEs whose claims have changed, as soon as they have, durable or not.
+Watcher = Callable[[Iterable[str]], None]
+
 
 class ClaimStore(Protocol):
     """Claims that exclude each other. What a call returns is durable.
@@ -38,6 +41,8 @@ class ClaimStore(Protocol):
     stored with it. Raises `StoreUnavailable` if the disk refuses; then nothing of
     the step has happened.
     """
+
+    watchers: list[Watcher]
 
     @property
     def table(self) -> ClaimTable:

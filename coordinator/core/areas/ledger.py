@@ -13,7 +13,6 @@ from enum import IntEnum
 
 from coordinator.core.vehicle import WarningLevel
 
-
 OFFER_S = 30.0  # life of an offer, link time
 
 

@@ -24,7 +24,8 @@ def equilibrium(district: District, candidates: Candidates, now_s: float) -> Flo
     """
     power_class, mean = _classes(district, now_s)
     usual = mean[power_class[candidates.evse]]
-    served = district.served_today[candidates.evse]
+    evse = candidates.evse
+    served = district.served_today[evse] + district.claim_count[evse]
     share = served / np.maximum(usual, 1e-9) - 1.0
     known: Floats = np.where(usual > 0, np.minimum(share, 2.0), 0.0)
     return known
@@ -39,7 +40,8 @@ def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats
     kept = district.derived.get("class_mean")
     if not isinstance(kept, tuple) or abs(now_s - kept[0]) > _REFRESH_S:
         size = len(_CLASS_BOUNDS_KW) + 1
-        served = np.bincount(power_class, weights=district.served_today, minlength=size)
+        used = district.served_today + district.claim_count
+        served = np.bincount(power_class, weights=used, minlength=size)
         count = np.bincount(power_class, minlength=size)
         kept = district.derived["class_mean"] = (now_s, served / np.maximum(count, 1))
     return power_class, kept[1]

@@ -1,0 +1,116 @@
+"""Puts an answer together: the claim to ask for, the words, what is stored of it."""
+
+from __future__ import annotations
+
+import msgspec
+import uuid_utils
+
+from coordinator.clock import Clock
+from coordinator.core.areas import area
+from coordinator.core.areas.claim_table import ClaimTable
+from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
+from coordinator.core.district import District
+from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.pipeline import Ranked
+from coordinator.core.vehicle import ChargingRequest
+from coordinator.usecases import inputs, wording
+from coordinator.usecases.answer import Answer, Hold, HoldKind, Stage
+from coordinator.usecases.ledger import KeptAnswer
+
+answers = msgspec.msgpack.Decoder(Answer)
+requests = msgspec.msgpack.Decoder(ChargingRequest)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Composer:
+    """Makes wishes and answers from what the pipeline found."""
+
+    def __init__(self, district: District, table: ClaimTable, clock: Clock) -> None:
+        self._district = district
+        self._table = table
+        self._clock = clock
+
+    def wish(
+        self,
+        request: ChargingRequest,
+        ranked: Ranked,
+        choice: int,
+        recommendation_id: str,
+        moment: Moment,
+        revision: int = 1,
+    ) -> Claim:
+        """The claim to ask for: from now, or from the end of the last one, until charged."""
+        columns = ranked.columns
+        assert columns is not None
+        evse_id = self._district.evse_ids[int(columns.candidates.evse[choice])]
+        ahead = [
+            claim.to_s
+            for claim in self._table.of_evse(evse_id)
+            if claim.vehicle_id != request.vehicle_id and not claim.lapsed(moment)
+        ]
+        from_s = max(moment.now_s, *ahead) if ahead else moment.now_s
+        drive_s, free_s = columns.drive.drive_s[choice], columns.wait.free_in_s[choice]
+        begin_s = max(moment.now_s + float(max(drive_s, free_s)), from_s)
+        stay_s = request.vehicle.setup_s + float(columns.charge_s[choice])
+        return Claim(
+            str(uuid_utils.uuid7()),
+            evse_id,
+            request.vehicle_id,
+            from_s,
+            begin_s + max(stay_s, 60.0),
+            ranked.level,
+            ClaimState.OFFERED,
+            moment.link_s + OFFER_S,
+            revision,
+            recommendation_id,
+        )
+
+    def compose(
+        self,
+        request: ChargingRequest,
+        context: Context,
+        ranked: Ranked,
+        choice: int,
+        claim: Claim | None,
+        moment: Moment,
+    ) -> Answer:
+        """The answer that names this candidate as the choice, held by this claim or by none."""
+        columns = ranked.columns
+        assert columns is not None
+        picked = wording.pick(ranked, choice, request.alternative_count)
+        judged = wording.judged(self._district, request, context, ranked, picked, moment.now_s)
+        hold = Hold(HoldKind.NONE)
+        if claim is not None:
+            until_s = claim.lease_until_s
+            if claim.state is ClaimState.OFFERED:
+                until_s = moment.now_s + OFFER_S * self._clock.speed
+            hold = Hold(HoldKind.SOFT, claim.claim_id, until_s)
+        figures = judged[0].figures
+        return Answer(
+            claim.recommendation_id if claim is not None else str(uuid_utils.uuid7()),
+            request.request_id,
+            request.vehicle_id,
+            moment.now_s,
+            int(ranked.level),
+            ranked.level_reason,
+            request.language,
+            judged,
+            hold,
+            claim.revision if claim is not None else 1,
+            Stage(area.stage(figures.distance_km, figures.eta_s)),
+            area.members(self._district, ranked, choice),
+            wording.why_not(self._district, request, ranked, choice),
+            ranked.degraded,
+            ranked.relaxed,
+        )
+
+    def kept(self, answer: Answer, request: ChargingRequest, ranked: Ranked) -> KeptAnswer:
+        """What is stored of an answer."""
+        return KeptAnswer(
+            answer.recommendation_id,
+            answer.request_id,
+            answer.vehicle_id,
+            _encode(answer),
+            _encode(request),
+            inputs.pack(self._district, ranked),
+        )

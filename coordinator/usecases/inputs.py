@@ -1,0 +1,80 @@
+"""What led to an answer, packed for the store: feature rows and cost terms of the best candidates.
+
+Read back by Explain and by training; the columns are named by their hash.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.areas.cost import TERMS
+from coordinator.core.district import District
+from coordinator.core.recommend.candidates import PROVENANCE
+from coordinator.core.recommend.features import FEATURES, schema_sha256
+from coordinator.core.recommend.pipeline import Ranked
+
+KEPT = 16  # candidates kept of an answer, in order
+SCHEMA_SHA256 = schema_sha256()
+
+
+class _Packed(msgspec.Struct, array_like=True, gc=False):
+    schema: str
+    evse_ids: list[str]
+    provenance: list[int]
+    features: bytes  # float32, (n, len(FEATURES))
+    terms_s: bytes  # float32, (len(TERMS), n)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Packed)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Candidates of an answer, in its order."""
+
+    schema_sha256: str
+    evse_ids: list[str]
+    provenance: list[str]
+    features: NDArray[np.float32]
+    terms_s: NDArray[np.float32]
+
+
+def pack(district: District, ranked: Ranked) -> bytes:
+    """The inputs as bytes; empty if there were no candidates."""
+    columns = ranked.columns
+    if columns is None:
+        return b""
+    best = ranked.order[:KEPT]
+    found = columns.candidates
+    ids = district.evse_ids
+    return _encoder.encode(
+        _Packed(
+            SCHEMA_SHA256,
+            [ids[row] for row in found.evse[best].tolist()],
+            found.provenance[best].tolist(),
+            columns.features[best].tobytes(),
+            np.array(columns.cost.terms(), dtype=np.float32)[:, best].tobytes(),
+        )
+    )
+
+
+def unpack(packed: bytes) -> Inputs | None:
+    """The inputs again; None if none were stored or their columns are of another version."""
+    if not packed:
+        return None
+    stored = _decoder.decode(packed)
+    count = len(stored.evse_ids)
+    if stored.schema != SCHEMA_SHA256:
+        return None
+    return Inputs(
+        stored.schema,
+        stored.evse_ids,
+        [PROVENANCE.get(bits, "") for bits in stored.provenance],
+        np.frombuffer(stored.features, dtype=np.float32).reshape(count, len(FEATURES)),
+        np.frombuffer(stored.terms_s, dtype=np.float32).reshape(len(TERMS), count),
+    )

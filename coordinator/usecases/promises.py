@@ -1,0 +1,124 @@
+"""The promises that are alive: newest answer, the request behind it, who waits for changes.
+
+What changes a promise is in `guide.py`; what is held underneath is in the ledger.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from coordinator.core.areas.ledger import ClaimState, Step
+from coordinator.core.vehicle import ChargingRequest
+from coordinator.usecases.answer import Answer
+
+KEPT_CLOSED = 5_000  # closed promises remembered, so that a late question is answered
+
+# How the end of a claim is told.
+ENDS = {
+    ClaimState.DONE: "ARRIVED",
+    ClaimState.RELEASED: "RELEASED",
+    ClaimState.EXPIRED: "EXPIRED",
+    ClaimState.NO_SHOW: "NO_SHOW",
+}
+
+
+@dataclass(slots=True, eq=False)
+class Promise:
+    """What one car was told, and what it told since. `*_link_s` is link time, -inf for never."""
+
+    answer: Answer
+    request: ChargingRequest
+    confirmed: bool = False
+    reported_link_s: float = float("-inf")
+    arrived_link_s: float = float("-inf")
+    arrived_evse_id: str = ""
+    taken_link_s: float = float("inf")  # since when another car seems to stand there
+    silent_link_s: float = float("inf")  # since when nothing is known of the EVSE
+    retry_link_s: float = float("inf")  # when to look again for a place
+    renewed_at_s: float = float("-inf")
+    refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
+    closed: str = ""
+    _news: asyncio.Event | None = None
+
+    @property
+    def recommendation_id(self) -> str:
+        """Names the promise."""
+        return self.answer.recommendation_id
+
+    @property
+    def claim_id(self) -> str:
+        """The claim behind it; empty if nothing is held."""
+        return self.answer.hold.claim_id
+
+    def news(self) -> asyncio.Event:
+        """Set at the next change."""
+        if self._news is None:
+            self._news = asyncio.Event()
+        return self._news
+
+    def tell(self) -> None:
+        """Wakes everybody who waits for a change."""
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+
+class Promises:
+    """All promises, by recommendation, by claim and by car."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Promise] = {}
+        self._by_claim: dict[str, Promise] = {}
+        self._closed: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._all) - len(self._closed)
+
+    def add(self, promise: Promise) -> None:
+        """Takes a new promise in."""
+        self._all[promise.recommendation_id] = promise
+        if promise.claim_id:
+            self._by_claim[promise.claim_id] = promise
+
+    def get(self, recommendation_id: str) -> Promise | None:
+        """The promise of this name, alive or closed lately."""
+        return self._all.get(recommendation_id)
+
+    def of_claim(self, claim_id: str) -> Promise | None:
+        """The open promise behind which this claim stands."""
+        return self._by_claim.get(claim_id)
+
+    def open(self) -> Iterator[Promise]:
+        """Promises that are not closed."""
+        return (promise for promise in tuple(self._all.values()) if not promise.closed)
+
+    def revise(self, promise: Promise, answer: Answer) -> None:
+        """Gives a promise its next revision and tells who waits."""
+        if promise.claim_id != answer.hold.claim_id:
+            self._by_claim.pop(promise.claim_id, None)
+            if answer.hold.claim_id:
+                self._by_claim[answer.hold.claim_id] = promise
+        promise.answer = answer
+        promise.tell()
+
+    def close(self, promise: Promise, code: str) -> None:
+        """Ends a promise with a code and tells who waits."""
+        if promise.closed:
+            return
+        promise.closed = code
+        self._by_claim.pop(promise.claim_id, None)
+        self._closed[promise.recommendation_id] = None
+        if len(self._closed) > KEPT_CLOSED:
+            oldest = next(iter(self._closed))
+            del self._closed[oldest], self._all[oldest]
+        promise.tell()
+
+    def close_ended(self, step: Step, replaced: bool = False) -> None:
+        """Closes promises whose claims a step has ended; those that moved on are left."""
+        for claim in step.after:
+            if not claim.live:
+                promise = self._by_claim.get(claim.claim_id)
+                if promise is not None:
+                    self.close(promise, "REPLACED" if replaced else ENDS[claim.state])

@@ -1,0 +1,239 @@
+"""Answers a charging request: rank, then claim the best place or the next; durable before told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import uuid_utils
+
+from coordinator.clock import Clock
+from coordinator.core.areas.ledger import (
+    CAR_IS_CHARGING,
+    ClaimState,
+    Moment,
+    Step,
+)
+from coordinator.core.district import District
+from coordinator.core.recommend import explain, pipeline
+from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.pipeline import Ranked
+from coordinator.core.vehicle import ChargingRequest, WarningLevel
+from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
+from coordinator.usecases.answer import Answer, Hold, HoldKind
+from coordinator.usecases.composing import Composer, answers
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.events import Events
+from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.world import World
+
+TRIES = 16  # places asked for in order before the answer is that nothing is free
+
+
+class Recommender:
+    """The use case behind Recommend."""
+
+    def __init__(
+        self,
+        district: District,
+        world: World,
+        claims: ClaimStore,
+        promises: Promises,
+        composer: Composer,
+        models: Models,
+        clock: Clock,
+        events: Events,
+        counters: Counters,
+    ) -> None:
+        self.models = models
+        self._composer = composer
+        self._district = district
+        self._world = world
+        self._claims = claims
+        self._promises = promises
+        self._clock = clock
+        self._events = events
+        self._counters = counters
+        self._under_way: dict[str, asyncio.Future[Answer]] = {}
+
+    def moment(self) -> Moment:
+        """Now, in both times."""
+        return Moment(self._clock.now_s(), self._clock.link_s())
+
+    async def recommend(self, request: ChargingRequest) -> Answer:
+        """The answer to a request; the same request_id again gives the same answer and one claim.
+
+        Raises `FieldInvalid` if another car used the request_id.
+        """
+        under_way = self._under_way.get(request.request_id)
+        if under_way is not None:
+            return _same_car(await asyncio.shield(under_way), request)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._under_way[request.request_id] = future
+        try:
+            answer = await self.answer_to(request.request_id)
+            if answer is None:
+                answer = await self._answer(request)
+            future.set_result(answer)
+        except BaseException as error:
+            future.set_exception(error)
+            future.exception()  # nobody else may be waiting for it
+            raise
+        finally:
+            del self._under_way[request.request_id]
+        return _same_car(answer, request)
+
+    async def answer_to(self, request_id: str) -> Answer | None:
+        """The newest revision of the answer to a request; None if there was none."""
+        kept = await self._claims.answer_to(request_id)
+        return None if kept is None else self._newest(kept)
+
+    async def answer(self, recommendation_id: str) -> Answer | None:
+        """The newest revision of a recommendation; None if there was none."""
+        promise = self._promises.get(recommendation_id)
+        if promise is not None:
+            return promise.answer
+        kept = await self._claims.answer(recommendation_id)
+        return None if kept is None else self._newest(kept)
+
+    def _newest(self, kept: KeptAnswer) -> Answer:
+        promise = self._promises.get(kept.recommendation_id)
+        return answers.decode(kept.answer) if promise is None else promise.answer
+
+    async def _answer(self, request: ChargingRequest) -> Answer:
+        context = self._world.around(request)
+        now_s = self._clock.now_s()
+        ranked = pipeline.rank(self._district, request, context, self.models, now_s)
+        self._counters.add("requests")
+        if ranked.columns is None:
+            return self._empty(request, context, ranked, now_s)
+        try:
+            answer = await self._promise(request, context, ranked)
+        except (StoreUnavailable, StoreClosed):
+            self._counters.add("unheld_recommendations")
+            return self._without_hold(request, context, ranked, "STORE_UNAVAILABLE", now_s)
+        self._count(answer, ranked)
+        return answer
+
+    async def _promise(self, request: ChargingRequest, context: Context, ranked: Ranked) -> Answer:
+        """The answer with the best place that the ledger grants."""
+        moment = self.moment()
+        recommendation_id = str(uuid_utils.uuid7())
+        for choice in ranked.order[:TRIES].tolist():
+            wish = self._composer.wish(request, ranked, choice, recommendation_id, moment)
+            grant = _Grant(self._composer, request, context, ranked, choice, moment)
+            step = await self._claims.claim(wish, moment, grant.answering)
+            if isinstance(step, Step):
+                assert grant.answer is not None and step.claim is not None
+                self._promises.close_ended(step, replaced=True)
+                confirmed = step.claim.state is ClaimState.CONFIRMED
+                self._promises.add(Promise(grant.answer, request, confirmed))
+                return grant.answer
+            if step.reason == CAR_IS_CHARGING:
+                return self._without_hold(request, context, ranked, step.reason, moment.now_s)
+        return self._full(request, ranked, moment.now_s)
+
+    def _without_hold(
+        self,
+        request: ChargingRequest,
+        context: Context,
+        ranked: Ranked,
+        reason: str,
+        now_s: float,
+    ) -> Answer:
+        """A recommendation that nothing stands behind, and says so."""
+        moment = Moment(now_s, self._clock.link_s())
+        choice = int(ranked.order[0])
+        answer = self._composer.compose(request, context, ranked, choice, None, moment)
+        degraded = (*answer.degraded, reason)
+        hold = Hold(HoldKind.NONE, reason=reason)
+        return msgspec.structs.replace(answer, hold=hold, degraded=degraded)
+
+    def _empty(
+        self, request: ChargingRequest, context: Context, ranked: Ranked, now_s: float
+    ) -> Answer:
+        """Why nothing can be recommended; NOTHING_FREE if only promises are in the way."""
+        if not len(self._district):
+            return self._nothing(request, ranked, "NOTHING_KNOWN", None, now_s)
+        unlimited = replace(context, rules=replace(context.rules, queue_places=32_000))
+        behind = pipeline.rank(self._district, request, unlimited, Models(), now_s)
+        if behind.columns is None:
+            return self._nothing(request, ranked, "NOTHING_REACHABLE", None, now_s)
+        return self._full(request, behind, now_s)
+
+    def _full(self, request: ChargingRequest, ranked: Ranked, now_s: float) -> Answer:
+        assert ranked.columns is not None
+        free_s = now_s + float(ranked.columns.wait.free_in_s.min())
+        return self._nothing(request, ranked, "NOTHING_FREE", free_s, now_s)
+
+    def _nothing(
+        self,
+        request: ChargingRequest,
+        ranked: Ranked,
+        reason: str,
+        next_free_at_s: float | None,
+        now_s: float,
+    ) -> Answer:
+        self._counters.add("empty_answers")
+        text = explain.sentence(reason, request.language, {"km": f"{ranked.reach_km:.0f}"})
+        return Answer(
+            "", request.request_id, request.vehicle_id, now_s, int(ranked.level),
+            ranked.level_reason, request.language, empty_reason=reason, empty_text=text,
+            next_free_at_s=next_free_at_s,
+        )  # fmt: skip
+
+    def _count(self, answer: Answer, ranked: Ranked) -> None:
+        """Counts an answer and tells those who watch."""
+        if not answer.judged:
+            return
+        choice = answer.choice
+        self._counters.add("recommendations")
+        if answer.degraded:
+            self._counters.add("degraded_recommendations")
+        facts = {"evse_id": choice.evse_id, "level": WarningLevel(answer.level).name}
+        self._events.add(
+            "recommended",
+            choice.summary,
+            evse_id=choice.evse_id,
+            vehicle_id=answer.vehicle_id,
+            facts=facts,
+        )
+        if ranked.conflict and ranked.wanted is not None and ranked.columns is not None:
+            self._counters.add("conflicts_resolved")
+            wanted = self._district.evse_ids[int(ranked.columns.candidates.evse[ranked.wanted])]
+            self._events.add(
+                "conflict",
+                f"{wanted} is promised to another car; {answer.vehicle_id} -> {choice.evse_id}",
+                evse_id=wanted,
+                vehicle_id=answer.vehicle_id,
+                facts=facts | {"wanted_evse_id": wanted},
+            )
+
+
+@dataclass(slots=True)
+class _Grant:
+    """Makes the answer as soon as its claim is decided, so that both are stored together."""
+
+    composer: Composer
+    request: ChargingRequest
+    context: Context
+    ranked: Ranked
+    choice: int
+    moment: Moment
+    answer: Answer | None = None
+
+    def answering(self, step: Step) -> Sequence[KeptAnswer]:
+        """The answer of a granted step, to be stored with it."""
+        self.answer = self.composer.compose(
+            self.request, self.context, self.ranked, self.choice, step.claim, self.moment
+        )
+        return (self.composer.kept(self.answer, self.request, self.ranked),)
+
+
+def _same_car(answer: Answer, request: ChargingRequest) -> Answer:
+    if answer.vehicle_id != request.vehicle_id:
+        raise FieldInvalid(FieldFault("request_id", "was used by another car"))
+    return answer

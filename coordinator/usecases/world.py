@@ -1,0 +1,66 @@
+"""The world around a request: roads, weather, staleness, what this user did before.
+
+Values without a source stay unknown; the pipeline then uses its defaults and says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from coordinator.clock import Clock
+from coordinator.core.district import District
+from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
+from coordinator.core.roads import EstimatedRoads, Roads
+from coordinator.core.vehicle import ChargingRequest
+from coordinator.usecases.mirror import Mirror
+
+
+@dataclass(slots=True)
+class World:
+    """Makes the pipeline's context; `utc_offset_h` None means by longitude."""
+
+    district: District
+    mirror: Mirror
+    clock: Clock
+    stale_after_s: float = float("inf")
+    roads: Roads = field(default_factory=EstimatedRoads)
+    rules: Rules = DEFAULT_RULES
+    utc_offset_h: float | None = None
+    temperature_c: float | None = None
+    visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
+
+    def around(
+        self,
+        request: ChargingRequest,
+        excluded: frozenset[int] = frozenset(),
+        only: frozenset[int] | None = None,
+        rules: Rules | None = None,
+    ) -> Context:
+        """The context of a request now."""
+        offset_h = self.utc_offset_h
+        if offset_h is None:
+            offset_h = round(request.longitude_deg / 15.0)
+        seen = self.visits.get(request.user_id) if request.user_id else None
+        rows = self.district.station_row
+        visits = (
+            {rows[station]: n for station, n in seen.items() if station in rows} if seen else {}
+        )
+        return Context(
+            roads=self.roads,
+            rules=rules or self.rules,
+            link_now_s=self.clock.link_s(),
+            stale_after_s=self.stale_after_s,
+            utc_offset_h=offset_h,
+            temperature_c=self.temperature_c,
+            visits=visits,
+            own=self.mirror.own_places(request.vehicle_id),
+            excluded=excluded,
+            only=only,
+        )
+
+    def visited(self, user_id: str, station_id: str) -> None:
+        """Counts a charge of a user at a station."""
+        if user_id:
+            self.visits.setdefault(user_id, Counter())[station_id] += 1
