@@ -17,7 +17,7 @@ from firmware_sim.faces.backoff import FullJitter
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 2.0
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.5, 15.0
 _AT_LEAST_ONCE = 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,7 @@ def apply(evse: Evse, action: tuple) -> Evse:  # type: ignore[type-arg]
         return evse
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(specs, st.lists(actions, max_size=25))
 def test_whatever_happens_the_machine_keeps_its_promises(
@@ -131,6 +133,7 @@ def test_whatever_happens_the_machine_keeps_its_promises(
             assert 0 <= evse.car.battery.soc_pct <= 100
 
 
+@pytest.mark.slow
 @given(specs, cars, st.sampled_from(sorted(FAULTS)), st.floats(1, 40_000))
 def test_no_energy_flows_while_a_stopping_fault_is_present(
     spec: EvseSpec, car: Car, name: str, passed_s: float
@@ -144,6 +147,7 @@ def test_no_energy_flows_while_a_stopping_fault_is_present(
     assert (later.meter == broken.meter) or not FAULTS[name].stops
 
 
+@pytest.mark.slow
 @given(specs, cars, st.lists(st.floats(0.05, 2000), min_size=1, max_size=20))
 def test_energy_does_not_depend_on_how_time_is_cut(
     spec: EvseSpec, car: Car, strides: list[float]
