@@ -119,9 +119,12 @@ class Fleet:
     def advance(self, dt_s: float) -> None:
         """Moves all piles on by `dt_s` seconds of domain time."""
         for pile_id in tuple(self._piles):
-            # Looked up now: telling of one pile's change may have changed another.
-            self.put(advance_pile(self._piles[pile_id], dt_s))
-        for pile_id in self._ageing:
+            self.advance_one(pile_id, dt_s)
+
+    def advance_one(self, pile_id: str, dt_s: float) -> None:
+        """Moves one pile on by `dt_s` seconds of domain time."""
+        self.put(advance_pile(self._piles[pile_id], dt_s))
+        if pile_id in self._ageing:
             self._age(pile_id, dt_s)
 
     def reset(self, pile_id: str) -> None:

@@ -172,7 +172,8 @@ def settle(evse: Evse) -> Evse:
     pilot = _pilot(evse)
     if pilot is Pilot.D1 and not evse.is_broken and not evse.spec.ventilated:
         return inject(evse, _INVALID_MODE, None)
-    evse = replace(evse, pilot=pilot)
+    if pilot is not evse.pilot:
+        evse = replace(evse, pilot=pilot)
     power_kw = _power_kw(evse)
     return evse if power_kw == evse.power_kw else replace(evse, power_kw=power_kw)
 
