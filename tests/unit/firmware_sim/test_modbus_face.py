@@ -214,3 +214,33 @@ async def test_three_hundred_piles_in_one_process_answer_at_once(simulate: Calla
     states = [await state(pile) for pile in sim.ready["piles"]]
 
     assert [n for n, seen in enumerate(states) if seen == 0x0200] == [123]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00",
+        b"\xff" * 300,
+        b"\x00\x01\x00\x00\x00\x06\x01",
+        b"\x00\x01\x00\x00\x00\x06\x01\x03\x40\x00\x00\x00",
+        b"\x00\x01\x00\x00\x00\x06\x01\x03\x40\x00\xff\xff",
+        b"\x00\x01\x00\x07\x00\x06\x01\x03\x40\x00\x00\x02",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00\x01\x00\x00\x00\x09\x01\x10\x41\x00\x00\x02\x04\x00\x00",
+    ],
+)
+async def test_junk_on_one_connection_does_not_disturb_another(
+    simulate: Callable, junk: bytes
+) -> None:
+    """Half frames, impossible counts and foreign protocols leave the pile serving others."""
+    sim = await simulate(STEPPED + ABB)
+    host, port = sim.address("A-01")
+    _, writer = await asyncio.open_connection(host, port)
+    writer.write(junk)
+    await writer.drain()
+
+    async with master((host, port)) as client:
+        answer = await client.read_holding_registers(0x4006, count=2, device_id=1)
+    writer.close()
+
+    assert answer.registers == [0, 16_000]

@@ -536,3 +536,60 @@ async def test_exception_codes_are_not_an_ocpp_fault(
         await sim.bench.InjectFault(
             pb.InjectFaultRequest(evse_id="B-01*1", fault="wire:exception:2")
         )
+
+
+async def test_remote_start_without_a_connector_takes_a_usable_one(
+    simulate: Callable, central: CentralSystem
+) -> None:
+    """The pile chooses a connector that works and is free."""
+    sim = await simulate(config(central))
+    await central.wait_for_status(2, "Available")
+    await sim.bench.InjectFault(pb.InjectFaultRequest(evse_id="B-01*1", fault="CutCable"))
+
+    answer = await central.ask("RemoteStartTransaction", {"idTag": "APP"})
+
+    assert answer == {"status": "Accepted"}
+    await central.wait_for_status(2, "Preparing")
+
+
+async def test_unlocking_ends_the_transaction_unless_the_lock_is_broken(
+    simulate: Callable, central: CentralSystem
+) -> None:
+    """UnlockConnector lets the cable go; a broken lock cannot."""
+    sim = await simulate(config(central))
+    await plug(sim)
+    await central.wait_for("StartTransaction")
+
+    freed = await central.ask("UnlockConnector", {"connectorId": 1})
+    stop = await central.wait_for("StopTransaction")
+    await sim.bench.InjectFault(
+        pb.InjectFaultRequest(evse_id="B-01*2", fault="ConnectorLockFailure")
+    )
+    stuck = await central.ask("UnlockConnector", {"connectorId": 2})
+
+    assert (freed, stop.payload["reason"]) == ({"status": "Unlocked"}, "UnlockCommand")
+    assert stuck == {"status": "UnlockFailed"}
+
+
+async def test_heartbeats_come_at_the_configured_interval(
+    simulate: Callable, central: CentralSystem
+) -> None:
+    """A configured interval overrides the central system's."""
+    await simulate(config(central, ocpp="heartbeat_s = 0.05\n"))
+
+    await central.wait_for("Heartbeat", lambda h: central.actions().count("Heartbeat") >= 3)
+
+
+async def test_reset_of_a_simulated_pile_closes_its_transaction(
+    simulate: Callable, central: CentralSystem
+) -> None:
+    """A bench reset leaves no transaction open at the central system."""
+    sim = await simulate(config(central))
+    await plug(sim)
+    await central.wait_for("StartTransaction")
+    await advance(sim, 620)
+
+    await sim.bench.Reset(pb.ResetRequest(pile_id="B-01"))
+
+    stop = await central.wait_for("StopTransaction")
+    assert (stop.payload["meterStop"], stop.payload["reason"]) == (10_000, "EVDisconnected")
