@@ -105,6 +105,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         metrics.stop()
         for task in tasks:
             task.cancel()
+    await parts.ingest.flush()
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from coordinator.config import Config
 from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.models.serving import Serving, open_models
+from coordinator.rpc.edge_codec import WireCodec
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.counters import Counters
@@ -22,9 +23,9 @@ from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.ingest import Ingest
 from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.learning import Learner
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.lists import Lists
-from coordinator.usecases.picture import restore
 from coordinator.usecases.telemetry import TelemetryStore
 
 
@@ -62,7 +63,6 @@ def build_parts(config: Config) -> Parts:
     known = store.load()
     district = District(known.stations)
     history = History()
-    restore(district, history, known.states, clock.system_s(), clock.link_s())
     events = Events(clock.now_s, clock.system_s)
     counters = Counters()
     inventory = Inventory(
@@ -73,6 +73,10 @@ def build_parts(config: Config) -> Parts:
         agent_open=settings.agent_open,
         owners=known.owners,
     )
+    codec = WireCodec()
+    learner = Learner(inventory, history, codec, clock, events)
+    learner.start(known)
+    ingest = Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
     links = AgentLinks(inventory.speaker_of)
     return Parts(
         config=config,
@@ -88,7 +92,7 @@ def build_parts(config: Config) -> Parts:
         lists=Lists(district, store, known.tariffs, known.users, known.roads),
         links=links,
         fences=Fences(),
-        ingest=Ingest(inventory, history, store, clock, events, counters, known.spools),
+        ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
         models=open_models(config.models.bundle),
         on_stop=[events.close],

@@ -6,16 +6,16 @@ ledger (`hold`, `free`). It never decides anything: see `recommend/pipeline.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.pile import EvseStatus, Pile, PowerType, RecordKind, Station, Tariff, User
-
-Index = NDArray[np.intp]
+from coordinator.core.rows import Changes as Changes
+from coordinator.core.rows import Index as Index
+from coordinator.core.rows import Order, order_rows
+from coordinator.core.rows import Rows as Rows
 
 # Statuses that a car cannot use, whatever else is known.
 UNUSABLE = (
@@ -52,56 +52,6 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
 )
 # Live columns of which a row may say nothing.
 _VALUES = ("bay", "queue_length", "power_kw", "energy_kwh", "soc_pct")
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Report rows as columns, in record order; `evse` indexes the district's EVSEs.
-
-    NaN means absent, and -1 in `bay` and `queue_length`. `faults` maps a row where a fault begins
-    or ends (see `kind`) to the fault code.
-    """
-
-    evse: Index
-    kind: NDArray[np.int8]
-    observed_at_s: NDArray[np.float64]
-    status: NDArray[np.int8]
-    source: NDArray[np.int8]
-    bay: NDArray[np.int8] | None = None
-    queue_length: NDArray[np.int16] | None = None
-    power_kw: NDArray[np.float32] | None = None
-    energy_kwh: NDArray[np.float64] | None = None
-    soc_pct: NDArray[np.float32] | None = None
-    faults: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Newest:
-    """What rows would change in the picture: one entry an EVSE, values as they would be.
-
-    `faults` maps an EVSE to its fault code, or to "" where the fault ended.
-    """
-
-    evse: Index
-    observed_at_s: NDArray[np.float64]
-    changed_at_s: NDArray[np.float64]
-    status: NDArray[np.int8]
-    source: NDArray[np.int8]
-    bay: NDArray[np.int8]
-    queue_length: NDArray[np.int16]
-    power_kw: NDArray[np.float32]
-    energy_kwh: NDArray[np.float64]
-    soc_pct: NDArray[np.float32]
-    faults: Mapping[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """EVSEs whose status changed by an `apply`, with the status before and after."""
-
-    evse: Index
-    before: NDArray[np.int8]
-    after: NDArray[np.int8]
 
 
 class District:
@@ -205,69 +155,53 @@ class District:
         self.payment_mask = np.array([_mask(s.payment_methods) for s in stations], dtype=np.int64)
         self.bay_count = np.array([e.bay_count for _, _, e in evses], dtype=np.int16)
 
-    def apply(self, rows: Rows, heard_at_s: float) -> Changes:
+    def apply(self, rows: Rows, heard_at_s: float, order: Order | None = None) -> Changes:
         """Takes rows in; a row older than what is known of its EVSE changes nothing.
 
-        `heard_at_s` is link time. Returns which EVSEs changed status.
+        `heard_at_s` is link time; `order` is computed unless given. Returns which EVSEs changed
+        status.
         """
-        return self.take(self.newest(rows), heard_at_s)
-
-    def newest(self, rows: Rows) -> Newest:
-        """What `apply` would change, without changing it: so that it can be made durable first."""
-        order = np.argsort(rows.observed_at_s, kind="stable")
-        ordered = rows.evse[order]
-        # The last row of each EVSE, in order of observation, then of record number.
-        evse, from_end = np.unique(ordered[::-1], return_index=True)
-        last = order[ordered.size - 1 - from_end]
+        order = order or order_rows(rows)
+        evse, last = order.evse, order.index[order.end - 1]
         newer = rows.observed_at_s[last] >= self.observed_at_s[evse]
-        evse, last = evse[newer], last[newer]
-        observed, status = rows.observed_at_s[last], rows.status[last]
-        changed = status != self.status[evse]
-        values = {name: self._value(name, rows, evse, last) for name in _VALUES}
-        return Newest(
-            evse=evse,
-            observed_at_s=observed,
-            changed_at_s=np.where(changed, observed, self.changed_at_s[evse]),
-            status=status,
-            source=rows.source[last],
-            faults=self._faults(rows) if rows.faults else {},
-            **values,
-        )
-
-    def take(self, newest: Newest, heard_at_s: float) -> Changes:
-        """Makes a change computed by `newest`; no other change may lie between the two."""
-        evse = newest.evse
-        before = self.status[evse]
-        for name in ("observed_at_s", "changed_at_s", "status", "source", *_VALUES):
-            getattr(self, name)[evse] = getattr(newest, name)
+        if not newer.all():
+            evse, last = evse[newer], last[newer]
+        if rows.faults:
+            self._take_faults(rows)
+        before, status, observed = self.status[evse], rows.status[last], rows.observed_at_s[last]
+        self.status[evse] = status
+        self.source[evse] = rows.source[last]
+        self.observed_at_s[evse] = observed
         self.heard_at_s[evse] = heard_at_s
-        for row, code in newest.faults.items():
-            if code:
-                self.fault_code[row] = code
-            else:
-                self.fault_code.pop(row, None)
-        changed = before != newest.status
-        return Changes(evse[changed], before[changed], newest.status[changed])
+        for name in _VALUES:
+            self._take_values(name, rows, evse, last)
+        changed = before != status
+        turned = evse[changed]
+        self.changed_at_s[turned] = observed[changed]
+        return Changes(turned, before[changed], status[changed])
 
-    def _value(self, name: str, rows: Rows, evse: Index, last: Index) -> Any:
-        """The values of a column after these rows; what is absent stays as it was."""
-        known = getattr(self, name)[evse]
+    def _take_values(self, name: str, rows: Rows, evse: Index, last: Index) -> None:
+        """Takes the newest values of a column; what is absent stays as it was."""
         column = getattr(rows, name)
         if column is None:
-            return known
+            return
         given = column[last]
         present = ~np.isnan(given) if given.dtype.kind == "f" else given >= 0
-        return np.where(present, given, known)
+        if present.all():
+            getattr(self, name)[evse] = given
+        else:
+            getattr(self, name)[evse[present]] = given[present]
 
-    def _faults(self, rows: Rows) -> dict[int, str]:
-        """EVSE to fault code, or to "" where it ended; rows older than the picture are left."""
-        found: dict[int, str] = {}
+    def _take_faults(self, rows: Rows) -> None:
+        """Notes faults that began and ended; a row older than the picture says nothing."""
         for row in sorted(rows.faults, key=lambda r: (rows.observed_at_s[r], r)):
             evse = int(rows.evse[row])
-            if rows.observed_at_s[row] >= self.observed_at_s[evse]:
-                cleared = rows.kind[row] == RecordKind.FAULT_CLEARED
-                found[evse] = "" if cleared else rows.faults[row]
-        return found
+            if rows.observed_at_s[row] < self.observed_at_s[evse]:
+                continue
+            if rows.kind[row] == RecordKind.FAULT_CLEARED:
+                self.fault_code.pop(evse, None)
+            elif rows.faults[row]:
+                self.fault_code[evse] = rows.faults[row]
 
     def hold(
         self,

@@ -1,18 +1,20 @@
 """What rows teach of an EVSE beyond its present state: exposure, outages, charging, sessions.
 
-Only rows that are newer than the picture count, each once. Nothing is changed here: `observe` gives
-what to make durable and then to `take`. Rates are made from these counts in `reliability`.
+Only rows that are newer than the picture count, each once. Rates are made from these counts in
+`reliability`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.district import District, Index, Rows
+from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, RecordKind
+from coordinator.core.rows import Index, Order, Rows, order_rows
 
 # Statuses in which an outage could begin and be seen: time in them is exposure.
 EXPOSED = (
@@ -36,6 +38,11 @@ DEBOUNCE_S = 1_800.0
 # ChargeX MREC codes of the link, not of the pile: weak signal, no internet.
 COMMUNICATION_FAULTS = frozenset({"CX007", "CX013"})
 _DAY_S = 86_400.0
+_EXPOSED = np.zeros(len(EvseStatus), dtype=bool)
+_EXPOSED[[int(status) for status in EXPOSED]] = True
+
+Floats = NDArray[np.float64]
+Statuses = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,101 +68,81 @@ class Memory:
     last_up_at_s: float = float("-inf")  # when the newest outage ended
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What rows would add: one entry an EVSE in the arrays, totals as they would be."""
-
-    evse: Index
-    exposure_days: NDArray[np.float64]
-    charging_s: NDArray[np.float64]
-    fault_count: NDArray[np.int32]
-    session_count: NDArray[np.int32]
-    last_success_at_s: NDArray[np.float64]
-    memories: dict[str, Memory] = field(default_factory=dict)
-    sessions: tuple[Session, ...] = ()
-
-
 class History:
     """Memories of all EVSEs; beside the district, and touched by the event loop only."""
 
     def __init__(self) -> None:
         self.memories: dict[str, Memory] = {}
 
-    def observe(self, district: District, rows: Rows) -> Lesson:
-        """What the rows teach, given the picture before them."""
-        newer = rows.observed_at_s >= district.observed_at_s[rows.evse]
-        picked = np.flatnonzero(newer)
-        picked = picked[np.lexsort((picked, rows.observed_at_s[picked], rows.evse[picked]))]
-        evse, at, status = rows.evse[picked], rows.observed_at_s[picked], rows.status[picked]
-        first = np.ones(evse.size, dtype=bool)
-        first[1:] = evse[1:] != evse[:-1]
-        before_at = np.where(first, district.observed_at_s[evse], np.roll(at, 1))
-        before = np.where(first, district.status[evse], np.roll(status, 1))
+    def learn(
+        self, district: District, rows: Rows, order: Order | None = None
+    ) -> tuple[Session, ...]:
+        """Takes rows in, before `District.apply` takes them; gives sessions begun and ended.
+
+        Rows older than the picture teach nothing, so that nothing is learnt twice.
+        """
+        order = order or order_rows(rows)
+        length = order.end - order.start
+        slot = np.repeat(np.arange(order.evse.size), length)
+        at, status = rows.observed_at_s[order.index], rows.status[order.index]
+        known_at, known = district.observed_at_s[order.evse], district.status[order.evse]
+        before_at, before = np.empty_like(at), np.empty_like(status)
+        before_at[1:], before[1:] = at[:-1], status[:-1]
+        before_at[order.start], before[order.start] = known_at, known
+        index = order.index
+        if (at[order.start] < known_at).any():
+            index, slot, at, status, before_at, before = _newer_only(
+                known_at, known, (index, slot, at, status, before_at, before)
+            )
         passed = at - before_at
         passed[~(passed <= SILENCE_S)] = 0.0
-        touched, slot = np.unique(evse, return_inverse=True)
-        size = touched.size
-        exposed = np.bincount(slot, np.where(np.isin(before, EXPOSED), passed, 0.0), size)
-        charging = np.bincount(slot, np.where(before == EvseStatus.CHARGING, passed, 0.0), size)
-        lesson = Lesson(
-            evse=touched,
-            exposure_days=district.exposure_days[touched] + exposed / _DAY_S,
-            charging_s=district.charging_s[touched] + charging,
-            fault_count=district.fault_count[touched],
-            session_count=district.session_count[touched],
-            last_success_at_s=district.last_success_at_s[touched],
-        )
-        turns = np.flatnonzero(status != before)
-        if turns.size == 0:
-            return lesson
-        return self._follow(district, rows, lesson, slot, picked[turns], turns)
+        count = order.evse.size
+        exposed = np.bincount(slot, passed * _EXPOSED[before], count)
+        charging = np.bincount(slot, passed * (before == EvseStatus.CHARGING), count)
+        district.exposure_days[order.evse] += exposed / _DAY_S
+        district.charging_s[order.evse] += charging
+        turned = index[status != before]
+        return tuple(self._follow(district, rows, turned.tolist())) if turned.size else ()
 
-    def _follow(
-        self,
-        district: District,
-        rows: Rows,
-        lesson: Lesson,
-        slot: Index,
-        turned: Index,
-        turns: Index,
-    ) -> Lesson:
-        """The lesson with the turns of status taken one by one; they are few."""
-        memories: dict[str, Memory] = {}
-        sessions: list[Session] = []
+    def _follow(self, district: District, rows: Rows, turned: list[int]) -> Iterator[Session]:
+        """Takes rows that turn a status one by one; they are few."""
         codes = _fault_codes(rows)
-        for row, turn in zip(turned.tolist(), turns.tolist(), strict=True):
-            evse, entry = int(rows.evse[row]), int(slot[turn])
+        for row in turned:
+            evse = int(rows.evse[row])
             evse_id = district.evse_ids[evse]
-            memory = memories.get(evse_id) or self.memories.get(evse_id) or Memory()
+            memory = self.memories.get(evse_id) or Memory()
             at, status = float(rows.observed_at_s[row]), int(rows.status[row])
             if status == EvseStatus.CHARGING and memory.session is None:
-                session = _begin(evse_id, at, district, rows, row)
+                session = _begin(evse_id, at, float(district.energy_kwh[evse]), rows, row)
                 memory = replace(memory, session=session)
-                lesson.session_count[entry] += 1
-                sessions.append(session)
+                district.session_count[evse] += 1
+                district.served_today[evse] += 1
+                yield session
             elif memory.session is not None and status in SESSION_ENDS:
                 session = _end(memory.session, at, status, rows, row)
                 memory = replace(memory, session=None)
-                sessions.append(session)
                 if not session.ended_by_fault:
-                    lesson.last_success_at_s[entry] = at
+                    district.last_success_at_s[evse] = at
+                yield session
             code = codes.get(evse) or district.fault_code.get(evse, "")
             memory, onset = _outage(memory, at, status, code)
-            lesson.fault_count[entry] += onset
-            memories[evse_id] = memory
-        return replace(lesson, memories=memories, sessions=tuple(sessions))
-
-    def take(self, district: District, lesson: Lesson) -> None:
-        """Takes a lesson in; no other may have been taken since it was observed."""
-        for name in _TAUGHT:
-            getattr(district, name)[lesson.evse] = getattr(lesson, name)
-        for session in lesson.sessions:
-            if session.ended_at_s is None:
-                district.served_today[district.row[session.evse_id]] += 1
-        self.memories.update(lesson.memories)
+            district.fault_count[evse] += onset
+            self.memories[evse_id] = memory
 
 
-_TAUGHT = ("exposure_days", "charging_s", "fault_count", "session_count", "last_success_at_s")
+_Sorted = tuple[Index, Index, Floats, Statuses, Floats, Statuses]
+
+
+def _newer_only(known_at: Floats, known: Statuses, columns: _Sorted) -> _Sorted:
+    """The sorted rows that are not older than the picture; the first of each follows on it."""
+    index, slot, at, status, before_at, before = columns
+    keep = at >= known_at[slot]
+    index, slot, at = index[keep], slot[keep], at[keep]
+    status, before_at, before = status[keep], before_at[keep], before[keep]
+    first = np.ones(slot.size, dtype=bool)
+    first[1:] = slot[1:] != slot[:-1]
+    before_at[first], before[first] = known_at[slot[first]], known[slot[first]]
+    return index, slot, at, status, before_at, before
 
 
 def _fault_codes(rows: Rows) -> dict[int, str]:
@@ -178,10 +165,10 @@ def _outage(memory: Memory, at: float, status: int, code: str) -> tuple[Memory, 
     return memory, 0
 
 
-def _begin(evse_id: str, at: float, district: District, rows: Rows, row: int) -> Session:
+def _begin(evse_id: str, at: float, known_kwh: float, rows: Rows, row: int) -> Session:
     energy = _value(rows.energy_kwh, row)
     if np.isnan(energy):
-        energy = float(district.energy_kwh[district.row[evse_id]])
+        energy = known_kwh
     return Session(evse_id, at, energy, _value(rows.soc_pct, row))
 
 

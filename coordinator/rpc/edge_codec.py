@@ -1,7 +1,7 @@
 """Agents' messages to the use cases' values and back.
 
-Batches stay columns: a repeated field becomes a numpy array in one call, and the received bytes are
-kept for the store. Only a batch that must be cut is encoded anew.
+Batches stay columns: the same column of many batches becomes one numpy array in one call, and the
+received bytes are kept for the store. Only a batch that must be cut is encoded anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from coordinator.core.report import (
     MAX_ROWS,
     MEASURED,
     Batch,
+    Columns,
     Detail,
     LostRun,
     Refusal,
@@ -44,6 +45,7 @@ _OPTIONAL = (
     "iec61851_state",
     "ocpp_status",
 )
+_WORDS = (*_NEEDED, *_OPTIONAL)
 
 
 def parse(raw: bytes) -> edge.ConnectRequest:
@@ -55,58 +57,109 @@ def parse(raw: bytes) -> edge.ConnectRequest:
 
 
 def to_batch(batch: edge.ReportBatch, raw: bytes) -> Batch:
-    """The batch as columns; `raw` is the ConnectRequest that carried it.
+    """The batch, its columns still in wire form; `raw` is the ConnectRequest that carried it.
 
     Raises `FieldInvalid` for a batch that cannot even be settled as refused: no spool, no or too
     many record numbers. A ragged batch is returned as such.
     """
     _check_frame(batch)
-    lengths = {name: len(getattr(batch, name)) for name in (*_NEEDED, *_OPTIONAL)}
     count = batch.record_count
-    ragged = next(
-        (
-            (name, count, length)
-            for name, length in lengths.items()
-            if length != count and (length or name in _NEEDED)
-        ),
-        None,
-    )
-    measured: dict[str, NDArray[Any]] = {}
-    malformed: dict[str, NDArray[np.bool_]] = {}
+    ragged: tuple[str, int, int] | None = None
+    shape, bit = 0, 1
+    for name in _WORDS:
+        length = len(getattr(batch, name))
+        if length == count:
+            shape |= bit
+        if length != count and (length or name in _NEEDED):
+            ragged = ragged or (name, count, length)
+        bit <<= 1
+    presence: dict[str, bytes] = {}
     for name, _, _ in MEASURED:
-        if not batch.HasField(name):  # type: ignore[arg-type]  # the names are fields
-            continue
-        column = getattr(batch, name)
-        values = np.array(column.values)
-        if values.size != count or len(column.presence) not in (0, (count + 7) // 8):
-            ragged = ragged or (name, count, values.size)
-            continue
-        measured[name], bad = _present(values, column.presence)
-        if bad is not None:
-            malformed[name] = bad
-    columns = {name: np.array(getattr(batch, name)) if lengths[name] else None for name in lengths}
+        if batch.HasField(name):  # type: ignore[arg-type]  # the names are fields
+            shape |= bit
+            column = getattr(batch, name)
+            bits = column.presence
+            if len(column.values) != count or (bits and len(bits) != (count + 7) // 8):
+                ragged = ragged or (name, count, len(column.values))
+            elif bits:
+                presence[name] = bits
+        bit <<= 1
     return Batch(
         spool_id=batch.spool_id,
         first_seq=batch.first_record_seq,
         count=count,
         evse_ids=tuple(batch.evse_ids),
-        evse_index=_whole(columns["evse_index"], np.intp),
-        kind=_whole(columns["kind"], np.int32),
-        observed_at_ms=_whole(columns["observed_at_ms"], np.int64),
-        status=_whole(columns["status"], np.int32),
-        source=columns["source"],
-        bay=columns["bay"],
-        queue_plus_one=_optional(columns["queue_length_plus_one"]),
-        flags=_optional(columns["flags"]),
-        detail_plus_one=_optional(columns["detail_index_plus_one"]),
+        shape=shape,
+        presence=presence,
         details=tuple(_to_detail(detail) for detail in batch.details),
-        measured=measured,
-        malformed=malformed,
         gaps=tuple(_to_gap(gap) for gap in batch.gaps),
         payload=_payload(batch, raw),
-        cut=lambda first, last: _cut(batch, first, last),
         ragged=ragged,
     )
+
+
+class WireCodec:
+    """`BatchCodec` for batches in protobuf form."""
+
+    def read(self, payload: bytes) -> Batch:
+        """A batch from its wire bytes, as the store keeps them."""
+        return to_batch(edge.ReportBatch.FromString(payload), b"")
+
+    def decode(self, batches: Sequence[Batch]) -> Columns:
+        """The rows of batches that are of one shape and not ragged.
+
+        Protobuf messages set end to end read as one message whose repeated fields are appended, so
+        the columns of all batches cost one call each.
+        """
+        merged = edge.ReportBatch.FromString(b"".join([batch.payload for batch in batches]))
+        shape = batches[0].shape
+        words = {
+            name: np.array(getattr(merged, name)) if shape >> bit & 1 else None
+            for bit, name in enumerate(_WORDS)
+        }
+        measured: dict[str, NDArray[Any]] = {}
+        malformed: dict[str, NDArray[np.bool_]] = {}
+        for bit, (name, _, _) in enumerate(MEASURED, start=len(_WORDS)):
+            if not shape >> bit & 1:
+                continue
+            values = np.array(getattr(merged, name).values)
+            measured[name], bad = _present(name, values, batches)
+            if bad is not None:
+                malformed[name] = bad
+        detail = words["detail_index_plus_one"]
+        return Columns(
+            evse_index=_through(words["evse_index"], batches, [len(b.evse_ids) for b in batches]),
+            kind=_needed(words["kind"], np.int32),
+            observed_at_ms=_needed(words["observed_at_ms"], np.int64),
+            status=_needed(words["status"], np.int32),
+            source=words["source"],
+            bay=words["bay"],
+            queue_plus_one=_signed(words["queue_length_plus_one"]),
+            flags=_signed(words["flags"]),
+            detail_plus_one=None if detail is None else _through_details(detail, batches),
+            details=[detail for batch in batches for detail in batch.details],
+            measured=measured,
+            malformed=malformed,
+        )
+
+    def cut(self, batch: Batch, first: int, last: int) -> bytes:
+        """The wire bytes of the rows with these record numbers; gaps stay in their own table."""
+        return _cut(edge.ReportBatch.FromString(batch.payload), first, last)
+
+
+def _through(
+    index: NDArray[Any] | None, batches: Sequence[Batch], sizes: Sequence[int]
+) -> NDArray[np.intp]:
+    """Indexes that count through the entries of all batches; -1 where one points nowhere."""
+    if index is None:
+        return np.zeros(0, np.intp)
+    wide = index.astype(np.intp)
+    if len(batches) == 1:
+        return np.where(wide < sizes[0], wide, -1)
+    counts = [batch.count for batch in batches]
+    offsets = np.repeat(np.cumsum([0, *sizes[:-1]]), counts)
+    inside = wide < np.repeat(sizes, counts)
+    return np.where(inside, wide + offsets, -1)
 
 
 def _check_frame(batch: edge.ReportBatch) -> None:
@@ -128,24 +181,39 @@ def _check_frame(batch: edge.ReportBatch) -> None:
         raise FieldInvalid(*faults)
 
 
+def _through_details(plus_one: NDArray[Any], batches: Sequence[Batch]) -> NDArray[np.int64]:
+    """Like `_through`, for indexes plus one, where 0 means none."""
+    index = np.where(plus_one > 0, plus_one.astype(np.int64) - 1, 0)
+    # A batch without details has no entry 0 to stand for "none".
+    found = _through(index, batches, [len(batch.details) for batch in batches])
+    return np.where(plus_one == 0, 0, np.where(found < 0, -1, found + 1))
+
+
 def _present(
-    values: NDArray[Any], presence: bytes
+    name: str, values: NDArray[Any], batches: Sequence[Batch]
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Values with NaN where absent, and where a value that was sent is not finite, if anywhere."""
     finite = np.isfinite(values)
-    if not presence:
+    if not any(name in batch.presence for batch in batches):
         return values, None if finite.all() else ~finite
-    bits = np.frombuffer(presence, np.uint8)
-    present = np.unpackbits(bits, count=values.size, bitorder="little").view(bool)
+    present = np.concatenate([_bits(name, batch) for batch in batches])
     bad = present & ~finite
     return np.where(present, values, np.nan), bad if bad.any() else None
 
 
-def _whole(column: NDArray[Any] | None, dtype: type) -> NDArray[Any]:
-    return np.zeros(0, dtype) if column is None else column.astype(dtype, copy=False)
+def _bits(name: str, batch: Batch) -> NDArray[np.bool_]:
+    bitmap = batch.presence.get(name)
+    if bitmap is None:
+        return np.ones(batch.count, dtype=bool)
+    bits = np.frombuffer(bitmap, np.uint8)
+    return np.unpackbits(bits, count=batch.count, bitorder="little").view(bool)
 
 
-def _optional(column: NDArray[Any] | None) -> NDArray[np.int64] | None:
+def _needed(column: NDArray[Any] | None, dtype: type) -> NDArray[Any]:
+    return np.zeros(0, dtype) if column is None else column
+
+
+def _signed(column: NDArray[Any] | None) -> NDArray[np.int64] | None:
     return None if column is None else column.astype(np.int64)
 
 
@@ -179,9 +247,6 @@ def _payload(batch: edge.ReportBatch, raw: bytes) -> bytes:
     return batch.SerializeToString()
 
 
-_SLICED = (*_NEEDED, *_OPTIONAL)
-
-
 def _cut(batch: edge.ReportBatch, first: int, last: int) -> bytes:
     """The wire bytes of the rows with these record numbers; gaps are kept in their own table."""
     start = first - batch.first_record_seq
@@ -193,7 +258,7 @@ def _cut(batch: edge.ReportBatch, first: int, last: int) -> bytes:
         evse_ids=batch.evse_ids,
         details=batch.details,
     )
-    for name in _SLICED:
+    for name in _WORDS:
         getattr(piece, name).extend(getattr(batch, name)[start:stop])
     for name, _, _ in MEASURED:
         if not batch.HasField(name):  # type: ignore[arg-type]  # the names are fields

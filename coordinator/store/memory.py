@@ -9,6 +9,7 @@ from coordinator.core.pile import Station, Tariff, User
 from coordinator.core.report import LostRun, Refusal
 from coordinator.errors import StoreClosed
 from coordinator.usecases.telemetry import (
+    Checkpoint,
     IngestGroup,
     Road,
     Snapshot,
@@ -29,6 +30,7 @@ class MemoryTelemetry:
         self.sessions: dict[tuple[str, float], Session] = {}
         self._spools: dict[str, Spool] = {}
         self._states: dict[str, StateRow] = {}
+        self._through = 0
         self._stations: dict[str, Station] = {}
         self._tariffs: dict[str, Tariff] = {}
         self._users: dict[str, User] = {}
@@ -46,6 +48,7 @@ class MemoryTelemetry:
             owners=dict(self._owners),
             spools={spool_id: spool.copy() for spool_id, spool in self._spools.items()},
             states=list(self._states.values()),
+            tail=self.batches[self._through :],
         )
 
     async def commit(self, group: IngestGroup) -> None:
@@ -55,8 +58,13 @@ class MemoryTelemetry:
         self.gaps += group.gaps
         self.refusals += group.refusals
         self._spools.update({s.spool_id: s.copy() for s in group.spools.values()})
-        self._states.update({row[0]: row for row in group.states})
-        self.sessions.update({(s.evse_id, s.started_at_s): s for s in group.sessions})
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Keeps states that hold every group committed so far."""
+        self._check_open()
+        self._states.update({row[0]: row for row in checkpoint.states()})
+        self._through = len(self.batches)
+        self.sessions.update({(s.evse_id, s.started_at_s): s for s in checkpoint.sessions})
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
         """Adds or replaces stations."""

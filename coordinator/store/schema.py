@@ -65,6 +65,7 @@ def _readings(db: Any) -> None:
         pk="refusal",
     )
     db["evse_state"].create(dict(STATE_COLUMNS), pk="evse_id")
+    db["checkpoint"].create({"checkpoint": int, "through_batch": int}, pk="checkpoint")
     db["session"].create(
         {
             "evse_id": str,

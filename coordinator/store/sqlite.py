@@ -18,11 +18,13 @@ from coordinator.store.database import open_reader
 from coordinator.store.writer import Connection, RowStatement, Writer
 from coordinator.usecases.telemetry import (
     STATE_COLUMNS,
+    Checkpoint,
     IngestGroup,
     Road,
     Snapshot,
     Spool,
     SpoolCount,
+    StoredBatch,
 )
 
 T = TypeVar("T")
@@ -54,6 +56,11 @@ _DOCUMENT = {
     name: RowStatement(f'INSERT OR REPLACE INTO "{name}" (key, body)', 2)
     for name in schema.DOCUMENTS
 }
+
+_TAIL = """
+SELECT spool_id, first_seq, last_seq, received_at_ms, payload FROM batch
+WHERE batch > coalesce((SELECT through_batch FROM checkpoint), 0) ORDER BY batch
+"""
 
 _COUNT_SPOOLS = """
 SELECT spool_id, settled,
@@ -91,6 +98,7 @@ class SqliteTelemetry:
                     )
                 },
                 states=db.execute(f"SELECT {', '.join(_STATE)} FROM evse_state").fetchall(),
+                tail=[StoredBatch(*row) for row in db.execute(_TAIL)],
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(self._path.name, str(error)) from error
@@ -98,6 +106,10 @@ class SqliteTelemetry:
     async def commit(self, group: IngestGroup) -> None:
         """Stores a whole group in one transaction."""
         await self._writer.submit(lambda connection: _write(connection, group))
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Stores states that hold every group whose commit was called for before."""
+        await self._writer.submit(lambda connection: _write_checkpoint(connection, checkpoint))
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
         """Adds or replaces stations."""
@@ -188,7 +200,6 @@ def _write(connection: Connection, group: IngestGroup) -> None:
             for spool in group.spools.values()
         ],
     )
-    _EVSE_STATE.run(connection, group.states)
     if group.gaps:
         _GAP.run(
             connection,
@@ -205,23 +216,31 @@ def _write(connection: Connection, group: IngestGroup) -> None:
                 for spool_id, r in group.refusals
             ],
         )
-    if group.sessions:
-        _SESSION.run(
-            connection,
-            [
-                (
-                    s.evse_id,
-                    s.started_at_s,
-                    s.start_energy_kwh,
-                    s.start_soc_pct,
-                    s.ended_at_s,
-                    s.energy_kwh,
-                    s.end_soc_pct,
-                    int(s.ended_by_fault),
-                )
-                for s in group.sessions
-            ],
-        )
+
+
+def _write_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
+    """The states, and up to which batch they go; runs on the writer's thread after the groups."""
+    _EVSE_STATE.run(connection, checkpoint.states())
+    connection.execute(
+        "INSERT OR REPLACE INTO checkpoint (checkpoint, through_batch)"
+        " SELECT 1, coalesce(max(batch), 0) FROM batch"
+    )
+    _SESSION.run(
+        connection,
+        [
+            (
+                s.evse_id,
+                s.started_at_s,
+                s.start_energy_kwh,
+                s.start_soc_pct,
+                s.ended_at_s,
+                s.energy_kwh,
+                s.end_soc_pct,
+                int(s.ended_by_fault),
+            )
+            for s in checkpoint.sessions
+        ],
+    )
 
 
 def _documents(db: Any, table: str, kind: type[T]) -> list[T]:

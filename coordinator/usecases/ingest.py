@@ -1,10 +1,9 @@
-"""Readings in: validate, slice off what is known, make durable in groups, acknowledge, believe.
+"""Readings in: slice off what is known, validate, make durable in groups, acknowledge, believe.
 
-    offer (per stream) -> pending -> one group at a time: prepare -> commit -> ack -> District
+    offer (per stream) -> pending -> one group at a time: prepare -> commit -> ack -> believe
 
-One group is under way at a time, because what it will change is computed against the picture
-before it; while its commit waits for the disk the next group gathers. Nothing is acknowledged
-before its fsync, and nothing is believed before it is acknowledged.
+While a commit waits for the disk the next group gathers, and the one before is believed. Nothing is
+acknowledged before its fsync, and nothing is believed before it is durable.
 """
 
 from __future__ import annotations
@@ -14,35 +13,45 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coordinator.clock import Clock
-from coordinator.core.district import Changes, District, Rows
-from coordinator.core.history import History
-from coordinator.core.pile import EvseStatus
-from coordinator.core.report import Batch, Refusal, believed_rows, judge, together
+from coordinator.core.ranges import Run
+from coordinator.core.report import RAGGED, Batch, BatchCodec, Mask, Refusal, believed_rows, judge
+from coordinator.core.rows import Changes, Rows
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.learning import Learner
 from coordinator.usecases.links import Link
-from coordinator.usecases.picture import reset_day, state_rows
 from coordinator.usecases.telemetry import IngestGroup, Spool, StoredBatch, TelemetryStore
 
 # Batches that a stream may have on their way without an ack.
 CREDIT = 32
 # Batches of one commit, at most.
 GROUP_LIMIT = 128
-RAGGED = "DATA-002"
-_DAY_S = 86_400
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A batch of a group, the runs of it that are new, and where its refusals go."""
+
+    link: Link
+    batch: Batch
+    fresh: list[Run]
+    refusals: list[Refusal]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the batch is new."""
+        return self.fresh == [(self.batch.first_seq, self.batch.last_seq)]
 
 
 @dataclass(slots=True)
 class _Group:
-    """A group under preparation: what will be stored, and the rows to believe afterwards."""
+    """A group on its way: what is stored, and the rows to believe afterwards."""
 
     stored: IngestGroup
-    now_s: float
     rows: list[Rows] = field(default_factory=list)
     acks: list[tuple[Link, str, list[Refusal]]] = field(default_factory=list)
 
@@ -53,26 +62,32 @@ class Ingest:
     def __init__(
         self,
         inventory: Inventory,
-        history: History,
+        learner: Learner,
+        codec: BatchCodec,
         store: TelemetryStore,
         clock: Clock,
         events: Events,
         counters: Counters,
         spools: dict[str, Spool],
     ) -> None:
-        self.on_changes: list[Callable[[Changes], None]] = []
         self._inventory = inventory
-        self._district: District = inventory.district
-        self._history = history
+        self._learner = learner
+        self._codec = codec
         self._store = store
         self._clock = clock
         self._events = events
         self._counters = counters
         self._spools = spools
         self._pending: list[tuple[Link, Batch]] = []
+        self._unbelieved: _Group | None = None
         self._work = asyncio.Event()
         self._lookups: dict[str, tuple[int, Callable[[str], int]]] = {}
-        self._day = int(clock.now_s() // _DAY_S)
+        self._received_at_ms = 0
+
+    @property
+    def on_changes(self) -> list[Callable[[Changes], None]]:
+        """Called on the event loop with the EVSEs whose status changed."""
+        return self._learner.on_changes
 
     def spool(self, spool_id: str, agent_id: str) -> Spool:
         """What is settled of a spool; raises `FieldInvalid` if it belongs to another agent."""
@@ -80,8 +95,7 @@ class Ingest:
         if spool is None:
             return Spool(spool_id, agent_id)
         if spool.agent_id != agent_id:
-            fault = FieldFault("spool_id", f"belongs to agent {spool.agent_id}")
-            raise FieldInvalid(fault)
+            raise FieldInvalid(FieldFault("spool_id", f"belongs to agent {spool.agent_id}"))
         return spool
 
     async def offer(self, link: Link, batch: Batch) -> None:
@@ -101,26 +115,30 @@ class Ingest:
         """Commits groups until cancelled; what is pending then was not acknowledged."""
         while True:
             await self._work.wait()
-            taken, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
-            if not self._pending:
-                self._work.clear()
             async with self._inventory.changing:
-                await self._settle(taken)
+                while self._pending:
+                    taken, self._pending = self._pending[:GROUP_LIMIT], self._pending[GROUP_LIMIT:]
+                    await self._settle(taken)
+                self._work.clear()
+                self._believe()
+                if checkpoint := self._learner.checkpoint():
+                    await self._store.checkpoint(checkpoint)
+
+    async def flush(self) -> None:
+        """Stores a checkpoint, so that the next start has nothing to replay."""
+        async with self._inventory.changing:
+            self._believe()
+            if checkpoint := self._learner.checkpoint(now=True):
+                await self._store.checkpoint(checkpoint)
 
     async def _settle(self, taken: list[tuple[Link, Batch]]) -> None:
-        """Makes a group durable, acknowledges it, then believes it."""
+        """Makes a group durable and acknowledges it; the one before is believed meanwhile."""
         group = self._prepare(taken)
-        rows = together(group.rows) if group.rows else None
-        if rows is not None:
-            newest = self._district.newest(rows)
-            lesson = self._history.observe(self._district, rows)
-            heard_at_s = self._clock.system_s()
-            group.stored.states = state_rows(
-                self._district, self._history, newest, lesson, heard_at_s
-            )
-            group.stored.sessions = lesson.sessions
+        commit = asyncio.ensure_future(self._store.commit(group.stored))
+        await asyncio.sleep(0)  # the commit is on its way before the believing begins
+        self._believe()
         try:
-            await self._store.commit(group.stored)
+            await commit
         except (StoreUnavailable, StoreClosed) as error:
             self._events.add("STORE", str(error))
             for link in {id(link): link for link, _ in taken}.values():
@@ -128,57 +146,75 @@ class Ingest:
             return
         self._spools.update(group.stored.spools)
         self._acknowledge(group)
-        if rows is not None:
-            self._begin_day(group.now_s)
-            self._history.take(self._district, lesson)
-            self._announce(self._district.take(newest, self._clock.link_s()))
+        self._unbelieved = group
+
+    def _believe(self) -> None:
+        """Takes the last committed group into the picture, if that was not done yet."""
+        group, self._unbelieved = self._unbelieved, None
+        if group is not None:
+            self._learner.believe(group.rows, group.stored.received_at_ms / 1000)
 
     def _prepare(self, taken: Iterable[tuple[Link, Batch]]) -> _Group:
-        now_s = self._clock.now_s()
-        group = _Group(IngestGroup(received_at_ms=int(self._clock.system_s() * 1000)), now_s)
+        self._received_at_ms = max(self._received_at_ms + 1, int(self._clock.now_s() * 1000))
+        group = _Group(IngestGroup(self._received_at_ms))
+        shapes: dict[int, list[_Piece]] = {}
         for link, batch in taken:
             spool = group.stored.spools.get(batch.spool_id)
             if spool is None:
                 spool = self.spool(batch.spool_id, link.agent_id).copy()
                 group.stored.spools[batch.spool_id] = spool
-            refusals = self._take_batch(group, spool, link, batch)
-            group.stored.refusals += [(batch.spool_id, refusal) for refusal in refusals]
+            _settle_gaps(group.stored, spool, batch)
+            refusals: list[Refusal] = []
             group.acks.append((link, batch.spool_id, refusals))
+            fresh = spool.settled.missing(batch.first_seq, batch.last_seq)
+            spool.settled.add(batch.first_seq, batch.last_seq)
+            if batch.ragged is not None:
+                refusals += _refuse_whole(batch, fresh)
+            elif fresh:
+                piece = _Piece(link, batch, fresh, refusals)
+                shapes.setdefault(batch.shape, []).append(piece)
+        for pieces in shapes.values():
+            self._sort(group, pieces)
+        for _, spool_id, refused in group.acks:
+            group.stored.refusals += [(spool_id, refusal) for refusal in refused]
         return group
 
-    def _take_batch(self, group: _Group, spool: Spool, link: Link, batch: Batch) -> list[Refusal]:
-        """Adds the new rows of a batch to the group; gives those refused."""
-        for gap in batch.gaps:
-            for first, last in spool.settled.missing(gap.first, gap.last):
-                lost = replace(gap, first=first, last=last)
-                group.stored.gaps.append((batch.spool_id, lost))
-            spool.settled.add(gap.first, gap.last)
-        fresh = spool.settled.missing(batch.first_seq, batch.last_seq)
-        if not fresh:
-            return []
-        spool.settled.add(batch.first_seq, batch.last_seq)
-        whole = fresh == [(batch.first_seq, batch.last_seq)]
-        if batch.ragged is not None:
-            return _refuse_whole(batch, fresh)
-        evse, keep, refusals = judge(batch, self._lookup(link.agent_id))
-        if not whole:
-            new = np.zeros(batch.count, dtype=bool)
-            for first, last in fresh:
-                new[first - batch.first_seq : last - batch.first_seq + 1] = True
-            keep &= new
-            refusals = [r for r in refusals if new[r.record_seq - batch.first_seq]]
+    def _sort(self, group: _Group, pieces: list[_Piece]) -> None:
+        """Adds the new and believable rows of batches of one shape to the group."""
+        columns = self._codec.decode([piece.batch for piece in pieces])
+        table: list[int] = []
+        for piece in pieces:
+            table += map(self._lookup(piece.link.agent_id), piece.batch.evse_ids)
+        evse, judgement = judge(columns, np.array([*table, -1], dtype=np.intp))
         at_ms = group.stored.received_at_ms
-        if whole and not refusals:
-            runs = [(batch.first_seq, batch.last_seq, batch.payload)]
-        else:
-            runs = [(first, last, batch.cut(first, last)) for first, last in _runs(batch, keep)]
-        group.stored.batches += [
-            StoredBatch(batch.spool_id, first, last, at_ms, payload)
-            for first, last, payload in runs
-        ]
-        if runs:
-            group.rows.append(believed_rows(batch, evse, keep, group.now_s))
-        return refusals
+        if not judgement.faults and all(piece.whole for piece in pieces):
+            group.stored.batches += [
+                StoredBatch(b.spool_id, b.first_seq, b.last_seq, at_ms, b.payload)
+                for b in (piece.batch for piece in pieces)
+            ]
+            group.rows.append(believed_rows(columns, evse, None, at_ms / 1000))
+            return
+        keep = np.zeros(evse.size, dtype=bool)
+        faults = {row: fault for row, *fault in judgement.faults}
+        start = 0
+        for piece in pieces:
+            batch = piece.batch
+            for first, last in piece.fresh:
+                keep[start + first - batch.first_seq : start + last - batch.first_seq + 1] = True
+            new = np.flatnonzero(keep[start : start + batch.count]) + start
+            piece.refusals += [
+                Refusal(batch.first_seq + row - start, *faults[row])
+                for row in new.tolist()
+                if row in faults
+            ]
+            keep[start : start + batch.count] &= ~judgement.bad[start : start + batch.count]
+            for first, last in _runs(keep[start : start + batch.count]):
+                low, high = batch.first_seq + first, batch.first_seq + last
+                payload = self._codec.cut(batch, low, high)
+                group.stored.batches.append(StoredBatch(batch.spool_id, low, high, at_ms, payload))
+            start += batch.count
+        if keep.any():
+            group.rows.append(believed_rows(columns, evse, keep, at_ms / 1000))
 
     def _lookup(self, agent_id: str) -> Callable[[str], int]:
         """The agent's lookup, made anew when stations or owners changed."""
@@ -199,35 +235,22 @@ class Ingest:
             link.room.set()
             link.acknowledge(spool_id, refusals)
 
-    def _begin_day(self, now_s: float) -> None:
-        if (day := int(now_s // _DAY_S)) != self._day:
-            self._day = day
-            reset_day(self._district)
 
-    def _announce(self, changes: Changes) -> None:
-        """Tells those who re-plan, then those who watch."""
-        for tell in self.on_changes if changes.evse.size else ():
-            tell(changes)
-        columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
-        for evse, before, after in zip(*columns, strict=True):
-            was, now = EvseStatus(before).name, EvseStatus(after).name
-            evse_id = self._district.evse_ids[evse]
-            facts = {"before": was, "after": now}
-            if code := self._district.fault_code.get(evse):
-                facts["fault_code"] = code
-            self._events.add("STATUS", f"{evse_id}: {was} -> {now}", evse_id=evse_id, facts=facts)
+def _settle_gaps(stored: IngestGroup, spool: Spool, batch: Batch) -> None:
+    """Counts lost numbers as stored, each once."""
+    for gap in batch.gaps:
+        for first, last in spool.settled.missing(gap.first, gap.last):
+            stored.gaps.append((batch.spool_id, replace(gap, first=first, last=last)))
+        spool.settled.add(gap.first, gap.last)
 
 
-def _runs(batch: Batch, keep: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Runs of record numbers of the rows marked."""
+def _runs(keep: Mask) -> list[Run]:
+    """First and last index of each run of marked rows."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], keep, [False])).astype(np.int8)))
-    return [
-        (batch.first_seq + int(start), batch.first_seq + int(end) - 1)
-        for start, end in edges.reshape(-1, 2)
-    ]
+    return [(int(start), int(end) - 1) for start, end in edges.reshape(-1, 2)]
 
 
-def _refuse_whole(batch: Batch, fresh: list[tuple[int, int]]) -> list[Refusal]:
+def _refuse_whole(batch: Batch, fresh: list[Run]) -> list[Refusal]:
     """A refusal for every new row of a batch whose columns differ in length."""
     assert batch.ragged is not None
     name, expected, seen = batch.ragged

@@ -24,7 +24,7 @@ class Lists:
         self._district = district
         self._store = store
         self._roads = {(road.from_node, road.to_node): road for road in roads}
-        district.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+        district.put_tariffs(tariffs)
         district.users.update({user.user_id: user for user in users})
 
     @property
@@ -35,7 +35,7 @@ class Lists:
     async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
         """Adds or replaces tariffs."""
         await self._store.put_tariffs(tariffs)
-        self._district.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
+        self._district.put_tariffs(tariffs)
 
     async def put_users(self, users: Sequence[User]) -> None:
         """Adds or replaces users."""

@@ -5,7 +5,7 @@ Engines: `store/sqlite.py` and `store/memory.py`; one conformance test holds for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ STATE_COLUMNS: tuple[tuple[str, type], ...] = (
     ("queue_length", int),
     ("observed_at_s", float),
     ("changed_at_s", float),
-    ("heard_at_s", float),  # system time, so that it outlives the process
+    ("heard_at_s", float),  # domain time, so that it outlives the process
     ("power_kw", float),
     ("energy_kwh", float),
     ("soc_pct", float),
@@ -33,6 +33,8 @@ STATE_COLUMNS: tuple[tuple[str, type], ...] = (
     ("fault_count", int),
     ("session_count", int),
     ("last_success_at_s", float),
+    ("served_today", int),
+    ("day", int),  # of served_today: days since 1970, domain time
     ("down", int),
     ("last_up_at_s", float),
     ("session_started_at_s", float),  # NULL where no car charges
@@ -85,15 +87,28 @@ class SpoolCount:
 
 @dataclass(slots=True)
 class IngestGroup:
-    """Everything that one commit makes durable, or nothing of it."""
+    """Everything that one commit makes durable, or nothing of it.
+
+    `received_at_ms` is domain time and rises from group to group, so that it names the group.
+    """
 
     received_at_ms: int = 0
     batches: list[StoredBatch] = field(default_factory=list)
     spools: dict[str, Spool] = field(default_factory=dict)
     gaps: list[tuple[str, LostRun]] = field(default_factory=list)
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
-    states: list[StateRow] = field(default_factory=list)
-    sessions: Sequence[Session] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the readings committed so far have made of the picture.
+
+    The states are computed by the store's own thread from copies. A start needs the newest
+    checkpoint and the batches after it.
+    """
+
+    states: Callable[[], list[StateRow]]
+    sessions: Sequence[Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,7 @@ class Snapshot:
     owners: dict[str, str]  # pile to agent
     spools: dict[str, Spool]
     states: list[StateRow]
+    tail: list[StoredBatch]  # committed after the states, in order
 
 
 class TelemetryStore(Protocol):
@@ -135,6 +151,10 @@ class TelemetryStore(Protocol):
 
     async def commit(self, group: IngestGroup) -> None:
         """Stores a whole group in one transaction."""
+        ...
+
+    async def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Stores states that hold every group whose commit was called for before."""
         ...
 
     async def put_stations(self, stations: Sequence[Station]) -> None:

@@ -1,0 +1,140 @@
+"""What committed readings do to the live picture, to its checkpoints, and at the next start.
+
+The picture is a function of the committed batches: a checkpoint keeps it as of some batch, and a
+start replays the batches after it, in the same groups. So what was acknowledged is known after
+any restart, exactly, and a commit need not carry the state of every EVSE it touches.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from coordinator.clock import Clock
+from coordinator.core.district import District
+from coordinator.core.history import History, Session
+from coordinator.core.pile import EvseStatus
+from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, believed_rows, judge
+from coordinator.core.rows import Changes, Rows, order_rows, together
+from coordinator.usecases.events import Events
+from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.picture import DAY_S, copy_states, restore
+from coordinator.usecases.telemetry import Checkpoint, Snapshot, StoredBatch
+
+CHECKPOINT_EVERY_S = 5.0
+
+
+class Learner:
+    """Takes committed rows into the picture, and tells who must know."""
+
+    def __init__(
+        self,
+        inventory: Inventory,
+        history: History,
+        codec: BatchCodec,
+        clock: Clock,
+        events: Events,
+    ) -> None:
+        self.on_changes: list[Callable[[Changes], None]] = []
+        self._inventory = inventory
+        self._district: District = inventory.district
+        self._history = history
+        self._codec = codec
+        self._clock = clock
+        self._events = events
+        self._day = int(clock.now_s() // DAY_S)
+        self._sessions: list[Session] = []
+        self._dirty = np.zeros(0, dtype=bool)
+        self._heard_at_s = np.zeros(0)  # domain time, as checkpoints keep it
+        self._version = -1
+        self._checkpoint_at_s = clock.link_s()
+
+    def start(self, snapshot: Snapshot) -> None:
+        """Restores the picture from the newest checkpoint and the batches after it."""
+        restore(self._district, self._history, snapshot.states, self._link_of, self._day)
+        groups = itertools.groupby(snapshot.tail, key=lambda batch: batch.received_at_ms)
+        for received_at_ms, batches in groups:
+            self._replay(received_at_ms, list(batches))
+
+    def believe(self, parts: Sequence[Rows], received_at_s: float) -> None:
+        """Takes the rows of one committed group in; `received_at_s` is its domain time."""
+        if not parts:
+            return
+        changes = self._take(together(parts), received_at_s)
+        if changes.evse.size:
+            for tell in self.on_changes:
+                tell(changes)
+            self._report(changes)
+
+    def checkpoint(self, *, now: bool = False) -> Checkpoint | None:
+        """What to store if it is time and there is anything new; all committed is in it."""
+        link_s = self._clock.link_s()
+        if not now and link_s - self._checkpoint_at_s < CHECKPOINT_EVERY_S:
+            return None
+        self._fit()
+        evse = np.flatnonzero(self._dirty)
+        if evse.size == 0:
+            return None
+        self._checkpoint_at_s = link_s
+        states = copy_states(self._district, self._history, evse, self._heard_at_s[evse], self._day)
+        sessions, self._sessions = self._sessions, []
+        self._dirty[:] = False
+        return Checkpoint(states, sessions)
+
+    def _take(self, rows: Rows, received_at_s: float) -> Changes:
+        self._begin_day(received_at_s)
+        self._fit()
+        order = order_rows(rows)
+        self._sessions += self._history.learn(self._district, rows, order)
+        self._dirty[order.evse] = True
+        self._heard_at_s[order.evse] = received_at_s
+        return self._district.apply(rows, self._link_of(received_at_s), order)
+
+    def _replay(self, received_at_ms: int, batches: Sequence[StoredBatch]) -> None:
+        """Takes a stored group in again; EVSEs that are no more are left out."""
+        shapes: dict[int, list[Batch]] = {}
+        for stored in batches:
+            batch = self._codec.read(stored.payload)
+            shapes.setdefault(batch.shape, []).append(batch)
+        parts: list[Rows] = []
+        for shaped in shapes.values():
+            columns = self._codec.decode(shaped)
+            names = [evse_id for batch in shaped for evse_id in batch.evse_ids]
+            rows = self._district.row
+            table = np.array([rows.get(name, UNKNOWN_EVSE) for name in names], dtype=np.intp)
+            evse, judgement = judge(columns, table)
+            parts.append(believed_rows(columns, evse, ~judgement.bad, received_at_ms / 1000))
+        self._take(together(parts), received_at_ms / 1000)
+
+    def _link_of(self, domain_s: float) -> float:
+        """The link time of a domain time that is past."""
+        passed_s = (self._clock.now_s() - domain_s) / self._clock.speed
+        return self._clock.link_s() - max(0.0, passed_s)
+
+    def _fit(self) -> None:
+        """After a change of the layout, all rows are dirty: their numbers have moved."""
+        if self._version != self._inventory.version:
+            size = len(self._district)
+            self._dirty = np.isfinite(self._district.observed_at_s)
+            passed_s = (self._clock.link_s() - self._district.heard_at_s) * self._clock.speed
+            self._heard_at_s = np.where(self._dirty, self._clock.now_s() - passed_s, 0.0)
+            self._version = self._inventory.version
+            assert self._dirty.size == size
+
+    def _begin_day(self, now_s: float) -> None:
+        """At the first row of a new day nobody was served yet."""
+        if (day := int(now_s // DAY_S)) > self._day:
+            self._day = day
+            self._district.served_today[:] = 0
+
+    def _report(self, changes: Changes) -> None:
+        columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
+        for evse, before, after in zip(*columns, strict=True):
+            was, now = EvseStatus(before).name, EvseStatus(after).name
+            evse_id = self._district.evse_ids[evse]
+            facts = {"before": was, "after": now}
+            if code := self._district.fault_code.get(evse):
+                facts["fault_code"] = code
+            self._events.add("STATUS", f"{evse_id}: {was} -> {now}", evse_id=evse_id, facts=facts)
