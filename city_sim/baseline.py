@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from city_sim.cars import Car
 from city_sim.city import Travel
 from city_sim.demand import Demand, Disturbance
-from city_sim.engine import Car, Doing, Engine
+from city_sim.engine import Engine
 from city_sim.policies import Nearest
 from coordinator.core.pile import Station
 
@@ -74,7 +75,7 @@ def figures(cars: Sequence[Car]) -> Figures:
     n = len(cars)
     drive_s = sum(car.drive_s for car in cars)
     wait_s = sum(car.wait_s for car in cars)
-    served = sum(car.doing in (Doing.CHARGING, Doing.LEFT) for car in cars)
+    served = sum(car.served for car in cars)
     return Figures(
         cars=n,
         served=served,

@@ -8,79 +8,27 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from itertools import count
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from city_sim.cars import Car, Choice, Doing, Policy
 from city_sim.city import StraightTravel, Travel, charging_s
 from city_sim.demand import Demand, Disturbance, DisturbanceKind
 from coordinator.core.district import District
-from coordinator.core.pile import Station
+from coordinator.core.pile import EvseStatus, Station, Tariff
 
-
-class Doing(Enum):
-    """What a car does now."""
-
-    AWAY = "away"
-    DRIVING = "driving"
-    WAITING = "waiting"
-    CHARGING = "charging"
-    LEFT = "left"
-
-
-@dataclass(slots=True)
-class Car:
-    """A car in the city; `drive_s` and `wait_s` count what is over, `since_s` began what is not."""
-
-    index: int
-    demand: Demand
-    doing: Doing = Doing.AWAY
-    latitude_deg: float = 0.0
-    longitude_deg: float = 0.0
-    soc_pct: float = 0.0
-    station: int = -1
-    evse: int = -1
-    since_s: float = 0.0
-    arrives_s: float = 0.0
-    drive_s: float = 0.0
-    wait_s: float = 0.0
-    switches: int = 0
-    turned_away: int = 0
-    tried: set[int] = field(default_factory=set)
-    done_share: float = 0.0
-    version: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Where a car is sent: a station, and the EVSE held for it in `[from_s, to_s)` if one is."""
-
-    station: int
-    evse: int = -1
-    from_s: float = 0.0
-    to_s: float = 0.0
-
-
-class Policy(Protocol):
-    """Sends cars. Called at each request, and again when a car finds its station unusable."""
-
-    name: str
-
-    def choose(self, engine: Engine, car: Car) -> Choice | None:
-        """The choice for a car that stands at its position now; None when nothing fits it."""
-        ...
-
-    def revise(self, engine: Engine, car: Car) -> Choice | None:
-        """A better choice for a car on its way, or None; asked when the usable plugs change."""
-        ...
+# A car that nothing could be said to asks again after this.
+ASK_AGAIN_S = 120.0
 
 
 class Engine:
-    """One run. `now_s` is the clock; the columns of `district` say what stands where."""
+    """One run. `now_s` is the clock; `district` is what a perfect report would show.
+
+    `strangers` decides for walk-ins, which `policy` does not know; without it they ask like
+    everybody.
+    """
 
     def __init__(
         self,
@@ -91,23 +39,28 @@ class Engine:
         until_s: float,
         disturbances: Sequence[Disturbance] = (),
         travel: Travel | None = None,
+        tariffs: Sequence[Tariff] = (),
+        strangers: Policy | None = None,
     ) -> None:
         self.district = District(stations)
+        self.district.put_tariffs(tariffs)
         self.travel = travel or StraightTravel(self.district)
-        self.policy = policy
+        self.policy, self._strangers = policy, strangers or policy
         self.until_s = until_s
         self.now_s = 0.0
-        self.cars = [_car(index, d) for index, d in enumerate(demands) if d.at_s < until_s]
+        self.cars = [Car.of(i, d) for i, d in enumerate(demands) if d.at_s < until_s]
         n_evse, n_station = len(self.district), len(self.district.stations)
         self.occupant = np.full(n_evse, -1, dtype=np.intp)
         self.ends_s = np.full(n_evse, -np.inf)
-        self.unusable: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
+        self.faults: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
+        self.blocks: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
         self.queue: list[list[int]] = [[] for _ in range(n_station)]
         self.held: list[dict[int, tuple[float, float]]] = [{} for _ in range(n_evse)]
         self.events = 0
         self._heap: list[tuple[float, int, str, int, int]] = []
         self._order = count()
         self._disturbances = disturbances
+        self.district.status[:] = EvseStatus.AVAILABLE
         for car in self.cars:
             self._at(car.demand.at_s, "request", car.index, 0)
         for index, disturbance in enumerate(disturbances):
@@ -120,10 +73,8 @@ class Engine:
         while self._heap and self._heap[0][0] < self.until_s:
             self.now_s, _, what, subject, version = heapq.heappop(self._heap)
             self.events += 1
-            if what == "breaks":
-                self._breaks(self._disturbances[subject])
-            elif what == "mends":
-                self._mends(self._disturbances[subject])
+            if what in ("breaks", "mends"):
+                self._disturb(self._disturbances[subject], 1 if what == "breaks" else -1)
             elif version == self.cars[subject].version:
                 self._step(what, self.cars[subject])
         self.now_s = self.until_s
@@ -135,6 +86,10 @@ class Engine:
         return self.cars
 
     # What policies may ask.
+
+    def usable(self) -> NDArray[np.bool_]:
+        """Which EVSEs neither failed nor are blocked."""
+        return np.asarray((self.faults == 0) & (self.blocks == 0))
 
     def fits(self, car: Car) -> NDArray[np.bool_]:
         """Which EVSEs have a plug for this car."""
@@ -149,16 +104,11 @@ class Engine:
         return self.travel.drive_s(latitude_deg, longitude_deg, self.now_s)
 
     def position(self, car: Car) -> tuple[float, float]:
-        """Where the car is: on the line between its start and its station while it drives."""
-        if car.doing is not Doing.DRIVING or car.arrives_s <= car.since_s:
+        """Where the car is now."""
+        if car.doing is not Doing.DRIVING:
             return car.latitude_deg, car.longitude_deg
-        share = min((self.now_s - car.since_s) / (car.arrives_s - car.since_s), 1.0)
-        to_lat = float(self.district.station_lat_deg[car.station])
-        to_lon = float(self.district.station_lon_deg[car.station])
-        return (
-            car.latitude_deg + share * (to_lat - car.latitude_deg),
-            car.longitude_deg + share * (to_lon - car.longitude_deg),
-        )
+        to_lat, to_lon = self.district.station_lat_deg, self.district.station_lon_deg
+        return car.on_the_way(self.now_s, (to_lat[car.station], to_lon[car.station]))
 
     def charge_s(self, car: Car, evse: int) -> float:
         """Seconds that this car still needs at this EVSE."""
@@ -174,32 +124,41 @@ class Engine:
     def _at(self, at_s: float, what: str, subject: int, version: int) -> None:
         heapq.heappush(self._heap, (at_s, next(self._order), what, subject, version))
 
+    def _policy_of(self, car: Car) -> Policy:
+        return self._strangers if car.demand.walk_in else self.policy
+
     def _step(self, what: str, car: Car) -> None:
         if what == "request":
-            self._send(car, self.policy.choose(self, car))
+            if car.doing is Doing.WAITING:
+                car.wait_s += self.now_s - car.since_s
+            self._send(car, self._policy_of(car).choose(self, car))
         elif what == "arrives":
             self._arrives(car)
         else:
             self._leaves(car)
 
     def _send(self, car: Car, choice: Choice | None) -> None:
-        """Starts the drive; a car that has nowhere to go stays and waits where it is."""
-        self.let_go(car)
+        """Starts the drive; a car that has nowhere to go waits where it is and asks again."""
+        self._let_go(car)
         car.version += 1
         if choice is None:
             car.doing, car.since_s = Doing.WAITING, self.now_s
+            self._at(self.now_s + ASK_AGAIN_S, "request", car.index, car.version)
             return
         drive_s = float(self.drive_s(car)[choice.station])
         car.latitude_deg, car.longitude_deg = self.position(car)
         car.doing, car.station, car.since_s = Doing.DRIVING, choice.station, self.now_s
         car.arrives_s = self.now_s + drive_s
+        self._hold(car, choice)
+        self._at(car.arrives_s, "arrives", car.index, car.version)
+
+    def _hold(self, car: Car, choice: Choice) -> None:
+        self._let_go(car)
         if choice.evse >= 0:
             car.evse = choice.evse
             self.held[choice.evse][car.index] = (choice.from_s, choice.to_s)
-        self._at(car.arrives_s, "arrives", car.index, car.version)
 
-    def let_go(self, car: Car) -> None:
-        """Gives back what is held for a car."""
+    def _let_go(self, car: Car) -> None:
         if car.evse >= 0:
             self.held[car.evse].pop(car.index, None)
         car.evse = -1
@@ -216,12 +175,16 @@ class Engine:
             self._drive_on(car)
 
     def _drive_on(self, car: Car) -> None:
-        """Sends a waiting car elsewhere when no plug for it works here; else it keeps waiting."""
-        here = (self.district.station == car.station) & self.fits(car)
-        if np.any(here & (self.unusable == 0)):
+        """Asks again for a waiting car that no plug here, or not the one held for it, can serve."""
+        usable = self.usable()
+        here = (self.district.station == car.station) & self.fits(car) & usable
+        if here.any() and (car.evse < 0 or usable[car.evse]):
             return
-        choice = self.policy.choose(self, car)
-        if choice is None or choice.station == car.station:
+        choice = self._policy_of(car).choose(self, car)
+        if choice is None or (choice.station == car.station and choice.evse < 0):
+            return
+        if choice.station == car.station:
+            self._hold(car, choice)
             return
         self.queue[car.station].remove(car.index)
         car.wait_s += self.now_s - car.since_s
@@ -231,32 +194,34 @@ class Engine:
     def _serve(self, station: int) -> None:
         """Plugs in whoever may take a free plug of this station, in order of arrival."""
         start = int(self.district.station_start[station])
-        rows = range(start, start + int(self.district.station_size[station]))
-        free = [e for e in rows if self.occupant[e] < 0 and self.unusable[e] == 0]
+        rows = np.arange(start, start + int(self.district.station_size[station]))
+        usable = (self.faults[rows] == 0) & (self.blocks[rows] == 0)
+        free = rows[(self.occupant[rows] < 0) & usable].tolist()
         for index in list(self.queue[station]):
-            car = self.cars[index]
-            evse = self._place(car, free)
+            evse = self._place(self.cars[index], free)
             if evse >= 0:
                 free.remove(evse)
                 self.queue[station].remove(index)
-                self._plugs_in(car, evse)
+                self._plugs_in(self.cars[index], evse)
 
     def _place(self, car: Car, free: list[int]) -> int:
-        """The free plug that this car takes: its own, else the first nobody needs meanwhile."""
+        """The free plug that this car takes: its own in its turn, else one nobody needs then."""
         if car.evse in free:
-            return car.evse
+            mine = self.held[car.evse]
+            if all(window[0] >= mine[car.index][0] for window in mine.values()):
+                return car.evse
         mask = car.demand.vehicle.connector_mask
-        for evse in free:
-            if mask and not int(self.district.connector_mask[evse]) & mask:
-                continue
-            ends_s = self.now_s + self.charge_s(car, evse)
-            held = self.held[evse].items()
-            if not any(f < ends_s and t > self.now_s for o, (f, t) in held if o != car.index):
+        fitting = [e for e in free if not mask or int(self.district.connector_mask[e]) & mask]
+        for evse in fitting:
+            held = [window for index, window in self.held[evse].items() if index != car.index]
+            ends_s = self.now_s + (self.charge_s(car, evse) if held else 0.0)
+            if not any(begins < ends_s and ends > self.now_s for begins, ends in held):
                 return evse
-        return -1
+        # A hold is soft: it keeps out who asks, not who just comes.
+        return fitting[0] if car.demand.walk_in and fitting else -1
 
     def _plugs_in(self, car: Car, evse: int) -> None:
-        self.let_go(car)
+        self._let_go(car)
         car.wait_s += self.now_s - car.since_s
         car.doing, car.since_s, car.evse = Doing.CHARGING, self.now_s, evse
         self.occupant[evse] = car.index
@@ -264,19 +229,27 @@ class Engine:
         self.district.served_today[evse] += 1
         car.version += 1
         self._at(float(self.ends_s[evse]), "leaves", car.index, car.version)
+        self._restate(evse)
+        self._policy_of(car).plugged(self, car)
+        if car.demand.walk_in and self.held[evse]:
+            self._revise(car.station)
 
     def _leaves(self, car: Car) -> None:
         evse, car.evse = car.evse, -1
         car.doing, car.soc_pct = Doing.LEFT, car.demand.target_soc_pct
         self.occupant[evse] = -1
+        self._restate(evse)
+        self._policy_of(car).gone(self, car)
         self._serve(car.station)
 
-    def _breaks(self, disturbance: Disturbance) -> None:
+    def _disturb(self, disturbance: Disturbance, by: int) -> None:
         evse = self.district.row[disturbance.evse_id]
-        self.unusable[evse] += 1
+        fault = disturbance.kind is DisturbanceKind.FAULT
+        (self.faults if fault else self.blocks)[evse] += by
         index = int(self.occupant[evse])
-        if index >= 0 and disturbance.kind is DisturbanceKind.FAULT:
+        if index >= 0 and fault and by > 0:
             self._interrupts(self.cars[index], evse)
+        self._restate(evse)
         self._changed(int(self.district.station[evse]))
 
     def _interrupts(self, car: Car, evse: int) -> None:
@@ -287,32 +260,40 @@ class Engine:
         self.occupant[evse] = -1
         car.doing, car.since_s, car.evse = Doing.WAITING, self.now_s, -1
         car.version += 1
+        self._policy_of(car).gone(self, car)
         self.queue[car.station].insert(0, car.index)
 
-    def _mends(self, disturbance: Disturbance) -> None:
-        evse = self.district.row[disturbance.evse_id]
-        self.unusable[evse] -= 1
-        self._changed(int(self.district.station[evse]))
-
     def _changed(self, station: int) -> None:
-        """Serves, sends away who waits in vain, and lets the policy revise cars on their way."""
+        """Serves, sends away who waits in vain, and revises who is on the way."""
         self._serve(station)
         for index in list(self.queue[station]):
             self._drive_on(self.cars[index])
+        self._revise(station)
+
+    def _revise(self, station: int) -> None:
+        """Lets the policy think again about cars on their way to this station."""
         for car in self.cars:
-            if car.doing is Doing.DRIVING and car.station == station:
-                choice = self.policy.revise(self, car)
-                if choice is not None and (choice.station, choice.evse) != (car.station, car.evse):
-                    car.drive_s += self.now_s - car.since_s
-                    car.switches += 1
-                    self._send(car, choice)
+            if car.doing is not Doing.DRIVING or car.station != station:
+                continue
+            choice = self._policy_of(car).revise(self, car)
+            if choice is None or (choice.station, choice.evse) == (car.station, car.evse):
+                continue
+            car.switches += 1
+            if choice.station == car.station:
+                self._hold(car, choice)
+            else:
+                car.drive_s += self.now_s - car.since_s
+                self._send(car, choice)
 
-
-def _car(index: int, demand: Demand) -> Car:
-    return Car(
-        index,
-        demand,
-        latitude_deg=demand.latitude_deg,
-        longitude_deg=demand.longitude_deg,
-        soc_pct=demand.soc_pct,
-    )
+    def _restate(self, evse: int) -> None:
+        """Writes what a report of this EVSE would say."""
+        district, occupied = self.district, self.occupant[evse] >= 0
+        if self.faults[evse] > 0:
+            status = EvseStatus.OUTOFORDER
+        elif occupied:
+            status = EvseStatus.CHARGING
+        else:
+            status = EvseStatus.BLOCKED if self.blocks[evse] > 0 else EvseStatus.AVAILABLE
+        if status != district.status[evse]:
+            district.status[evse] = status
+            district.changed_at_s[evse] = self.now_s

@@ -1,21 +1,38 @@
-"""Ways to send cars to piles, each a thin adapter from the engine's state to a choice."""
+"""Ways to send cars to piles, each a thin adapter from the engine's state to a choice.
+
+`nearest` knows nothing, `nearest-free` sees what is free now, `queue-eta` counts who stands there,
+`greedy-hold` also holds what it chose; `pilewise` is in `product.py`.
+"""
 
 from __future__ import annotations
+
+import heapq
 
 import numpy as np
 from numpy.typing import NDArray
 
-from city_sim.engine import Car, Choice, Engine
+from city_sim.cars import Car, Choice
+from city_sim.engine import Engine
+
+Float64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+# Stations whose queue is worked out, nearest first.
+_LOOKED_AT = 24
 
 
 class Blind:
-    """Base of policies that never change their mind on the way."""
-
-    name = ""
+    """Base of policies that hear nothing and never change their mind on the way."""
 
     def revise(self, engine: Engine, car: Car) -> Choice | None:
         """Nothing: the car finds out when it arrives."""
         return None
+
+    def plugged(self, engine: Engine, car: Car) -> None:
+        """Not heard."""
+
+    def gone(self, engine: Engine, car: Car) -> None:
+        """Not heard."""
 
 
 class Nearest(Blind):
@@ -25,18 +42,112 @@ class Nearest(Blind):
 
     def choose(self, engine: Engine, car: Car) -> Choice | None:
         """The least drive, whatever stands there."""
-        drive_s = engine.drive_s(car)
-        drive_s[~_with_any(engine, engine.fits(car))] = np.inf
-        drive_s[list(car.tried)] = np.inf
-        return _least(drive_s)
+        return _least(_open_drive_s(engine, car, engine.fits(car)))
 
 
-def _with_any(engine: Engine, evse: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Stations with at least one of these EVSEs."""
-    return np.bincount(engine.district.station, evse, len(engine.district.stations)) > 0
+class NearestFree(Blind):
+    """The nearest station where a plug for the car is free now; the nearest working if none is."""
+
+    name = "nearest-free"
+
+    def choose(self, engine: Engine, car: Car) -> Choice | None:
+        """The least drive among stations with a free plug."""
+        works = engine.fits(car) & engine.usable()
+        free = works & (engine.occupant < 0)
+        return (
+            _least(_open_drive_s(engine, car, free))
+            or _least(_open_drive_s(engine, car, works))
+            or _least(_open_drive_s(engine, car, engine.fits(car)))
+        )
 
 
-def _least(cost_s: NDArray[np.float64]) -> Choice | None:
+class QueueEta(Blind):
+    """The least drive and expected queue, counting who is plugged in and who waits; no hold."""
+
+    name = "queue-eta"
+
+    def choose(self, engine: Engine, car: Car) -> Choice | None:
+        """The station that lets the car begin first, as far as can be seen now."""
+        works = engine.fits(car) & engine.usable()
+        drive_s = _open_drive_s(engine, car, works)
+        order = np.argsort(drive_s, kind="stable")[:_LOOKED_AT]
+        total_s = np.full(drive_s.size, np.inf)
+        for station in order[np.isfinite(drive_s[order])].tolist():
+            begins_s = _queue_ends_s(engine, car, station, works)
+            total_s[station] = max(drive_s[station], begins_s - engine.now_s)
+        return _least(total_s) or _least(_open_drive_s(engine, car, engine.fits(car)))
+
+
+class GreedyHold(Blind):
+    """The EVSE that is reached and ready first; held at once and never revised."""
+
+    name = "greedy-hold"
+
+    def choose(self, engine: Engine, car: Car) -> Choice | None:
+        """The EVSE with the least drive and expected queue at request time."""
+        rows = np.flatnonzero(engine.fits(car) & engine.usable())
+        if rows.size == 0:
+            return None
+        district = engine.district
+        arrival_s = engine.now_s + engine.drive_s(car)[district.station[rows]]
+        begin_s = np.maximum(
+            arrival_s, np.where(engine.occupant[rows] >= 0, engine.ends_s[rows], -np.inf)
+        )
+        best, best_s, best_to_s = -1, np.inf, np.inf
+        # A gap can only be later than this, so the search ends early.
+        for place in np.argsort(begin_s, kind="stable").tolist():
+            if begin_s[place] >= best_s:
+                break
+            evse, length_s = int(rows[place]), engine.charge_s(car, int(rows[place]))
+            others = [w for index, w in engine.held[evse].items() if index != car.index]
+            at_s = _first_gap_s(others, float(begin_s[place]), length_s)
+            if at_s < best_s:
+                best, best_s, best_to_s = evse, at_s, at_s + length_s
+        return Choice(int(district.station[best]), best, best_s, best_to_s)
+
+
+def _first_gap_s(held: list[tuple[float, float]], from_s: float, length_s: float) -> float:
+    """The first instant from which a stay of this length meets no held window.
+
+    >>> _first_gap_s([(10.0, 20.0), (25.0, 60.0)], 0.0, 8.0)
+    0.0
+    >>> _first_gap_s([(10.0, 20.0), (25.0, 60.0)], 5.0, 8.0)
+    60.0
+    """
+    at_s = from_s
+    for begins, ends in sorted(held):
+        if begins < at_s + length_s and ends > at_s:
+            at_s = ends
+    return at_s
+
+
+def _queue_ends_s(engine: Engine, car: Car, station: int, works: Mask) -> float:
+    """When a plug for one more car should be free at this station, by who is there now."""
+    start = int(engine.district.station_start[station])
+    rows = range(start, start + int(engine.district.station_size[station]))
+    ready = [
+        max(float(engine.ends_s[e]), engine.now_s) if engine.occupant[e] >= 0 else engine.now_s
+        for e in rows
+        if works[e]
+    ]
+    heapq.heapify(ready)
+    first = next(e for e in rows if works[e])
+    for index in engine.queue[station]:
+        if index != car.index:
+            heapq.heapreplace(ready, ready[0] + engine.charge_s(engine.cars[index], first))
+    return ready[0]
+
+
+def _open_drive_s(engine: Engine, car: Car, evse: Mask) -> Float64:
+    """Driving times to stations with one of these EVSEs that were not tried in vain; else inf."""
+    drive_s = engine.drive_s(car)
+    stations = len(engine.district.stations)
+    drive_s[np.bincount(engine.district.station, evse, stations) == 0] = np.inf
+    drive_s[list(car.tried)] = np.inf
+    return drive_s
+
+
+def _least(cost_s: Float64) -> Choice | None:
     if cost_s.size == 0:
         return None
     best = int(np.argmin(cost_s))
