@@ -44,10 +44,10 @@ def hello(number: int) -> edge.ConnectRequest:
 
 
 def template(number: int, round_number: int, rng: random.Random) -> edge.ConnectRequest:
-    """A batch of 200 records x 12 columns; one EVSE in it has changed its status."""
+    """A batch of 200 records x 12 columns; a status changes about once in 500 records."""
     count = BATCH_RECORDS
     charging, free = nouns.EVSE_STATUS_CHARGING, nouns.EVSE_STATUS_AVAILABLE
-    changed = round_number % PILES
+    changed = round_number % PILES if round_number % 5 == 0 else -1
     index = [(round_number * count + row) % PILES for row in range(count)]
     batch = edge.ReportBatch(
         spool_id=f"spool-{number}",
