@@ -24,7 +24,7 @@ from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
-from pilewise.v1 import operator_service_pb2_grpc
+from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
@@ -59,6 +59,9 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.clock,
     )
     operator.lists = parts.lists
+    charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)
+    parts.on_stop.append(charging.stop)
+    guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
 
 
@@ -77,6 +80,7 @@ async def run(config: Config, path: Path) -> None:
     try:
         await _run(parts, path, stop)
     finally:
+        await parts.brain.close()
         await parts.store.close()
         parts.lock.release()
 
@@ -85,6 +89,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     settings = parts.config.coordinator
     server = RpcServer(random.Random())
     serve_all(parts, server.guarded)
+    await parts.brain.start()
     metrics = Metrics(parts.counters, parts.view, parts.links)
     with _blaming(path, "coordinator.listen"):
         port = await server.start(settings.listen)
@@ -94,7 +99,10 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     for problem in parts.models.problems:
         log.warning("model missing", why=problem)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(parts.ingest.run(), name="coordinator:ingest")]
+        tasks = [
+            group.create_task(parts.ingest.run(), name="coordinator:ingest"),
+            group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
+        ]
         _say_ready(parts, f"{host}:{port}", metrics_address)
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)

@@ -17,6 +17,7 @@
         ├── ClockMismatch        LINK-010   agent and coordinator live in different times
         ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
         ├── NotFound             DATA-010   no such thing
+        ├── PromiseLost          CLAIM-001  what was promised is no longer held
         ├── BundleRefused        MODEL-001  a model bundle is missing, changed or wrong
         └── ImportInvalid        IMP-001    problems of an imported file
 
@@ -242,3 +243,15 @@ class NotFound(Permanent):
         super().__init__(f"no {what} {identifier!r}")
         self.what = what
         self.identifier = identifier
+
+
+class PromiseLost(Permanent):
+    """What was promised is no longer held for this car; `why` is a stable word."""
+
+    code = "CLAIM-001"
+    hint = "ask for a new recommendation"
+
+    def __init__(self, recommendation_id: str, why: str) -> None:
+        super().__init__(f"recommendation {recommendation_id}: nothing is held any more ({why})")
+        self.recommendation_id = recommendation_id
+        self.why = why

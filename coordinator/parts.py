@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coordinator.brain import Brain, build_brain
 from coordinator.clock import Clock
 from coordinator.config import Config
 from coordinator.core.district import District
@@ -49,6 +50,7 @@ class Parts:
     ingest: Ingest
     view: DistrictView
     models: Serving
+    brain: Brain
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 
@@ -78,6 +80,11 @@ def build_parts(config: Config) -> Parts:
     learner.start(known)
     ingest = Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
     links = AgentLinks(inventory.speaker_of)
+    models = open_models(config.models.bundle)
+    lists = Lists(district, store, known.tariffs, known.users, known.roads)
+    ingest = Ingest(inventory, history, store, clock, events, counters, known.spools)
+    brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
+    ingest.on_changes.append(brain.watchman.on_changes)
     return Parts(
         config=config,
         clock=clock,
@@ -89,11 +96,12 @@ def build_parts(config: Config) -> Parts:
         events=events,
         counters=counters,
         inventory=inventory,
-        lists=Lists(district, store, known.tariffs, known.users, known.roads),
+        lists=lists,
         links=links,
         fences=Fences(),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
-        models=open_models(config.models.bundle),
+        models=models,
+        brain=brain,
         on_stop=[events.close],
     )

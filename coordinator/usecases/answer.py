@@ -151,6 +151,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     revision: int = 1
     stage: Stage = Stage.AREA
     area: tuple[str, ...] = ()
+    entrance: tuple[float, float] = (0.0, 0.0)  # of the held station, WGS84 degrees
     why_not: tuple[WhyNot, ...] = ()
     degraded: tuple[str, ...] = ()
     relaxed: tuple[str, ...] = ()

@@ -38,15 +38,21 @@ class Composer:
         recommendation_id: str,
         moment: Moment,
         revision: int = 1,
+        without: frozenset[str] = frozenset(),
     ) -> Claim:
-        """The claim to ask for: from now, or from the end of the last one, until charged."""
+        """The claim to ask for: from now, or from the end of the last one, until charged.
+
+        `without` names claims that will have ended by then.
+        """
         columns = ranked.columns
         assert columns is not None
         evse_id = self._district.evse_ids[int(columns.candidates.evse[choice])]
         ahead = [
             claim.to_s
             for claim in self._table.of_evse(evse_id)
-            if claim.vehicle_id != request.vehicle_id and not claim.lapsed(moment)
+            if claim.vehicle_id != request.vehicle_id
+            and claim.claim_id not in without
+            and not claim.lapsed(moment)
         ]
         from_s = max(moment.now_s, *ahead) if ahead else moment.now_s
         drive_s, free_s = columns.drive.drive_s[choice], columns.wait.free_in_s[choice]
@@ -86,6 +92,7 @@ class Composer:
                 until_s = moment.now_s + OFFER_S * self._clock.speed
             hold = Hold(HoldKind.SOFT, claim.claim_id, until_s)
         figures = judged[0].figures
+        station = self._district.stations[self._district.station_row[judged[0].station_id]]
         return Answer(
             claim.recommendation_id if claim is not None else str(uuid_utils.uuid7()),
             request.request_id,
@@ -99,18 +106,21 @@ class Composer:
             claim.revision if claim is not None else 1,
             Stage(area.stage(figures.distance_km, figures.eta_s)),
             area.members(self._district, ranked, choice),
+            (station.latitude_deg, station.longitude_deg),
             wording.why_not(self._district, request, ranked, choice),
             ranked.degraded,
             ranked.relaxed,
         )
 
-    def kept(self, answer: Answer, request: ChargingRequest, ranked: Ranked) -> KeptAnswer:
-        """What is stored of an answer."""
+    def kept(
+        self, answer: Answer, request: ChargingRequest, ranked: Ranked | None = None
+    ) -> KeptAnswer:
+        """What is stored of an answer; its inputs only where it was ranked anew."""
         return KeptAnswer(
             answer.recommendation_id,
             answer.request_id,
             answer.vehicle_id,
             _encode(answer),
             _encode(request),
-            inputs.pack(self._district, ranked),
+            inputs.pack(self._district, ranked) if ranked is not None else b"",
         )

@@ -38,6 +38,7 @@ class Promise:
     silent_link_s: float = float("inf")  # since when nothing is known of the EVSE
     retry_link_s: float = float("inf")  # when to look again for a place
     renewed_at_s: float = float("-inf")
+    lost_code: str = "PILE_TAKEN"  # why the place was lost, for the next try
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
     closed: str = ""
     _news: asyncio.Event | None = None

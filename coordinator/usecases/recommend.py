@@ -127,7 +127,8 @@ class Recommender:
             grant = _Grant(self._composer, request, context, ranked, choice, moment)
             step = await self._claims.claim(wish, moment, grant.answering)
             if isinstance(step, Step):
-                assert grant.answer is not None and step.claim is not None
+                assert grant.answer is not None
+                assert step.claim is not None
                 self._promises.close_ended(step, replaced=True)
                 confirmed = step.claim.state is ClaimState.CONFIRMED
                 self._promises.add(Promise(grant.answer, request, confirmed))

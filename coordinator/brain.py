@@ -1,0 +1,98 @@
+"""The parts of a coordinator that recommend, hold and guide, put together once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.clock import Clock
+from coordinator.core.areas.ledger import Moment
+from coordinator.core.district import District
+from coordinator.core.recommend.context import Models
+from coordinator.models.serving import Serving
+from coordinator.rpc.charging import ChargingServicer
+from coordinator.rpc.charging_codec import ChargingCodec
+from coordinator.store.claims_sqlite import SqliteClaims
+from coordinator.usecases.composing import Composer
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.events import Events
+from coordinator.usecases.guide import Guidance
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.mirror import Mirror
+from coordinator.usecases.promises import Promises
+from coordinator.usecases.recommend import Recommender
+from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.watchman import Watchman
+from coordinator.usecases.world import World
+
+
+@dataclass(slots=True)
+class Brain:
+    """What answers cars; call `start` before serving, run `watchman.run`, `close` at the end."""
+
+    claims: ClaimStore
+    promises: Promises
+    world: World
+    recommender: Recommender
+    rerouter: Rerouter
+    guidance: Guidance
+    watchman: Watchman
+
+    async def start(self) -> int:
+        """Takes up the promises that outlived the last process; gives how many."""
+        return await self.guidance.restore()
+
+    def servicer(
+        self, district: District, view: DistrictView, models: Serving, speed: float
+    ) -> ChargingServicer:
+        """`ChargingService` over these parts."""
+        codec = ChargingCodec(models.parts, speed)
+        return ChargingServicer(
+            self.recommender, self.guidance, codec, district, self.claims.table, view
+        )
+
+    async def close(self) -> None:
+        """Returns when every promise told is durable."""
+        await self.claims.close()
+
+
+def build_brain(
+    district: District,
+    models: Serving,
+    clock: Clock,
+    events: Events,
+    counters: Counters,
+    data_dir: Path,
+    stale_after_s: float,
+) -> Brain:
+    """All parts, with the claims that `claims.db` remembers; raises store errors."""
+    moment = Moment(clock.now_s(), clock.link_s())
+    claims = SqliteClaims(data_dir / "claims.db", moment)
+    return assemble_brain(
+        district, Models(models.ranker), clock, events, counters, claims, stale_after_s
+    )
+
+
+def assemble_brain(
+    district: District,
+    models: Models,
+    clock: Clock,
+    events: Events,
+    counters: Counters,
+    claims: ClaimStore,
+    stale_after_s: float = float("inf"),
+) -> Brain:
+    """The same over any store of claims, for simulations and tests."""
+    mirror = Mirror(district, claims.table)
+    claims.watchers.append(mirror.copy)
+    world = World(district, mirror, clock, stale_after_s)
+    promises = Promises()
+    composer = Composer(district, claims.table, clock)
+    shared = district, world, claims, promises, composer, models, clock, events, counters
+    recommender = Recommender(*shared)
+    rerouter = Rerouter(*shared)
+    guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
+    watchman = Watchman(district, claims, promises, rerouter, guidance, clock, stale_after_s)
+    counters.gauge("open_promises", lambda: len(promises))
+    return Brain(claims, promises, world, recommender, rerouter, guidance, watchman)

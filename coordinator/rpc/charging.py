@@ -1,0 +1,238 @@
+"""`ChargingService`: what a car may ask. Stations on the map are in `charging_map.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from coordinator.core.areas.claim_table import ClaimTable
+from coordinator.core.district import District
+from coordinator.core.recommend import explain
+from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
+from coordinator.rpc.charging_codec import ChargingCodec, beat
+from coordinator.rpc.charging_map import list_stations
+from coordinator.rpc.charging_request import check_progress, to_request
+from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, wgs84
+from coordinator.rpc.server import Context
+from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.guide import Guidance
+from coordinator.usecases.intention import detect
+from coordinator.usecases.promises import Promise
+from coordinator.usecases.recommend import Recommender
+from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import charging_service_pb2_grpc
+
+OPEN_S = 10.0  # how long a guidance waits for its first message
+BEAT_S = 20.0
+FIX_LIMIT = 16
+
+
+class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
+    """Every call of a car."""
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        guidance: Guidance,
+        codec: ChargingCodec,
+        district: District,
+        table: ClaimTable,
+        view: DistrictView,
+    ) -> None:
+        self._recommender = recommender
+        self._guidance = guidance
+        self._codec = codec
+        self._district = district
+        self._table = table
+        self._view = view
+        self._followed: set[Promise] = set()
+        self._closing = False
+
+    def stop(self) -> None:
+        """Ends all guidances, because the process goes down; cars open them again elsewhere."""
+        self._closing = True
+        for promise in self._followed:
+            promise.tell()
+
+    async def Recommend(  # noqa: N802 - the contract
+        self, request: wire.RecommendRequest, context: Context
+    ) -> wire.RecommendResponse:
+        """The best place that could be held."""
+        return self._codec.response(await self._recommender.recommend(to_request(request)))
+
+    async def Confirm(  # noqa: N802 - the contract
+        self, request: wire.ConfirmRequest, context: Context
+    ) -> wire.ConfirmResponse:
+        """The firm promise."""
+        invalid(check_id(request.recommendation_id, "recommendation_id"))
+        promise = await self._guidance.confirm(request.recommendation_id, request.evse_id)
+        return wire.ConfirmResponse(promise=self._codec.promise(promise.answer))
+
+    async def Guide(  # noqa: N802 - the contract
+        self, requests: AsyncIterator[wire.GuideRequest], context: Context
+    ) -> AsyncIterator[wire.GuideResponse]:
+        """Promises down while positions come up."""
+        promise = await self._opened(requests)
+        self._followed.add(promise)
+        reader = asyncio.create_task(self._read(promise, requests), name="coordinator:guide")
+        try:
+            async for response in self._follow(promise, reader):
+                yield response
+        finally:
+            self._followed.discard(promise)
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _opened(self, requests: AsyncIterator[wire.GuideRequest]) -> Promise:
+        """The promise that the first message opens; opening confirms it."""
+        try:
+            async with asyncio.timeout(OPEN_S):
+                first = await anext(requests)
+        except (StopAsyncIteration, TimeoutError) as error:
+            raise ProtocolBroken("open as the first message", "nothing") from error
+        kind = first.WhichOneof("message")
+        if kind != "open":
+            raise ProtocolBroken("open as the first message", str(kind))
+        invalid(check_id(first.open.recommendation_id, "open.recommendation_id"))
+        promise = await self._guidance.find(first.open.recommendation_id)
+        if first.open.HasField("progress"):
+            place = check_progress(first.open.progress, "open.progress")
+            await self._guidance.progress(promise, *place)
+        if not promise.closed and promise.claim_id and not promise.confirmed:
+            await self._guidance.confirm(promise.recommendation_id)
+        return promise
+
+    async def _follow(
+        self, promise: Promise, reader: asyncio.Task[None]
+    ) -> AsyncIterator[wire.GuideResponse]:
+        """Gives each revision, a beat every 20 s, and the end."""
+        yield wire.GuideResponse(beat=beat())
+        told = 0
+        while not self._closing:
+            news = promise.news()
+            if promise.answer.revision != told:
+                told = promise.answer.revision
+                yield wire.GuideResponse(promise=self._codec.promise(promise.answer))
+                continue
+            if promise.closed:
+                yield wire.GuideResponse(closed=_closed(promise))
+                return
+            if reader.done():
+                reader.result()  # a fault of the car's message ends the call with it
+                return
+            try:
+                async with asyncio.timeout(BEAT_S):
+                    await news.wait()
+            except TimeoutError:
+                yield wire.GuideResponse(beat=beat())
+
+    async def _read(self, promise: Promise, requests: AsyncIterator[wire.GuideRequest]) -> None:
+        """Takes what the car says until it ends or breaks."""
+        try:
+            async for message in requests:
+                kind = message.WhichOneof("message")
+                if kind == "progress":
+                    place = check_progress(message.progress, "progress")
+                    await self._guidance.progress(promise, *place)
+                elif kind == "decision":
+                    decision = message.decision
+                    await self._guidance.decide(promise, decision.revision, decision.accepted)
+                elif kind == "arrived":
+                    await self._guidance.arrived(promise, message.arrived.evse_id)
+                elif kind == "open":
+                    raise ProtocolBroken("open only as the first message", "another open")
+        finally:
+            promise.tell()
+
+    async def UpdateProgress(  # noqa: N802 - the contract
+        self, request: wire.UpdateProgressRequest, context: Context
+    ) -> wire.UpdateProgressResponse:
+        """What is new since the revision that the car knows."""
+        invalid(check_id(request.recommendation_id, "recommendation_id"))
+        promise = await self._guidance.find(request.recommendation_id)
+        if request.HasField("progress"):
+            await self._guidance.progress(promise, *check_progress(request.progress, "progress"))
+        if request.HasField("decision"):
+            decision = request.decision
+            await self._guidance.decide(promise, decision.revision, decision.accepted)
+        if request.HasField("arrived"):
+            await self._guidance.arrived(promise, request.arrived.evse_id)
+        response = wire.UpdateProgressResponse(beat=beat())
+        if promise.answer.revision != request.known_revision:
+            self._codec.fill_promise(response.promise, promise.answer)
+        if promise.closed:
+            response.closed.CopyFrom(_closed(promise))
+        return response
+
+    async def GetRecommendation(  # noqa: N802 - the contract
+        self, request: wire.GetRecommendationRequest, context: Context
+    ) -> wire.GetRecommendationResponse:
+        """The newest revision of an answer that was lost."""
+        name = request.recommendation_id or request.request_id
+        field = "recommendation_id" if request.recommendation_id else "request_id"
+        invalid(check_id(name, field))
+        if request.recommendation_id:
+            answer = await self._recommender.answer(name)
+        else:
+            answer = await self._recommender.answer_to(name)
+        if answer is None:
+            raise NotFound(field.removesuffix("_id"), name)
+        return wire.GetRecommendationResponse(promise=self._codec.promise(answer))
+
+    async def ListStations(  # noqa: N802 - the contract
+        self, request: wire.ListStationsRequest, context: Context
+    ) -> wire.ListStationsResponse:
+        """One page of the stations in a box."""
+        return list_stations(self._district, self._view.statuses(), request)
+
+    async def Release(  # noqa: N802 - the contract
+        self, request: wire.ReleaseRequest, context: Context
+    ) -> wire.ReleaseResponse:
+        """Whether something was held."""
+        invalid(check_id(request.recommendation_id, "recommendation_id"))
+        released = await self._guidance.release(request.recommendation_id)
+        return wire.ReleaseResponse(released=released)
+
+    async def ReportOutcome(  # noqa: N802 - the contract
+        self, request: wire.ReportOutcomeRequest, context: Context
+    ) -> wire.ReportOutcomeResponse:
+        """Nothing beyond success."""
+        faults = [*check_id(request.recommendation_id, "recommendation_id")]
+        faults += check_text(request.comment, "comment")
+        if request.outcome not in wire.OutcomeKind.values() or not request.outcome:
+            faults.append(FieldFault("outcome", "must say what happened"))
+        invalid(faults)
+        charged = request.outcome == wire.OUTCOME_KIND_CHARGED
+        await self._guidance.outcome(request.recommendation_id, charged)
+        return wire.ReportOutcomeResponse()
+
+    async def DetectIntention(  # noqa: N802 - the contract
+        self, request: wire.DetectIntentionRequest, context: Context
+    ) -> wire.DetectIntentionResponse:
+        """The most probable intention."""
+        faults = [*check_id(request.vehicle_id, "vehicle_id")]
+        if len(request.positions) > FIX_LIMIT:
+            faults.append(FieldFault("positions", f"has more than {FIX_LIMIT} entries"))
+        for number, position in enumerate(request.positions[:FIX_LIMIT]):
+            faults += check_position(position, f"positions[{number}]")
+        soc_pct = request.soc_pct if request.HasField("soc_pct") else None
+        if soc_pct is not None and not 0.0 <= soc_pct <= 100.0:
+            faults.append(FieldFault("soc_pct", "must be within 0 to 100"))
+        if faults:
+            raise FieldInvalid(*faults)
+        fixes = [wgs84(position) for position in request.positions]
+        found = detect(self._district, self._table, request.vehicle_id, fixes, soc_pct)
+        intention, (s1, s2, s3), source = found
+        return wire.DetectIntentionResponse(
+            intention=int(intention),  # type: ignore[arg-type]  # the same numbers
+            p_on_the_way=s1,
+            p_at_pile=s2,
+            p_none=s3,
+            source=source,
+        )
+
+
+def _closed(promise: Promise) -> wire.GuideClosed:
+    """The end of a guidance, in words."""
+    text = explain.sentence(promise.closed, promise.request.language, {})
+    return wire.GuideClosed(code=promise.closed, text=text)

@@ -1,0 +1,219 @@
+"""What a car is told, from values to the wire. Requests come in by `charging_request.py`.
+
+Messages are filled in place, field by field: nested messages given to a constructor are copied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from coordinator.models.bundle import PartInfo
+from coordinator.usecases.answer import Answer, Hold, Judged, Quality
+from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import types_pb2 as nouns
+
+ROUTE_QUALITY = {
+    Quality.EXACT: wire.QUALITY_EXACT,
+    Quality.ESTIMATED: wire.QUALITY_ESTIMATED,
+    Quality.DEFAULT: wire.QUALITY_DEFAULT,
+    Quality.UNKNOWN: wire.QUALITY_UNKNOWN,
+}
+MICROS = 1_000_000
+REPORT_EVERY_S = 5.0
+REPORT_EVERY_M = 200.0
+
+
+class ChargingCodec:
+    """Answers to messages; `parts` are the models that take part in every answer."""
+
+    def __init__(self, parts: Iterable[PartInfo], domain_speed: float) -> None:
+        self._models = [
+            wire.ModelRef(name=part.name, version=part.version, sha256=part.sha256)
+            for part in parts
+        ]
+        self._domain_speed = domain_speed
+
+    def response(self, answer: Answer) -> wire.RecommendResponse:
+        """The answer to Recommend."""
+        message = wire.RecommendResponse(domain_speed=self._domain_speed)
+        if answer.judged:
+            self.fill_promise(message.promise, answer)
+        else:
+            message.empty_reason = answer.empty_reason
+            message.empty_text = answer.empty_text
+            if answer.next_free_at_s is not None:
+                stamp(message.next_free_at, answer.next_free_at_s)
+        return message
+
+    def promise(self, answer: Answer) -> wire.Promise:
+        """The promise as it stands."""
+        message = wire.Promise()
+        self.fill_promise(message, answer)
+        return message
+
+    def fill_promise(self, message: wire.Promise, answer: Answer) -> None:
+        """Writes a promise into an empty message."""
+        choice = answer.choice
+        message.recommendation_id = answer.recommendation_id
+        message.revision = answer.revision
+        message.stage = int(answer.stage)  # type: ignore[assignment]  # the same numbers
+        area = message.area
+        area.name = choice.station_name
+        area.station_ids.extend(answer.area)
+        _place(area.navigate_to, answer.entrance)
+        message.level = answer.level  # type: ignore[assignment]  # the same numbers
+        message.level_reason = answer.level_reason
+        fill_judged(message.choice, choice, 1, answer)
+        fill_hold(message.choice.hold, answer.hold, answer, choice.figures.ahead)
+        for number, judged in enumerate(answer.judged[1:], start=2):
+            fill_judged(message.alternatives.add(), judged, number, answer)
+        for why in answer.why_not:
+            note = message.why_not.add(code=why.code, text=why.text)
+            note.evse.evse_id = why.evse_id
+            note.evse.station_id = why.station_id
+            note.evse.station_name = why.station_name
+        if answer.degraded:
+            message.degraded = True
+            message.degraded_reasons.extend(answer.degraded)
+        message.relaxed_filters.extend(answer.relaxed)
+        message.models.extend(self._models)
+        stamp(message.made_at, answer.made_at_s)
+        change = answer.change
+        if change is not None:
+            message.change.code = change.code
+            message.change.text = change.text
+            message.change.from_evse_id = change.from_evse_id
+            message.change.to_evse_id = change.to_evse_id
+
+
+def fill_judged(message: wire.Recommendation, judged: Judged, rank: int, answer: Answer) -> None:
+    """Writes one EVSE as judged into an empty message."""
+    figures = judged.figures
+    message.rank = rank
+    evse = message.evse
+    evse.evse_id = judged.evse_id
+    evse.pile_id = judged.pile_id
+    evse.station_id = judged.station_id
+    evse.station_name = judged.station_name
+    evse.label = judged.label
+    _place(evse.position, (judged.latitude_deg, judged.longitude_deg))
+    message.confidence = judged.confidence
+    message.score = message.scores.merged = figures.merged_score
+    message.eta_s.p50, message.eta_s.p90 = figures.eta_s, figures.eta_p90_s
+    message.wait_s.p50, message.wait_s.p90 = figures.wait_s, figures.wait_p90_s
+    message.charge_duration_s = figures.charge_s
+    stamp(message.done_at, judged.done_at_s)
+    message.distance_km = figures.distance_km
+    message.detour_km = figures.detour_km
+    message.detour_s = figures.detour_s
+    message.route_quality = ROUTE_QUALITY[judged.route_quality]
+    fill_price(message.price, judged)
+    message.expected_power_kw = figures.power_kw
+    message.arrival_soc_pct = figures.arrival_soc_pct
+    message.target_soc_pct = judged.target_soc_pct
+    message.p_success = figures.p_working * figures.p_free
+    message.failure_rate = figures.failure_rate
+    message.p_working = figures.p_working
+    message.p_free = figures.p_free
+    fill_status(message, judged)
+    for reason in judged.reasons:
+        told = message.reasons.add()
+        told.code, told.sign = reason.code, reason.sign
+        told.weight, told.text = reason.weight, reason.text
+    if rank > 1:
+        fill_difference(message.difference, judged)
+    fill_scores(message.scores, judged)
+    message.cost_s = figures.cost_s
+    fill_links(message, judged)
+    message.summary = judged.summary
+
+
+def fill_status(message: wire.Recommendation, judged: Judged) -> None:
+    """Status, its age and source."""
+    figures = judged.figures
+    message.status = figures.status  # type: ignore[assignment]  # the same numbers
+    message.status_source = figures.status_source  # type: ignore[assignment]  # the same numbers
+    if math.isfinite(figures.status_at_s):
+        stamp(message.status_updated_at, figures.status_at_s)
+        message.status_age_s = judged.status_age_s
+    message.data_quality = judged.data_quality
+    if math.isfinite(figures.last_success_at_s):
+        stamp(message.last_successful_session_at, figures.last_success_at_s)
+
+
+def fill_price(message: wire.Price, judged: Judged) -> None:
+    """The price of the session; a quality of UNKNOWN without a total."""
+    total = judged.figures.price
+    if total != total:
+        message.quality = wire.QUALITY_UNKNOWN
+        return
+    message.quality = wire.QUALITY_EXACT
+    message.total.currency = judged.currency
+    message.total.micros = round(total * MICROS)
+    for dimension, amount in judged.price_lines:
+        line = message.breakdown.add()
+        line.dimension = dimension
+        line.amount.currency = judged.currency
+        line.amount.micros = round(amount * MICROS)
+    if judged.price_valid_until_s is not None:
+        stamp(message.valid_until, judged.price_valid_until_s)
+
+
+def fill_scores(message: wire.Scores, judged: Judged) -> None:
+    """Sub-scores; the merged one is written by the caller."""
+    figures = judged.figures
+    if figures.first_score == figures.first_score:
+        message.travel = figures.first_score
+    message.failure = figures.second_score
+    message.failure_weight = figures.failure_weight
+    message.ranker_share = figures.ranker_share
+    message.situation = judged.situation
+
+
+def fill_difference(message: wire.Difference, judged: Judged) -> None:
+    """An alternative against the choice."""
+    message.duration_s = judged.difference_s
+    if judged.difference_price is not None:
+        message.price.currency = judged.currency
+        message.price.micros = round(judged.difference_price * MICROS)
+    message.text = judged.difference_text
+
+
+def fill_links(message: wire.Recommendation, judged: Judged) -> None:
+    """Links that maps and applications open."""
+    where = f"{judged.latitude_deg:.6f},{judged.longitude_deg:.6f}"
+    message.geo_uri = f"geo:{where}"
+    latitude, longitude = where.split(",")
+    message.map_url = f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=18"
+    message.operator_url = judged.operator_url
+
+
+def fill_hold(message: wire.Hold, hold: Hold, answer: Answer, ahead: int) -> None:
+    """What is kept for the car."""
+    message.kind = int(hold.kind)  # type: ignore[assignment]  # the same numbers
+    message.claim_id = hold.claim_id
+    if hold.until_s is not None:
+        stamp(message.until, hold.until_s)
+    message.queue_position = ahead
+    message.level = answer.level  # type: ignore[assignment]  # the same numbers
+    message.reason_code = hold.reason or answer.level_reason
+
+
+def beat() -> wire.GuideBeat:
+    """The pace of reports."""
+    return wire.GuideBeat(report_every_s=REPORT_EVERY_S, report_every_m=REPORT_EVERY_M)
+
+
+def stamp(message: Timestamp, instant_s: float) -> None:
+    """Writes an instant into a timestamp."""
+    whole = math.floor(instant_s)
+    message.seconds = whole
+    message.nanos = int((instant_s - whole) * 1e9)
+
+
+def _place(message: nouns.Position, place: tuple[float, float]) -> None:
+    message.latitude_deg, message.longitude_deg = place
+    message.datum = nouns.DATUM_WGS84

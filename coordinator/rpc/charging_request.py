@@ -1,0 +1,181 @@
+"""What a car asks, from the wire to the core; every fault of a request is named at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from coordinator.core.pile import Payment
+from coordinator.core.vehicle import ChargePlace, ChargingRequest, SelectBy, Vehicle
+from coordinator.errors import FieldFault, FieldInvalid
+from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, seconds, wgs84
+from pilewise.v1 import charging_service_pb2 as wire
+
+ALTERNATIVES_DEFAULT = 3
+ALTERNATIVES_LIMIT = 10
+CURVE_LIMIT = 200
+LANGUAGES = ("en", "zh")
+
+_SELECT_BY = {int(value): value for value in SelectBy}
+_PLACES = {int(value): value for value in ChargePlace}
+_PAYMENTS = {int(value): value for value in Payment}
+
+# Optional numbers of the profile: name, least, greatest.
+_PROFILE = (
+    ("charge_kwh", 0.0, 10_000.0),
+    ("reserve_at_station_pct", 0.0, 100.0),
+    ("reserve_at_destination_pct", 0.0, 100.0),
+    ("consumption_kwh_per_km", 0.01, 10.0),
+    ("setup_s", 0.0, 7_200.0),
+    ("max_ac_power_kw", 0.1, 5_000.0),
+    ("max_dc_power_kw", 0.1, 5_000.0),
+    ("max_voltage_v", 1.0, 10_000.0),
+    ("max_current_a", 1.0, 10_000.0),
+)
+
+
+def to_request(message: wire.RecommendRequest) -> ChargingRequest:
+    """The validated request; raises `FieldInvalid` naming every faulty field."""
+    faults = list(_faults(message))
+    if faults:
+        raise FieldInvalid(*faults)
+    profile = message.vehicle
+    soc_pct = message.soc_pct
+    if profile.HasField("charge_kwh"):
+        soc_pct = min(100.0, 100.0 * profile.charge_kwh / profile.battery_kwh)
+    destination = None
+    if message.HasField("destination"):
+        destination = wgs84(message.destination)
+    latitude_deg, longitude_deg = wgs84(message.position)
+    payments = message.payment_methods
+    return ChargingRequest(
+        message.request_id,
+        message.vehicle_id,
+        to_vehicle(profile),
+        soc_pct,
+        latitude_deg,
+        longitude_deg,
+        message.user_id,
+        message.target_soc_pct if message.HasField("target_soc_pct") else 80.0,
+        destination,
+        message.purpose,
+        _PLACES.get(message.charge_place, ChargePlace.ON_THE_WAY),
+        seconds(message.arrive_by) if message.HasField("arrive_by") else None,
+        message.expected_travel_s if message.HasField("expected_travel_s") else None,
+        tuple(_PAYMENTS[p] for p in payments if p in _PAYMENTS) if payments else (),
+        None,
+        message.air_conditioning if message.HasField("air_conditioning") else None,
+        _SELECT_BY.get(message.select_by, SelectBy.COST),
+        message.id_token,
+        message.offers_opt_in,
+        message.language if message.language in LANGUAGES else "en",
+        message.alternative_count
+        if message.HasField("alternative_count")
+        else ALTERNATIVES_DEFAULT,
+    )
+
+
+def to_vehicle(profile: wire.VehicleProfile) -> Vehicle:
+    """The car; absent values are the usual ones."""
+    has = profile.HasField
+    mask = 0
+    for standard in profile.connectors:
+        mask |= 1 << standard
+    return Vehicle(
+        profile.battery_kwh,
+        profile.model,
+        tuple((point.soc_pct, point.power_kw) for point in profile.charging_curve),
+        profile.reserve_at_station_pct if has("reserve_at_station_pct") else 5.0,
+        profile.reserve_at_destination_pct if has("reserve_at_destination_pct") else 10.0,
+        mask & ~1,  # an unknown plug asks for nothing
+        profile.consumption_kwh_per_km if has("consumption_kwh_per_km") else None,
+        profile.setup_s if has("setup_s") else 120.0,
+        profile.max_ac_power_kw if has("max_ac_power_kw") else 11.0,
+        profile.max_dc_power_kw if has("max_dc_power_kw") else None,
+    )
+
+
+def _faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
+    """Everything wrong with a request."""
+    yield from check_id(message.request_id, "request_id")
+    yield from check_id(message.vehicle_id, "vehicle_id")
+    if message.user_id:
+        yield from check_id(message.user_id, "user_id")
+    if not 0.0 <= message.soc_pct <= 100.0:
+        yield FieldFault("soc_pct", "must be within 0 to 100")
+    if not message.HasField("position"):
+        yield FieldFault("position", "is missing")
+    else:
+        yield from check_position(message.position, "position")
+    if not message.HasField("vehicle"):
+        yield FieldFault("vehicle", "is missing")
+    else:
+        yield from _profile_faults(message.vehicle)
+    yield from _optional_faults(message)
+
+
+def _optional_faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
+    has = message.HasField
+    if has("target_soc_pct") and not 0.0 <= message.target_soc_pct <= 100.0:
+        yield FieldFault("target_soc_pct", "must be within 0 to 100")
+    if has("destination"):
+        yield from check_position(message.destination, "destination")
+    if has("expected_travel_s") and not 0.0 <= message.expected_travel_s <= 604_800.0:
+        yield FieldFault("expected_travel_s", "must be within 0 to 604800")
+    if has("alternative_count") and message.alternative_count > ALTERNATIVES_LIMIT:
+        yield FieldFault("alternative_count", f"must be at most {ALTERNATIVES_LIMIT}")
+    if has("arrival_window"):
+        yield FieldFault("arrival_window", "windows in the future are not served; leave it out")
+    if message.id_token:
+        yield from check_text(message.id_token, "id_token")
+
+
+def _profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
+    if not (0.0 < profile.battery_kwh <= 10_000.0):
+        yield FieldFault("vehicle.battery_kwh", "must be above 0 and at most 10000")
+    yield from check_text(profile.model, "vehicle.model")
+    for name, least, greatest in _PROFILE:
+        present = profile.HasField(name)  # type: ignore[arg-type]  # names of the table
+        if present and not least <= getattr(profile, name) <= greatest:
+            yield FieldFault(f"vehicle.{name}", f"must be within {least:g} to {greatest:g}")
+    if profile.charging_curve:
+        yield from _curve_faults(profile)
+
+
+def _curve_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
+    if len(profile.charging_curve) > CURVE_LIMIT:
+        yield FieldFault("vehicle.charging_curve", f"has more than {CURVE_LIMIT} points")
+        return
+    before = -math.inf
+    for number, point in enumerate(profile.charging_curve):
+        where = f"vehicle.charging_curve[{number}]"
+        if not 0.0 <= point.soc_pct <= 100.0 or point.soc_pct <= before:
+            yield FieldFault(f"{where}.soc_pct", "must rise within 0 to 100")
+        if not 0.0 < point.power_kw <= 5_000.0:
+            yield FieldFault(f"{where}.power_kw", "must be above 0 and at most 5000")
+        before = point.soc_pct
+
+
+def check_progress(progress: wire.Progress, field: str) -> tuple[float, float, float]:
+    """Latitude, longitude and SoC of a progress; raises `FieldInvalid`."""
+    faults = []
+    if not progress.HasField("position"):
+        faults.append(FieldFault(f"{field}.position", "is missing"))
+    else:
+        faults += check_position(progress.position, f"{field}.position")
+    if not 0.0 <= progress.soc_pct <= 100.0:
+        faults.append(FieldFault(f"{field}.soc_pct", "must be within 0 to 100"))
+    invalid(faults)
+    return *wgs84(progress.position), progress.soc_pct
+
+
+def check_box(box: wire.BoundingBox, field: str) -> None:
+    """Raises `FieldInvalid` if the edges are no rectangle on the map."""
+    faults = []
+    for name, limit in (("south", 90), ("north", 90), ("west", 180), ("east", 180)):
+        value = getattr(box, f"{name}_deg")
+        if not math.isfinite(value) or abs(value) > limit:
+            faults.append(FieldFault(f"{field}.{name}_deg", f"must be a number within ±{limit}"))
+    if not faults and box.south_deg > box.north_deg:
+        faults.append(FieldFault(f"{field}.south_deg", "is north of north_deg"))
+    invalid(faults)

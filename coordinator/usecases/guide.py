@@ -1,0 +1,263 @@
+"""Follows a car to its pile: confirm, progress, arrival, release, and what happened in the end.
+
+What changes a promise from outside is in `watchman.py`; how a car gets another place is in
+`reroute.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from coordinator.clock import Clock
+from coordinator.core.areas import area
+from coordinator.core.areas.ledger import ClaimState, Moment, Refused, Step
+from coordinator.core.district import District
+from coordinator.core.geo import great_circle_km
+from coordinator.core.recommend import pipeline
+from coordinator.errors import FieldFault, FieldInvalid, NotFound, PromiseLost
+from coordinator.usecases.answer import Answer, Stage
+from coordinator.usecases.composing import Composer, answers, requests
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.world import World
+
+RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
+PLUGGED_S = 120.0  # a plug-in so long before "arrived" is still this car's, link time
+
+
+class Guidance:
+    """The use case behind Confirm, Guide, UpdateProgress, Release and ReportOutcome."""
+
+    def __init__(
+        self,
+        district: District,
+        world: World,
+        claims: ClaimStore,
+        promises: Promises,
+        composer: Composer,
+        rerouter: Rerouter,
+        clock: Clock,
+        counters: Counters,
+    ) -> None:
+        self._district = district
+        self._world = world
+        self._claims = claims
+        self._promises = promises
+        self._composer = composer
+        self._rerouter = rerouter
+        self._clock = clock
+        self._counters = counters
+
+    async def restore(self) -> int:
+        """Takes the promises behind the live claims of the store up again; gives how many."""
+        for claim in tuple(self._claims.table.live()):
+            if claim.recommendation_id and self._promises.get(claim.recommendation_id) is None:
+                await self._load(claim.recommendation_id)
+        return len(self._promises)
+
+    async def find(self, recommendation_id: str) -> Promise:
+        """The promise of this name; raises `NotFound`."""
+        promise = self._promises.get(recommendation_id) or await self._load(recommendation_id)
+        if promise is None:
+            raise NotFound("recommendation", recommendation_id)
+        return promise
+
+    async def _load(self, recommendation_id: str) -> Promise | None:
+        kept = await self._claims.answer(recommendation_id)
+        if kept is None:
+            return None
+        answer = answers.decode(kept.answer)
+        claim = self._claims.table.get(answer.hold.claim_id)
+        live = claim is not None and claim.live
+        confirmed = claim is not None and claim.state is not ClaimState.OFFERED
+        promise = Promise(answer, requests.decode(kept.request), confirmed and live)
+        promise.renewed_at_s = answer.made_at_s
+        self._promises.add(promise)
+        if not live:
+            self._promises.close(promise, "EXPIRED")
+        elif claim is not None and claim.state is ClaimState.OCCUPIED:
+            self._promises.close(promise, "ARRIVED")
+        return promise
+
+    async def confirm(self, recommendation_id: str, evse_id: str = "") -> Promise:
+        """Makes the offer firm, on the choice or any alternative that was listed.
+
+        Raises `PromiseLost` if the place is gone, `FieldInvalid` for an EVSE that was not listed.
+        """
+        promise = await self._open(recommendation_id)
+        if evse_id and evse_id != promise.answer.choice.evse_id:
+            await self._switch(promise, evse_id)
+        moment = self._rerouter.moment()
+        figures = promise.answer.choice.figures
+        lease_s = moment.now_s + figures.eta_s + figures.wait_s + CONFIRMED_LEASE_S
+        held = promise.answer.hold
+        answer = msgspec.structs.replace(
+            promise.answer, hold=msgspec.structs.replace(held, until_s=lease_s)
+        )
+        step = await self._claims.confirm(
+            held.claim_id,
+            lease_s,
+            moment,
+            lambda step: (self._kept(promise, answer),) if step.after else (),
+        )
+        if isinstance(step, Refused):
+            self._promises.close(promise, "EXPIRED")
+            raise PromiseLost(recommendation_id, step.reason)
+        if step.after:
+            promise.confirmed = True
+            promise.renewed_at_s = moment.now_s
+            promise.answer = answer
+            self._promises.close_ended(step, replaced=True)
+        return promise
+
+    async def _open(self, recommendation_id: str) -> Promise:
+        """The promise, if something stands behind it; raises `PromiseLost`."""
+        promise = await self.find(recommendation_id)
+        if promise.closed or not promise.claim_id:
+            raise PromiseLost(recommendation_id, promise.closed or promise.answer.hold.reason)
+        return promise
+
+    async def _switch(self, promise: Promise, evse_id: str) -> None:
+        """Moves the promise to another EVSE that the answer listed."""
+        listed = {judged.evse_id for judged in promise.answer.judged}
+        row = self._district.row.get(evse_id)
+        if evse_id not in listed or row is None:
+            raise FieldInvalid(FieldFault("evse_id", "was not listed in the recommendation"))
+        if not await self._take(promise, row, "DRIVER_CHOICE"):
+            raise PromiseLost(promise.recommendation_id, "TAKEN")
+
+    async def _take(self, promise: Promise, row: int, code: str) -> bool:
+        """Moves the promise to this EVSE; False if somebody else holds it."""
+        context = self._world.around(promise.request, only=frozenset({row}))
+        now_s = self._clock.now_s()
+        models = self._rerouter.models
+        ranked = pipeline.rank(self._district, promise.request, context, models, now_s)
+        if ranked.columns is None or ranked.columns.wait.ahead[0] > 0:
+            return False
+        return isinstance(await self._rerouter.move(promise, context, ranked, 0, code), Step)
+
+    async def progress(
+        self, promise: Promise, latitude_deg: float, longitude_deg: float, soc_pct: float
+    ) -> None:
+        """Takes a position: renews the lease, and tells the pile when the car is near."""
+        promise.reported_link_s = self._clock.link_s()
+        promise.request = replace(
+            promise.request,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+            soc_pct=soc_pct,
+        )
+        if promise.closed or not promise.claim_id:
+            return
+        moment = self._rerouter.moment()
+        distance_km, eta_s = self._left(promise)
+        if promise.confirmed and moment.now_s - promise.renewed_at_s >= RENEW_S:
+            promise.renewed_at_s = moment.now_s
+            figures = promise.answer.choice.figures
+            stay_s = promise.request.vehicle.setup_s + figures.charge_s
+            await self._claims.renew(
+                promise.claim_id,
+                moment.now_s + eta_s + CONFIRMED_LEASE_S,
+                moment.now_s + eta_s + stay_s,
+                moment,
+            )
+        near = area.stage(distance_km, eta_s) == area.PILE_STAGE
+        if near and promise.answer.stage is not Stage.PILE:
+            await self._tell_pile(promise, moment)
+
+    def _left(self, promise: Promise) -> tuple[float, float]:
+        """Km and seconds that are left to the held station."""
+        request, answer = promise.request, promise.answer
+        here = request.latitude_deg, request.longitude_deg
+        straight_km = great_circle_km(here, answer.entrance)
+        first = answer.choice.figures
+        speed_kmh = first.distance_km / first.eta_s * 3600.0 if first.eta_s > 0 else 20.0
+        left_km = self._world.roads.between_km(here, answer.entrance)
+        return straight_km, left_km / speed_kmh * 3600.0
+
+    async def _tell_pile(self, promise: Promise, moment: Moment) -> None:
+        """The exact pile is shown from now on; it is not changed any more without need."""
+        evse_id = promise.answer.choice.evse_id
+        change = self._rerouter.change(promise, "NEAR", evse_id)
+        answer = msgspec.structs.replace(
+            promise.answer,
+            revision=promise.answer.revision + 1,
+            stage=Stage.PILE,
+            made_at_s=moment.now_s,
+            change=change,
+        )
+        await self._claims.keep_answer(self._kept(promise, answer), moment)
+        self._promises.revise(promise, answer)
+
+    def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
+        return self._composer.kept(answer, promise.request)
+
+    async def arrived(self, promise: Promise, evse_id: str = "") -> None:
+        """The car stands at the station; its plug-in is awaited, or has just been seen.
+
+        Raises `PromiseLost` if it names an EVSE that another car holds.
+        """
+        if promise.closed:
+            return
+        elsewhere = evse_id and evse_id != promise.answer.choice.evse_id
+        if elsewhere and not await self.follow_car(promise, evse_id):
+            raise PromiseLost(promise.recommendation_id, "TAKEN")
+        promise.arrived_link_s = self._clock.link_s()
+        promise.arrived_evse_id = evse_id
+        if promise.taken_link_s != float("inf"):
+            await self.occupy(promise)
+
+    async def follow_car(self, promise: Promise, evse_id: str) -> bool:
+        """Moves the claim to where the car stands, within its station; False if it is held."""
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return False
+        station_id = self._district.stations[int(self._district.station[row])].station_id
+        if station_id != promise.answer.choice.station_id:
+            return False
+        if self._claims.table.of_evse(evse_id):
+            return False
+        arrived = promise.arrived_link_s
+        done = await self._take(promise, row, "DRIVER_CHOICE")
+        promise.arrived_link_s = arrived
+        return done
+
+    async def occupy(self, promise: Promise) -> None:
+        """The car is plugged in: the claim lasts until it should be charged, the guidance ends."""
+        moment = self._rerouter.moment()
+        end_s = moment.now_s + promise.answer.choice.figures.charge_s
+        step = await self._claims.occupy(promise.claim_id, end_s, moment)
+        if isinstance(step, Step):
+            self._counters.add("arrivals")
+            self._world.visited(promise.request.user_id, promise.answer.choice.station_id)
+            self._promises.close_ended(step, replaced=True)
+            self._promises.close(promise, "ARRIVED")
+
+    async def decide(self, promise: Promise, revision: int, accepted: bool) -> None:
+        """The driver's word on a revision; a refused one makes the car look elsewhere."""
+        if promise.closed or revision != promise.answer.revision or accepted:
+            return
+        await self._rerouter.reroute(promise, "DRIVER_CHOICE")
+
+    async def release(self, recommendation_id: str) -> bool:
+        """Gives the hold back; False if nothing was held any more."""
+        promise = await self.find(recommendation_id)
+        if promise.closed or not promise.claim_id:
+            if not promise.closed:
+                self._promises.close(promise, "RELEASED")
+            return False
+        step = await self._claims.release(promise.claim_id, self._rerouter.moment())
+        self._promises.close(promise, "RELEASED")
+        return isinstance(step, Step) and bool(step.after)
+
+    async def outcome(self, recommendation_id: str, charged: bool) -> None:
+        """What really happened, in the driver's word; a place that was not used is given back."""
+        promise = await self.find(recommendation_id)
+        self._counters.add("outcomes")
+        self._counters.add("outcomes_as_promised" if charged else "outcomes_otherwise")
+        if not charged and not promise.closed:
+            await self.release(recommendation_id)

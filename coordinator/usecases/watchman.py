@@ -1,0 +1,216 @@
+"""Watches over promises: what changes at their EVSEs, and what time does to them.
+
+Changes come from ingest as they are believed; time comes by a tick a second. Who is affected is
+looked after at once, one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Iterable
+
+import structlog
+
+from coordinator.clock import Clock
+from coordinator.core.areas.ledger import Claim, ClaimState, Step
+from coordinator.core.district import Changes, District
+from coordinator.core.pile import EvseStatus
+from coordinator.errors import CoordinatorError
+from coordinator.usecases.guide import Guidance
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.reroute import Rerouter
+
+log = structlog.get_logger()
+
+TICK_S = 1.0
+ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
+TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
+SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
+SILENT_EVSE_S = 30.0  # an EVSE unknown for so long is given up
+OVERRUN_S = 300.0  # by how much the window of a car that stays longer is lengthened at once
+
+LOST = {
+    EvseStatus.OUTOFORDER: "PILE_FAILED",
+    EvseStatus.BLOCKED: "PILE_BLOCKED",
+    EvseStatus.INOPERATIVE: "PILE_OUT_OF_USE",
+    EvseStatus.PLANNED: "PILE_OUT_OF_USE",
+    EvseStatus.REMOVED: "PILE_OUT_OF_USE",
+    EvseStatus.RESERVED: "PILE_TAKEN",
+}
+IN_ORDER = frozenset({EvseStatus.AVAILABLE, EvseStatus.CHARGING})
+
+
+class Watchman:
+    """Decides who is affected by a change, and has it looked after."""
+
+    def __init__(
+        self,
+        district: District,
+        claims: ClaimStore,
+        promises: Promises,
+        rerouter: Rerouter,
+        guidance: Guidance,
+        clock: Clock,
+        stale_after_s: float = float("inf"),
+    ) -> None:
+        self._district = district
+        self._claims = claims
+        self._promises = promises
+        self._rerouter = rerouter
+        self._guidance = guidance
+        self._clock = clock
+        self._stale_after_s = stale_after_s
+        self._changed: deque[tuple[str, EvseStatus, EvseStatus]] = deque()
+        self._work = asyncio.Event()
+
+    def on_changes(self, changes: Changes) -> None:
+        """Takes changes of status; returns at once."""
+        table, ids = self._claims.table, self._district.evse_ids
+        columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
+        for row, before, after in zip(*columns, strict=True):
+            evse_id = ids[row]
+            if after == EvseStatus.CHARGING or table.of_evse(evse_id):
+                self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
+        if self._changed:
+            self._work.set()
+
+    async def run(self) -> None:
+        """Looks after changes and time until cancelled."""
+        next_tick = self._clock.link_s() + TICK_S
+        while True:
+            left_s = next_tick - self._clock.link_s()
+            if left_s > 0:
+                try:
+                    async with asyncio.timeout(left_s):
+                        await self._work.wait()
+                except TimeoutError:
+                    pass
+            self._work.clear()
+            while self._changed:
+                evse_id, before, after = self._changed.popleft()
+                await self._quietly(self.changed(evse_id, before, after), evse_id)
+            if self._clock.link_s() >= next_tick:
+                await self._quietly(self.tick(), "")
+                next_tick = self._clock.link_s() + TICK_S
+
+    async def _quietly(self, work: Awaitable[None], evse_id: str) -> None:
+        """Awaits the work; a failure of one promise must not end the watch over the others."""
+        try:
+            await work
+        except CoordinatorError as error:
+            log.warning("change not looked after", evse_id=evse_id, why=str(error))
+        except Exception as error:
+            log.error("change not looked after", evse_id=evse_id, exc_info=error)
+
+    async def changed(self, evse_id: str, before: EvseStatus, after: EvseStatus) -> None:
+        """Looks after everybody whom this change of status affects."""
+        claims = self._claims.table.of_evse(evse_id)
+        if before is EvseStatus.CHARGING:
+            await self._left(claims)
+        if after is EvseStatus.CHARGING:
+            await self._plugged_in(evse_id, claims)
+        for promise in self._promised(self._claims.table.of_evse(evse_id)):
+            if after in LOST:
+                await self._rerouter.reroute(promise, LOST[after])
+            elif after is EvseStatus.UNKNOWN:
+                promise.silent_link_s = min(promise.silent_link_s, self._clock.link_s())
+            else:
+                promise.silent_link_s = float("inf")
+
+    def _promised(self, claims: Iterable[Claim]) -> list[Promise]:
+        """Promises of cars that are still on their way to these claims."""
+        found = []
+        for claim in tuple(claims):
+            promise = self._promises.of_claim(claim.claim_id)
+            if promise is not None and claim.state is not ClaimState.OCCUPIED:
+                found.append(promise)
+        return found
+
+    async def _left(self, claims: Iterable[Claim]) -> None:
+        """The car that charged there has gone."""
+        moment = self._rerouter.moment()
+        for claim in tuple(claims):
+            if claim.state is ClaimState.OCCUPIED:
+                await self._claims.finish(claim.claim_id, moment)
+        for promise in self._promised(claims):
+            promise.taken_link_s = float("inf")
+
+    async def _plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
+        """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
+        held: list[Claim] = list(claims)
+        if any(claim.state is ClaimState.OCCUPIED for claim in held):
+            return
+        now_link_s = self._clock.link_s()
+        if held:
+            promise = self._promises.of_claim(held[0].claim_id)
+            if promise is not None and now_link_s - promise.arrived_link_s <= ARRIVED_S:
+                await self._guidance.occupy(promise)
+            elif promise is not None:
+                promise.taken_link_s = now_link_s
+            return
+        promise = self._arrived_near(evse_id, now_link_s)
+        if promise is not None and await self._guidance.follow_car(promise, evse_id):
+            await self._guidance.occupy(promise)
+
+    def _arrived_near(self, evse_id: str, now_link_s: float) -> Promise | None:
+        """A car that has arrived at the station of this EVSE and stands at none yet."""
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return None
+        station_id = self._district.stations[int(self._district.station[row])].station_id
+        for promise in self._promises.open():
+            if (
+                now_link_s - promise.arrived_link_s <= ARRIVED_S
+                and promise.answer.choice.station_id == station_id
+                and not promise.arrived_evse_id
+            ):
+                return promise
+        return None
+
+    async def tick(self) -> None:
+        """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
+        moment = self._rerouter.moment()
+        self._promises.close_ended(await self._claims.expire(moment))
+        for promise in self._promises.open():
+            link_s = moment.link_s
+            if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
+                await self._rerouter.reroute(promise, "PILE_TAKEN")
+            elif self._silent(promise, link_s):
+                await self._rerouter.reroute(promise, "PILE_SILENT")
+            elif link_s >= promise.retry_link_s:
+                await self._rerouter.reroute(promise, promise.lost_code)
+            elif link_s - max(
+                promise.reported_link_s, promise.arrived_link_s
+            ) >= SILENT_CAR_S and promise.reported_link_s > float("-inf"):
+                step = await self._claims.release(promise.claim_id, moment)
+                if isinstance(step, Step):
+                    self._promises.close(promise, "NO_SHOW")
+        await self._lengthen(moment.now_s)
+
+    def _silent(self, promise: Promise, link_s: float) -> bool:
+        """Whether the EVSE has been unknown for too long."""
+        if not promise.claim_id:
+            return False
+        row = self._district.row.get(promise.answer.choice.evse_id)
+        if row is not None:
+            heard_s = float(self._district.heard_at_s[row])
+            if heard_s > float("-inf") and link_s - heard_s > self._stale_after_s:
+                promise.silent_link_s = min(promise.silent_link_s, link_s)
+            elif self._district.status[row] in IN_ORDER:
+                promise.silent_link_s = float("inf")
+        return link_s - promise.silent_link_s >= SILENT_EVSE_S
+
+    async def _lengthen(self, now_s: float) -> None:
+        """Cars that charge longer than said keep their place as far as the next car allows."""
+        moment = self._rerouter.moment()
+        over = [
+            claim
+            for claim in self._claims.table.live()
+            if claim.state is ClaimState.OCCUPIED and claim.to_s < now_s
+        ]
+        for claim in over:
+            later = [c.from_s for c in self._claims.table.of_evse(claim.evse_id)]
+            if max(later) <= claim.from_s:
+                await self._claims.occupy(claim.claim_id, now_s + OVERRUN_S, moment)
