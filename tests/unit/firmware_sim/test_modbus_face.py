@@ -106,6 +106,7 @@ async def test_input_and_holding_tables_of_a_dc_pile(simulate: Callable) -> None
     assert after.registers == [0, 60_000]
 
 
+@pytest.mark.slow
 async def test_silent_wire_answers_nothing_until_it_is_mended(simulate: Callable) -> None:
     """While silent a request times out; afterwards the same connection works."""
     sim = await simulate(STEPPED + ABB)

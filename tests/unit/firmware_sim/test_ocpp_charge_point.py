@@ -383,6 +383,7 @@ async def test_lost_link_comes_back_without_a_boot_and_mail_in_order(
     )
 
 
+@pytest.mark.slow
 async def test_unanswered_message_is_sent_again_under_its_own_id(
     simulate: Callable, central: CentralSystem
 ) -> None:
@@ -507,6 +508,7 @@ async def test_pulled_wire_stays_away_until_mended(
     assert (away, start.connection) == (1, 2)
 
 
+@pytest.mark.slow
 async def test_silent_wire_swallows_both_directions(
     simulate: Callable, central: CentralSystem
 ) -> None:
