@@ -82,7 +82,6 @@ def build_parts(config: Config) -> Parts:
     links = AgentLinks(inventory.speaker_of)
     models = open_models(config.models.bundle)
     lists = Lists(district, store, known.tariffs, known.users, known.roads)
-    ingest = Ingest(inventory, history, store, clock, events, counters, known.spools)
     brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
     ingest.on_changes.append(brain.watchman.on_changes)
     return Parts(
