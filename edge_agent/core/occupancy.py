@@ -58,7 +58,7 @@ class QueueWord:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything heard of one EVSE. `silence` is why the pile never spoke, for people."""
+    """Everything heard of one EVSE. `silence` is the last reason why the pile was not heard."""
 
     pile: PileWord | None = None
     bay: BayWord | None = None
@@ -188,7 +188,7 @@ def _queue(
 def _silence(evidence: Evidence) -> str:
     if evidence.pile is None:
         return evidence.silence
-    return evidence.pile.lost or "NO_ANSWER"
+    return evidence.pile.lost or evidence.silence or "NO_ANSWER"
 
 
 def _soonest(*instants: float | None) -> float | None:

@@ -161,10 +161,6 @@ class LivePicture:
 
     def _refresh(self, evse: _Evse, now_s: float, at_ms: int) -> list[Record]:
         fused = fuse(evse.evidence, evse.fused, evse.rules, now_s)
-        if fused.status is EvseStatus.UNKNOWN and not fused.reason:
-            fused = replace(fused, reason="NO_ANSWER")
-        elif fused.reason == "NO_ANSWER" and evse.evidence.silence:
-            fused = replace(fused, reason=evse.evidence.silence)
         evse.fused = fused
         iec, ocpp = self._raw(evse)
         values = evse.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES

@@ -115,6 +115,9 @@ class Reporter:
                     log.warning("stream ended", error=str(error) or "no answer in time")
                 except Exception:
                     log.exception("stream failed unexpectedly")
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    # An error of a half-cancelled stream must not hide the cancellation.
+                    raise asyncio.CancelledError
                 if self.connected and time.monotonic() - began_s > STEADY_S:
                     attempt = 0
                 self.connected = False
@@ -129,9 +132,9 @@ class Reporter:
         async with open_channel(self._settings.coordinator, self._settings.tls) as channel:
             call: _Call = EdgeServiceStub(channel).Connect()
             try:
-                timeout_s = self._settings.reply_timeout_s
-                await asyncio.wait_for(call.write(await self._hello()), timeout_s)
-                welcome = await asyncio.wait_for(call.read(), timeout_s)
+                async with asyncio.timeout(self._settings.reply_timeout_s):
+                    await call.write(await self._hello())
+                    welcome = await call.read()
                 if welcome is grpc.aio.EOF:
                     await _ended(call)
                 lanes = await self._welcomed(welcome)
@@ -219,7 +222,8 @@ class Reporter:
             patience_s = lanes.patience_s(now_s)
             pause_s = min(beat_at_s - now_s, 1.0 if patience_s is None else patience_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._spool.news.wait(), max(0.001, pause_s))
+                async with asyncio.timeout(max(0.001, pause_s)):
+                    await self._spool.news.wait()
 
     async def _listen(self, call: _Call, lanes: Lanes, directives: asyncio.TaskGroup) -> None:
         while True:
@@ -275,7 +279,8 @@ class Reporter:
         await self._write(call, edge.ConnectRequest(beat=beat))
 
     async def _write(self, call: _Call, message: edge.ConnectRequest) -> None:
-        await asyncio.wait_for(call.write(message), self._settings.dead_s)
+        async with asyncio.timeout(self._settings.dead_s):
+            await call.write(message)
 
     def _refused(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and self.connected:

@@ -1,0 +1,125 @@
+"""Where everything heard meets: piles and sensors speak, the picture judges, the spool keeps.
+
+Lives on the event loop and never waits; what has to be durable before an answer is waited for by
+whoever answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NoReturn
+
+import structlog
+
+from edge_agent.core.facts import PileFacts, learned
+from edge_agent.core.occupancy import Fused, FusionRules
+from edge_agent.core.picture import LivePicture
+from edge_agent.core.reading import NO_VALUES, Detail, Reading, Record, RecordKind, Values
+from edge_agent.host_clock import HostClock
+from edge_agent.uplink.spool import Spool
+
+log: Final = structlog.get_logger("edge_agent.watch")
+TICK_S: Final = 0.25
+MISSED_INTERVALS: Final = 3
+
+
+class Watch:
+    """The picture with the host's clock and the spool behind it.
+
+    `readings` counts what piles said; `on_facts` is called for each pile whose facts changed.
+    """
+
+    def __init__(
+        self,
+        picture: LivePicture,
+        rules: Mapping[str, FusionRules],
+        facts: Sequence[PileFacts],
+        spool: Spool,
+        clock: HostClock,
+    ) -> None:
+        self._picture = picture
+        self._rules = dict(rules)
+        self._facts = {pile.pile_id: pile for pile in facts}
+        self._spool = spool
+        self._clock = clock
+        self.readings = 0
+        self.on_facts: Callable[[PileFacts], None] = lambda facts: None
+
+    def __contains__(self, evse_id: object) -> bool:
+        return evse_id in self._rules
+
+    async def run(self) -> NoReturn:
+        """Lets time pass for the picture: stale words, debounces, confirmations."""
+        self._picture.start(self._clock.now_s())
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._spool.offer(self._picture.tick(self._clock.now_s(), self._clock.now_ms()))
+
+    def facts(self) -> list[PileFacts]:
+        """The present inventory."""
+        return list(self._facts.values())
+
+    def fused(self, evse_id: str) -> Fused | None:
+        """The present status of an EVSE."""
+        return self._picture.fused(evse_id)
+
+    def observe(self, reading: Reading) -> None:
+        """Takes what a pile says of one EVSE."""
+        self.readings += 1
+        now_s, at_ms = self._clock.now_s(), self._clock.now_ms()
+        self._spool.offer(self._picture.observe(reading, now_s, at_ms))
+
+    def miss(self, evse_id: str, reason: str) -> None:
+        """Takes that an EVSE could not be read."""
+        self._picture.miss(evse_id, reason)
+
+    def lose(self, evse_id: str, reason: str) -> None:
+        """Takes that an EVSE is surely out of reach."""
+        now_s, at_ms = self._clock.now_s(), self._clock.now_ms()
+        self._spool.offer(self._picture.lose(evse_id, reason, now_s, at_ms))
+
+    def bay(self, evse_id: str, occupied: bool, at_ms: int | None) -> None:
+        """Takes a bay sensor's word; `at_ms` is domain time, None means now."""
+        now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
+        heard_s = self._heard_s(at_ms, now_s, now_ms)
+        self._spool.offer(self._picture.bay(evse_id, occupied, heard_s, now_s, now_ms))
+
+    def queue(self, evse_id: str, length: int, at_ms: int | None) -> None:
+        """Takes a queue counter's word; `at_ms` is domain time, None means now."""
+        now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
+        heard_s = self._heard_s(at_ms, now_s, now_ms)
+        self._spool.offer(self._picture.queue(evse_id, length, heard_s, now_s, now_ms))
+
+    def note(
+        self,
+        evse_id: str,
+        kind: RecordKind,
+        at_ms: int,
+        detail: Detail,
+        values: Values = NO_VALUES,
+    ) -> Record:
+        """A record of something that was decided elsewhere; it is the caller's to commit."""
+        return self._picture.note(evse_id, kind, at_ms, detail, values)
+
+    def learn(self, pile_id: str, told: Mapping[str, str], source: str) -> None:
+        """Takes what a pile tells of itself; the operator's word wins."""
+        before = self._facts[pile_id]
+        now = learned(before, told, source)
+        if now is not before:
+            self._facts[pile_id] = now
+            log.info("pile introduced itself", pile_id=pile_id, source=source)
+            self.on_facts(now)
+
+    def set_period(self, evse_id: str, period_s: float) -> None:
+        """Takes a new reading period: a pile is UNKNOWN after three missed ones."""
+        rules = replace(self._rules[evse_id], pile_ttl_s=MISSED_INTERVALS * period_s)
+        self._rules[evse_id] = rules
+        self._picture.set_rules(evse_id, rules)
+
+    def _heard_s(self, at_ms: int | None, now_s: float, now_ms: int) -> float:
+        """Link time of a domain instant that is not in the future."""
+        if at_ms is None or at_ms >= now_ms:
+            return now_s
+        return now_s - (now_ms - at_ms) / 1000.0 / self._clock.domain.speed
