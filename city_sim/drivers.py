@@ -237,7 +237,7 @@ def great_circle_km(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> f
     """Distance on the sphere in km; degrees in.
 
     >>> round(great_circle_km(0.0, 0.0, 0.0, 1.0), 2)
-    111.19
+    111.2
     """
     phi_a, phi_b = math.radians(lat_a), math.radians(lat_b)
     half = (

@@ -1,0 +1,174 @@
+"""A tiny training run, end to end: a bundle that loads, agrees with torch, and is monotone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='needs torch: pip install "pilewise[train]"')
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from coordinator.core.recommend.features import COLUMN, FEATURES, MONOTONE  # noqa: E402
+from coordinator.models.bundle import Bundle, load  # noqa: E402
+from coordinator.models.serving import BUNDLED  # noqa: E402
+from training.__main__ import main  # noqa: E402
+from training.everything import Effort, train_all  # noqa: E402
+from training.export import PARITY, ParityBroken, check_parity, to_onnx  # noqa: E402
+from training.failure import FailureSettings  # noqa: E402
+from training.ranker import RankerSettings, SetRanker  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+TINY = Effort(
+    cities=2,
+    days=4,
+    requests_a_day=30,
+    drivers=15,
+    fleets=3,
+    piles=400,
+    ranker=RankerSettings(epochs=3),
+    failure=FailureSettings(epochs=4),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("bundle")
+    return folder, train_all(3, folder, TINY)
+
+
+@pytest.fixture(scope="module")
+def bundle(made: tuple[Path, dict[str, Any]]) -> Bundle:
+    return load(made[0], made[1]["manifest_sha256"])
+
+
+def test_tiny_run_gives_a_bundle_that_serves(
+    made: tuple[Path, dict[str, Any]], bundle: Bundle
+) -> None:
+    """The bundle passes every check of the loader, has both parts, and reports its metrics."""
+    result = made[1]
+
+    assert bundle.ranker is not None
+    assert bundle.failure is not None
+    assert bundle.version == "1.0.0-seed3"
+    assert result["bytes"] < 200_000
+    assert all(part["parity"] <= PARITY for part in result["parts"].values())
+    assert 0 < result["parts"]["ranker"]["mrr"] <= 1
+
+
+def test_same_seed_gives_the_same_bytes(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """A second run with the same seed writes the same files, to the last byte."""
+    again = train_all(3, tmp_path, TINY)
+
+    assert again["manifest_sha256"] == made[1]["manifest_sha256"]
+    for file in made[0].iterdir():
+        assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
+
+
+def test_another_seed_gives_other_weights(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The seed reaches data and weights."""
+    assert train_all(4, tmp_path, TINY)["manifest_sha256"] != made[1]["manifest_sha256"]
+
+
+def test_files_say_nothing_of_the_machine(made: tuple[Path, dict[str, Any]]) -> None:
+    """No path of this machine and no source file is left in what is shipped."""
+    for file in made[0].iterdir():
+        content = file.read_bytes()
+        assert b".py" not in content, file.name
+        assert str(Path.cwd()).encode() not in content, file.name
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), column=st.sampled_from(MONOTONE), more=st.floats(0.01, 1e3))
+def test_even_a_barely_trained_ranker_is_monotone(
+    bundle: Bundle, seed: int, column: str, more: float
+) -> None:
+    """Monotonicity is built in, not learned: three epochs keep it for any input."""
+    assert bundle.ranker is not None
+    rng = np.random.default_rng(seed)
+    rows = np.abs(rng.normal(0, 20, (6, len(FEATURES)))).astype(np.float32)
+    rows[:, COLUMN["level_high"] : COLUMN["level_low"] + 1] = np.eye(3)[rng.integers(3)]
+    before = bundle.ranker.scores(rows)
+
+    rows[2, COLUMN[column]] += more
+    after = bundle.ranker.scores(rows)
+
+    assert after[2] <= before[2] + 1e-5 * max(1.0, abs(float(before[2])))
+
+
+def test_random_weights_are_monotone_too() -> None:
+    """With weights from nowhere the score still falls with wait, price and risk."""
+    torch.manual_seed(1)
+    model = SetRanker(np.zeros(len(FEATURES), np.float32), np.ones(len(FEATURES), np.float32))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 2.0)
+    rows = torch.rand(4, 5, len(FEATURES))
+    rows[:, :, COLUMN["level_high"] : COLUMN["level_low"] + 1] = torch.tensor([0.0, 0.0, 1.0])
+    mask = torch.ones(4, 5)
+    before = model(rows, mask)
+
+    for column in MONOTONE:
+        worse = rows.clone()
+        worse[:, 1, COLUMN[column]] += 0.5
+        assert (model(worse, mask)[:, 1] < before[:, 1]).all()
+
+
+def test_masked_candidates_do_not_speak() -> None:
+    """What stands in masked rows changes nothing for the others."""
+    torch.manual_seed(2)
+    model = SetRanker(np.zeros(len(FEATURES), np.float32), np.ones(len(FEATURES), np.float32))
+    rows, mask = torch.rand(1, 6, len(FEATURES)), torch.ones(1, 6)
+    mask[0, 4:] = 0.0
+    other = rows.clone()
+    other[0, 4:] = 99.0
+
+    assert torch.allclose(model(rows, mask)[0, :4], model(other, mask)[0, :4])
+
+
+def test_export_that_differs_is_caught() -> None:
+    """A module changed after its export fails parity by name."""
+    module = torch.nn.Linear(3, 1)
+    feed = {"x": torch.rand(2, 3)}
+    content = to_onnx(module, feed, "y", [("batch",)])
+    assert check_parity("line", module, content, feed) <= PARITY
+
+    with torch.no_grad():
+        module.bias += 0.1
+
+    with pytest.raises(ParityBroken, match="line"):
+        check_parity("line", module, content, feed)
+
+
+def test_command_prints_one_json_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`python -m training all --json` writes where it is told and ends with one object."""
+    monkeypatch.setattr("training.everything.Effort", lambda: TINY)
+
+    code = main(["all", "--seed", "3", "--out", str(tmp_path / "b"), "--json"])
+
+    out = capsys.readouterr().out.strip().splitlines()
+    assert code == 0
+    assert len(out) == 1
+    assert json.loads(out[0])["version"] == "1.0.0-seed3"
+    assert load(tmp_path / "b").ranker is not None
+
+
+@pytest.mark.timeout(600)
+def test_shipped_bundle_is_what_seed_7_makes(tmp_path: Path) -> None:
+    """The committed weights are reproduced: metrics within 0.02 of what the manifest says."""
+    anew = train_all(7, tmp_path)
+
+    shipped = load(BUNDLED)
+    for part in shipped.parts:
+        seen = anew["parts"][part.name]
+        for name in ("mrr", "hit1", "brier", "auc"):
+            if name in part.metrics:
+                assert seen[name] == pytest.approx(part.metrics[name], abs=0.02), name
