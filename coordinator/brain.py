@@ -49,7 +49,7 @@ class Brain:
         """`ChargingService` over these parts."""
         codec = ChargingCodec(models.parts, speed)
         return ChargingServicer(
-            self.recommender, self.guidance, codec, district, self.claims.table, view
+            self.recommender, self.guidance, codec, district, self.claims.table, view.statuses
         )
 
     async def close(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.district import District
@@ -14,7 +17,6 @@ from coordinator.rpc.charging_map import list_stations
 from coordinator.rpc.charging_request import check_progress, to_request
 from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, wgs84
 from coordinator.rpc.server import Context
-from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.intention import detect
 from coordinator.usecases.promises import Promise
@@ -37,14 +39,14 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         codec: ChargingCodec,
         district: District,
         table: ClaimTable,
-        view: DistrictView,
+        statuses: Callable[[], NDArray[np.int8]],
     ) -> None:
         self._recommender = recommender
         self._guidance = guidance
         self._codec = codec
         self._district = district
         self._table = table
-        self._view = view
+        self._statuses = statuses
         self._followed: set[Promise] = set()
         self._closing = False
 
@@ -183,7 +185,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         self, request: wire.ListStationsRequest, context: Context
     ) -> wire.ListStationsResponse:
         """One page of the stations in a box."""
-        return list_stations(self._district, self._view.statuses(), request)
+        return list_stations(self._district, self._statuses(), request)
 
     async def Release(  # noqa: N802 - the contract
         self, request: wire.ReleaseRequest, context: Context
