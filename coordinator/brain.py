@@ -15,6 +15,7 @@ from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.displace import Displacer
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.guide import Guidance
@@ -89,9 +90,13 @@ def assemble_brain(
     world = World(district, mirror, clock, stale_after_s)
     promises = Promises()
     composer = Composer(district, claims.table, clock)
-    shared = district, world, claims, promises, composer, models, clock, events, counters
-    recommender = Recommender(*shared)
-    rerouter = Rerouter(*shared)
+    rerouter = Rerouter(
+        district, world, claims, promises, composer, models, clock, events, counters
+    )
+    displacer = Displacer(district, world, claims, promises, composer, models, rerouter, counters)
+    recommender = Recommender(
+        district, world, claims, promises, composer, displacer, models, clock, events, counters
+    )
     guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
     watchman = Watchman(district, claims, promises, rerouter, guidance, clock, stale_after_s)
     counters.gauge("open_promises", lambda: len(promises))

@@ -25,6 +25,7 @@ from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnava
 from coordinator.usecases.answer import Answer, Hold, HoldKind
 from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.displace import Displacer
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import Promise, Promises
@@ -43,6 +44,7 @@ class Recommender:
         claims: ClaimStore,
         promises: Promises,
         composer: Composer,
+        displacer: Displacer,
         models: Models,
         clock: Clock,
         events: Events,
@@ -50,6 +52,7 @@ class Recommender:
     ) -> None:
         self.models = models
         self._composer = composer
+        self._displacer = displacer
         self._district = district
         self._world = world
         self._claims = claims
@@ -122,6 +125,11 @@ class Recommender:
         """The answer with the best place that the ledger grants."""
         moment = self.moment()
         recommendation_id = str(uuid_utils.uuid7())
+        if ranked.conflict:
+            given_up = await self._displacer.displace(request, ranked, recommendation_id)
+            if given_up is not None:
+                self._promises.add(Promise(given_up, request))
+                return given_up
         for choice in ranked.order[:TRIES].tolist():
             wish = self._composer.wish(request, ranked, choice, recommendation_id, moment)
             grant = _Grant(self._composer, request, context, ranked, choice, moment)

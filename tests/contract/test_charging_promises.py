@@ -9,7 +9,7 @@ import grpc
 import pytest
 from served_brain import HERE, KM_LAT, asking, serve_brain, station
 
-from coordinator.core.pile import EvseStatus, User
+from coordinator.core.pile import EvseStatus
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
@@ -166,6 +166,7 @@ async def test_an_arrived_car_that_plugs_in_occupies_its_place() -> None:
         assert other.promise.choice.evse.evse_id == "B-1*1"
 
 
+@pytest.mark.slow
 async def test_a_walk_in_moves_the_car_that_was_promised_the_pile() -> None:
     """A plug-in without a word of the promised car is somebody else's."""
     async with serve_brain([station("A", 2.0), station("B", 3.0)]) as served:
@@ -227,27 +228,35 @@ async def test_a_released_place_is_free_for_the_next_car() -> None:
         assert other.promise.choice.wait_s.p50 == 0
 
 
-async def test_a_more_urgent_car_gets_the_only_place_in_time() -> None:
-    """When nothing acceptable is free, a lower-level car is moved to a place it can have."""
-    stations = [station("A", 1.0), station("B", 4.0)]
-    async with serve_brain(stations) as served:
-        served.district.users["vip"] = User("vip", vip=True)
-        served.see("B-1*1", EvseStatus.CHARGING)
-        low = (await served.client.Recommend(asking("car-1", soc_pct=80.0))).promise
+async def test_a_more_urgent_car_gets_the_only_place_that_it_can_reach() -> None:
+    """The low-level car that holds it is moved in the same step to one that it can have."""
+    async with serve_brain([station("A", 1.0), station("B", 2.5), station("C", 20.0, 3)]) as served:
+        low = (await served.client.Recommend(asking("car-1"))).promise
         call = served.client.Guide()
         await call.write(opening(low.recommendation_id))
         assert (await next_promise(call)).choice.evse.evse_id == "A-1*1"
-        served.see("B-1*1", EvseStatus.AVAILABLE)
-        blocker = (await served.client.Recommend(asking("car-2", soc_pct=80.0))).promise
-        await served.client.Release(
-            wire.ReleaseRequest(recommendation_id=blocker.recommendation_id)
-        )
 
-        urgent = (
-            await served.client.Recommend(asking("car-3", soc_pct=3.0, user_id="vip"))
-        ).promise
+        urgent = (await served.client.Recommend(asking("car-2", soc_pct=0.6))).promise
         revised = await next_promise(call)
 
+        assert urgent.level == nouns.WARNING_LEVEL_HIGH
         assert urgent.choice.evse.evse_id == "A-1*1"
+        assert urgent.choice.wait_s.p50 == 0
         assert revised.change.code == "HIGHER_LEVEL"
         assert revised.choice.evse.evse_id == "B-1*1"
+        held = {c.vehicle_id: c.evse_id for c in served.brain.claims.table.live()}
+        assert held == {"car-1": "B-1*1", "car-2": "A-1*1"}
+
+
+async def test_a_car_that_would_lose_too_much_is_not_moved_for_a_more_urgent_one() -> None:
+    """Nobody is made worse off by more than five minutes; the urgent car queues."""
+    async with serve_brain([station("A", 1.0), station("B", 14.0, 3)]) as served:
+        await served.client.Recommend(asking("car-1"))
+
+        urgent = (await served.client.Recommend(asking("car-2", soc_pct=0.6))).promise
+
+        assert urgent.choice.evse.evse_id == "A-1*1"
+        assert urgent.choice.hold.queue_position == 1
+        assert urgent.choice.wait_s.p50 > 600
+        held = {c.vehicle_id: c.evse_id for c in served.brain.claims.table.live()}
+        assert held == {"car-1": "A-1*1", "car-2": "A-1*1"}
