@@ -189,6 +189,10 @@ class Driver:
         profile = self.log.trip.profile
         while not self._rerouted.is_set():
             evse_id = guidance.promise.choice.evse.evse_id
+            if not await self._accessible(evse_id):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._rerouted.wait(), 2 * TICK_S)
+                continue
             request = bench.PlugInRequest(
                 evse_id=evse_id,
                 battery_kwh=profile.battery_kwh,
@@ -210,6 +214,12 @@ class Driver:
             self._say("plugged", self.log, guidance.promise)
             return True
         return False
+
+    async def _accessible(self, evse_id: str) -> bool:
+        """Whether nothing stands in the bay and nothing is broken, as the driver sees it."""
+        request = bench.GetStateRequest(evse_id=evse_id)
+        state = (await self._benches[evse_id].GetState(request, timeout=10.0)).state
+        return not state.bay_occupied and not state.faults
 
     async def _charge(self, guidance: Guidance) -> None:
         stub = self._benches[self.log.evse_id]

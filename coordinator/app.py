@@ -22,6 +22,7 @@ from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
+from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
 from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
@@ -32,7 +33,7 @@ log = structlog.get_logger()
 SWITCH_INTERVAL_S = 0.0005
 
 
-class OperatorServicer(OperatorLists, OperatorLive):
+class OperatorServicer(OperatorClaims, OperatorLists, OperatorLive):
     """The whole of `OperatorService` that is built."""
 
 
@@ -59,6 +60,8 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.clock,
     )
     operator.lists = parts.lists
+    operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
+    operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)
     parts.on_stop.append(charging.stop)
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)

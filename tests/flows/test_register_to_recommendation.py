@@ -25,11 +25,11 @@ async def test_a_failing_pile_moves_the_car_that_was_promised_it(make_district: 
     guide = district.charging.Guide()
     opening = charging.GuideOpen(recommendation_id=answer.promise.recommendation_id)
     await guide.write(charging.GuideRequest(open=opening))
-    first = await asyncio.wait_for(guide.read(), 10)
+    await asyncio.wait_for(_next_revision(guide, 0), 10)
 
     fault = bench.InjectFaultRequest(evse_id=held, fault="HighTemperature")
     await district.bench.InjectFault(fault, timeout=10)
-    moved = await asyncio.wait_for(_next_revision(guide, first.promise.revision), 20)
+    moved = await asyncio.wait_for(_next_revision(guide, answer.promise.revision), 20)
     guide.cancel()
 
     assert answer.promise.choice.hold.kind == charging.HOLD_KIND_SOFT
@@ -49,8 +49,8 @@ async def _next_revision(guide: object, known: int) -> charging.Promise:
 
 
 async def test_two_cars_never_get_one_pile(make_district: Make) -> None:
-    """Two cars that ask in the same moment get two EVSEs, and the conflict is counted."""
-    district = await make_district([pile(1), pile(2)])
+    """Two cars that want the near EVSE get two, the second the far one: a conflict resolved."""
+    district = await make_district([pile(1), pile(2, station_id="S-B")])
 
     one, other = await asyncio.gather(
         district.charging.Recommend(district.request("EV-1"), timeout=10),

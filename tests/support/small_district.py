@@ -23,14 +23,15 @@ from pilewise.v1 import types_pb2 as nouns
 
 GBT_DC = 19
 HERE = (22.5400, 114.0500)
+STATIONS = {"S-A": ("Harbour Mall", HERE), "S-B": ("Hill Park", (22.5100, 114.0500))}
 DEADLINE_S = 30.0
 
 
-def pile(number: int, face: str = "modbus") -> Pile:
-    """A DC pile with one EVSE at the one station."""
+def pile(number: int, face: str = "modbus", station_id: str = "S-A") -> Pile:
+    """A DC pile with one EVSE, at the near station S-A or the far S-B."""
     pile_id = f"A-{number:02d}"
     plug = Connector("1", GBT_DC, PowerType.DC, 120.0)
-    return Pile(pile_id, "S-A", (Evse(f"{pile_id}*1", (plug,), 1),), sources={"face": face})
+    return Pile(pile_id, station_id, (Evse(f"{pile_id}*1", (plug,), 1),), sources={"face": face})
 
 
 async def eventually(what: str, probe: Callable[[], Awaitable[bool]]) -> None:
@@ -86,7 +87,9 @@ class SmallDistrict:
             )
             self.ocpp_bench = bench_rpc.BenchServiceStub(self._channel(str(sim.ready["bench"])))
         self._dial()
-        await self._put_station()
+        for station_id, (name, where) in STATIONS.items():
+            if any(p.station_id == station_id for p in self.piles):
+                await self._put_station(station_id, name, where)
         await eventually("every pile is known as free", self.all_free)
 
     async def status(self) -> dict[str, nouns.EvseStatus.ValueType]:
@@ -150,15 +153,15 @@ class SmallDistrict:
         self.charging = charging_rpc.ChargingServiceStub(channel)
         self.operator = op_rpc.OperatorServiceStub(channel)
 
-    async def _put_station(self) -> None:
+    async def _put_station(self, station_id: str, name: str, where: tuple[float, float]) -> None:
         station = nouns.Station(
-            station_id="S-A",
-            name="Harbour Mall",
-            position=nouns.Position(latitude_deg=HERE[0], longitude_deg=HERE[1]),
+            station_id=station_id,
+            name=name,
+            position=nouns.Position(latitude_deg=where[0], longitude_deg=where[1]),
             piles=[
                 nouns.PileFacts(
                     pile_id=p.pile_id,
-                    station_id="S-A",
+                    station_id=station_id,
                     evses=[
                         nouns.Evse(
                             evse_id=f"{p.pile_id}*1",
@@ -174,6 +177,7 @@ class SmallDistrict:
                     ],
                 )
                 for p in self.piles
+                if p.station_id == station_id
             ],
         )
         await self.operator.PutStations(op.PutStationsRequest(stations=[station]), timeout=10)

@@ -41,6 +41,10 @@ class ClaimTable:
         for claims in self._by_evse.values():
             yield from claims
 
+    def remembered(self) -> Iterator[Claim]:
+        """All claims, live or ended lately."""
+        yield from self._claims.values()
+
     def put(self, claim: Claim) -> Claim | None:
         """Puts a claim in, in place of the one with its id, which is given back."""
         before = self._claims.get(claim.claim_id)
