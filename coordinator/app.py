@@ -105,6 +105,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         tasks = [
             group.create_task(parts.ingest.run(), name="coordinator:ingest"),
             group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
+            group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
         ]
         _say_ready(parts, f"{host}:{port}", metrics_address)
         await stop.wait()

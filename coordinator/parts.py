@@ -14,6 +14,7 @@ from coordinator.clock import Clock
 from coordinator.config import Config
 from coordinator.core.district import District
 from coordinator.core.history import History
+from coordinator.jobs.knowledge import Knowledge, build_knowledge
 from coordinator.models.serving import Serving, open_models
 from coordinator.rpc.edge_codec import WireCodec
 from coordinator.store.database import DirectoryLock
@@ -51,6 +52,7 @@ class Parts:
     view: DistrictView
     models: Serving
     brain: Brain
+    knowledge: Knowledge
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 
@@ -63,17 +65,11 @@ def build_parts(config: Config) -> Parts:
     lock = DirectoryLock(data_dir)
     store = SqliteTelemetry(data_dir)
     known = store.load()
-    district = District(known.stations)
-    history = History()
-    events = Events(clock.now_s, clock.system_s)
-    counters = Counters()
+    district, history = District(known.stations), History()
+    events, counters = Events(clock.now_s, clock.system_s), Counters()
+    open_to_all, owners = settings.agent_open, known.owners
     inventory = Inventory(
-        district,
-        store,
-        events,
-        clock.now_s,
-        agent_open=settings.agent_open,
-        owners=known.owners,
+        district, store, events, clock.now_s, agent_open=open_to_all, owners=owners
     )
     codec = WireCodec()
     learner = Learner(inventory, history, codec, clock, events)
@@ -83,7 +79,9 @@ def build_parts(config: Config) -> Parts:
     models = open_models(config.models.bundle)
     lists = Lists(district, store, known.tariffs, known.users, known.roads)
     brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
-    ingest.on_changes.append(brain.watchman.on_changes)
+    knowledge = build_knowledge(district, models.failure, clock)
+    # The map first: who is sent elsewhere is then ranked by what the fault taught.
+    ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
     return Parts(
         config=config,
         clock=clock,
@@ -102,5 +100,6 @@ def build_parts(config: Config) -> Parts:
         view=DistrictView(inventory, clock, settings.stale_after_s),
         models=models,
         brain=brain,
+        knowledge=knowledge,
         on_stop=[events.close],
     )

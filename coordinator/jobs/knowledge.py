@@ -14,7 +14,8 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from coordinator.core.district import Changes, District
+from coordinator.clock import Clock
+from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Pile
 from coordinator.core.ports import FailureModel, ModelUnavailable
 from coordinator.core.reliability.evidence import (
@@ -32,6 +33,7 @@ from coordinator.core.reliability.pile_vector import (
     fleet_scale,
     vectors,
 )
+from coordinator.core.rows import Changes
 
 log = structlog.get_logger()
 
@@ -201,6 +203,11 @@ class Knowledge:
         district.prior_rate[rows[kept]] = knowledge.prior[kept]
         district.failure_rate[rows[kept]] = knowledge.rates[kept]
         self.want()
+
+
+def build_knowledge(district: District, failure: FailureModel | None, clock: Clock) -> Knowledge:
+    """The loop of a coordinator: every ten minutes of domain time."""
+    return Knowledge(district, failure, clock.now_s, period_s=PERIOD_S / clock.speed)
 
 
 def make(copy: _Copy, failure: FailureModel | None, now_s: float, settings: MapSettings) -> Made:

@@ -5,9 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from coordinator.core.district import Changes, District
+from coordinator.core.district import District
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, PowerType, Station
 from coordinator.core.ports import ModelUnavailable
+from coordinator.core.rows import Changes
 from coordinator.jobs.knowledge import Knowledge
 from coordinator.models.serving import open_models
 
