@@ -1,0 +1,129 @@
+"""A fleet of the recommend bench: many cars in one process, told what to do line by line.
+
+`python -m bench.recommend_client ADDRESS FIRST_CAR CARS SEED CHANNELS` reads commands from stdin
+and answers each with one line of JSON: `recommend ROUND CONCURRENCY`, `paced ROUND RATE`,
+`release CONCURRENCY`.
+Requests are made before, and answers read after, the timed phase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from typing import Any
+
+import grpc
+
+from bench.recommend_city import request
+from pilewise.v1 import charging_service_pb2 as charging
+
+SERVICE = "/pilewise.v1.ChargingService"
+TIMEOUT_S = 30.0
+
+
+class Fleet:
+    """Cars that ask and give back."""
+
+    def __init__(self, channels: list[grpc.aio.Channel], first: int, count: int, seed: int) -> None:
+        self._recommend = [channel.unary_unary(f"{SERVICE}/Recommend") for channel in channels]
+        self._release = [channel.unary_unary(f"{SERVICE}/Release") for channel in channels]
+        self._cars = range(first, first + count)
+        self._rng = random.Random(seed * 10_000 + first)
+        self._held: list[str] = []
+
+    async def recommend(self, round_number: int, concurrency: int, rate: float) -> dict[str, Any]:
+        """Every car asks once; `rate` 0 means as fast as answers come."""
+        asks = [request(car, round_number, self._rng) for car in self._cars]
+        answers: list[bytes] = [b""] * len(asks)
+        times = [0.0] * len(asks)
+        begin = time.perf_counter()
+
+        async def ask(number: int) -> None:
+            sent = time.perf_counter()
+            call = self._recommend[number % len(self._recommend)]
+            answers[number] = await call(asks[number], timeout=TIMEOUT_S)
+            times[number] = (time.perf_counter() - sent) * 1e3
+
+        if rate:
+            tasks = []
+            for number in range(len(asks)):
+                ahead = begin + number / rate - time.perf_counter()
+                if ahead > 0:
+                    await asyncio.sleep(ahead)
+                tasks.append(asyncio.create_task(ask(number), name="bench:ask"))
+            await asyncio.gather(*tasks)
+        else:
+            await _spread(ask, len(asks), concurrency)
+        seconds = time.perf_counter() - begin
+        held, degraded = self._read(answers)
+        return {
+            "count": len(asks), "seconds": seconds, "held": held, "degraded": degraded,
+            "request_bytes": sum(map(len, asks)), "response_bytes": sum(map(len, answers)),
+            "ms": [round(ms, 3) for ms in times],
+        }  # fmt: skip
+
+    def _read(self, answers: list[bytes]) -> tuple[int, int]:
+        """Counts holds and degraded answers; answers of zeros are the ceiling's."""
+        held = degraded = 0
+        self._held = []
+        for answer in answers:
+            if not answer.strip(b"\0"):
+                self._held.append("none")
+                continue
+            promise = charging.RecommendResponse.FromString(answer).promise
+            degraded += promise.degraded
+            if promise.choice.hold.claim_id:
+                held += 1
+                self._held.append(promise.recommendation_id)
+        return held, degraded
+
+    async def release(self, concurrency: int) -> dict[str, Any]:
+        """Every car gives back what it holds."""
+        gives = [
+            charging.ReleaseRequest(recommendation_id=name).SerializeToString()
+            for name in self._held
+        ]
+
+        async def give(number: int) -> None:
+            await self._release[number % len(self._release)](gives[number], timeout=TIMEOUT_S)
+
+        begin = time.perf_counter()
+        await _spread(give, len(gives), concurrency)
+        return {"count": len(gives), "seconds": time.perf_counter() - begin}
+
+
+async def _spread(work: Any, count: int, concurrency: int) -> None:
+    """Runs work(0) to work(count - 1), so many at once."""
+    numbers = iter(range(count))
+
+    async def run() -> None:
+        for number in numbers:
+            await work(number)
+
+    await asyncio.gather(*(run() for _ in range(concurrency)))
+
+
+async def main(address: str, first: int, count: int, seed: int, channel_count: int) -> None:
+    """Obeys until stdin ends."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(channel_count)]
+    fleet = Fleet(channels, first, count, seed)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        verb, *arguments = line.split()
+        if verb == "release":
+            answer = await fleet.release(int(arguments[0]))
+        else:
+            rate = float(arguments[1]) if verb == "paced" else 0.0
+            concurrency = 1 if verb == "paced" else int(arguments[1])
+            answer = await fleet.recommend(int(arguments[0]), concurrency, rate)
+        print(json.dumps(answer), flush=True)
+    for channel in channels:
+        await channel.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:6])))
