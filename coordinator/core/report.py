@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +72,7 @@ class LostRun:
     to_at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """A run of rows still in wire form; row i has record number `first_seq + i`.
 
     `shape` has a bit for each column that is there. `presence` holds the bitmaps of columns with
@@ -83,7 +82,7 @@ class Batch:
 
     spool_id: str
     first_seq: int
-    count: int
+    row_count: int
     evse_ids: tuple[str, ...]
     shape: int
     presence: Mapping[str, bytes]
@@ -95,7 +94,7 @@ class Batch:
     @property
     def last_seq(self) -> int:
         """Record number of the last row; one below the first if there are no rows."""
-        return self.first_seq + self.count - 1
+        return self.first_seq + self.row_count - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,12 +87,12 @@ def to_batch(batch: edge.ReportBatch, raw: bytes) -> Batch:
     return Batch(
         spool_id=batch.spool_id,
         first_seq=batch.first_record_seq,
-        count=count,
+        row_count=count,
         evse_ids=tuple(batch.evse_ids),
         shape=shape,
         presence=presence,
-        details=tuple(_to_detail(detail) for detail in batch.details),
-        gaps=tuple(_to_gap(gap) for gap in batch.gaps),
+        details=tuple([_to_detail(detail) for detail in batch.details]) if batch.details else (),
+        gaps=tuple([_to_gap(gap) for gap in batch.gaps]) if batch.gaps else (),
         payload=_payload(batch, raw),
         ragged=ragged,
     )
@@ -156,13 +156,14 @@ def _through(
     wide = index.astype(np.intp)
     if len(batches) == 1:
         return np.where(wide < sizes[0], wide, -1)
-    counts = [batch.count for batch in batches]
+    counts = [batch.row_count for batch in batches]
     offsets = np.repeat(np.cumsum([0, *sizes[:-1]]), counts)
     inside = wide < np.repeat(sizes, counts)
     return np.where(inside, wide + offsets, -1)
 
 
 def _check_frame(batch: edge.ReportBatch) -> None:
+    """Raises `FieldInvalid` for what leaves no way to settle the rows."""
     faults = list(check_id(batch.spool_id, "spool_id"))
     if batch.record_count > MAX_ROWS:
         faults.append(FieldFault("record_count", f"is above {MAX_ROWS}"))
@@ -172,11 +173,9 @@ def _check_frame(batch: edge.ReportBatch) -> None:
         faults.append(FieldFault("evse_ids", f"has more than {MAX_ROWS} entries"))
     if len(batch.gaps) > _GAP_LIMIT:
         faults.append(FieldFault("gaps", f"has more than {_GAP_LIMIT} entries"))
-    faults += [
-        FieldFault(f"gaps[{number}].range", "must be first <= last, from 1")
-        for number, gap in enumerate(batch.gaps[:_GAP_LIMIT])
-        if not 1 <= gap.range.first <= gap.range.last < _SEQ_LIMIT
-    ]
+    for number, gap in enumerate(batch.gaps[:_GAP_LIMIT] if batch.gaps else ()):
+        if not 1 <= gap.range.first <= gap.range.last < _SEQ_LIMIT:
+            faults.append(FieldFault(f"gaps[{number}].range", "must be first <= last, from 1"))
     if faults:
         raise FieldInvalid(*faults)
 
@@ -204,9 +203,9 @@ def _present(
 def _bits(name: str, batch: Batch) -> NDArray[np.bool_]:
     bitmap = batch.presence.get(name)
     if bitmap is None:
-        return np.ones(batch.count, dtype=bool)
+        return np.ones(batch.row_count, dtype=bool)
     bits = np.frombuffer(bitmap, np.uint8)
-    return np.unpackbits(bits, count=batch.count, bitorder="little").view(bool)
+    return np.unpackbits(bits, count=batch.row_count, bitorder="little").view(bool)
 
 
 def _needed(column: NDArray[Any] | None, dtype: type) -> NDArray[Any]:

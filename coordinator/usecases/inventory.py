@@ -12,8 +12,16 @@ from dataclasses import replace
 from coordinator.core.district import District
 from coordinator.core.pile import Pile, Station
 from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE
+from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.usecases.events import Events
 from coordinator.usecases.telemetry import TelemetryStore
+
+
+class EvseTable(dict[str, int]):
+    """From an EVSE id to its row; `FOREIGN_EVSE` and `UNKNOWN_EVSE` say why there is none."""
+
+    def __missing__(self, evse_id: str) -> int:
+        return UNKNOWN_EVSE
 
 
 class Inventory:
@@ -60,32 +68,41 @@ class Inventory:
         """Agents that speak for a pile."""
         return set(self._owners.values())
 
-    def lookup_for(self, agent_id: str) -> Callable[[str], int]:
-        """From an EVSE id to its row, or why this agent may not report it (`core/report.py`)."""
-        rows, district, owners = self.district.row, self.district, self._owners
-        known: dict[str, int] = {}
-
-        def lookup(evse_id: str) -> int:
-            found = known.get(evse_id)
-            if found is None:
-                row = rows.get(evse_id)
-                if row is None:
-                    found = UNKNOWN_EVSE
-                else:
-                    pile_id = district.piles[district.pile[row]].pile_id
-                    found = row if owners.get(pile_id) == agent_id else FOREIGN_EVSE
-                known[evse_id] = found
-            return found
-
-        return lookup
+    def table_for(self, agent_id: str) -> EvseTable:
+        """EVSEs to their rows, or why this agent may not report them."""
+        district, owners = self.district, self._owners
+        own = [owners.get(pile.pile_id) == agent_id for pile in district.piles]
+        return EvseTable(
+            {
+                evse_id: row if own[district.pile[row]] else FOREIGN_EVSE
+                for evse_id, row in district.row.items()
+            }
+        )
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
         """Adds or replaces stations; facts that agents gave of piles kept in them stay."""
         async with self.changing:
+            self._check_unique(stations)
             merged = [self._with_known_piles(station) for station in stations]
             await self._store.put_stations(merged)
             self.district.put_stations(merged)
             self.version += 1
+
+    def _check_unique(self, stations: Sequence[Station]) -> None:
+        """Raises `FieldInvalid` if a pile or an EVSE would belong to two places."""
+        replaced = {station.station_id for station in stations}
+        kept = [s for s in self.district.stations if s.station_id not in replaced]
+        homes: dict[str, str] = {}
+        faults: list[FieldFault] = []
+        for station in (*kept, *stations):
+            for pile in station.piles:
+                home = f"station {station.station_id}"
+                faults += _second_home(homes, f"pile {pile.pile_id}", home)
+                for evse in pile.evses:
+                    home = f"pile {pile.pile_id} of station {station.station_id}"
+                    faults += _second_home(homes, f"EVSE {evse.evse_id}", home)
+        if faults:
+            raise FieldInvalid(*faults[:20])
 
     def _with_known_piles(self, station: Station) -> Station:
         """The station with the piles that an agent added to it and the import does not know."""
@@ -118,7 +135,7 @@ class Inventory:
                 owner = self._owners.get(pile.pile_id) or taken.get(pile.pile_id)
                 if owner is None and self._agent_open:
                     owner = taken[pile.pile_id] = agent_id
-                if owner != agent_id:
+                if owner != agent_id or self._names_others(pile):
                     self._events.add(
                         "AGENT",
                         f"agent {agent_id} brings pile {pile.pile_id}, which is not its own",
@@ -138,6 +155,15 @@ class Inventory:
                 self.district.put_stations(touched.values())
             if taken or touched:
                 self.version += 1
+
+    def _names_others(self, pile: Pile) -> bool:
+        """Whether an EVSE that the pile names is known as another pile's."""
+        rows, district = self.district.row, self.district
+        return any(
+            district.piles[district.pile[rows[evse.evse_id]]].pile_id != pile.pile_id
+            for evse in pile.evses
+            if evse.evse_id in rows
+        )
 
     def _place(self, agent_id: str, pile: Pile, touched: dict[str, Station]) -> None:
         """Puts the pile into its station, among those touched, if that changes anything."""
@@ -170,6 +196,12 @@ class Inventory:
     def _station(self, station_id: str) -> Station | None:
         row = self.district.station_row.get(station_id)
         return None if row is None else self.district.stations[row]
+
+
+def _second_home(homes: dict[str, str], what: str, home: str) -> list[FieldFault]:
+    """A fault if the thing has a home already; else it has this one from now on."""
+    first = homes.setdefault(what, home)
+    return [] if first is home else [FieldFault("stations", f"{what} is in {first} and {home}")]
 
 
 _FACTS = ("label", "maker", "model", "serial", "firmware", "commissioned_at_s")

@@ -68,20 +68,28 @@ class Learner:
                 tell(changes)
             self._report(changes)
 
-    def checkpoint(self, *, now: bool = False) -> Checkpoint | None:
-        """What to store if it is time and there is anything new; all committed is in it."""
-        link_s = self._clock.link_s()
-        if not now and link_s - self._checkpoint_at_s < CHECKPOINT_EVERY_S:
-            return None
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether the last checkpoint is so old that a start would replay much."""
+        return self._clock.link_s() - self._checkpoint_at_s >= CHECKPOINT_EVERY_S
+
+    def checkpoint(self) -> Checkpoint | None:
+        """What to store, if anything is new; everything committed must have been believed."""
+        self._checkpoint_at_s = self._clock.link_s()
         self._fit()
         evse = np.flatnonzero(self._dirty)
         if evse.size == 0:
             return None
-        self._checkpoint_at_s = link_s
-        states = copy_states(self._district, self._history, evse, self._heard_at_s[evse], self._day)
+        heard_at_s = self._heard_at_s[evse]
+        states = copy_states(self._district, self._history, evse, heard_at_s, self._day)
         sessions, self._sessions = self._sessions, []
         self._dirty[:] = False
         return Checkpoint(states, sessions)
+
+    def checkpoint_failed(self, checkpoint: Checkpoint) -> None:
+        """Has everything stored by the next checkpoint, because this one was not."""
+        self._sessions = [*checkpoint.sessions, *self._sessions]
+        self._version = -1
 
     def _take(self, rows: Rows, received_at_s: float) -> Changes:
         self._begin_day(received_at_s)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from coordinator.core.history import Session
 from coordinator.core.pile import Station, Tariff, User
@@ -44,8 +44,7 @@ STATE_COLUMNS: tuple[tuple[str, type], ...] = (
 StateRow = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBatch:
+class StoredBatch(NamedTuple):
     """Rows as received, or as cut anew, with the record numbers they carry."""
 
     spool_id: str
