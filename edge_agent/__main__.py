@@ -16,9 +16,11 @@ from typing import Any
 
 import structlog
 
-from edge_agent.app import check_ports, run_agent
+from edge_agent.app import run_agent
+from edge_agent.config import Config
 from edge_agent.config_file import load_config
 from edge_agent.errors import ConfigError, SpoolError
+from edge_agent.parts import check_ports
 
 EXIT_CONFIG = 3
 
@@ -49,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _run(config: Any) -> None:
+async def _run(config: Config) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):

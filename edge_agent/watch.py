@@ -65,11 +65,15 @@ class Watch:
         """The present status of an EVSE."""
         return self._picture.fused(evse_id)
 
-    def observe(self, reading: Reading) -> None:
-        """Takes what a pile says of one EVSE."""
+    def observe(self, reading: Reading, at_ms: int | None = None) -> None:
+        """Takes what a pile says of one EVSE; `at_ms` is domain time, None means now."""
+        self._spool.offer(self.judge(reading, at_ms))
+
+    def judge(self, reading: Reading, at_ms: int | None = None) -> list[Record]:
+        """The same, but the records are the caller's to commit."""
         self.readings += 1
-        now_s, at_ms = self._clock.now_s(), self._clock.now_ms()
-        self._spool.offer(self._picture.observe(reading, now_s, at_ms))
+        now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
+        return self._picture.observe(reading, now_s, now_ms if at_ms is None else at_ms)
 
     def miss(self, evse_id: str, reason: str) -> None:
         """Takes that an EVSE could not be read."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from edge_agent.core.directive import Action, Answer
-from edge_agent.core.reading import Reading
+from edge_agent.core.reading import NO_VALUES, Detail, Reading, Record, RecordKind, Values
 
 
 class Pile(Protocol):
@@ -38,4 +38,52 @@ class FactSink(Protocol):
 
     def learn(self, pile_id: str, told: Mapping[str, str], source: str) -> None:
         """Takes maker, model, serial or firmware as a source tells them."""
+        ...
+
+
+class OcppSink(Protocol):
+    """What an OCPP pile needs of the agent's picture."""
+
+    def observe(self, reading: Reading, at_ms: int | None = None) -> None:
+        """Takes the present state of one EVSE."""
+        ...
+
+    def judge(self, reading: Reading, at_ms: int | None = None) -> list[Record]:
+        """The same, but the records are the caller's to commit."""
+        ...
+
+    def lose(self, evse_id: str, reason: str) -> None:
+        """Takes that an EVSE is out of reach."""
+        ...
+
+    def miss(self, evse_id: str, reason: str) -> None:
+        """Takes why an EVSE is not heard."""
+        ...
+
+    def learn(self, pile_id: str, told: Mapping[str, str], source: str) -> None:
+        """Takes what the pile tells of itself."""
+        ...
+
+    def note(
+        self, evse_id: str, kind: RecordKind, at_ms: int, detail: Detail, values: Values = NO_VALUES
+    ) -> Record:
+        """A record of something decided here."""
+        ...
+
+
+class Transactions(Protocol):
+    """Where transactions are written; every method returns after the commit."""
+
+    async def begin(self, pile_id: str, start_key: str, record: Record) -> int:
+        """The transaction id."""
+        ...
+
+    async def end(
+        self, pile_id: str, transaction_id: int, record_of: Callable[[str, str], Record]
+    ) -> bool:
+        """False where it was ended before."""
+        ...
+
+    async def keep(self, records: Sequence[Record]) -> None:
+        """Commits records of a running transaction."""
         ...

@@ -6,7 +6,7 @@ Functions on an open `SpoolFile`, to be run on its thread.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from edge_agent.core.energy_register import Carried, EnergyRegister
 from edge_agent.core.reading import Record, RecordKind
@@ -55,10 +55,8 @@ def carry(conn: sqlite3.Connection, records: Iterable[Record]) -> None:
             _carry(conn, record.evse_id, "session_id=excluded.session_id", (session_id, 0.0, 0.0))
 
 
-def begin_transaction(
-    file: SpoolFile, pile_id: str, start_key: str, records: Sequence[Record], session_id: str
-) -> int:
-    """Commits the start of an OCPP transaction with its records; gives back the transaction id.
+def begin_transaction(file: SpoolFile, pile_id: str, start_key: str, record: Record) -> int:
+    """Commits the start of an OCPP transaction and its record; gives back the transaction id.
 
     The same pile and key again give the same id and no second record.
     """
@@ -66,10 +64,13 @@ def begin_transaction(
     row = file.connection.execute(query, (pile_id, start_key)).fetchone()
     if row is not None:
         return int(row[0])
+    session_id = record.detail.session_id if record.detail else ""
     insert = (
-        "INSERT INTO ocpp_transaction(pile_id, start_key, session_id, stopped) VALUES (?, ?, ?, 0)"
+        "INSERT INTO ocpp_transaction(pile_id, start_key, evse_id, session_id, stopped)"
+        " VALUES (?, ?, ?, ?, 0)"
     )
-    file.append(records, also=_statement(insert, pile_id, start_key, session_id))
+    statement = _statement(insert, pile_id, start_key, record.evse_id, session_id)
+    file.append([record], also=statement)
     return int(file.connection.execute(query, (pile_id, start_key)).fetchone()[0])
 
 
@@ -77,22 +78,24 @@ def end_transaction(
     file: SpoolFile,
     pile_id: str,
     transaction_id: int,
-    records_of: Callable[[str], Sequence[Record]],
+    record_of: Callable[[str, str], Record],
 ) -> bool:
     """Commits the end of a transaction; False where that was committed before.
 
-    `records_of` makes the records from the session's id; "" for a transaction never seen.
+    `record_of` makes the record from the EVSE and the session's id, both "" for a transaction
+    that this agent never saw begin.
     """
     conn = file.connection
     row = conn.execute(
-        "SELECT session_id, stopped FROM ocpp_transaction WHERE pile_id=? AND transaction_id=?",
+        "SELECT evse_id, session_id, stopped FROM ocpp_transaction"
+        " WHERE pile_id=? AND transaction_id=?",
         (pile_id, transaction_id),
     ).fetchone()
     if row is not None:
-        if row[1]:
+        if row[2]:
             return False
         update = "UPDATE ocpp_transaction SET stopped=1 WHERE transaction_id=?"
-        file.append(records_of(row[0]), also=_statement(update, transaction_id))
+        file.append([record_of(row[0], row[1])], also=_statement(update, transaction_id))
         return True
     # A late stop of a transaction that another system began: remembered, so that it counts once.
     key = f"stop-{transaction_id}"
@@ -100,9 +103,10 @@ def end_transaction(
     if conn.execute(known, (pile_id, key)).fetchone():
         return False
     insert = (
-        "INSERT INTO ocpp_transaction(pile_id, start_key, session_id, stopped) VALUES (?, ?, '', 1)"
+        "INSERT INTO ocpp_transaction(pile_id, start_key, evse_id, session_id, stopped)"
+        " VALUES (?, ?, '', '', 1)"
     )
-    file.append(records_of(""), also=_statement(insert, pile_id, key))
+    file.append([record_of("", "")], also=_statement(insert, pile_id, key))
     return True
 
 

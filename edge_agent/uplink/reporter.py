@@ -279,8 +279,11 @@ class Reporter:
         await self._write(call, edge.ConnectRequest(beat=beat))
 
     async def _write(self, call: _Call, message: edge.ConnectRequest) -> None:
-        async with asyncio.timeout(self._settings.dead_s):
-            await call.write(message)
+        try:
+            async with asyncio.timeout(self._settings.dead_s):
+                await call.write(message)
+        except asyncio.InvalidStateError:
+            await _ended(call)
 
     def _refused(self, error: grpc.aio.AioRpcError) -> None:
         if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and self.connected:

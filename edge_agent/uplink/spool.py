@@ -186,7 +186,7 @@ class Spool:
         with self._lock:
             dropped, self._dropped = self._dropped, None
         try:
-            file = self._write(file, records, dropped)
+            self._with_room(file, lambda f: f.append(records, dropped, lambda c: carry(c, records)))
         except SpoolError as error:
             with self._lock:
                 self._dropped = _merged(dropped, self._dropped)
@@ -202,21 +202,20 @@ class Spool:
             if job.done is not None:
                 self._tell(job.done)
         urgent = any(record.urgent for record in records)
-        position = file.numbers.current.position(file.next_record_seq - 1)
-        self._loop.call_soon_threadsafe(self._succeeded, position, len(records), urgent)
+        self._tell_committed(file, len(records), urgent)
+        if self.failing:
+            lay_ballast(self._folder)
         return file, []
 
-    def _write(self, file: SpoolFile, records: list[Record], dropped: Dropped | None) -> SpoolFile:
+    def _with_room(self, file: SpoolFile, work: Callable[[SpoolFile], T]) -> T:
+        """What `work` gives back, tried again after making room where the disk is full."""
         try:
-            file.append(records, dropped, also=lambda conn: carry(conn, records))
+            return work(file)
         except SpoolFull:
             # Deleting needs room as well: the ballast gives it.
             drop_ballast(self._folder)
             file.thin(THIN_RECORDS, DISK_FULL)
-            file.append(records, dropped, also=lambda conn: carry(conn, records))
-        if self.failing:
-            lay_ballast(self._folder)
-        return file
+            return work(file)
 
     def _reopened(self, file: SpoolFile, error: SpoolError) -> SpoolFile:
         """The file opened anew after an I/O error: what its connection believes is not durable."""
@@ -230,12 +229,20 @@ class Spool:
             return file
 
     def _answer(self, job: _Call, file: SpoolFile) -> None:
+        before = file.next_record_seq
         try:
-            result = job.work(file)
+            result = self._with_room(file, job.work)
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._tell(job.done, error=error)
         else:
             self._tell(job.done, result)
+            if file.next_record_seq > before:
+                self._tell_committed(file, 0, urgent=True)
+
+    def _tell_committed(self, file: SpoolFile, count: int, urgent: bool) -> None:
+        position = file.numbers.current.position(file.next_record_seq - 1)
+        with contextlib.suppress(RuntimeError):  # the loop is already closed
+            self._loop.call_soon_threadsafe(self._succeeded, position, count, urgent)
 
     def _tell(
         self, done: asyncio.Future[Any], result: Any = None, error: Exception | None = None

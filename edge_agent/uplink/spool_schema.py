@@ -91,6 +91,7 @@ def _create(conn: sqlite3.Connection) -> None:
                 "transaction_id": int,
                 "pile_id": str,
                 "start_key": str,
+                "evse_id": str,
                 "session_id": str,
                 "stopped": int,
             },

@@ -1,0 +1,165 @@
+"""Checks on addresses and files in a configuration: what may be reached, and by whom."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from edge_agent.config import (
+    AgentSection,
+    BaySensorsSection,
+    ClockSection,
+    OcppSection,
+    PileSection,
+    TlsSection,
+)
+from edge_agent.toml_source import TomlSource
+
+Subnets = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+
+def split_address(address: str) -> tuple[str, int] | None:
+    """Host and port of `host:port` or `[v6]:port`; None where it is neither.
+
+    >>> split_address("127.0.0.1:50051"), split_address("[::1]:0"), split_address("here")
+    (('127.0.0.1', 50051), ('::1', 0), None)
+    """
+    try:
+        parts = urlsplit(f"//{address}")
+        if parts.hostname and parts.port is not None and not parts.path:
+            return parts.hostname, parts.port
+    except ValueError:
+        pass
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses that cannot leave this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_addresses(
+    agent: AgentSection | None,
+    clock: ClockSection | None,
+    tls: TlsSection | None,
+    ocpp: OcppSection | None,
+    source: TomlSource,
+) -> None:
+    """Notes addresses that are none, and those that are open to more than this machine."""
+    listens = {"ocpp.listen": ocpp.listen if ocpp else None}
+    if agent is not None:
+        listens["agent.metrics"] = agent.metrics
+        _check_coordinator(agent, clock, tls, source)
+    for key, address in listens.items():
+        if address is None:
+            continue
+        parts = split_address(address)
+        if parts is None:
+            source.report("CFG-012", f'"{address}" is not host:port', key)
+        elif key == "agent.metrics" and not is_loopback(parts[0]):
+            source.report("CFG-010", "metrics are served on loopback only", key)
+        elif not is_loopback(parts[0]) and not (agent and agent.pile_subnets):
+            source.report(
+                "CFG-010",
+                f"plain ws:// on {parts[0]} is open to everybody there",
+                key,
+                hint="name the piles' networks in agent.pile_subnets",
+            )
+
+
+def _check_coordinator(
+    agent: AgentSection, clock: ClockSection | None, tls: TlsSection | None, source: TomlSource
+) -> None:
+    key = "agent.coordinator"
+    parts = split_address(agent.coordinator)
+    if parts is None:
+        source.report("CFG-012", f'"{agent.coordinator}" is not host:port', key)
+        return
+    if tls is None and not is_loopback(parts[0]):
+        source.report(
+            "CFG-010", "a coordinator elsewhere needs TLS", key, hint="add [tls] with ca_file"
+        )
+    if clock is not None and clock.speed != 1.0 and not is_loopback(parts[0]):
+        source.report("CFG-016", "a speed other than 1 is for loopback only", "clock.speed")
+
+
+def check_sensors(sensors: BaySensorsSection | None, subnets: Subnets, source: TomlSource) -> None:
+    """Notes a broker that is none, or one elsewhere without TLS."""
+    if sensors is None:
+        return
+    key = "bay_sensors.mqtt"
+    parts = urlsplit(sensors.mqtt)
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        source.report(
+            "CFG-012", f'"{sensors.mqtt}" is no broker', key, hint='write "mqtt://127.0.0.1:1883"'
+        )
+    elif parts.scheme == "mqtt" and not _allowed(parts.hostname, subnets):
+        source.report("CFG-010", "a broker elsewhere needs TLS", key, hint="write mqtts://")
+
+
+def check_modbus_host(section: PileSection, key: str, subnets: Subnets, source: TomlSource) -> None:
+    """Notes a Modbus pile without host, or with one outside the named networks."""
+    if section.host is None:
+        source.report("CFG-004", f"pile {section.uid} needs a host", f"{key}.host")
+    elif not _allowed(section.host, subnets):
+        source.report(
+            "CFG-010",
+            f"{section.host} is in none of the piles' networks",
+            f"{key}.host",
+            note="Modbus has no security, so the networks it may cross are named",
+            hint="add its network to agent.pile_subnets, and write an address, not a name",
+        )
+
+
+def check_tls(tls: TlsSection | None, folder: Path, source: TomlSource) -> None:
+    """Notes certificate files that are missing and keys that others may read."""
+    if tls is None:
+        return
+    for name in ("ca_file", "cert_file"):
+        value = getattr(tls, name)
+        if value and not (folder / value).is_file():
+            source.report("CFG-013", f"{value} is not there", f"tls.{name}")
+    if tls.key_file:
+        secret(folder / tls.key_file, "tls.key_file", source)
+
+
+def secret(path: Path, key: str, source: TomlSource) -> str:
+    """The text of a secret file without the end of line; refused if others may read it."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            source.report(
+                "CFG-013", f"{path.name} may be read by others", key, hint=f"chmod 600 {path.name}"
+            )
+            return ""
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except OSError as error:
+        source.report("CFG-013", f"{path.name} cannot be read: {error.strerror}", key)
+        return ""
+
+
+def parse_subnets(agent: AgentSection | None, source: TomlSource) -> Subnets:
+    """The named networks of the piles."""
+    found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+    for text in agent.pile_subnets if agent else ():
+        try:
+            found.append(ipaddress.ip_network(text))
+        except ValueError as error:
+            source.report("CFG-012", f"no network: {error}", "agent.pile_subnets")
+    return found
+
+
+def _allowed(host: str, subnets: Subnets) -> bool:
+    if is_loopback(host):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in subnet for subnet in subnets)

@@ -1,0 +1,216 @@
+"""Parts of the agent made from its configuration; putting them together belongs to `app.py`.
+
+OCPP and MQTT are imported only by agents that use them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uuid_utils
+
+from edge_agent.config import Config, PileConfig
+from edge_agent.config_checks import split_address
+from edge_agent.core.clock import DomainClock
+from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
+from edge_agent.core.occupancy import FusionRules
+from edge_agent.host_clock import HostClock
+from edge_agent.piles.modbus import ModbusPile
+from edge_agent.piles.port import Pile
+from edge_agent.uplink.channel import TlsFiles
+from edge_agent.uplink.lanes import BatchLimits
+from edge_agent.uplink.reporter import LinkSettings
+from edge_agent.uplink.spool import Spool
+from edge_agent.uplink.transactions import TransactionBook
+from edge_agent.watch import MISSED_INTERVALS, Watch
+
+if TYPE_CHECKING:
+    from edge_agent.piles.ocpp16 import Ocpp16Pile
+    from edge_agent.piles.ocpp_server import OcppServer
+    from edge_agent.sensors.mqtt import BaySensors
+
+
+@dataclass(slots=True)
+class Performers:
+    """Finds the pile that an action concerns."""
+
+    by_evse: dict[str, Pile]
+    watch: Watch
+
+    async def perform(self, evse_id: str, action: Action) -> Answer:
+        """How the action ended at the pile; with an empty id at all piles, worst answer first."""
+        if evse_id:
+            return await self._one(evse_id, action)
+        if not isinstance(action, PollNow | SetPeriod):
+            return Answer(Outcome.REFUSED, "this needs an evse_id")
+        answers = [await self._one(name, action) for name in self.by_evse]
+        return max(answers, key=lambda a: a.outcome, default=Answer(Outcome.DONE, "no piles"))
+
+    async def _one(self, evse_id: str, action: Action) -> Answer:
+        pile = self.by_evse[evse_id]
+        answer = await pile.perform(evse_id, action)
+        # Only a pile that is polled becomes silent with its period; OCPP has its heartbeat.
+        polled = isinstance(pile, ModbusPile)
+        if isinstance(action, SetPeriod) and answer.outcome is Outcome.DONE and polled:
+            self.watch.set_period(evse_id, action.period_s)
+        return answer
+
+
+def new_id() -> str:
+    """A fresh UUIDv7."""
+    return str(uuid_utils.uuid7())
+
+
+def fusion_rules(config: Config) -> dict[str, FusionRules]:
+    """For each EVSE how long its pile and its sensors are believed."""
+    ttl_s = config.bay_sensors.ttl_s if config.bay_sensors else FusionRules().bay_ttl_s
+    return {
+        evse_id: FusionRules(MISSED_INTERVALS * _interval_s(config, pile), ttl_s)
+        for pile in config.piles
+        for evse_id in pile.facts.evse_ids
+    }
+
+
+def modbus_pile(pile: PileConfig, config: Config, watch: Watch, rng: random.Random) -> ModbusPile:
+    """A pile that is read over Modbus."""
+    section, profile = pile.section, pile.profile
+    return ModbusPile(
+        pile.facts.pile_id,
+        pile.facts.evse_ids,
+        profile,
+        (section.host or "", section.port or profile.port),
+        profile.device_id if section.device_id is None else section.device_id,
+        section.period_s or config.agent.period_s,
+        watch,
+        watch,
+        rng,
+    )
+
+
+def ocpp_pile(
+    pile: PileConfig, config: Config, watch: Watch, spool: Spool, clock: HostClock
+) -> Ocpp16Pile:
+    """A pile that dials in and speaks OCPP 1.6."""
+    from edge_agent.piles.ocpp16 import Ocpp16Pile, OcppSettings
+
+    assert config.ocpp is not None  # checked with the file
+    settings = OcppSettings(
+        heartbeat_s=config.agent.heartbeat_s,
+        offline_grace_s=MISSED_INTERVALS * (pile.section.period_s or config.agent.period_s),
+        wishes=pile.profile.settings,
+        authorize=config.ocpp.authorize,
+        id_tags=frozenset(config.ocpp.id_tags),
+    )
+    return Ocpp16Pile(
+        pile.facts.pile_id,
+        pile.facts.evse_ids,
+        pile.password,
+        settings,
+        watch,
+        TransactionBook(spool),
+        clock.now_ms,
+        new_id,
+    )
+
+
+def ocpp_server(config: Config, piles: dict[str, Pile]) -> OcppServer | None:
+    """The local central system for the piles that dial in; None where there are none."""
+    if config.ocpp is None:
+        return None
+    from edge_agent.piles.ocpp16 import Ocpp16Pile
+    from edge_agent.piles.ocpp_server import OcppServer, Station
+
+    stations: dict[str, Station] = {}
+    for pile in config.piles:
+        station = piles[pile.facts.pile_id]
+        if isinstance(station, Ocpp16Pile):
+            stations[pile.section.identity or pile.facts.pile_id] = station
+    address = split_address(config.ocpp.listen)
+    assert address is not None  # checked with the file
+    return OcppServer(
+        address, stations, accept_without_subprotocol=config.ocpp.accept_without_subprotocol
+    )
+
+
+def bay_sensors(config: Config, watch: Watch, rng: random.Random) -> BaySensors | None:
+    """The listener to bay sensors; None where no broker is named."""
+    section = config.bay_sensors
+    if section is None:
+        return None
+    from edge_agent.sensors.mqtt import BaySensors
+
+    password = config.mqtt_password or None
+    return BaySensors(section.mqtt, section.prefix, watch, rng, section.username, password)
+
+
+def domain_clock(config: Config) -> DomainClock | None:
+    """The configured domain clock; None means system UTC."""
+    if config.clock is None:
+        return None
+    return DomainClock(config.clock.epoch_at_ms, config.clock.anchor_s, config.clock.speed)
+
+
+def link_settings(config: Config, clock: HostClock) -> LinkSettings:
+    """How the agent talks to its coordinator."""
+    uplink = config.uplink
+    folder = Path(config.source.file).parent
+    tls = None
+    if config.tls is not None:
+        cert, key = config.tls.cert_file, config.tls.key_file
+        tls = TlsFiles(
+            folder / config.tls.ca_file,
+            folder / cert if cert else None,
+            folder / key if key else None,
+        )
+    return LinkSettings(
+        agent_id=config.agent.id,
+        coordinator=config.agent.coordinator,
+        clock=clock.domain,
+        tls=tls,
+        limits=BatchLimits(uplink.batch_records, uplink.batch_bytes, uplink.batch_linger_s),
+        beat_s=uplink.beat_s,
+        dead_s=uplink.dead_s,
+        backoff_base_s=uplink.backoff_base_s,
+        backoff_cap_s=uplink.backoff_cap_s,
+    )
+
+
+def check_ports(config: Config) -> None:
+    """Raises `ConfigError` naming every listening port that is taken."""
+    wanted = {
+        "ocpp.listen": config.ocpp.listen if config.ocpp else None,
+        "agent.metrics": config.agent.metrics,
+    }
+    for key, address in wanted.items():
+        parts = split_address(address) if address else None
+        if parts is None or parts[1] == 0:
+            continue
+        family = socket.AF_INET6 if ":" in parts[0] else socket.AF_INET
+        with contextlib.closing(socket.socket(family)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(parts)
+            except OSError as error:
+                report_port(config, key, address or "", error)
+    config.source.finish()
+
+
+def report_port(config: Config, key: str, address: str, error: OSError) -> None:
+    """Notes that an address cannot be listened on."""
+    config.source.report(
+        "CFG-011",
+        f"{address} cannot be listened on: {error.strerror}",
+        key,
+        hint="stop what uses the port, or write another one; 0 takes a free one",
+    )
+
+
+def _interval_s(config: Config, pile: PileConfig) -> float:
+    if pile.profile.transport == "ocpp1.6":
+        return config.agent.heartbeat_s
+    return pile.section.period_s or config.agent.period_s
