@@ -20,6 +20,8 @@ from coordinator.core.reliability.similarity import Float32, Measure, graph
 Float64 = NDArray[np.float64]
 Graph: TypeAlias = sparse.csr_matrix
 
+_ROWS_AT_ONCE = 2000
+
 
 class Algorithm(Enum):
     """How rates flow: anchored (default), or one of the patent's equations as printed."""
@@ -135,12 +137,26 @@ class KnowledgeMap:
 
         The square itself is never formed: it would have a thousand entries a row.
         """
-        a = self.similarity
         ones = self.alive.astype(np.float64)
-        self._loops = np.asarray(a.multiply(a.T) @ ones)
+        self._loops = self._two_steps_home(ones)
         self._row_sum = self._spread(ones)
         kappa = self.settings.kappa_days
         self._gamma = np.where(self._row_sum > 0, kappa / (kappa + self.exposure_days), 0.0)
+
+    def _two_steps_home(self, ones: Float64) -> Float64:
+        """The diagonal of A²: Σ aᵢⱼaⱼᵢ over living j.
+
+        Some rows at a time, because scipy keeps the interpreter to itself meanwhile, and the event
+        loop must go on.
+        """
+        a, n = self.similarity, self.prior.size
+        # The columns of A in the form of rows: A transposed, without copying.
+        turned = Graph((self._pointing.data, self._pointing.indices, self._pointing.indptr), (n, n))
+        loops = [
+            a[start : start + _ROWS_AT_ONCE].multiply(turned[start : start + _ROWS_AT_ONCE]) @ ones
+            for start in range(0, n, _ROWS_AT_ONCE)
+        ]
+        return np.concatenate([np.zeros(0), *loops])
 
     def _spread(self, x: Float64) -> Float64:
         """(A + θA²)x with a zero diagonal; the dead give nothing."""
