@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from city_sim.city import StraightTravel, Travel, generate_city
+from city_sim.city import City, StraightTravel, Travel, generate_city
 from city_sim.demand import Demand, Disturbance, DisturbanceKind
 from city_sim.grid import Frame
-from city_sim.population import demand_of_day, generate_drivers
+from city_sim.population import DAY_S, demand_of_day, generate_drivers
 from coordinator.core.district import District
 from coordinator.core.pile import Connector, Evse, Pile, PowerType, Station, Tariff
 from coordinator.core.roads import EstimatedRoads, Roads
@@ -88,13 +88,20 @@ def campus(seed: int, cars: int = 950, disturbed: bool = False) -> Scenario:
 
 def generated(seed: int, cars: int = 800, stations: int = 60) -> Scenario:
     """A day of the made-up city on its streets, with tariffs, AC and DC, walk-ins and faults."""
-    city = generate_city(seed, stations)
+    return day_in(generate_city(seed, stations), seed, cars)
+
+
+def day_in(city: City, seed: int, cars: int) -> Scenario:
+    """A day of any city, an imported one too: 15 % walk-ins, one plug in twelve fails once.
+
+    Source of the repair times: lognormal, median about 50 minutes, with a tail of days.
+    """
     drivers = generate_drivers(seed, city, max(cars // 2, 1))
     demands = demand_of_day(seed, city, drivers, cars, 0.0, walk_in_share=0.15)
     rng = np.random.default_rng([seed, 7])
     evse_ids = [e.evse_id for s in city.stations for p in s.piles for e in p.evses]
     failing = rng.permutation(len(evse_ids))[: len(evse_ids) // 12]
-    begins = rng.uniform(0.0, 86_400.0, len(failing))
+    begins = rng.uniform(0.0, DAY_S, len(failing))
     faults = tuple(
         Disturbance(evse_ids[row], DisturbanceKind.FAULT, at_s, at_s + lasts_s)
         for row, at_s, lasts_s in zip(
@@ -102,10 +109,10 @@ def generated(seed: int, cars: int = 800, stations: int = 60) -> Scenario:
         )
     )
     return Scenario(
-        "generated",
+        "day",
         city.stations,
         tuple(demands),
-        86_400.0 + _AFTER_S,
+        DAY_S + _AFTER_S,
         city.roads,
         city.roads,
         faults,

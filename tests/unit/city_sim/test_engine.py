@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from city_sim.cars import Car, Doing, Policy
+from city_sim.city import city_of, generate_city
 from city_sim.demand import Demand, Disturbance, DisturbanceKind
 from city_sim.engine import ASK_AGAIN_S, Engine
 from city_sim.policies import GreedyHold, Nearest, NearestFree, QueueEta
 from city_sim.product import Pilewise
 from city_sim.report import compare, indexes, play, policies, table
-from city_sim.scenarios import Scenario, campus, generated
+from city_sim.scenarios import Scenario, campus, day_in, generated
+from coordinator.core.district import District
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, PowerType, Station
 from coordinator.core.recommend.context import Models
 from coordinator.core.roads import EstimatedRoads
@@ -237,6 +239,19 @@ def test_generated_day_is_the_same_twice() -> None:
 
     assert first == second
     assert first.served > 50
+
+
+def test_any_list_of_stations_gets_a_day() -> None:
+    """Stations from elsewhere become a city with demand, faults and streets that serve it."""
+    city = city_of(generate_city(8, 15).stations)
+
+    scene = day_in(city, seed=8, cars=80)
+    product = Pilewise(scene.roads(District(scene.stations)))
+    result = play(scene, product)
+
+    assert len(scene.disturbances) == sum(len(s.piles) for s in city.stations) // 12
+    assert result.cars == 80
+    assert result.served >= 75
 
 
 def test_table_shows_every_policy_on_a_line() -> None:
