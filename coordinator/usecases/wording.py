@@ -262,7 +262,8 @@ def why_not(
     best = int(there[columns.cost.total[there].argmin()])
     row = int(found.evse[best])
     figure, chosen = _figures(district, columns, np.array([best, choice], dtype=np.intp))
-    currency, _, _ = price.breakdown(district, station_row, 0.0, 0.0, 0.0)
+    tariff = district.tariffs.get(station.tariff_id)
+    currency = tariff.currency if tariff is not None else ""
     facts = facts_of(station.name or station.station_id, figure, currency)
     values = explain.values_of(facts)
     values["charge"] = explain.minutes(figure.charge_s - chosen.charge_s)

@@ -33,6 +33,8 @@ _BROKEN = np.zeros(len(EvseStatus), dtype=bool)
 _BROKEN[[EvseStatus.OUTOFORDER, EvseStatus.INOPERATIVE, EvseStatus.PLANNED, EvseStatus.REMOVED]] = (
     True
 )
+_UNKNOWN = np.zeros(len(EvseStatus), dtype=bool)
+_UNKNOWN[[EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED]] = True
 _BUSY = np.zeros(len(EvseStatus), dtype=bool)
 _BUSY[[EvseStatus.CHARGING, EvseStatus.RESERVED, EvseStatus.BLOCKED]] = True
 
@@ -50,7 +52,7 @@ def p_working(
     [0.9753, 0.02, 0.844]
     """
     p_breaks = failure_rate * np.interp(eta_s, _BROKEN_AFTER_S, BROKEN_SHARE_OF_DAY)
-    unknown = (status == EvseStatus.UNKNOWN) | (status == EvseStatus.UNSPECIFIED)
+    unknown = _UNKNOWN[status]
     if unknown.any():
         p_breaks = np.where(unknown, np.maximum(UNKNOWN_UNUSABLE, p_breaks), p_breaks)
     broken = _BROKEN[status]
@@ -73,7 +75,7 @@ def p_free(status: NDArray[np.int8], eta_s: Floats) -> Floats:
     busy = _BUSY[status]
     if busy.any():
         gets_busy = np.where(busy, np.interp(eta_s, _BUSY_AFTER_S, STAYS_BUSY), gets_busy)
-    unknown = status == EvseStatus.UNKNOWN
+    unknown = _UNKNOWN[status]
     if unknown.any():
         gets_busy = np.where(unknown, UNKNOWN_BUSY, gets_busy)
     free: Floats = 1.0 - gets_busy

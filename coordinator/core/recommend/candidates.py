@@ -25,6 +25,8 @@ NEAREST = 1  # found because it is near
 HISTORY = 2  # found because this user charged there before
 PROVENANCE = {NEAREST: "NEAREST", HISTORY: "HISTORY", NEAREST | HISTORY: "NEAREST+HISTORY"}
 
+_AVAILABLE, _UNKNOWN = int(EvseStatus.AVAILABLE), np.int8(EvseStatus.UNKNOWN)
+
 # Whether a car may be sent to an EVSE of this status, by number of the status.
 USABLE: Mask = np.zeros(len(EvseStatus), dtype=bool)
 USABLE[[EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.RESERVED, EvseStatus.UNKNOWN]] = True
@@ -113,8 +115,8 @@ def _look(
     status = district.status[evse]
     if context.stale_after_s != float("inf"):
         stale = district.stale(evse, context.link_now_s, context.stale_after_s)
-        status = np.where(stale, np.int8(EvseStatus.UNKNOWN), status)
-    free = np.bincount(place[status == EvseStatus.AVAILABLE], minlength=len(stations))
+        status = np.where(stale, _UNKNOWN, status)
+    free = np.bincount(place[status == _AVAILABLE], minlength=len(stations))
     free_share = free / np.maximum(sizes, 1)
     fits = USABLE[status] & (district.claim_count[evse] < context.rules.queue_places)
     if request.vehicle.connector_mask:
@@ -167,7 +169,7 @@ def _with_history(
 
 def _open(district: District, found: Candidates) -> Mask:
     """Which candidates are free now and promised to nobody."""
-    open_now: Mask = found.status == EvseStatus.AVAILABLE
+    open_now: Mask = found.status == _AVAILABLE
     open_now &= district.claim_count[found.evse] == 0
     return open_now
 

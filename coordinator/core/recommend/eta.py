@@ -31,6 +31,19 @@ class Drive:
     destination_km: Floats
     onward_s: Floats  # from the pile to the destination by car, 0 without one
 
+    def take(self, keep: NDArray[np.intp]) -> Drive:
+        """The same of only these candidates, in this order."""
+        return Drive(
+            self.distance_km[keep],
+            self.drive_s[keep],
+            self.drive_p90_s[keep],
+            self.arrival_soc_pct[keep],
+            self.detour_km[keep],
+            self.detour_s[keep],
+            self.destination_km[keep],
+            self.onward_s[keep],
+        )
+
 
 def drive(
     layout: Layout,

@@ -50,6 +50,10 @@ FEATURES: tuple[str, ...] = MONOTONE + FREE
 
 COLUMN: dict[str, int] = {name: index for index, name in enumerate(FEATURES)}
 
+# Members of an enum are slow to look up, and this runs for every request.
+_AVAILABLE = int(EvseStatus.AVAILABLE)
+_HIGH, _MEDIUM, _LOW = int(WarningLevel.HIGH), int(WarningLevel.MEDIUM), int(WarningLevel.LOW)
+
 GREATEST_AGE_MIN = 1440.0  # a status older than a day is as good as none
 GREATEST_PREFERENCE = 100.0  # Eq. (3) has no bound: 20 visits at 50 m give 400 per km
 
@@ -110,7 +114,7 @@ def assemble(inputs: FeatureInputs) -> NDArray[np.float32]:
         np.asarray(inputs.charge_s) / 60.0,
         inputs.power_kw,
         inputs.dc,
-        np.asarray(inputs.status) == EvseStatus.AVAILABLE,
+        np.asarray(inputs.status) == _AVAILABLE,
         np.minimum(status_age_min, GREATEST_AGE_MIN),
         inputs.queue_length,
         inputs.station_free_share,
@@ -123,9 +127,9 @@ def assemble(inputs: FeatureInputs) -> NDArray[np.float32]:
         destination_km == destination_km,
         inputs.soc_pct,
         inputs.arrival_soc_pct,
-        level == WarningLevel.HIGH,
-        level == WarningLevel.MEDIUM,
-        level == WarningLevel.LOW,
+        level == _HIGH,
+        level == _MEDIUM,
+        level == _LOW,
         np.sin(angle),
         np.cos(angle),
         distance_rank(distance_km),

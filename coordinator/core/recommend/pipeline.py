@@ -111,9 +111,9 @@ def rank(
     # Paper 2.3.2: the chain of filters of this level
     keep, relaxed = chain.level_two(level, drive.distance_km, reach_km, power_kw, context.rules)
     if keep is not None:
-        found = found.take(keep.nonzero()[0])
-        drive = eta.drive(layout_of(district), found, request, context, kwh_per_km, speed_kmh)
-        charge_s, power_kw, energy_kwh = charge_s[keep], power_kw[keep], energy_kwh[keep]
+        passed = keep.nonzero()[0]
+        found, drive = found.take(passed), drive.take(passed)
+        charge_s, power_kw, energy_kwh = charge_s[passed], power_kw[passed], energy_kwh[passed]
     charge = charge_s, power_kw, energy_kwh
     columns, degraded = judge(
         district, request, context, models, level, found, drive, charge, now_s

@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 # and CHAdeMO mean 32 min, Type 2 mean 92 min.
 MEAN_SESSION_AC_S = 92.0 * 60.0
 MEAN_SESSION_DC_S = 32.0 * 60.0
+# Members of an enum are slow to look up, and this runs for every request.
+_CHARGING, _RESERVED = int(EvseStatus.CHARGING), int(EvseStatus.RESERVED)
 LEAST_REMAINING_SHARE = 0.35  # of a mean session: long sessions have long tails
 KNOWN_OCCUPANT_RISK = 0.1  # that a guided car stays longer than it said
 P90_SHARE = 0.8  # of a mean session, added to the median where a car is in the way
@@ -54,7 +56,7 @@ def wait(
     """
     evse = candidates.evse
     mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
-    busy = (candidates.status == EvseStatus.CHARGING) | (candidates.status == EvseStatus.RESERVED)
+    busy = (candidates.status == _CHARGING) | (candidates.status == _RESERVED)
     occupant_s = district.occupied_to_s[evse] - now_s
     known = occupant_s > -np.inf  # the occupant is a car of ours, which said how long
     elapsed_s = np.maximum(now_s - district.changed_at_s[evse], 0.0)
