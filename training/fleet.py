@@ -35,10 +35,15 @@ YEAR_DAYS = 365.25
 class Fleet:
     """Piles as they stand, what happens to them next, and the truth.
 
-    `future` outages happen in `days` days; `rate` is the true P(outage within 24 h).
+    `facts` as far as they are known, `vectors` of them on the reference scale; `past` outages were
+    counted in `observed_days`. `future` outages happen in `days` days; `rate` is the true P(outage
+    within 24 h).
     """
 
+    facts: Facts
     vectors: NDArray[np.float32]
+    past: Float64
+    observed_days: Float64
     future: Float64
     days: float
     rate: Float64
@@ -84,7 +89,15 @@ def generate_fleet(seed: int, count: int = 2000, days: float = 90.0) -> Fleet:
         faults=_hide(rng, past.astype(np.float64), 0.5),
         uses=_hide(rng, hours * 60.0 / charge_min, 0.1),
     )
-    return Fleet(vectors(facts, REFERENCE), future, days, -np.expm1(-tomorrow))
+    return Fleet(
+        facts,
+        vectors(facts, REFERENCE),
+        past.astype(np.float64),
+        observed * YEAR_DAYS,
+        future,
+        days,
+        -np.expm1(-tomorrow),
+    )
 
 
 def _outages(from_years: Float64, to_years: Float64, effect: Float64) -> Float64:

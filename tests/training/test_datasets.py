@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from coordinator.core.recommend.features import COLUMN, FEATURES
+from coordinator.core.reliability.evidence import (
+    anchored_prior,
+    fleet_factor,
+    gamma_shape,
+    scaled_rate,
+)
+from coordinator.core.reliability.knowledge_map import Algorithm, KnowledgeMap, MapSettings
 from coordinator.core.reliability.pile_vector import COLUMN as PILE_COLUMN
+from coordinator.core.reliability.pile_vector import REFERENCE, fleet_scale, vectors
+from coordinator.models.serving import open_models
 from training.datasets import Choices, generate_choices, split
 from training.evaluate import BASELINES, auc, ranking_metrics, rate_metrics
 from training.fleet import generate_fleet
@@ -114,3 +123,35 @@ def test_rate_metrics_know_the_truth_from_a_guess() -> None:
     assert truth["brier"] < guess["brier"]
     assert truth["rmsle"] < 1e-3 < guess["rmsle"]
     assert guess["auc"] == 0.5
+
+
+@pytest.mark.slow
+def test_settled_rates_are_nearer_the_truth_than_any_single_source() -> None:
+    """Model, then evidence, then map: each beats raw counts, one rate for all, and the printed
+    Eq. (1), on fleets with a known truth."""
+    failure = open_models().failure
+    assert failure is not None
+    brier: dict[str, list[float]] = {}
+    for seed in (100, 101, 102):
+        fleet = generate_fleet(seed, 1500)
+        counts, days = fleet.past, fleet.observed_days
+        rows = vectors(fleet.facts, fleet_scale(fleet.facts))
+        own = failure.rates(vectors(fleet.facts.without_faults(), REFERENCE)).astype(np.float64)
+        kind = scaled_rate(own, fleet_factor(counts, days, own))
+        prior = anchored_prior(counts, days, kind, gamma_shape(counts, days, kind))
+        raw = -np.expm1(-counts / days)
+        printed = KnowledgeMap(
+            rows, raw, days, MapSettings(algorithm=Algorithm.EQUATION_1, order=1)
+        )
+        for name, rates in (
+            ("raw", raw),
+            ("global", np.full(len(raw), -np.expm1(-counts.sum() / days.sum()))),
+            ("printed", printed.rates),
+            ("settled", KnowledgeMap(rows, prior, days).rates),
+        ):
+            found = rate_metrics(rates.astype(np.float32), fleet)["brier"]
+            brier.setdefault(name, []).append(found)
+
+    mean = {name: float(np.mean(values)) for name, values in brier.items()}
+
+    assert mean["settled"] < 0.97 * min(mean["raw"], mean["global"], mean["printed"])
