@@ -6,7 +6,9 @@ for, contain nothing but standard operators and its own weights, and reproduce i
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -173,17 +175,22 @@ def _check_golden(path: Path, model: OnnxModel, part: Part, content: bytes) -> N
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file of bearable size; links are not followed."""
+    """The bytes of a regular file of bearable size; links are not followed, nothing is waited for.
+
+    What was looked at is what is read: both by the same descriptor.
+    """
     try:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise _refused(path, "not a regular file", _COPY_ANEW)
-        if status.st_size > _MOST_BYTES:
-            raise _refused(path, f"larger than {_MOST_BYTES // 2**20} MiB", _MAKE_ANEW)
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _refused(path, "not a regular file", _COPY_ANEW)
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = "not a regular file" if error.errno == errno.ELOOP else error.strerror or str(error)
         raise _refused(path, why, _COPY_ANEW) from error
+    if len(content) > _MOST_BYTES:
+        raise _refused(path, f"larger than {_MOST_BYTES // 2**20} MiB", _MAKE_ANEW)
+    return content
 
 
 def _expiry(path: Path, text: str) -> datetime | None:

@@ -1,5 +1,6 @@
 """Bundles: the shipped one loads, and every way of being wrong is named and refused."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coordinator.errors import BundleRefused
 from coordinator.models.bundle import load
@@ -158,6 +161,39 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
     (folder / "ranker.onnx").symlink_to(outside)
 
     assert "not a regular file" in str(refusal(folder))
+
+
+def test_a_pipe_in_place_of_a_file_does_not_block(folder: Path) -> None:
+    """A named pipe that nobody writes to is refused at once."""
+    (folder / "ranker.onnx").unlink()
+    os.mkfifo(folder / "ranker.onnx")
+
+    assert "not a regular file" in str(refusal(folder))
+
+
+def test_a_folder_in_place_of_a_file_is_refused(folder: Path) -> None:
+    """A directory is not read."""
+    (folder / "failure.onnx").unlink()
+    (folder / "failure.onnx").mkdir()
+
+    assert refusal(folder).file.endswith("failure.onnx")
+
+
+def test_a_huge_file_is_refused_without_being_read_whole(folder: Path) -> None:
+    """A file beyond 16 MiB is refused, though it is sparse and cheap to make."""
+    with (folder / "ranker.onnx").open("r+b") as file:
+        file.truncate(2**34)
+
+    assert "larger than 16 MiB" in str(refusal(folder))
+
+
+@given(junk=st.binary(max_size=200), at=st.integers(0, 10_000), cut=st.integers(0, 30_000))
+def test_any_bytes_pass_the_look_or_are_refused_by_it(junk: bytes, at: int, cut: int) -> None:
+    """Junk, damaged models and halves of them raise `NotOnnx` or nothing; never anything else."""
+    whole = (BUNDLED / "ranker.onnx").read_bytes()
+    for content in (junk, (whole[:at] + junk + whole[at + len(junk) :])[:cut]):
+        with contextlib.suppress(NotOnnx):
+            check(content)
 
 
 def test_file_names_cannot_lead_out_of_the_folder(folder: Path) -> None:
