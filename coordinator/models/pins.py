@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "3c94a4168863b1f6447ef48f4538ead7cc176cd1cf64ed893178bcfe25ac2898"
+BUNDLED_SHA256 = "5ed53d3537a2e9efe3954f49713785b5b8301d5b5a759609da52d6be52d60c9e"
