@@ -1,0 +1,28 @@
+"""Stations, tariffs, users, roads and owners from files, and out again.
+
+`load_*` give values and raise `ImportInvalid` naming every bad row with its line at once.
+"""
+
+from coordinator.importers.stations import load_stations
+from coordinator.importers.tables import load_owners, load_roads, load_users
+from coordinator.importers.tariffs import load_tariffs
+from coordinator.importers.whole import (
+    Files,
+    Imported,
+    export_from_store,
+    import_into_store,
+    read_files,
+)
+
+__all__ = [
+    "Files",
+    "Imported",
+    "export_from_store",
+    "import_into_store",
+    "load_owners",
+    "load_roads",
+    "load_stations",
+    "load_tariffs",
+    "load_users",
+    "read_files",
+]

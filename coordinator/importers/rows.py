@@ -1,0 +1,130 @@
+"""Reading rows of tables so that everything wrong with a file is said at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from coordinator.errors import ImportInvalid, Problem
+
+T = TypeVar("T")
+PROBLEMS_LIMIT = 50
+
+
+class Cells:
+    """One row; reading a cell that is wrong raises ValueError naming the column."""
+
+    def __init__(self, cells: dict[str, str]) -> None:
+        self._cells = cells
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """The cell without surrounding blanks; without a default it must not be empty."""
+        value = (self._cells.get(name) or "").strip()
+        if not value:
+            if default is None:
+                raise ValueError(f"{name} is missing")
+            return default
+        return value
+
+    def number(
+        self, name: str, least: float, greatest: float, default: float | None = None
+    ) -> float:
+        """The cell as a number within bounds."""
+        value = self.text(name, None if default is None else "")
+        if not value and default is not None:
+            return default
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{name} is {value!r}, not a number") from None
+        if not (math.isfinite(number) and least <= number <= greatest):
+            raise ValueError(f"{name} is {value}, not within {least:g} to {greatest:g}")
+        return number
+
+    def whole(self, name: str, least: int, greatest: int, default: int | None = None) -> int:
+        """The cell as a whole number within bounds."""
+        number = self.number(name, least, greatest, default)
+        if number != int(number):
+            raise ValueError(f"{name} is {number:g}, not a whole number")
+        return int(number)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The cell split at semicolons."""
+        return tuple(word.strip() for word in self.text(name, "").split(";") if word.strip())
+
+
+def read_table(
+    path: Path, needed: tuple[str, ...], read: Callable[[Cells], T]
+) -> list[tuple[int, T]]:
+    """Line numbers and what `read` makes of each row of a CSV file.
+
+    Raises `ImportInvalid` for a file without the needed columns and for all rows in which `read`
+    raises ValueError.
+    """
+    text = read_text(path)
+    reader = csv.DictReader(text.splitlines())
+    columns = [name.strip() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
+    if missing := [name for name in needed if name not in columns]:
+        message = f"columns are missing: {', '.join(missing)}"
+        raise ImportInvalid([Problem("IMP-002", f"{path}:1", message)])
+    rows: list[tuple[int, T]] = []
+    problems: list[Problem] = []
+    for cells in reader:
+        try:
+            rows.append((reader.line_num, read(Cells(cells))))
+        except ValueError as error:
+            problems.append(Problem("IMP-003", f"{path}:{reader.line_num}", str(error)))
+    raise_if(problems)
+    return rows
+
+
+def read_header(path: Path) -> list[str]:
+    """Column names of a CSV file."""
+    first = read_text(path).partition("\n")[0]
+    return [name.strip() for name in next(csv.reader([first]), [])]
+
+
+def read_text(path: Path) -> str:
+    """The file's text; raises `ImportInvalid` if it cannot be read."""
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportInvalid([Problem("IMP-001", str(path), f"cannot be read: {error}")]) from error
+
+
+def read_json(path: Path) -> Any:
+    """The file's JSON value; raises `ImportInvalid` with the line if it is none."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        problem = Problem("IMP-004", f"{path}:{error.lineno}", f"not JSON: {error.msg}")
+        raise ImportInvalid([problem]) from error
+
+
+def collect(path: Path, entries: Iterator[tuple[str, Any]], read: Callable[[Any], T]) -> list[T]:
+    """What `read` makes of each entry; raises `ImportInvalid` for all in which it fails."""
+    made: list[T] = []
+    problems: list[Problem] = []
+    for where, entry in entries:
+        try:
+            made.append(read(entry))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            problems.append(Problem("IMP-003", f"{path}: {where}", what))
+    raise_if(problems)
+    return made
+
+
+def raise_if(problems: list[Problem]) -> None:
+    """Raises `ImportInvalid` if there are problems; of very many only the first are named."""
+    if len(problems) > PROBLEMS_LIMIT:
+        more = len(problems) - PROBLEMS_LIMIT
+        where = problems[0].where.rpartition(":")[0]
+        problems = [*problems[:PROBLEMS_LIMIT], Problem("IMP-003", where, f"and {more} more")]
+    if problems:
+        raise ImportInvalid(problems)

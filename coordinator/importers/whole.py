@@ -1,0 +1,120 @@
+"""A whole import: every file read and checked first, then everything stored, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from coordinator.core.pile import Station, Tariff, User
+from coordinator.errors import ImportInvalid, Problem
+from coordinator.importers.export import export
+from coordinator.importers.stations import load_stations
+from coordinator.importers.tables import load_owners, load_roads, load_users
+from coordinator.importers.tariffs import load_tariffs
+from coordinator.store.database import DirectoryLock
+from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.telemetry import Road
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files to import, by what they hold."""
+
+    stations: tuple[Path, ...] = ()
+    tariffs: tuple[Path, ...] = ()
+    users: tuple[Path, ...] = ()
+    roads: tuple[Path, ...] = ()
+    owners: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What the files hold."""
+
+    stations: list[Station] = field(default_factory=list)
+    tariffs: list[Tariff] = field(default_factory=list)
+    users: list[User] = field(default_factory=list)
+    roads: list[Road] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """How many of each."""
+        evses = sum(len(p.evses) for station in self.stations for p in station.piles)
+        return {
+            "stations": len(self.stations),
+            "evses": evses,
+            "tariffs": len(self.tariffs),
+            "users": len(self.users),
+            "roads": len(self.roads),
+            "owners": len(self.owners),
+        }
+
+
+def read_files(
+    files: Files, near: tuple[float, float] | None = None, limit: int | None = None
+) -> Imported:
+    """Everything in the files; raises one `ImportInvalid` for all problems of all files."""
+    problems: list[Problem] = []
+
+    def read(paths: tuple[Path, ...], load: Callable[[Path], list[T]]) -> list[T]:
+        found: list[T] = []
+        for path in paths:
+            try:
+                found += load(path)
+            except ImportInvalid as error:
+                problems.extend(error.problems)
+        return found
+
+    imported = Imported(
+        stations=read(files.stations, lambda path: load_stations(path, near, limit)),
+        tariffs=read(files.tariffs, load_tariffs),
+        users=read(files.users, load_users),
+        roads=read(files.roads, load_roads),
+        owners=dict(read(files.owners, lambda path: list(load_owners(path).items()))),
+    )
+    if problems:
+        raise ImportInvalid(problems)
+    return imported
+
+
+async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int]:
+    """How many of each were stored, where no coordinator runs.
+
+    Raises `DirectoryBusy` where one does: then `OperatorService` takes the import.
+    """
+    lock = DirectoryLock(data_dir)
+    try:
+        store = SqliteTelemetry(data_dir)
+        try:
+            await store.put_stations(imported.stations)
+            await store.put_tariffs(imported.tariffs)
+            await store.put_users(imported.users)
+            if imported.roads:
+                await store.put_roads(imported.roads, replace=True)
+            await store.put_owners(imported.owners, time.time())
+        finally:
+            await store.close()
+    finally:
+        lock.release()
+    return imported.counts()
+
+
+async def export_from_store(data_dir: Path, form: str) -> str:
+    """The stations of a store as a file, where no coordinator runs; nothing live is known then.
+
+    Raises `DirectoryBusy` where one does: then `OperatorService.Export` gives it.
+    """
+    lock = DirectoryLock(data_dir)
+    try:
+        store = SqliteTelemetry(data_dir)
+        try:
+            return export(store.load().stations, form, {}, time.time())
+        finally:
+            await store.close()
+    finally:
+        lock.release()
