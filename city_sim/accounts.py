@@ -47,8 +47,8 @@ async def settle(stage: Stage) -> tuple[int, int]:
     """
     await asyncio.gather(*(agent.stop() for agent in stage.agents))
     spools: dict[str, int] = {}
-    for folder in sorted(stage.folder.glob("agent-*")):
-        spools.update(spooled(folder / "spool.db"))
+    for path in sorted(stage.folder.glob("agent-*/spool.db")):
+        spools.update(spooled(path))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLE_S
     stored = -1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
+
+LOCAL = timezone(timedelta(hours=8))  # of the made-up city, as in its tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,8 @@ class SimClock:
 
     def text(self, at_s: float | None = None) -> str:
         """A domain instant as HH:MM:SS, now by default."""
-        return datetime.fromtimestamp(self.now_s() if at_s is None else at_s, UTC).strftime(
-            "%H:%M:%S"
-        )
+        instant_s = self.now_s() if at_s is None else at_s
+        return f"{datetime.fromtimestamp(instant_s, LOCAL):%H:%M:%S}"
 
     def config(self) -> str:
         """The section that gives a room this clock, as TOML."""

@@ -68,6 +68,7 @@ def agent(
         plug = pile.evses[0].connectors[0]
         parts.append(
             f"[[pile]]\nuid = {toml(pile.pile_id)}\nstation_id = {toml(pile.station_id)}\n"
+            f"label = {toml(pile.label or pile.pile_id)}\n"
         )
         if speaks_ocpp(pile):
             parts.append('profile = "ocpp16"\n')

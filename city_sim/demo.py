@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import grpc
 from city_sim import accounts, scene
 from city_sim.baseline import nearest_baseline
 from city_sim.city import CITY_SPEED_KMH, ROAD_FACTOR
-from city_sim.clock import SimClock
+from city_sim.clock import LOCAL, SimClock
 from city_sim.demand import Disturbance, DisturbanceKind
 from city_sim.drivers import Driver, Trip
 from city_sim.screen import Screen
@@ -54,7 +54,7 @@ class Options:
 async def run(options: Options) -> dict[str, Any]:
     """Plays the demo and returns its summary, computed from what happened."""
     folder = Path(tempfile.mkdtemp(prefix="pilewise-demo-"))
-    evening = datetime.now(UTC).replace(hour=EVENING_H, minute=0, second=0, microsecond=0)
+    evening = datetime.now(LOCAL).replace(hour=EVENING_H, minute=0, second=0, microsecond=0)
     clock = SimClock.starting_at(evening.timestamp(), options.speed)
     screen = Screen(clock)
     screen.title(options.seed, options.speed, str(folder), options.keep)

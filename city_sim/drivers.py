@@ -131,7 +131,7 @@ class Driver:
             while not plugged:
                 await self._drive(guidance)
                 plugged = await self._plug_in(guidance)
-            await self._charge(guidance)
+            await self._charge(guidance, self.log.evse_id)
         finally:
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -145,7 +145,7 @@ class Driver:
             if promise.HasField("accept_before"):
                 guidance.decide(promise.revision, True)
             evse_id = promise.choice.evse.evse_id
-            if evse_id and evse_id != self.log.evse_id:
+            if evse_id and evse_id != self.log.evse_id and self.log.plugged_at_s is None:
                 self.log.evse_id = self.on_the_way_to = evse_id
                 self.log.reroutes += 1
                 self._rerouted.set()
@@ -221,24 +221,22 @@ class Driver:
         state = (await self._benches[evse_id].GetState(request, timeout=10.0)).state
         return not state.bay_occupied and not state.faults
 
-    async def _charge(self, guidance: Guidance) -> None:
-        stub = self._benches[self.log.evse_id]
+    async def _charge(self, guidance: Guidance, evse_id: str) -> None:
+        stub = self._benches[evse_id]
         broken = False
         while not broken:
-            answer = await stub.GetState(
-                bench.GetStateRequest(evse_id=self.log.evse_id), timeout=10.0
-            )
+            answer = await stub.GetState(bench.GetStateRequest(evse_id=evse_id), timeout=10.0)
             broken = bool(answer.state.faults)
             if answer.state.done:
                 break
             await asyncio.sleep(5 * TICK_S)
-        await stub.Unplug(bench.UnplugRequest(evse_id=self.log.evse_id), timeout=10.0)
+        await stub.Unplug(bench.UnplugRequest(evse_id=evse_id), timeout=10.0)
         self.log.done_at_s = self._clock.now_s()
         self._say("broken" if broken else "done", self.log, guidance.promise)
         await self._client.report_outcome(
             guidance.promise.recommendation_id,
             pb.OUTCOME_KIND_BROKEN if broken else pb.OUTCOME_KIND_CHARGED,
-            evse_id=self.log.evse_id,
+            evse_id=evse_id,
             wait_s=(self.log.plugged_at_s or 0.0) - (self.log.arrived_at_s or 0.0),
         )
 

@@ -64,4 +64,3 @@ async def make_district(
     yield make
     for district in opened:
         await district.close()
-        shutil.rmtree(district.folder, ignore_errors=True)
