@@ -109,8 +109,12 @@ class MemoryTelemetry:
         ]
 
     async def close(self) -> None:
-        """Takes no more work."""
+        """Takes no more work, until `reopen`."""
         self._closed = True
+
+    def reopen(self) -> None:
+        """Takes work again, with everything kept: what a restart is to a store on disk."""
+        self._closed = False
 
     def _check_open(self) -> None:
         if self._closed:

@@ -1,0 +1,61 @@
+"""A real coordinator process for contract tests, in a directory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+READY_S = 20.0
+STOP_S = 25.0
+
+
+class CoordinatorProcess:
+    """`python -m coordinator` on a free port; the directory outlives restarts."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.data_dir = folder / "data"
+        self.config = folder / "coordinator.toml"
+        given = {"district": "test", "data_dir": str(self.data_dir), **settings}
+        lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
+        self.config.write_text("[coordinator]\n" + "\n".join(lines) + "\n")
+        self.ready: dict[str, Any] = {}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return str(self.ready["grpc"])
+
+    async def start(self) -> None:
+        """Returns when it is ready."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "coordinator",
+            "-c",
+            str(self.config),
+            "--log-level",
+            "warning",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
+        self.ready = json.loads(line)
+
+    async def kill(self) -> None:
+        """SIGKILL, at once."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """The exit code after SIGTERM; 0 if it did not run."""
+        if self._process is None or self._process.returncode is not None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self._process.wait(), STOP_S)
