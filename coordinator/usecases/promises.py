@@ -35,6 +35,7 @@ class Promise:
     arrived_link_s: float = float("-inf")
     arrived_evse_id: str = ""
     taken_link_s: float = float("inf")  # since when another car seems to stand there
+    blocked_link_s: float = float("inf")  # when a bay that may be blocked by this car is given up
     silent_link_s: float = float("inf")  # since when nothing is known of the EVSE
     retry_link_s: float = float("inf")  # when to look again for a place
     renewed_at_s: float = float("-inf")

@@ -17,6 +17,7 @@ from coordinator.core.areas.ledger import Claim, ClaimState, Step
 from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus
 from coordinator.errors import CoordinatorError
+from coordinator.usecases.answer import Stage
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.promises import Promise, Promises
@@ -112,12 +113,32 @@ class Watchman:
         if after is EvseStatus.CHARGING:
             await self._plugged_in(evse_id, claims)
         for promise in self._promised(self._claims.table.of_evse(evse_id)):
+            if after is EvseStatus.BLOCKED and self._may_be_its_own(promise):
+                continue
+            promise.blocked_link_s = float("inf")
             if after in LOST:
                 await self._rerouter.reroute(promise, LOST[after])
             elif after is EvseStatus.UNKNOWN:
                 promise.silent_link_s = min(promise.silent_link_s, self._clock.link_s())
             else:
                 promise.silent_link_s = float("inf")
+
+    def _may_be_its_own(self, promise: Promise) -> bool:
+        """Whether the promised car itself may stand in the bay, not plugged in yet."""
+        now_link_s = self._clock.link_s()
+        if now_link_s - promise.arrived_link_s <= ARRIVED_S:
+            promise.blocked_link_s = promise.arrived_link_s + ARRIVED_S
+        elif promise.answer.stage is Stage.PILE:
+            promise.blocked_link_s = now_link_s + TAKEN_GRACE_S
+        else:
+            return False
+        return True
+
+    def _blocked(self, promise: Promise, link_s: float) -> bool:
+        """Whether the bay was blocked for so long that it cannot be by the promised car."""
+        if link_s - promise.arrived_link_s <= ARRIVED_S:
+            return False
+        return link_s >= promise.blocked_link_s
 
     def _promised(self, claims: Iterable[Claim]) -> list[Promise]:
         """Promises of cars that are still on their way to these claims."""
@@ -177,6 +198,9 @@ class Watchman:
             link_s = moment.link_s
             if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
                 await self._rerouter.reroute(promise, "PILE_TAKEN")
+            elif self._blocked(promise, link_s):
+                promise.blocked_link_s = float("inf")
+                await self._rerouter.reroute(promise, "PILE_BLOCKED")
             elif self._silent(promise, link_s):
                 await self._rerouter.reroute(promise, "PILE_SILENT")
             elif link_s >= promise.retry_link_s:
