@@ -88,8 +88,7 @@ class ModbusPile:
                     if not patient:
                         due_s += full_jitter_s(bad_polls, self._rng, self.period_s, BACKOFF_CAP_S)
                     bad_polls += 1
-                due_s = max(due_s + self.period_s, time.monotonic())
-                await self._sleep_until(due_s)
+                due_s = await self._sleep_until(due_s + self.period_s)
         finally:
             self._close()
 
@@ -213,8 +212,11 @@ class ModbusPile:
             log.info("pile is read again", pile_id=self.pile_id)
         self._trouble = trouble
 
-    async def _sleep_until(self, due_s: float) -> None:
-        self._wake.clear()
+    async def _sleep_until(self, due_s: float) -> float:
+        """When the next poll really begins: at `due_s`, at once if overdue or asked for."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, due_s - time.monotonic())):
                 await self._wake.wait()
+                due_s = time.monotonic()
+        self._wake.clear()
+        return max(due_s, time.monotonic())

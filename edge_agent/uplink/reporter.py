@@ -115,9 +115,6 @@ class Reporter:
                     log.warning("stream ended", error=str(error) or "no answer in time")
                 except Exception:
                     log.exception("stream failed unexpectedly")
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    # An error of a half-cancelled stream must not hide the cancellation.
-                    raise asyncio.CancelledError
                 if self.connected and time.monotonic() - began_s > STEADY_S:
                     attempt = 0
                 self.connected = False
@@ -189,16 +186,23 @@ class Reporter:
         return lanes
 
     async def _serve(self, call: _Call, lanes: Lanes, directives: asyncio.TaskGroup) -> None:
+        halves = {
+            asyncio.create_task(
+                self._listen(call, lanes, directives), name="edge_agent:uplink-down"
+            ),
+            asyncio.create_task(self._send(call, lanes), name="edge_agent:uplink-up"),
+        }
+        # No TaskGroup: in Python 3.11 a child that fails while the group waits leaves the parent
+        # marked as cancelled.
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    self._listen(call, lanes, directives), name="edge_agent:uplink-down"
-                )
-                group.create_task(self._send(call, lanes), name="edge_agent:uplink-up")
-        except BaseExceptionGroup as errors:
-            # Both halves fail together; one reason is enough, and a goodbye outranks a broken pipe.
-            reasons = errors.exceptions
-            raise next((e for e in reasons if isinstance(e, _Leave)), reasons[0]) from None
+            ended, _ = await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for half in halves:
+                half.cancel()
+            await asyncio.gather(*halves, return_exceptions=True)
+        reasons = [half.exception() for half in ended]
+        # Both may fail together; a goodbye outranks a broken pipe.
+        raise next((e for e in reasons if isinstance(e, _Leave)), reasons[0]) or LinkError("ended")
 
     async def _send(self, call: _Call, lanes: Lanes) -> NoReturn:
         beat_at_s = time.monotonic() + self._settings.beat_s

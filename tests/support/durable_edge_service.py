@@ -82,6 +82,7 @@ class DurableEdgeService(EdgeServiceServicer):
         yield edge.ConnectResponse(welcome=welcome)
         up: asyncio.Queue[edge.ConnectResponse] = self.down
         reader = asyncio.create_task(self._read(request_iterator, up, context))
+        said: asyncio.Task[edge.ConnectResponse] | None = None
         try:
             while True:
                 said = asyncio.create_task(up.get())
@@ -89,11 +90,12 @@ class DurableEdgeService(EdgeServiceServicer):
                 if said in done:
                     yield said.result()
                 else:
-                    said.cancel()
                     reader.result()
                     return
         finally:
             reader.cancel()
+            if said is not None:
+                said.cancel()
 
     async def _read(
         self,
