@@ -46,7 +46,7 @@ class Options:
     seed: int = 7
     speed: float = 60.0
     for_s: float = 90.0
-    cars: int = 14
+    cars: int = 18
     stations: tuple[Station, ...] = ()
     keep: bool = False
 

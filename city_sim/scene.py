@@ -41,7 +41,7 @@ PLACES = (
 
 
 def demo_stations() -> list[Station]:
-    """Four stations with three piles each: nine speak Modbus (one of them AC), three OCPP 1.6."""
+    """Four stations with four piles each: twelve speak Modbus (one of them AC), four OCPP 1.6."""
     return [
         Station(
             station_id=f"S-{letter}",
@@ -50,7 +50,7 @@ def demo_stations() -> list[Station]:
             longitude_deg=longitude,
             operator="Pilewise demo",
             tariff_id=TARIFF.tariff_id,
-            piles=tuple(_pile(letter, number, station_id=f"S-{letter}") for number in range(1, 4)),
+            piles=tuple(_pile(letter, number, station_id=f"S-{letter}") for number in range(1, 5)),
         )
         for letter, name, latitude, longitude in PLACES
     ]
@@ -58,8 +58,8 @@ def demo_stations() -> list[Station]:
 
 def _pile(letter: str, number: int, station_id: str) -> Pile:
     pile_id = f"{letter}-{number:02d}"
-    ocpp = number == 3 and letter != "D"
-    alternating = letter == "D" and number == 3
+    ocpp = number == 3
+    alternating = letter == "D" and number == 4
     plug = (
         Connector("1", TYPE_2, PowerType.AC_3_PHASE, 22.0)
         if alternating
@@ -102,7 +102,7 @@ def trips(
                 at_s=begin_s + share * horizon_s,
                 latitude_deg=hot.latitude_deg + north_km / KM_PER_DEGREE,
                 longitude_deg=hot.longitude_deg + east_km / (KM_PER_DEGREE * 0.924),
-                soc_pct=round(rng.uniform(17.0, 42.0), 1),
+                soc_pct=round(rng.uniform(14.0, 50.0), 1),
                 profile=pb.VehicleProfile(
                     battery_kwh=rng.choice((45.0, 60.0, 75.0)),
                     connectors=[GBT_DC],  # type: ignore[list-item]

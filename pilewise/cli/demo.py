@@ -28,7 +28,7 @@ def demo(
     for_: Annotated[str, typer.Option("--for", help="Wall time, e.g. 60s or 5m.")] = "90s",
     speed: Annotated[float, typer.Option(help="Simulated seconds per second.", min=1.0)] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of cars and bad luck.")] = 7,
-    cars: Annotated[int, typer.Option(help="Cars; more where a real list needs more.", min=8)] = 14,
+    cars: Annotated[int, typer.Option(help="Cars; more where a real list needs more.", min=8)] = 18,
     stations: Annotated[Path | None, typer.Option(help="A real station list, CSV or OCPI.")] = None,
     near: Annotated[str, typer.Option(help="With --stations: around LAT,LON (WGS84).")] = "",
     limit: Annotated[int, typer.Option(help="With --stations: nearest N stations.", min=1)] = 4,
