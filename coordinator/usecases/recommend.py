@@ -204,7 +204,7 @@ class Recommender:
             self._counters.add("degraded_recommendations")
         facts = {"evse_id": choice.evse_id, "level": WarningLevel(answer.level).name}
         self._events.add(
-            "recommended",
+            "RECOMMENDED",
             choice.summary,
             evse_id=choice.evse_id,
             vehicle_id=answer.vehicle_id,
@@ -214,7 +214,7 @@ class Recommender:
             self._counters.add("conflicts_resolved")
             wanted = self._district.evse_ids[int(ranked.columns.candidates.evse[ranked.wanted])]
             self._events.add(
-                "conflict",
+                "CONFLICT",
                 f"{wanted} is promised to another car; {answer.vehicle_id} -> {choice.evse_id}",
                 evse_id=wanted,
                 vehicle_id=answer.vehicle_id,

@@ -184,7 +184,7 @@ class Rerouter:
         if promise.confirmed:
             self._counters.add("reroutes")
         self._events.add(
-            "rerouted",
+            "REROUTED",
             f"{promise.request.vehicle_id}: {change.from_evse_id} -> {change.to_evse_id}"
             f" ({change.code})",
             evse_id=change.to_evse_id,
@@ -211,7 +211,7 @@ class Rerouter:
         self._promises.revise(promise, answer)
         await self._claims.release(claim_id, moment)
         self._events.add(
-            "place_lost",
+            "PLACE_LOST",
             f"{promise.request.vehicle_id}: {answer.choice.evse_id} is lost ({code}), none is free",
             evse_id=answer.choice.evse_id,
             vehicle_id=promise.request.vehicle_id,

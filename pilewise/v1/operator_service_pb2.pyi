@@ -233,7 +233,7 @@ class OperatorServiceWatchResponse(_message.Message):
     event_id: _builtins.int
     """Rises by one."""
     kind: _builtins.str
-    """STATUS, RECOMMENDED, CONFLICT, REROUTED, RELEASED, AGENT."""
+    """STATUS, RECOMMENDED, CONFLICT, REROUTED, PLACE_LOST, AGENT, STORE."""
     evse_id: _builtins.str
     """EVSE concerned; empty means none."""
     vehicle_id: _builtins.str
