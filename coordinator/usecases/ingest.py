@@ -132,6 +132,11 @@ class Ingest:
                 if self._learner.checkpoint_due:
                     await self._checkpoint()
 
+    async def believe_all(self) -> None:
+        """Returns when everything acknowledged so far is in the picture."""
+        async with self._inventory.changing:
+            self._believe()
+
     async def flush(self) -> None:
         """Stores a checkpoint, so that the next start has nothing to replay."""
         async with self._inventory.changing:

@@ -86,6 +86,10 @@ class WiredIngest:
 
     async def believed(self) -> None:
         """Returns when everything acknowledged is in the picture."""
+        await self.ingest.believe_all()
+
+    async def checkpoint(self) -> None:
+        """Stores what is believed, so that a start has nothing to replay."""
         await self.ingest.flush()
 
     def spool(self, spool_id: str, agent_id: str = "agent-1") -> Spool:
