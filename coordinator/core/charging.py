@@ -23,8 +23,9 @@ USUAL_CURVE: tuple[tuple[float, float], ...] = (
     (100.0, 0.08),
 )
 USUAL_C_RATE = 2.0  # greatest DC power of such a car, kW per kWh of battery
+LEAST_KW = 0.1
 STEPS = 8  # midpoints of the numeric integral; 8 stay within 2 % of 1,000
-_MIDPOINTS: Floats = (np.arange(STEPS) + 0.5) / STEPS
+MIDPOINTS: Floats = (np.arange(STEPS) + 0.5) / STEPS
 _USUAL_SOC: Floats = np.array([soc for soc, _ in USUAL_CURVE])
 _USUAL_SHARE: Floats = np.array([share for _, share in USUAL_CURVE])
 
@@ -36,6 +37,30 @@ def peak_dc_kw(vehicle: Vehicle) -> float:
     if vehicle.charging_curve:
         return max(power for _, power in vehicle.charging_curve)
     return USUAL_C_RATE * vehicle.battery_kwh
+
+
+def usual_power_kw(soc_pct: Floats, peak_kw: Floats | float) -> Floats:
+    """Power of a car that did not send its curve, at states of charge of any shape, kW."""
+    return np.interp(soc_pct, _USUAL_SOC, _USUAL_SHARE) * peak_kw
+
+
+def curve_power_kw(vehicle: Vehicle, soc_pct: Floats) -> Floats:
+    """Power by the car's own curve, at states of charge of any shape, kW."""
+    points = np.array(vehicle.charging_curve, dtype=np.float64)
+    return np.minimum(np.interp(soc_pct, points[:, 0], points[:, 1]), peak_dc_kw(vehicle))
+
+
+def integrate(
+    missing_pct: Floats, car_kw: Floats, pile_kw: Floats, battery_kwh: Floats | float
+) -> tuple[Floats, Floats, Floats]:
+    """Seconds, average kW and kWh of charging so much; `car_kw` has a last axis of `STEPS`.
+
+    The power at each state of charge is the lesser of car and pile.
+    """
+    power = np.maximum(np.minimum(car_kw, pile_kw[..., None]), LEAST_KW)
+    mean_inverse = (1.0 / power).sum(axis=-1) / STEPS
+    energy_kwh = missing_pct * (battery_kwh / 100.0)
+    return energy_kwh * mean_inverse * 3600.0, 1.0 / mean_inverse, energy_kwh
 
 
 def session(
@@ -57,17 +82,10 @@ def session(
     ([2160.0, 18000.0], [60.0, 7.2], [36.0, 36.0])
     """
     missing_pct = np.maximum(target_soc_pct - arrival_soc_pct, 0.0)
-    soc = arrival_soc_pct[:, None] + missing_pct[:, None] * _MIDPOINTS
+    soc = arrival_soc_pct[:, None] + missing_pct[:, None] * MIDPOINTS
     if vehicle.charging_curve:
-        points = np.array(vehicle.charging_curve, dtype=np.float64)
-        curve = np.interp(soc, points[:, 0], points[:, 1])
-        if vehicle.max_dc_power_kw is not None:
-            curve = np.minimum(curve, vehicle.max_dc_power_kw)
+        curve = curve_power_kw(vehicle, soc)
     else:
-        curve = np.interp(soc, _USUAL_SOC, _USUAL_SHARE) * peak_dc_kw(vehicle)
+        curve = usual_power_kw(soc, peak_dc_kw(vehicle))
     car_kw = np.where(dc[:, None], curve, vehicle.max_ac_power_kw)
-    power = np.maximum(np.minimum(car_kw, pile_kw[:, None]), 0.1)
-    energy_kwh = missing_pct * (vehicle.battery_kwh / 100.0)
-    mean_inverse = (1.0 / power).mean(axis=1)
-    seconds = energy_kwh * mean_inverse * 3600.0
-    return seconds, 1.0 / mean_inverse, energy_kwh
+    return integrate(missing_pct, car_kw, pile_kw, vehicle.battery_kwh)

@@ -39,22 +39,28 @@ def great_circle_km(from_deg: tuple[float, float], to_deg: tuple[float, float]) 
     return 2.0 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(max(0.0, chord_squared)) / 2.0))
 
 
+CELL_DEG = 0.01  # side of the cells for which nearby places are remembered, about 1 km
+CELLS_KEPT = 20_000
+
+
 class Places:
     """Many fixed places, answering which are nearest to a point."""
 
-    __slots__ = ("_vectors", "count")
+    __slots__ = ("_cells", "_vectors", "count")
 
     def __init__(self, latitude_deg: Floats, longitude_deg: Floats) -> None:
-        latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
-        around = np.cos(latitude)
-        self._vectors: Floats = np.stack(
-            [around * np.cos(longitude), around * np.sin(longitude), np.sin(latitude)], axis=-1
-        ).reshape(-1, 3)
+        self._vectors = _vectors(latitude_deg, longitude_deg)
         self.count = len(self._vectors)
+        self._cells: dict[tuple[int, int, int], Index] = {}
 
     def distance_km(self, latitude_deg: float, longitude_deg: float, which: Index) -> Floats:
         """Great circle from a point to these places, km, in their order."""
         return _chord_km(self._vectors[which] @ unit_vector(latitude_deg, longitude_deg))
+
+    def distances_km(self, points_deg: Floats, which: Index) -> Floats:
+        """Great circle from points (r, 2) to the places (r, k) of each, km."""
+        vectors = _vectors(points_deg[:, 0], points_deg[:, 1])
+        return _chord_km((self._vectors[which] @ vectors[:, :, None])[..., 0])
 
     def nearest(
         self, latitude_deg: float, longitude_deg: float, count: int
@@ -73,6 +79,51 @@ class Places:
             return near[order], _chord_km(cosine[order])
         order = (-cosine).argsort(kind="stable")
         return order, _chord_km(cosine[order])
+
+    def nearest_to_each(self, points_deg: Floats, count: int) -> tuple[Index, Floats]:
+        """The same for points (r, 2) at once: rows and km of shape (r, min(count, all))."""
+        count = min(count, self.count)
+        vectors = _vectors(points_deg[:, 0], points_deg[:, 1])
+        if self.count <= 4 * count:
+            cosine = vectors @ self._vectors.T
+            order = (-cosine).argsort(axis=1, kind="stable")[:, :count]
+            return order, _chord_km(np.take_along_axis(cosine, order, axis=1))
+        near = [self._around(point[0], point[1], count) for point in points_deg.tolist()]
+        width = max(map(len, near))
+        rows = np.zeros((len(near), width), dtype=np.intp)
+        cosine = np.full((len(near), width), -2.0)
+        for number, around in enumerate(near):
+            rows[number, : len(around)] = around
+            cosine[number, : len(around)] = self._vectors[around] @ vectors[number]
+        order = (-cosine).argsort(axis=1, kind="stable")[:, :count]
+        order += np.arange(0, rows.size, width)[:, None]
+        return rows.take(order), _chord_km(cosine.take(order))
+
+    def _around(self, latitude_deg: float, longitude_deg: float, count: int) -> Index:
+        """Places among which are the `count` nearest to any point of the cell of this one."""
+        cell = int(latitude_deg // CELL_DEG), int(longitude_deg // CELL_DEG), count
+        around = self._cells.get(cell)
+        if around is None:
+            if len(self._cells) >= CELLS_KEPT:
+                self._cells.clear()
+            south, west = cell[0] * CELL_DEG, cell[1] * CELL_DEG
+            middle = south + CELL_DEG / 2, west + CELL_DEG / 2
+            # The nearest to a point are no farther from the middle than the count-th nearest to
+            # the middle and twice the way to the point.
+            corner_km = max(great_circle_km(middle, (south + up, west)) for up in (0.0, CELL_DEG))
+            distance_km = self.distance_km(*middle, np.arange(self.count))
+            bound_km = np.partition(distance_km, count - 1)[count - 1] + 2.0 * corner_km
+            around = self._cells[cell] = (distance_km <= bound_km).nonzero()[0]
+        return around
+
+
+def _vectors(latitude_deg: Floats, longitude_deg: Floats) -> Floats:
+    """Unit vectors of shape (n, 3)."""
+    latitude, longitude = np.radians(latitude_deg), np.radians(longitude_deg)
+    around = np.cos(latitude)
+    return np.stack(
+        [around * np.cos(longitude), around * np.sin(longitude), np.sin(latitude)], axis=-1
+    ).reshape(-1, 3)
 
 
 def _chord_km(cosine: Floats) -> Floats:

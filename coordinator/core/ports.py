@@ -6,7 +6,7 @@ with the rules and marks the answer degraded.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,18 @@ class Ranker(Protocol):
 
     def scores(self, features: Float32) -> Float32:
         """Utilities, shape (n,), larger is better; `features` is (n, len(FEATURES)), n >= 1."""
+        ...
+
+
+@runtime_checkable
+class BatchRanker(Protocol):
+    """A ranker that judges several requests in one call."""
+
+    def scores_of_each(self, features: Float32, valid: NDArray[np.bool_]) -> Float32:
+        """Utilities (r, n) of `features` (r, n, len(FEATURES)); entries not `valid` mean nothing.
+
+        In each row the valid entries come first, and there is at least one.
+        """
         ...
 
 

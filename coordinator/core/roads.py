@@ -6,6 +6,7 @@ the hour of the day and say DEFAULT.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,34 @@ HOURLY_SPEED_SHARE: tuple[float, ...] = (
 ) + (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 GRADE_BOUNDS = (0.8, 0.6, 0.4, 0.25)  # speed / free speed above which the grade is 1, 2, 3, 4
+
+
+def each_distance_km(
+    roads: Roads, points_deg: Floats, stations: Index, straight_km: Floats
+) -> Floats:
+    """Along the road from points (r, 2) to the stations (r, k) of each, km."""
+    if isinstance(roads, EstimatedRoads):
+        return straight_km * roads.detour_factor
+    return np.stack(
+        [
+            roads.distance_km(point[0], point[1], rows, km)
+            for point, rows, km in zip(points_deg.tolist(), stations, straight_km, strict=True)
+        ]
+    )
+
+
+def each_grade(
+    roads: Roads, points_deg: Floats, stations: Index, hours: Sequence[float]
+) -> Floats | float:
+    """Traffic grades of the ways from points (r, 2) to the stations (r, k) of each, or one."""
+    if isinstance(roads, EstimatedRoads) and len(set(hours)) == 1:
+        return roads.grades(points_deg[0, 0], points_deg[0, 1], stations[0], hours[0])
+    return np.stack(
+        [
+            np.broadcast_to(roads.grades(point[0], point[1], rows, hour), rows.shape)
+            for point, rows, hour in zip(points_deg.tolist(), stations, hours, strict=True)
+        ]
+    )
 
 
 def traffic_grade(speed_share: float) -> int:

@@ -56,7 +56,7 @@ def pack(district: District, ranked: Ranked) -> bytes:
         _Packed(
             SCHEMA_SHA256,
             [ids[row] for row in found.evse[best].tolist()],
-            found.provenance[best].tolist(),
+            found.of_station(found.near.provenance)[best].tolist(),
             columns.features[best].tobytes(),
             np.array(columns.cost.terms(), dtype=np.float32)[:, best].tobytes(),
         )

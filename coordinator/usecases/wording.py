@@ -14,10 +14,10 @@ import numpy as np
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain, price
+from coordinator.core.recommend.columns import Columns, Ranked
 from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.merge import situation
-from coordinator.core.recommend.pipeline import Columns, Ranked
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Figures, Judged, Quality, Reason, WhyNot
 
@@ -159,7 +159,6 @@ def _figures(
     """The columns of the picked candidates, one `Figures` each."""
     evse = columns.candidates.evse[index]
     drive, wait = columns.drive, columns.wait
-    first = columns.first
     rows = zip(
         drive.drive_s[index].tolist(),
         drive.drive_p90_s[index].tolist(),
@@ -182,7 +181,7 @@ def _figures(
         district.source[evse].tolist(),
         district.last_success_at_s[evse].tolist(),
         wait.ahead[index].tolist(),
-        [math.nan] * len(index) if first is None else first[index].tolist(),
+        columns.first[index].tolist(),
         columns.second[index].tolist(),
         columns.merged[index].tolist(),
         columns.failure_weight[index].tolist(),

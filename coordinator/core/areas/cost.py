@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.features import fill_unknown
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
-from coordinator.core.vehicle import WarningLevel
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +39,7 @@ class Cost:
 
 
 def cost(
-    level: WarningLevel,
+    low: NDArray[np.bool_],
     drive_s: Floats,
     wait_s: Floats,
     price: Floats,
@@ -50,25 +49,26 @@ def cost(
     merged_score: Floats,
     ranker_share: Floats,
     rules: Rules = DEFAULT_RULES,
+    valid: NDArray[np.bool_] | None = None,
 ) -> Cost:
     """The cost of each candidate, seconds.
 
     drive + wait + price / value of time + P(unusable) retry + load + tau (1 - merged / 100)
-    + rho (1 - ranker share). An unknown price counts as the mean of the others.
+    + rho (1 - ranker share). An unknown price counts as the mean of the others. `low` marks
+    requests of a low level, for which load counts; padding that is not `valid` costs infinity.
 
     >>> one = np.ones(1)
-    >>> made = cost(WarningLevel.LOW, 600 * one, 0 * one, 30 * one, 0.1 * one, 0 * one, 3.0,
+    >>> made = cost(one > 0, 600 * one, 0 * one, 30 * one, 0.1 * one, 0 * one, 3.0,
     ...             80 * one, 0.5 * one)
     >>> [float(term[0].round(3)) for term in made.terms()], float(made.total[0].round(3))
     ([600.0, 0.0, 3600.0, 90.0, 30.0, 60.0, 90.0], 4470.0)
     """
-    price_s = fill_unknown(price) * (3600.0 / rules.value_of_time_per_h)
+    price_s = fill_unknown(price, valid) * (3600.0 / rules.value_of_time_per_h)
     retry_s = p_unusable * rules.retry_s
     score_s = rules.score_s - merged_score * (rules.score_s / 100.0)
     ranker_s = rules.ranker_s - ranker_share * rules.ranker_s
-    if level is WarningLevel.LOW:
-        load_s = rules.load_s * (np.maximum(equilibrium, 0.0) + (traffic_grade - 1.0) / 4.0)
-    else:
-        load_s = np.zeros(len(drive_s))
+    load_s = rules.load_s * (np.maximum(equilibrium, 0.0) + (traffic_grade - 1.0) / 4.0) * low
     total = drive_s + wait_s + price_s + retry_s + load_s + score_s + ranker_s
+    if valid is not None:
+        total = np.where(valid, total, np.inf)
     return Cost(drive_s, wait_s, price_s, retry_s, load_s, score_s, ranker_s, total)

@@ -1,25 +1,27 @@
 """Candidate EVSEs: in reach, with a plug that fits, usable, payable (steps 310-320).
 
 Scoring does not belong here. Candidates come by station, nearest first; each keeps how it was
-found.
+found. Shapes are (r, n) for r requests, padded: `valid` says which entries are candidates.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Payment
-from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.layout import Layout, layout_of
-from coordinator.core.vehicle import ChargingRequest
+from coordinator.core.roads import each_distance_km
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 NEAREST = 1  # found because it is near
 HISTORY = 2  # found because this user charged there before
@@ -33,163 +35,284 @@ USABLE[[EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.RESERVED, EvseStat
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """EVSEs (n,) and the stations (k,) they stand at; `place` leads from the first to the second.
+class Near:
+    """Stations around each request (r, k), nearest first; distances are along the road, km."""
 
-    `stations` are rows of the district, nearest first; distances are along the road, km.
-    """
+    stations: Index
+    straight_km: Floats
+    station_km: Floats
+    free_share: Floats  # free EVSEs now / EVSEs
+    provenance: NDArray[np.uint8]
+
+    def of(self, number: int) -> Near:
+        """The stations around one request, in one dimension."""
+        return Near(
+            self.stations[number],
+            self.straight_km[number],
+            self.station_km[number],
+            self.free_share[number],
+            self.provenance[number],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """EVSEs (r, n) and the stations they stand at; `place` leads from the first to the second."""
 
     evse: Index
     place: Index
     status: NDArray[np.int8]  # stale ones UNKNOWN
-    provenance: NDArray[np.uint8]
-    stations: Index
-    straight_km: Floats
-    station_km: Floats
-    reach_km: float
-    fitting_in_reach: int  # EVSEs that fit and are usable, found before the choice was narrowed
-    around_count: int  # the same within `rules.around_km`, all stations
-    free_share: Floats  # free EVSEs now / EVSEs, of each station
+    valid: Mask
+    near: Near
+    fitting_in_reach: Index  # (r,) EVSEs that fit and are usable, before the choice was narrowed
+    around_count: Index  # (r,) the same within `rules.around_km`
 
     def __len__(self) -> int:
         return len(self.evse)
 
-    def take(self, keep: Index) -> Candidates:
-        """The same with only these candidates, in this order."""
+    @property
+    def stations(self) -> Index:
+        """Rows of the stations in the district, nearest first."""
+        return self.near.stations
+
+    def of_station(self, column: NDArray[T]) -> NDArray[T]:
+        """A column of `near` (r, k), spread over the candidates (r, n)."""
+        if column.ndim == 1:
+            return column.take(self.place)
+        width = column.shape[1]
+        return column.take(self.place + np.arange(0, column.size, width)[:, None])
+
+    def take(self, flat: Index) -> Candidates:
+        """The same entries in another order; `flat` (r, n) indexes the raveled table."""
+        return replace(
+            self,
+            evse=self.evse.take(flat),
+            place=self.place.take(flat),
+            status=self.status.take(flat),
+            valid=self.valid.take(flat),
+        )
+
+    def of(self, number: int, count: int) -> Candidates:
+        """The first `count` candidates of one request, in one dimension."""
+        cut = number, slice(0, count)
         return Candidates(
-            self.evse[keep],
-            self.place[keep],
-            self.status[keep],
-            self.provenance[keep],
-            self.stations,
-            self.straight_km,
-            self.station_km,
-            self.reach_km,
+            self.evse[cut],
+            self.place[cut],
+            self.status[cut],
+            self.valid[cut],
+            self.near.of(number),
             self.fitting_in_reach,
             self.around_count,
-            self.free_share,
         )
 
 
-def find(
-    district: District, request: ChargingRequest, context: Context, reach_km: float
-) -> Candidates:
-    """Up to `candidate_limit` EVSEs that the car can reach and use, by distance of the station.
+@dataclass(frozen=True, slots=True)
+class _Flat:
+    """Fitting EVSEs of all requests in one line, by request, then by station, nearest first."""
 
-    Looks further out until enough are open, reach ends, or there are no more stations. Empty if
-    nothing fits. Source: US 12,393,974 B2, steps 310-320.
+    owner: Index
+    place: Index
+    evse: Index
+    status: NDArray[np.int8]
+    taken: Mask
+    direct: Mask  # DC
+
+
+def find(district: District, asked: Asked) -> Candidates:
+    """Up to `candidate_limit` EVSEs for each request that it can reach and use.
+
+    Looks further out until enough are open, reach ends, or there are no more stations. Source:
+    US 12,393,974 B2, steps 310-320.
     """
-    rules, layout = context.rules, layout_of(district)
-    found = None
-    for count in (rules.stations_at_first, rules.stations_at_most, layout.places.count):
-        found = _look(district, layout, request, context, reach_km, count)
-        last = count >= layout.places.count or found.station_km[count - 1] > reach_km
-        if last or _open(district, found).sum() >= rules.open_wanted:
+    rules, layout = asked.rules, layout_of(district)
+    found = _pad(asked, *_look(district, layout, asked, rules.stations_at_first))
+    for count in (rules.stations_at_most, layout.places.count):
+        before = min(found.near.stations.shape[1], layout.places.count)
+        if before >= layout.places.count:
             break
-    assert found is not None
-    return _narrow(district, found, context)
+        # Stations within reach may have been missed only where the farthest seen is in reach.
+        farther = found.near.station_km[:, before - 1] <= asked.reach_km[:, 0]
+        free = district.claim_count[found.evse] == 0
+        free &= (found.status == _AVAILABLE) & found.valid
+        few = (farther & (free.sum(axis=1) < rules.open_wanted)).nonzero()[0]
+        if not len(few):
+            break
+        some = asked if len(few) == len(asked) else asked.only(few.tolist())
+        more = _pad(some, *_look(district, layout, some, count))
+        found = more if len(few) == len(asked) else _merge(found, few, more)
+    return found
 
 
 def _look(
-    district: District,
-    layout: Layout,
-    request: ChargingRequest,
-    context: Context,
-    reach_km: float,
-    count: int,
-) -> Candidates:
-    """All fitting EVSEs of the nearest stations within reach."""
-    here = request.latitude_deg, request.longitude_deg
-    stations, straight_km = layout.places.nearest(*here, count)
-    provenance = np.full(len(stations), NEAREST, dtype=np.uint8)
-    if context.visits:
-        stations, straight_km, provenance = _with_history(
-            layout, here, context, stations, straight_km, provenance
-        )
-    station_km = context.roads.distance_km(*here, stations, straight_km)
-    sizes = np.where(station_km <= reach_km, layout.station_size[stations], 0)
+    district: District, layout: Layout, asked: Asked, count: int
+) -> tuple[Near, _Flat, Index]:
+    """All fitting EVSEs of the nearest stations within reach; how many are around."""
+    stations, straight_km = layout.places.nearest_to_each(asked.here, count)
+    provenance = np.full(stations.shape, NEAREST, dtype=np.uint8)
+    if any(context.visits for context in asked.contexts):
+        stations, straight_km, provenance = _with_history(layout, asked, stations, straight_km)
+    station_km = each_distance_km(asked.roads, asked.here, stations, straight_km)
+    in_reach = (station_km <= asked.reach_km) & (provenance > 0)
+    sizes = np.where(in_reach, layout.station_size[stations], 0).ravel()
     ends = sizes.cumsum()
-    total = int(ends[-1]) if len(ends) else 0
-    place = np.arange(len(stations)).repeat(sizes)
-    evse = np.arange(total) + (layout.station_start[stations] - ends + sizes)[place]
+    spot = np.arange(sizes.size).repeat(sizes)  # request x station of each EVSE
+    evse = np.arange(len(spot)) + (layout.station_start[stations.ravel()] - ends + sizes)[spot]
     status = district.status[evse]
+    context = asked.contexts[0]
     if context.stale_after_s != float("inf"):
         stale = district.stale(evse, context.link_now_s, context.stale_after_s)
         status = np.where(stale, _UNKNOWN, status)
-    free = np.bincount(place[status == _AVAILABLE], minlength=len(stations))
-    free_share = free / np.maximum(sizes, 1)
-    fits = USABLE[status] & (district.claim_count[evse] < context.rules.queue_places)
-    if request.vehicle.connector_mask:
-        fits &= (layout.plugs[evse] & request.vehicle.connector_mask) != 0
-    if request.payments and Payment.ANY not in request.payments:
-        wanted = sum(1 << method for method in request.payments)
-        fits &= ((layout.payments[stations] & wanted) != 0)[place]
-    if context.excluded:
-        fits &= ~np.isin(evse, list(context.excluded))
-    if context.only is not None:
-        fits &= np.isin(evse, list(context.only))
-    keep = fits.nonzero()[0]
-    place = place[keep]
-    around = int((straight_km[place] <= context.rules.around_km).sum())
-    return Candidates(
-        evse[keep],
-        place,
-        status[keep],
-        provenance[place],
+    free = np.bincount(spot, weights=status == _AVAILABLE, minlength=sizes.size)
+    near = Near(
         stations,
         straight_km,
         station_km,
-        reach_km,
-        len(keep),
-        around,
-        free_share,
+        (free / np.maximum(sizes, 1)).reshape(stations.shape),
+        provenance,
     )
+    owner = spot // stations.shape[1]
+    claims = district.claim_count[evse]
+    fits = USABLE[status] & (claims < asked.rules.queue_places)
+    fits &= _suits(layout, asked, evse, owner, stations.ravel()[spot])
+    keep = fits.nonzero()[0]
+    spot, owner = spot[keep], owner[keep]
+    within = straight_km.ravel()[spot] <= asked.rules.around_km
+    around = np.bincount(owner, weights=within, minlength=len(asked)).astype(np.intp)
+    evse, status = evse[keep], status[keep]
+    taken = (status != _AVAILABLE) | (claims[keep] > 0)
+    return (
+        near,
+        _Flat(owner, spot % stations.shape[1], evse, status, taken, district.dc[evse]),
+        around,
+    )
+
+
+def _suits(layout: Layout, asked: Asked, evse: Index, owner: Index, station: Index) -> Mask:
+    """Whether plug and payment fit, and the request does not rule the EVSE out."""
+    plugs = np.array([request.vehicle.connector_mask or -1 for request in asked.requests])
+    suits: Mask = (layout.plugs[evse] & plugs[owner]) != 0
+    for number, request in enumerate(asked.requests):
+        context = asked.contexts[number]
+        if request.payments and Payment.ANY not in request.payments:
+            wanted = sum(1 << method for method in request.payments)
+            suits &= (owner != number) | ((layout.payments[station] & wanted) != 0)
+        if context.excluded:
+            suits &= (owner != number) | ~np.isin(evse, list(context.excluded))
+        if context.only is not None:
+            suits &= (owner != number) | np.isin(evse, list(context.only))
+    return suits
 
 
 def _with_history(
-    layout: Layout,
-    here: tuple[float, float],
-    context: Context,
-    stations: Index,
-    straight_km: Floats,
-    provenance: NDArray[np.uint8],
+    layout: Layout, asked: Asked, stations: Index, straight_km: Floats
 ) -> tuple[Index, Floats, NDArray[np.uint8]]:
-    """The stations, with those that this user charged at before added at the end, and marked."""
-    visited = np.fromiter(context.visits, dtype=np.intp, count=len(context.visits))
-    provenance[np.isin(stations, visited)] |= HISTORY
-    more = visited[~np.isin(visited, stations)]
-    if not len(more):
-        return stations, straight_km, provenance
-    return (
-        np.concatenate([stations, more]),
-        np.concatenate([straight_km, layout.places.distance_km(*here, more)]),
-        np.concatenate([provenance, np.full(len(more), HISTORY, dtype=np.uint8)]),
-    )
+    """The stations, with those that each user charged at before added at the end, and marked."""
+    more = max(len(context.visits) for context in asked.contexts)
+    shape = len(asked), stations.shape[1] + more
+    wide = np.zeros(shape, dtype=np.intp)
+    far_km = np.full(shape, np.inf)
+    provenance = np.zeros(shape, dtype=np.uint8)  # 0 is padding
+    count = stations.shape[1]
+    wide[:, :count], far_km[:, :count], provenance[:, :count] = stations, straight_km, NEAREST
+    for number, context in enumerate(asked.contexts):
+        visited = np.fromiter(context.visits, dtype=np.intp, count=len(context.visits))
+        provenance[number, :count][np.isin(stations[number], visited)] |= HISTORY
+        new = visited[~np.isin(visited, stations[number])]
+        end = count + len(new)
+        wide[number, count:end] = new
+        far_km[number, count:end] = layout.places.distance_km(
+            asked.here[number, 0], asked.here[number, 1], new
+        )
+        provenance[number, count:end] = HISTORY
+    return wide, far_km, provenance
 
 
-def _open(district: District, found: Candidates) -> Mask:
-    """Which candidates are free now and promised to nobody."""
-    open_now: Mask = found.status == _AVAILABLE
-    open_now &= district.claim_count[found.evse] == 0
-    return open_now
-
-
-def _narrow(district: District, found: Candidates, context: Context) -> Candidates:
-    """The candidates, cut to the limit: some of each station and kind of current, open ones first.
+def _pad(asked: Asked, near: Near, flat: _Flat, around: Index) -> Candidates:
+    """The fitting EVSEs as a padded table: some of each station and kind, open ones first.
 
     EVSEs of one station with the same current differ by little; judging all of a large station
     would push the next one out.
     """
-    rules = context.rules
-    if len(found) <= rules.candidate_limit:
-        return found
-    taken = ~_open(district, found)
-    group = (found.place * 2 + district.dc[found.evse]) * 2 + taken
+    rules, count = asked.rules, len(asked)
+    fitting = np.bincount(flat.owner, minlength=count)
+    keep = _narrow(asked, near, flat) if fitting.max(initial=0) > rules.candidate_limit else None
+    owner = flat.owner if keep is None else flat.owner[keep]
+    sizes = np.bincount(owner, minlength=count)
+    slot = np.arange(len(owner)) - (sizes.cumsum() - sizes)[owner]
+    width = min(int(sizes.max(initial=0)), rules.candidate_limit)
+    if width < sizes.max(initial=0):
+        fits = slot < width
+        owner, slot = owner[fits], slot[fits]
+        keep = fits.nonzero()[0] if keep is None else keep[fits]
+    at = owner * width + slot
+    evse, place, status = flat.evse, flat.place, flat.status
+    if keep is not None:
+        evse, place, status = evse[keep], place[keep], status[keep]
+    table = np.zeros((3, count * width), dtype=np.intp)
+    table[0, at], table[1, at], table[2, at] = evse, place, status
+    valid = np.zeros(count * width, dtype=bool)
+    valid[at] = True
+    shape = count, width
+    return Candidates(
+        table[0].reshape(shape),
+        table[1].reshape(shape),
+        table[2].reshape(shape).astype(np.int8),
+        valid.reshape(shape),
+        near,
+        fitting,
+        around,
+    )
+
+
+def _narrow(asked: Asked, near: Near, flat: _Flat) -> Index:
+    """Which of the fitting EVSEs are judged, in their order."""
+    rules, width = asked.rules, near.stations.shape[1]
+    group = ((flat.owner * width + flat.place) * 2 + flat.direct) * 2 + flat.taken
     order = group.argsort(kind="stable")
     ordered = group[order]
     begin = np.searchsorted(ordered, ordered)  # where the group of each begins
-    quota = np.where(taken[order], rules.taken_per_station, rules.open_per_station)
-    if context.own:
-        quota[np.isin(found.evse[order], [own.row for own in context.own])] = len(found)
-    keep = order[np.arange(len(order)) - begin < quota][: rules.candidate_limit]
-    return found.take(keep)
+    quota = np.where(flat.taken, rules.taken_per_station, rules.open_per_station)
+    for number, context in enumerate(asked.contexts):
+        for own in context.own:
+            quota[(flat.owner == number) & (flat.evse == own.row)] = len(quota)
+    keep: Index = order[np.arange(len(order)) - begin < quota[order]]
+    keep.sort()
+    return keep
+
+
+def only(found: Candidates, keep: Mask) -> Candidates:
+    """The same with only the candidates that are kept."""
+    return replace(found, valid=keep)
+
+
+def _merge(found: Candidates, rows: Index, more: Candidates) -> Candidates:
+    """The candidates with those of some requests replaced by what was found further out."""
+    wide = max(found.evse.shape[1], more.evse.shape[1])
+    far = max(found.near.stations.shape[1], more.near.stations.shape[1])
+    near = Near(
+        *(
+            _put(getattr(found.near, field.name), rows, getattr(more.near, field.name), far)
+            for field in fields(Near)
+        )
+    )
+    fitting, around = found.fitting_in_reach.copy(), found.around_count.copy()
+    fitting[rows], around[rows] = more.fitting_in_reach, more.around_count
+    return Candidates(
+        _put(found.evse, rows, more.evse, wide),
+        _put(found.place, rows, more.place, wide),
+        _put(found.status, rows, more.status, wide),
+        _put(found.valid, rows, more.valid, wide),
+        near,
+        fitting,
+        around,
+    )
+
+
+def _put(column: NDArray[Any], rows: Index, other: NDArray[Any], width: int) -> NDArray[Any]:
+    """The column, widened, with some rows taken from another; distances are padded with inf."""
+    padding = np.inf if column.dtype.kind == "f" else 0
+    wide = np.full((len(column), width), padding, dtype=column.dtype)
+    wide[:, : column.shape[1]] = column
+    wide[rows] = padding
+    wide[rows, : other.shape[1]] = other
+    return wide

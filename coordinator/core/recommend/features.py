@@ -91,8 +91,10 @@ class FeatureInputs:
     hour: ArrayLike  # local hour of the day, 0-24, fractions allowed
 
 
-def assemble(inputs: FeatureInputs) -> NDArray[np.float32]:
+def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """The feature rows, shape (..., n, len(FEATURES)) float32, finite for finite inputs.
+
+    `valid` (..., n) marks entries that are candidates and not padding; None means all.
 
     An unknown price becomes the mean of the known ones of its request, else 0; an unknown
     destination becomes 0 km with `has_destination` 0.
@@ -106,7 +108,7 @@ def assemble(inputs: FeatureInputs) -> NDArray[np.float32]:
     level = np.asarray(inputs.level)
     columns: tuple[ArrayLike, ...] = (
         wait_s / 60.0,
-        fill_unknown(np.asarray(inputs.price)),
+        fill_unknown(np.asarray(inputs.price), valid),
         inputs.p_unusable,
         np.asarray(inputs.drive_s) / 60.0,
         distance_km,
@@ -132,14 +134,16 @@ def assemble(inputs: FeatureInputs) -> NDArray[np.float32]:
         level == _LOW,
         np.sin(angle),
         np.cos(angle),
-        distance_rank(distance_km),
+        distance_rank(distance_km, valid),
     )
     for index, column in enumerate(columns):
         rows[..., index] = column
     return rows
 
 
-def fill_unknown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def fill_unknown(
+    values: NDArray[np.float64], valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """The values with NaN replaced by the mean of the others of the last axis, else by 0.
 
     >>> fill_unknown(np.array([10.0, np.nan, 20.0])).tolist(), fill_unknown(np.array([np.nan]))
@@ -148,21 +152,27 @@ def fill_unknown(values: NDArray[np.float64]) -> NDArray[np.float64]:
     unknown = values != values
     if not unknown.any():
         return values
-    known = (~unknown).sum(axis=-1, keepdims=True)
-    total = np.where(unknown, 0.0, values).sum(axis=-1, keepdims=True)
+    counted = ~unknown if valid is None else ~unknown & valid
+    known = counted.sum(axis=-1, keepdims=True)
+    total = np.where(counted, values, 0.0).sum(axis=-1, keepdims=True)
     filled: NDArray[np.float64] = np.where(unknown, total / np.maximum(known, 1), values)
     return filled
 
 
-def distance_rank(distance_km: NDArray[np.float64]) -> NDArray[np.float64]:
+def distance_rank(
+    distance_km: NDArray[np.float64], valid: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Place in the order of distance, 0 nearest to 1 farthest, over the last axis.
 
     >>> distance_rank(np.array([3.0, 1.0, 2.0])).tolist()
     [1.0, 0.0, 0.5]
     """
-    count = distance_km.shape[-1]
+    count: int | NDArray[np.intp] = distance_km.shape[-1]
+    if valid is not None:
+        distance_km = np.where(valid, distance_km, np.inf)
+        count = valid.sum(axis=-1, keepdims=True)
     place = distance_km.argsort(axis=-1, kind="stable").argsort(axis=-1)
-    rank: NDArray[np.float64] = place / max(count - 1, 1)
+    rank: NDArray[np.float64] = np.minimum(place / np.maximum(count - 1, 1), 1.0)
     return rank
 
 

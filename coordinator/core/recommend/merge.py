@@ -50,17 +50,16 @@ def failure_weight_by_iterations(iterations: int, rules: Rules = DEFAULT_RULES) 
     return rules.failure_weight + rules.failure_weight_rise * iterations / (iterations + 10)
 
 
-def merged(first: Floats | None, second: Floats, weight: Floats | float) -> Floats:
-    """w1 s1 + w2 s2 with w1 = 1 - w2, 0-100; without a first score the second alone.
+def merged(first: Floats, second: Floats, weight: Floats | float) -> Floats:
+    """w1 s1 + w2 s2 with w1 = 1 - w2, 0-100; where the first score is NaN the second alone.
 
     Source: step 630, whose printed example is 0.7 x 70 + 0.3 x 95.
 
-    >>> merged(np.array([70.0]), np.array([95.0]), 0.3).tolist()
-    [77.5]
+    >>> merged(np.array([70.0, np.nan]), np.array([95.0, 95.0]), 0.3).tolist()
+    [77.5, 95.0]
     """
-    if first is None:
-        return second
-    return first * (1.0 - weight) + second * weight
+    score = first * (1.0 - weight) + second * weight
+    return np.where(score == score, score, second)
 
 
 def plain_sum(first: Floats, second: Floats) -> Floats:

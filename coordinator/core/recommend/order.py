@@ -5,24 +5,70 @@ What the keys are made of is computed in the pipeline.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.recommend.columns import Batch, Columns, Ranked
 from coordinator.core.recommend.merge import NOT_RECOMMENDED, situation
 from coordinator.core.recommend.traffic import integrated_factor
-from coordinator.core.vehicle import SelectBy
-
-if TYPE_CHECKING:
-    from coordinator.core.recommend.pipeline import Columns
+from coordinator.core.vehicle import ChargingRequest, SelectBy, WarningLevel
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 JUDGED = 5  # the ranker's first ones, judged by the merged score
+NOBODY: Index = np.zeros(0, dtype=np.intp)
 TIE_S = 1.0  # costs closer than this are equal
+
+
+def ranked(
+    batch: Batch,
+    requests: Sequence[ChargingRequest],
+    levels: Sequence[tuple[WarningLevel, str]],
+    reach_km: Sequence[float],
+    relaxed: Sequence[tuple[str, ...]],
+    degraded: tuple[str, ...],
+) -> list[Ranked]:
+    """The answers of the pipeline, one a request, in their order."""
+    wanted, held = _first_without_promises(batch)
+    made = []
+    for number, request in enumerate(requests):
+        level, reason = levels[number]
+        count = batch.counts[number]
+        if not count:
+            made.append(Ranked(level, reason, reach_km[number], None, number, NOBODY))
+            continue
+        ordered = batch.by_cost[number, :count]
+        answer = Ranked(
+            level, reason, reach_km[number], batch, number, ordered, wanted[number], held[number],
+            relaxed[number], degraded,
+        )  # fmt: skip
+        if request.select_by is not SelectBy.COST:
+            assert answer.columns is not None
+            answer.order = order(request.select_by, answer.columns)
+            answer.wanted = int(answer.order[0])
+            answer.conflict = bool(answer.columns.wait.held[answer.wanted])
+        made.append(answer)
+    return made
+
+
+def _first_without_promises(batch: Batch) -> tuple[list[int], list[bool]]:
+    """For each request the candidate that would be first if nothing were promised to others.
+
+    Among equals one that is not promised is taken, so that ten like EVSEs make no conflict. And
+    whether that candidate is promised.
+    """
+    wait, total = batch.columns.wait, batch.columns.cost.total
+    row = np.arange(len(total))
+    first = batch.by_cost[:, 0]
+    without = total + (wait.unheld_s - wait.expected_s)
+    equal = without <= without.min(axis=1, keepdims=True) + TIE_S
+    unheld = equal & ~wait.held
+    best = np.where(unheld.any(axis=1), unheld.argmax(axis=1), equal.argmax(axis=1))
+    wanted = np.where(equal[row, first], first, best)
+    return wanted.tolist(), wait.held[row, wanted].tolist()
 
 
 def order(select_by: SelectBy, columns: Columns) -> Index:
@@ -66,20 +112,3 @@ def _by_ranker(select_by: SelectBy, columns: Columns) -> Index:
         best = judged[(-columns.merged[judged]).argsort(kind="stable")]
         return np.concatenate([best, ranked[JUDGED:]])
     return ranked
-
-
-def first_without_promises(select_by: SelectBy, columns: Columns, ordered: Index) -> int:
-    """The candidate that would be first if nothing were promised to other cars.
-
-    Among equals one that is not promised is taken, so that ten like EVSEs make no conflict.
-    """
-    first = int(ordered[0])
-    wait = columns.wait
-    if not wait.held.any() or select_by is not SelectBy.COST:
-        return first
-    total = columns.cost.total + (wait.unheld_s - wait.expected_s)
-    equal = total <= total.min() + TIE_S
-    if equal[first]:
-        return first
-    open_equal = equal & ~wait.held
-    return int((open_equal if open_equal.any() else equal).argmax())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.candidates import Candidates
-from coordinator.core.recommend.context import Context
 
 Floats = NDArray[np.float64]
 
@@ -36,12 +36,16 @@ def preferred(scores: Floats) -> int:
     return int(scores.argmax())
 
 
-def columns(candidates: Candidates, context: Context, distance_km: Floats) -> tuple[Floats, Floats]:
-    """Preference and share of this user's visits, each of shape (n,); 0 for a new user."""
-    if not context.visits:
-        zero = np.zeros(len(candidates))
-        return zero, zero
-    counts = np.array([context.visits.get(row, 0) for row in candidates.stations.tolist()])
-    visits = counts[candidates.place].astype(np.float64)
-    total = sum(context.visits.values())
-    return preference(visits, distance_km, context.rules.distance_floor_km), visits / total
+def columns(candidates: Candidates, asked: Asked, distance_km: Floats) -> tuple[Floats, Floats]:
+    """Preference and share of this user's visits, each of shape (r, n); 0 for a new user."""
+    liked, share = np.zeros(distance_km.shape), np.zeros(distance_km.shape)
+    for number, context in enumerate(asked.contexts):
+        if not context.visits:
+            continue
+        stations = candidates.near.stations[number].tolist()
+        counts = np.array([context.visits.get(row, 0) for row in stations], dtype=np.float64)
+        visits = counts[candidates.place[number]]
+        floor_km = asked.rules.distance_floor_km
+        liked[number] = preference(visits, distance_km[number], floor_km)
+        share[number] = visits / sum(context.visits.values())
+    return liked, share

@@ -54,11 +54,11 @@ class _Table:
 def session_price(
     district: District, candidates: Candidates, energy_kwh: Floats, charge_s: Floats, now_s: float
 ) -> Floats:
-    """Price of the session at each candidate in its tariff's currency, NaN where unknown, (n,)."""
+    """Price of the session at each candidate in its tariff's currency, (r, n), NaN if unknown."""
     if not district.tariffs:
-        return np.full(len(candidates), np.nan)
+        return np.full(energy_kwh.shape, np.nan)
     table = _table(district, now_s)
-    tariff = table.tariff[candidates.stations][candidates.place]
+    tariff = candidates.of_station(table.tariff[candidates.stations])
     price: Floats = table.flat[tariff] + table.energy[tariff] * energy_kwh
     price += table.time[tariff] * (charge_s / 3600.0)
     return price

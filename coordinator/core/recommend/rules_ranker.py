@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.ports import ModelUnavailable, Ranker
+from coordinator.core.ports import BatchRanker, ModelUnavailable, Ranker
 from coordinator.core.recommend.features import COLUMN, FEATURES
 
 Float32 = NDArray[np.float32]
@@ -45,12 +45,17 @@ class RulesRanker:
 RULES_RANKER = RulesRanker()
 
 
-def scores_or_rules(ranker: Ranker | None, features: Float32) -> tuple[Float32, str]:
-    """Utilities and why the rules answered; the reason is empty when the model did."""
+def scores_or_rules(
+    ranker: Ranker | None, features: Float32, valid: NDArray[np.bool_]
+) -> tuple[Float32, str]:
+    """Utilities (r, n), and why the rules answered; the reason is empty when the model did.
+
+    A ranker that can judge several requests at once does so in one call.
+    """
     if ranker is None:
         return RULES_RANKER.scores(features), "RANKER_MISSING"
     try:
-        utilities = ranker.scores(features)
+        utilities = _ask(ranker, features, valid)
     except ModelUnavailable:
         return RULES_RANKER.scores(features), "RANKER_UNAVAILABLE"
     # One sum finds any NaN and any infinity of one sign; two of both signs give NaN.
@@ -59,8 +64,20 @@ def scores_or_rules(ranker: Ranker | None, features: Float32) -> tuple[Float32, 
     return utilities, ""
 
 
-def shares(utilities: Float32) -> NDArray[np.float64]:
-    """Softmax over the candidates, shape (n,), sums to 1."""
-    powers = np.exp((utilities - utilities.max()).astype(np.float64))
-    share: NDArray[np.float64] = powers / powers.sum()
+def _ask(ranker: Ranker, features: Float32, valid: NDArray[np.bool_]) -> Float32:
+    """The ranker's utilities of all requests; 0 where padding."""
+    if isinstance(ranker, BatchRanker):
+        return ranker.scores_of_each(features, valid)
+    utilities = np.zeros(valid.shape, dtype=np.float32)
+    for number, count in enumerate(valid.sum(axis=1).tolist()):
+        if count:
+            utilities[number, :count] = ranker.scores(features[number, :count])
+    return utilities
+
+
+def shares(utilities: Float32, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Softmax over the candidates of each request, (r, n), rows sum to 1; 0 where padding."""
+    usable = np.where(valid, utilities.astype(np.float64), -np.inf)
+    powers = np.exp(usable - usable.max(axis=1, keepdims=True))
+    share: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
     return share

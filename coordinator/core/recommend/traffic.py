@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.roads import each_grade
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +20,7 @@ _REFRESH_S = 10.0
 
 
 def equilibrium(district: District, candidates: Candidates, now_s: float) -> Floats:
-    """(served and promised today - mean of the power class) / mean, clipped to [-1, 2], shape (n,).
+    """(served and promised today - mean of the power class) / mean, clipped to [-1, 2], (r, n).
 
     0 means as busy as the others of its class in the district.
     """
@@ -29,6 +31,13 @@ def equilibrium(district: District, candidates: Candidates, now_s: float) -> Flo
     share = served / np.maximum(usual, 1e-9) - 1.0
     known: Floats = np.where(usual > 0, np.minimum(share, 2.0), 0.0)
     return known
+
+
+def grade(candidates: Candidates, asked: Asked) -> Floats | float:
+    """Traffic grade 1-5 of the way to each candidate (r, n), or one for all."""
+    stations, hours = candidates.near.stations, asked.hour[:, 0].tolist()
+    grades = each_grade(asked.roads, asked.here, stations, hours)
+    return grades if isinstance(grades, float) else candidates.of_station(grades)
 
 
 def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats]:

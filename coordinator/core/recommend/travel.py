@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.recommend.asked import Asked, charges_there
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
-from coordinator.core.vehicle import ChargePlace, ChargingRequest
+from coordinator.core.vehicle import ChargingRequest
 
 Floats = NDArray[np.float64]
 
@@ -35,27 +36,24 @@ def first_score(
     return late
 
 
-def travel_scores(
-    request: ChargingRequest,
-    drive: Drive,
-    wait_s: Floats,
-    charge_s: Floats,
-    now_s: float,
-    rules: Rules = DEFAULT_RULES,
-) -> Floats | None:
-    """First scores of all candidates; None without a destination."""
-    if request.destination is None:
-        return None
-    there = request.charge_place is ChargePlace.AT_DESTINATION
-    onward_s = drive.destination_km / rules.walk_kmh * 3600.0 if there else drive.onward_s
+def travel_scores(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats) -> Floats:
+    """First scores of all candidates, (r, n); NaN for requests without a destination."""
+    rules = asked.rules
+    there = charges_there(asked)
+    walk_s = drive.destination_km * (3600.0 / rules.walk_kmh)
     late_min: Floats | float = 0.0
-    if request.arrive_by_s is not None or request.expected_travel_s is not None:
+    allowed_s = np.array([_allowed_s(request, asked.now_s) for request in asked.requests])
+    if (allowed_s < np.inf).any():
+        onward_s = np.where(there, walk_s, drive.onward_s)
         total_s = drive.drive_s + wait_s + charge_s + onward_s
-        allowed_s = np.inf
-        if request.arrive_by_s is not None:
-            allowed_s = request.arrive_by_s - now_s
-        if request.expected_travel_s is not None:
-            allowed_s = min(allowed_s, request.expected_travel_s)
-        late_min = np.maximum(total_s - allowed_s, 0.0) / 60.0
-    measure = drive.destination_km if there else drive.detour_s / 60.0
-    return first_score(measure, late_min, rules)
+        late_min = np.maximum(total_s - allowed_s[:, None], 0.0) / 60.0
+    measure = np.where(there, drive.destination_km, drive.detour_s / 60.0)
+    score = first_score(measure, late_min, rules)
+    return np.where(asked.has_destination, score, np.nan)
+
+
+def _allowed_s(request: ChargingRequest, now_s: float) -> float:
+    """Seconds until the driver wants to be there; inf without a wish."""
+    by_s = np.inf if request.arrive_by_s is None else request.arrive_by_s - now_s
+    travel_s = np.inf if request.expected_travel_s is None else request.expected_travel_s
+    return min(by_s, travel_s)

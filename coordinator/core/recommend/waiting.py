@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.candidates import Candidates
-from coordinator.core.recommend.context import Context
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ P90_SHARE = 0.8  # of a mean session, added to the median where a car is in the 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Seconds after arrival, shape (n,)."""
+    """Seconds after arrival, shape (r, n)."""
 
     p50_s: Floats
     p90_s: Floats
@@ -42,19 +42,14 @@ class Wait:
 
 
 def wait(
-    district: District,
-    candidates: Candidates,
-    context: Context,
-    drive_s: Floats,
-    p_free: Floats,
-    now_s: float,
+    district: District, candidates: Candidates, asked: Asked, drive_s: Floats, p_free: Floats
 ) -> Wait:
     """How long the car would wait at each candidate.
 
     Counts the occupant's remaining time, every car in the queue and every promise ahead. Source:
     paper Eq. (5), queuing time. Departs: the paper counts one user ahead.
     """
-    evse = candidates.evse
+    evse, now_s = candidates.evse, asked.now_s
     mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
     busy = (candidates.status == _CHARGING) | (candidates.status == _RESERVED)
     occupant_s = district.occupied_to_s[evse] - now_s
@@ -66,8 +61,9 @@ def wait(
     remaining_s += queue * mean_s
     ahead_s = district.claimed_to_s[evse] - now_s
     claims = district.claim_count[evse]
-    if context.own:
-        ahead_s, claims = _without_own(evse, ahead_s, claims, context, now_s)
+    if any(context.own for context in asked.contexts):
+        claims = claims.copy()
+        _leave_own_out(evse, ahead_s, claims, asked)
     held = claims > 0
     free_in_s = np.maximum(remaining_s, np.where(held, np.maximum(ahead_s, 0.0), 0.0))
     p_busy = np.where(known, KNOWN_OCCUPANT_RISK, 1.0 - p_free)
@@ -87,20 +83,15 @@ def wait(
     )
 
 
-def _without_own(
-    evse: NDArray[np.intp],
-    ahead_s: Floats,
-    claims: NDArray[np.int16],
-    context: Context,
-    now_s: float,
-) -> tuple[Floats, NDArray[np.int16]]:
-    """End and number of the claims ahead, with the asking car's own left out."""
-    claims = claims.copy()
-    for own in context.own:
-        mine = evse == own.row
-        ahead_s[mine] = own.ahead_to_s - now_s
-        claims[mine] = own.ahead_count
-    return ahead_s, claims
+def _leave_own_out(
+    evse: NDArray[np.intp], ahead_s: Floats, claims: NDArray[np.int16], asked: Asked
+) -> None:
+    """Takes each asking car's own claims out of what is ahead of it."""
+    for number, context in enumerate(asked.contexts):
+        for own in context.own:
+            mine = evse[number] == own.row
+            ahead_s[number, mine] = own.ahead_to_s - asked.now_s
+            claims[number, mine] = own.ahead_count
 
 
 def time_on_the_way_h(distance_km: float, speed_kmh: float) -> float:
