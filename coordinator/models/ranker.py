@@ -45,3 +45,17 @@ class OnnxRanker:
             {"features": features[None], "mask": mask}
         )[0]
         return scores
+
+    def scores_of_each(
+        self, features: NDArray[np.float32], valid: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Utilities (r, n) of several requests in one run; those not `valid` mean nothing.
+
+        Padding is ignored whatever stands in it. Raises `ModelUnavailable` as `scores` does.
+        """
+        if features.ndim != 3 or features.shape[2] != len(FEATURES) or not features.size:
+            raise ModelUnavailable(PART, f"features of shape {features.shape}")
+        if not valid.all():
+            # What pads may be NaN, and NaN times a mask of 0 is NaN.
+            features = np.where(valid[:, :, None], features, np.float32(0.0))
+        return self._model.finite({"features": features, "mask": valid.astype(np.float32)})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.core.ports import ModelUnavailable
+from coordinator.core.ports import BatchRanker, ModelUnavailable
 from coordinator.core.recommend.features import COLUMN, FEATURES, MONOTONE
 from coordinator.core.reliability.pile_vector import COLUMN as PILE_COLUMN
 from coordinator.core.reliability.pile_vector import COLUMNS, REFERENCE, Facts, vectors
@@ -97,6 +97,35 @@ def test_ranker_is_unavailable_for_what_it_cannot_score(features: np.ndarray) ->
     assert MODELS.ranker is not None
     with pytest.raises(ModelUnavailable, match="ranker"):
         MODELS.ranker.scores(features)
+
+
+@given(seed=st.integers(0, 2**32 - 1), counts=st.lists(st.integers(1, 20), min_size=1, max_size=8))
+def test_ranker_judges_several_requests_as_it_judges_each(seed: int, counts: list[int]) -> None:
+    """Together, padded with NaN, every request gets the scores that it gets alone."""
+    ranker = MODELS.ranker
+    assert isinstance(ranker, BatchRanker)
+    widest = max(counts)
+    features = np.full((len(counts), widest, len(FEATURES)), np.nan, dtype=np.float32)
+    for row, count in enumerate(counts):
+        features[row, :count] = some_features(seed + row, count)
+    valid = np.arange(widest)[None] < np.array(counts)[:, None]
+
+    together = ranker.scores_of_each(features, valid)
+
+    assert together.shape == valid.shape
+    for row, count in enumerate(counts):
+        alone = ranker.scores(features[row, :count])
+        scale = max(1.0, float(np.abs(alone).max()))
+        assert np.allclose(together[row, :count], alone, atol=1e-4 * scale)
+
+
+def test_ranker_refuses_a_batch_of_the_wrong_width() -> None:
+    """A batch with other columns, or of nobody, is unavailable by name."""
+    assert isinstance(MODELS.ranker, BatchRanker)
+    for shape in ((2, 3, len(FEATURES) - 1), (0, 3, len(FEATURES)), (2, 0, len(FEATURES))):
+        rows = np.zeros(shape, dtype=np.float32)
+        with pytest.raises(ModelUnavailable, match="ranker"):
+            MODELS.ranker.scores_of_each(rows, np.ones(shape[:2], dtype=bool))
 
 
 def pile(**changes: object) -> Facts:
