@@ -189,7 +189,8 @@ async def test_lost_acks_and_crashes_lose_nothing_and_double_nothing(
         fresh = [meter(sent + i) for i in range(130)]
         sent += len(fresh)
         await agent.spool.commit(fresh)
-        await service.until(lambda: len(service.batches) > round_number)
+        wanted = round_number + 1
+        await service.until(lambda wanted=wanted: len(service.batches) >= wanted)
         if round_number % 2:
             await agent.stop()
             agent = await start()
