@@ -24,6 +24,7 @@ class CoordinatorProcess:
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         self.config.write_text("[coordinator]\n" + "\n".join(lines) + "\n")
         self.ready: dict[str, Any] = {}
+        self.kills = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -52,6 +53,7 @@ class CoordinatorProcess:
         assert self._process is not None
         self._process.kill()
         await self._process.wait()
+        self.kills += 1
 
     async def stop(self) -> int:
         """The exit code after SIGTERM; 0 if it did not run."""

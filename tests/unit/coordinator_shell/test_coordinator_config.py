@@ -1,0 +1,95 @@
+"""The configuration file: all faults at once, with line and hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.__main__ import main
+from coordinator.config import read_config, split_address
+from coordinator.errors import ConfigInvalid
+
+GOOD = """\
+[coordinator]
+district = "demo"
+data_dir = "data"
+stale_after_s = 30
+[clock]
+epoch_at_ms = 1790000000000
+anchor_s = 12.5
+speed = 10
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "coordinator.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_file_is_read_with_defaults(tmp_path: Path) -> None:
+    """What is not said has its documented default."""
+    config = read_config(write(tmp_path, GOOD))
+
+    assert config.coordinator.listen == "127.0.0.1:0"
+    assert config.coordinator.stale_after_s == 30
+    assert config.clock.speed == 10
+    assert config.models.bundle == ""
+
+
+def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    """Unknown key, wrong type, missing key and bad value: four problems, four places."""
+    text = (
+        '[coordinator]\ndata_dir = "d"\nlisen = "x"\nstale_after_s = "long"\n[clock]\nspeed = 0\n'
+    )
+    path = write(tmp_path, text)
+
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(path)
+
+    told = {(p.code, p.where.removeprefix(f"{path}:")) for p in caught.value.problems}
+    assert told == {("CFG-005", "1"), ("CFG-003", "3"), ("CFG-004", "4"), ("CFG-004", "6")}
+    assert "did you mean 'listen'?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [("0.0.0.0:50051", "CFG-007"), ("localhost", "CFG-006"), ("127.0.0.1:99999", "CFG-006")],
+)
+def test_addresses_must_be_loopback_with_a_port(tmp_path: Path, address: str, code: str) -> None:
+    """An address that others can reach is refused, because there is no TLS."""
+    text = GOOD.replace("[clock]", f'listen = "{address}"\n[clock]')
+
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(write(tmp_path, text))
+
+    assert [(p.code, p.where.rpartition(":")[2]) for p in caught.value.problems] == [(code, "5")]
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    """A file that is no TOML is refused with the parser's line."""
+    with pytest.raises(ConfigInvalid, match=r"CFG-002.*:2"):
+        read_config(write(tmp_path, "[coordinator]\nx = = 1\n"))
+
+
+def test_main_exits_with_three_for_a_bad_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command prints the problems to stderr and exits with 3."""
+    code = main(["-c", str(write(tmp_path, "[coordinator]\n")), "--check"])
+
+    assert code == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "error[CFG-005]" in said.err
+
+
+def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
+    """A path that does not exist is one problem, not a traceback."""
+    assert main(["-c", str(tmp_path / "none.toml")]) == 3
+
+
+def test_addresses_split() -> None:
+    """IPv6 addresses lose their brackets."""
+    assert split_address("[::1]:50051") == ("::1", 50051)
