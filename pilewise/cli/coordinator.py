@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pilewise.cli.launch import become
+from pilewise.cli.ask import place
+from pilewise.cli.launch import become, require
+from pilewise.cli.output import Exit, emit, fail, say
+
+if TYPE_CHECKING:
+    from coordinator.config import Config
+    from coordinator.importers import Imported
 
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
+Paths = list[Path] | None
+PIECE = 50  # entries of one call; a message holds at most 4 MiB
+CALL_S = 30.0
 
 
 @app.command()
@@ -20,3 +32,169 @@ def run(
 ) -> None:
     """Runs the coordinator until it is told to stop."""
     become("coordinator", "-c", str(config), "--log-level", log_level)
+
+
+@app.command("import")
+def import_(
+    config: ConfigFile = Path("coordinator.toml"),
+    stations: Annotated[Paths, typer.Option(help="CSV, GeoJSON or OCPI locations.")] = None,
+    tariffs: Annotated[Paths, typer.Option(help="CSV or OCPI tariffs.")] = None,
+    users: Annotated[Paths, typer.Option(help="CSV.")] = None,
+    roads: Annotated[Paths, typer.Option(help="CSV edge list; replaces the roads.")] = None,
+    owners: Annotated[Paths, typer.Option(help="CSV: pile_id,agent_id.")] = None,
+    near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
+    limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Brings files in, whole or not at all; through the coordinator where it runs."""
+    settings = _settings(config)
+    from coordinator.errors import CoordinatorError, DirectoryBusy
+    from coordinator.importers import Files, import_into_store, read_files
+
+    kinds = (stations, tariffs, users, roads, owners)
+    files = Files(*(tuple(paths or ()) for paths in kinds))
+    if not any(kinds):
+        fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
+    try:
+        imported = read_files(files, place(near) if near else None, limit)
+        data_dir = Path(settings.coordinator.data_dir)
+        try:
+            counts = asyncio.run(import_into_store(data_dir, imported))
+        except DirectoryBusy:
+            counts = asyncio.run(_reach(_import(settings.coordinator.listen, imported), settings))
+    except CoordinatorError as error:
+        _refuse(error)
+    if json:
+        emit(counts)
+    else:
+        say("imported " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
+
+
+@app.command()
+def export(
+    config: ConfigFile = Path("coordinator.toml"),
+    format: Annotated[str, typer.Option(help="geojson, ocpi or csv.")] = "geojson",  # noqa: A002
+) -> None:
+    """Writes the stations to stdout, with live status where the coordinator runs."""
+    settings = _settings(config)
+    from coordinator.errors import CoordinatorError, DirectoryBusy
+    from coordinator.importers import export_from_store
+
+    if format not in ("geojson", "ocpi", "csv"):
+        fail(
+            "CFG-031", f"unknown format {format!r}", note="geojson, ocpi, csv", exit_code=Exit.USAGE
+        )
+    try:
+        try:
+            text = asyncio.run(export_from_store(Path(settings.coordinator.data_dir), format))
+        except DirectoryBusy:
+            text = asyncio.run(_reach(_export(settings.coordinator.listen, format), settings))
+    except CoordinatorError as error:
+        _refuse(error)
+    sys.stdout.write(text)
+
+
+def _settings(config: Path) -> Config:
+    """The checked configuration, or the command's end with all that is wrong in it."""
+    require("coordinator")
+    from coordinator.config import read_config
+    from coordinator.errors import CoordinatorError
+
+    try:
+        return read_config(config)
+    except CoordinatorError as error:
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """Ends the command with what the coordinator's own code says is wrong."""
+    from coordinator.errors import FileInvalid
+
+    if isinstance(error, FileInvalid):
+        say(str(error), style="red")
+        raise typer.Exit(int(Exit.CONFIG))
+    code, hint = getattr(error, "code", "COORD-000"), getattr(error, "hint", "")
+    fail(code, str(error), hint=hint, exit_code=Exit.FAILED)
+
+
+async def _reach(work: Any, settings: Config) -> Any:
+    import grpc
+
+    try:
+        return await work
+    except grpc.aio.AioRpcError as error:
+        listen = settings.coordinator.listen
+        fail(
+            "NET-001",
+            f"a coordinator owns {settings.coordinator.data_dir} but does not answer at {listen}",
+            note=str(error.details()),
+            hint="give coordinator.listen a fixed port, or stop the coordinator",
+            exit_code=Exit.UNREACHABLE,
+        )
+
+
+async def _import(target: str, imported: Imported) -> dict[str, int]:
+    """How many of each the running coordinator took."""
+    import grpc
+
+    from city_sim import messages
+    from pilewise.v1 import operator_service_pb2 as op
+    from pilewise.v1 import operator_service_pb2_grpc as op_rpc
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub = op_rpc.OperatorServiceStub(channel)
+        taken = {
+            "tariffs": await _put(
+                imported.tariffs,
+                lambda part: stub.PutTariffs(
+                    op.PutTariffsRequest(tariffs=map(messages.tariff_message, part)), timeout=CALL_S
+                ),
+            ),
+            "stations": await _put(
+                imported.stations,
+                lambda part: stub.PutStations(
+                    op.PutStationsRequest(stations=map(messages.station_message, part)),
+                    timeout=CALL_S,
+                ),
+            ),
+            "users": await _put(
+                imported.users,
+                lambda part: stub.PutUsers(
+                    op.PutUsersRequest(users=map(messages.user_message, part)), timeout=CALL_S
+                ),
+            ),
+            "roads": await _put(
+                imported.roads,
+                lambda part: stub.PutRoads(
+                    op.PutRoadsRequest(edges=map(messages.road_message, part)), timeout=CALL_S
+                ),
+            ),
+        }
+        for pile_id, agent_id in imported.owners.items():
+            request = op.AssignPileRequest(pile_id=pile_id, agent_id=agent_id)
+            await stub.AssignPile(request, timeout=CALL_S)
+        return taken | {"owners": len(imported.owners)}
+
+
+async def _put(entries: Sequence[Any], call: Callable[[Sequence[Any]], Any]) -> int:
+    """How many entries were taken; ends the command where one is refused."""
+    taken = 0
+    for start in range(0, len(entries), PIECE):
+        answer = await call(entries[start : start + PIECE])
+        taken += answer.accepted_count
+        for error in answer.errors:
+            fail(error.code, f"{error.field}: {error.message}", exit_code=Exit.PARTIAL)
+    return taken
+
+
+async def _export(target: str, form: str) -> str:
+    import grpc
+
+    from pilewise.v1 import operator_service_pb2 as op
+    from pilewise.v1 import operator_service_pb2_grpc as op_rpc
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub = op_rpc.OperatorServiceStub(channel)
+        request = op.ExportRequest(format=form)
+        pieces = [piece.chunk async for piece in stub.Export(request, timeout=CALL_S)]
+    return b"".join(pieces).decode()
