@@ -22,6 +22,7 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.promises import Promises
+from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.watchman import Watchman
@@ -94,8 +95,9 @@ def assemble_brain(
         district, world, claims, promises, composer, models, clock, events, counters
     )
     displacer = Displacer(district, world, claims, promises, composer, models, rerouter, counters)
+    desk = RankingDesk(district, models, clock)
     recommender = Recommender(
-        district, world, claims, promises, composer, displacer, models, clock, events, counters
+        district, world, claims, promises, composer, displacer, desk, clock, events, counters
     )
     guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
     watchman = Watchman(district, claims, promises, rerouter, guidance, clock, stale_after_s)

@@ -64,7 +64,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Columns of the pipeline for one EVSE, in the order of `wording.FIGURES`.
+    """Columns of the pipeline for one EVSE, in the order in which `figures.py` takes them out.
 
     NaN and infinity mean unknown.
     """
@@ -85,17 +85,17 @@ class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     failure_rate: float
     p_working: float
     p_free: float
-    status: int
     status_at_s: float
-    status_source: int
     last_success_at_s: float
-    ahead: int
     first_score: float
     second_score: float
     merged_score: float
     failure_weight: float
     ranker_share: float
     cost_s: float
+    status: int
+    status_source: int
+    ahead: int
 
 
 class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):

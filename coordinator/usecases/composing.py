@@ -10,11 +10,12 @@ from coordinator.core.areas import area
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.district import District
+from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
-from coordinator.core.recommend.pipeline import Ranked
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import inputs, wording
 from coordinator.usecases.answer import Answer, Hold, HoldKind, Stage
+from coordinator.usecases.figures import Lines
 from coordinator.usecases.ledger import KeptAnswer
 
 answers = msgspec.msgpack.Decoder(Answer)
@@ -44,9 +45,9 @@ class Composer:
 
         `without` names claims that will have ended by then.
         """
-        columns = ranked.columns
-        assert columns is not None
-        evse_id = self._district.evse_ids[int(columns.candidates.evse[choice])]
+        assert ranked.batch is not None
+        columns, at = ranked.batch.columns, (ranked.number, choice)
+        evse_id = self._district.evse_ids[int(columns.candidates.evse[at])]
         ahead = [
             claim.to_s
             for claim in self._table.of_evse(evse_id)
@@ -55,9 +56,9 @@ class Composer:
             and not claim.lapsed(moment)
         ]
         from_s = max(moment.now_s, *ahead) if ahead else moment.now_s
-        drive_s, free_s = columns.drive.drive_s[choice], columns.wait.free_in_s[choice]
-        begin_s = max(moment.now_s + float(max(drive_s, free_s)), from_s)
-        stay_s = request.vehicle.setup_s + float(columns.charge_s[choice])
+        ready_s = max(float(columns.drive.drive_s[at]), float(columns.wait.free_in_s[at]))
+        begin_s = max(moment.now_s + ready_s, from_s)
+        stay_s = request.vehicle.setup_s + float(columns.charge_s[at])
         return Claim(
             str(uuid_utils.uuid7()),
             evse_id,
@@ -81,10 +82,9 @@ class Composer:
         moment: Moment,
     ) -> Answer:
         """The answer that names this candidate as the choice, held by this claim or by none."""
-        columns = ranked.columns
-        assert columns is not None
+        lines = Lines(self._district, ranked)
         picked = wording.pick(ranked, choice, request.alternative_count)
-        judged = wording.judged(self._district, request, context, ranked, picked, moment.now_s)
+        judged = wording.judged(self._district, request, context, lines, picked, moment.now_s)
         hold = Hold(HoldKind.NONE)
         if claim is not None:
             until_s = claim.lease_until_s
@@ -105,9 +105,9 @@ class Composer:
             hold,
             claim.revision if claim is not None else 1,
             Stage(area.stage(figures.distance_km, figures.eta_s)),
-            area.members(self._district, ranked, choice),
+            lines.area(ranked, choice),
             (station.latitude_deg, station.longitude_deg),
-            wording.why_not(self._district, request, ranked, choice),
+            wording.why_not(self._district, request, ranked, lines, choice),
             ranked.degraded,
             ranked.relaxed,
         )
@@ -122,5 +122,5 @@ class Composer:
             answer.vehicle_id,
             _encode(answer),
             _encode(request),
-            inputs.pack(self._district, ranked) if ranked is not None else b"",
+            b"" if ranked is None else inputs.pack(self._district, Lines(self._district, ranked)),
         )

@@ -12,8 +12,8 @@ from dataclasses import replace
 from coordinator.core.areas.ledger import ClaimState, Moment, Move, Step
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
+from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Models, OwnPlace
-from coordinator.core.recommend.pipeline import Ranked
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
@@ -53,12 +53,12 @@ class Displacer:
 
     def wanted_of(self, ranked: Ranked, vehicle_id: str) -> Promise | None:
         """The promise that stands in the way, if it may be asked to move."""
-        columns = ranked.columns
-        if columns is None or not ranked.conflict or ranked.wanted is None:
+        if ranked.batch is None or not ranked.conflict or ranked.wanted is None:
             return None
-        if columns.wait.expected_s[ranked.order[0]] <= ACCEPTABLE_S:
+        columns, number = ranked.batch.columns, ranked.number
+        if columns.wait.expected_s[number, ranked.order[0]] <= ACCEPTABLE_S:
             return None
-        evse_id = self._district.evse_ids[int(columns.candidates.evse[ranked.wanted])]
+        evse_id = self._district.evse_ids[int(columns.candidates.evse[number, ranked.wanted])]
         claims = self._claims.table.of_evse(evse_id)
         if len(claims) != 1 or claims[0].level <= ranked.level:
             return None
@@ -90,7 +90,7 @@ class Displacer:
         without = frozenset({holder.claim_id})
         wish = self._composer.wish(request, mine, 0, recommendation_id, moment, without=without)
         wish = replace(wish, level=ranked.level)
-        mine = replace(mine, level=ranked.level, level_reason=ranked.level_reason)
+        mine.level, mine.level_reason = ranked.level, ranked.level_reason
         made: list[Answer] = []
 
         def answering(step: Step) -> Sequence[KeptAnswer]:

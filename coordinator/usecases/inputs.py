@@ -1,4 +1,4 @@
-"""What led to an answer, packed for the store: feature rows and cost terms of the best candidates.
+"""What led to an answer, packed for the store: features and cost terms of the best candidates.
 
 Read back by Explain and by training; the columns are named by their hash.
 """
@@ -13,20 +13,17 @@ from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import TERMS
 from coordinator.core.district import District
-from coordinator.core.recommend.candidates import PROVENANCE
 from coordinator.core.recommend.features import FEATURES, schema_sha256
-from coordinator.core.recommend.pipeline import Ranked
+from coordinator.usecases.figures import Lines
 
-KEPT = 16  # candidates kept of an answer, in order
 SCHEMA_SHA256 = schema_sha256()
 
 
 class _Packed(msgspec.Struct, array_like=True, gc=False):
     schema: str
     evse_ids: list[str]
-    provenance: list[int]
     features: bytes  # float32, (n, len(FEATURES))
-    terms_s: bytes  # float32, (len(TERMS), n)
+    terms_s: bytes  # float32, (n, len(TERMS))
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -39,28 +36,15 @@ class Inputs:
 
     schema_sha256: str
     evse_ids: list[str]
-    provenance: list[str]
     features: NDArray[np.float32]
     terms_s: NDArray[np.float32]
 
 
-def pack(district: District, ranked: Ranked) -> bytes:
-    """The inputs as bytes; empty if there were no candidates."""
-    columns = ranked.columns
-    if columns is None:
-        return b""
-    best = ranked.order[:KEPT]
-    found = columns.candidates
+def pack(district: District, lines: Lines) -> bytes:
+    """The inputs of the best few candidates as bytes."""
+    rows, features, terms_s = lines.stored()
     ids = district.evse_ids
-    return _encoder.encode(
-        _Packed(
-            SCHEMA_SHA256,
-            [ids[row] for row in found.evse[best].tolist()],
-            found.of_station(found.near.provenance)[best].tolist(),
-            columns.features[best].tobytes(),
-            np.array(columns.cost.terms(), dtype=np.float32)[:, best].tobytes(),
-        )
-    )
+    return _encoder.encode(_Packed(SCHEMA_SHA256, [ids[row] for row in rows], features, terms_s))
 
 
 def unpack(packed: bytes) -> Inputs | None:
@@ -74,7 +58,6 @@ def unpack(packed: bytes) -> Inputs | None:
     return Inputs(
         stored.schema,
         stored.evse_ids,
-        [PROVENANCE.get(bits, "") for bits in stored.provenance],
         np.frombuffer(stored.features, dtype=np.float32).reshape(count, len(FEATURES)),
-        np.frombuffer(stored.terms_s, dtype=np.float32).reshape(len(TERMS), count),
+        np.frombuffer(stored.terms_s, dtype=np.float32).reshape(count, len(TERMS)),
     )

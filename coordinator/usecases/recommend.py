@@ -18,8 +18,8 @@ from coordinator.core.areas.ledger import (
 )
 from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
+from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
-from coordinator.core.recommend.pipeline import Ranked
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.answer import Answer, Hold, HoldKind
@@ -29,6 +29,7 @@ from coordinator.usecases.displace import Displacer
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.world import World
 
 TRIES = 16  # places asked for in order before the answer is that nothing is free
@@ -45,12 +46,12 @@ class Recommender:
         promises: Promises,
         composer: Composer,
         displacer: Displacer,
-        models: Models,
+        desk: RankingDesk,
         clock: Clock,
         events: Events,
         counters: Counters,
     ) -> None:
-        self.models = models
+        self._desk = desk
         self._composer = composer
         self._displacer = displacer
         self._district = district
@@ -108,10 +109,10 @@ class Recommender:
 
     async def _answer(self, request: ChargingRequest) -> Answer:
         context = self._world.around(request)
+        ranked = await self._desk.rank(request, context)
         now_s = self._clock.now_s()
-        ranked = pipeline.rank(self._district, request, context, self.models, now_s)
         self._counters.add("requests")
-        if ranked.columns is None:
+        if ranked.batch is None:
             return self._empty(request, context, ranked, now_s)
         try:
             answer = await self._promise(request, context, ranked)
@@ -169,7 +170,7 @@ class Recommender:
             return self._nothing(request, ranked, "NOTHING_KNOWN", None, now_s)
         unlimited = replace(context, rules=replace(context.rules, queue_places=32_000))
         behind = pipeline.rank(self._district, request, unlimited, Models(), now_s)
-        if behind.columns is None:
+        if behind.batch is None:
             return self._nothing(request, ranked, "NOTHING_REACHABLE", None, now_s)
         return self._full(request, behind, now_s)
 
@@ -210,9 +211,11 @@ class Recommender:
             vehicle_id=answer.vehicle_id,
             facts=facts,
         )
-        if ranked.conflict and ranked.wanted is not None and ranked.columns is not None:
+        if ranked.conflict and ranked.wanted is not None and ranked.batch is not None:
             self._counters.add("conflicts_resolved")
-            wanted = self._district.evse_ids[int(ranked.columns.candidates.evse[ranked.wanted])]
+            wanted = self._district.evse_ids[
+                int(ranked.batch.columns.candidates.evse[ranked.number, ranked.wanted])
+            ]
             self._events.add(
                 "CONFLICT",
                 f"{wanted} is promised to another car; {answer.vehicle_id} -> {choice.evse_id}",

@@ -23,8 +23,8 @@ from coordinator.core.areas.ledger import (
 )
 from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
+from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
-from coordinator.core.recommend.pipeline import Ranked
 from coordinator.usecases.answer import Answer, Change, Hold, HoldKind
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters

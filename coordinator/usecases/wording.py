@@ -9,23 +9,22 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import numpy as np
-
+from coordinator.core.areas.cost import TERMS
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain, price
-from coordinator.core.recommend.columns import Columns, Ranked
+from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.merge import situation
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Figures, Judged, Quality, Reason, WhyNot
+from coordinator.usecases.figures import Line, Lines
 
 AVAILABLE = int(EvseStatus.AVAILABLE)
 UNKNOWN = int(EvseStatus.UNKNOWN)
 BROKEN = frozenset({int(EvseStatus.OUTOFORDER), int(EvseStatus.INOPERATIVE)})
 FRESH_S = 120.0  # an older status is told as STALE, domain time
-CONFIDENCE_S = 120.0  # a lead of so much cost makes the first e times as sure as the second
 REASONS_OF_CHOICE = 3
 REASONS_OF_OTHERS = 1
 
@@ -35,15 +34,15 @@ def pick(ranked: Ranked, choice: int, count: int) -> list[int]:
 
     Two like EVSEs of one station are no alternatives to each other.
     """
-    assert ranked.columns is not None
-    place = ranked.columns.candidates.place
-    picked, seen, rest = [choice], {int(place[choice])}, []
+    assert ranked.batch is not None
+    place = ranked.batch.columns.candidates.place[ranked.number].tolist()
+    picked, seen, rest = [choice], {place[choice]}, []
     for candidate in ranked.order.tolist():
         if len(picked) > count:
             break
         if candidate == choice:
             continue
-        at = int(place[candidate])
+        at = place[candidate]
         if at in seen:
             rest.append(candidate)
         else:
@@ -56,48 +55,35 @@ def judged(
     district: District,
     request: ChargingRequest,
     context: Context,
-    ranked: Ranked,
+    lines: Lines,
     picked: Sequence[int],
     now_s: float,
 ) -> tuple[Judged, ...]:
     """The picked candidates as they are told, the first of them being the choice."""
-    columns = ranked.columns
-    assert columns is not None
-    index = np.array(picked, dtype=np.intp)
-    figures = _figures(district, columns, index)
-    terms, reference = _terms(columns, ranked, index)
-    sureness = _sureness(ranked, [figure.cost_s for figure in figures])
     quality = Quality.EXACT if context.roads.quality == "EXACT" else Quality.ESTIMATED
-    made: list[Judged] = []
-    for number, row in enumerate(columns.candidates.evse[index].tolist()):
-        figure = figures[number]
-        made.append(
-            _judge(
-                district, request, context, row, figure, figures[0], sureness[number], quality,
-                terms[number], reference, now_s,
-            )
-        )  # fmt: skip
-    return tuple(made)
+    told = [lines.of(candidate) for candidate in picked]
+    first = told[0].figures
+    return tuple(
+        _judge(district, request, context, line, first, quality, lines.reference_s, now_s)
+        for line in told
+    )
 
 
 def _judge(
     district: District,
     request: ChargingRequest,
     context: Context,
-    row: int,
-    figure: Figures,
+    line: Line,
     first: Figures,
-    confidence: float,
     quality: Quality,
-    terms: list[float],
-    reference: list[float],
+    reference_s: list[float],
     now_s: float,
 ) -> Judged:
     """One EVSE as it is told."""
-    language = request.language
+    language, row, figure = request.language, line.row, line.figures
     station_row = int(district.station[row])
     station, pile = district.stations[station_row], district.piles[int(district.pile[row])]
-    currency, lines, valid_until_s = price.breakdown(
+    currency, prices, valid_until_s = price.breakdown(
         district, station_row, figure.energy_kwh, figure.charge_s, now_s
     )
     facts = facts_of(pile.label or station.name or pile.pile_id, figure, currency)
@@ -105,9 +91,8 @@ def _judge(
     more = figure.price - first.price
     paid = more if more == more else None
     age_s = max(now_s - figure.status_at_s, 0.0)
-    done_at_s = (
-        now_s + figure.eta_s + figure.expected_wait_s + request.vehicle.setup_s + figure.charge_s
-    )
+    stay_s = request.vehicle.setup_s + figure.charge_s
+    done_at_s = now_s + figure.eta_s + figure.expected_wait_s + stay_s
     chosen = figure is first
     return Judged(
         district.evse_ids[row],
@@ -119,17 +104,17 @@ def _judge(
         station.longitude_deg if pile.longitude_deg is None else pile.longitude_deg,
         station.operator_url,
         figure,
-        confidence,
+        line.sureness,
         done_at_s,
         quality,
         max(request.target_soc_pct, figure.arrival_soc_pct),
         currency,
-        lines,
+        prices,
         valid_until_s,
         age_s,
         _data_quality(figure.status, age_s),
         situation(figure.merged_score),
-        _reasons(terms, reference, facts, chosen, language),
+        _reasons(line.terms_s, reference_s, facts, chosen, language),
         0.0 if chosen else more_s,
         None if chosen else paid,
         "" if chosen else explain.difference_text(more_s, paid, currency, language),
@@ -151,65 +136,6 @@ def facts_of(name: str, figure: Figures, currency: str) -> Facts:
         figure.ahead,
         figure.status == AVAILABLE and not figure.ahead,
     )
-
-
-def _figures(
-    district: District, columns: Columns, index: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> list[Figures]:
-    """The columns of the picked candidates, one `Figures` each."""
-    evse = columns.candidates.evse[index]
-    drive, wait = columns.drive, columns.wait
-    rows = zip(
-        drive.drive_s[index].tolist(),
-        drive.drive_p90_s[index].tolist(),
-        wait.p50_s[index].tolist(),
-        wait.p90_s[index].tolist(),
-        wait.expected_s[index].tolist(),
-        columns.charge_s[index].tolist(),
-        columns.energy_kwh[index].tolist(),
-        drive.distance_km[index].tolist(),
-        drive.detour_km[index].tolist(),
-        drive.detour_s[index].tolist(),
-        columns.price[index].tolist(),
-        columns.power_kw[index].tolist(),
-        drive.arrival_soc_pct[index].tolist(),
-        district.failure_rate[evse].tolist(),
-        columns.p_working[index].tolist(),
-        columns.p_free[index].tolist(),
-        columns.candidates.status[index].tolist(),
-        district.observed_at_s[evse].tolist(),
-        district.source[evse].tolist(),
-        district.last_success_at_s[evse].tolist(),
-        wait.ahead[index].tolist(),
-        columns.first[index].tolist(),
-        columns.second[index].tolist(),
-        columns.merged[index].tolist(),
-        columns.failure_weight[index].tolist(),
-        columns.share[index].tolist(),
-        columns.cost.total[index].tolist(),
-        strict=True,
-    )
-    return [Figures(*row) for row in rows]
-
-
-def _terms(
-    columns: Columns, ranked: Ranked, index: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> tuple[list[list[float]], list[float]]:
-    """Cost terms of the picked candidates, and the mean of the best eight, seconds."""
-    best = ranked.order[: explain.REFERENCE_COUNT]
-    terms = np.array(columns.cost.terms())
-    picked: list[list[float]] = terms[:, index].T.tolist()
-    reference: list[float] = terms[:, best].mean(axis=1).tolist()
-    return picked, reference
-
-
-def _sureness(ranked: Ranked, costs: Sequence[float]) -> list[float]:
-    """How sure each picked candidate is the best of the best eight, 0-1."""
-    assert ranked.columns is not None
-    best = ranked.columns.cost.total[ranked.order[: explain.REFERENCE_COUNT]].tolist()
-    least = min(best)
-    whole = sum(math.exp((least - cost) / CONFIDENCE_S) for cost in best)
-    return [min(1.0, math.exp(min(0.0, least - cost) / CONFIDENCE_S) / whole) for cost in costs]
 
 
 def _reasons(
@@ -240,51 +166,47 @@ def _clock(instant_s: float, context: Context) -> str:
 
 
 def why_not(
-    district: District, request: ChargingRequest, ranked: Ranked, choice: int
+    district: District, request: ChargingRequest, ranked: Ranked, lines: Lines, choice: int
 ) -> tuple[WhyNot, ...]:
     """Why the nearest station was not chosen; empty if it was."""
-    columns = ranked.columns
-    assert columns is not None
-    found = columns.candidates
-    if int(found.place[choice]) == 0:
+    assert ranked.batch is not None
+    found = ranked.batch.columns.candidates
+    place = found.place[ranked.number].tolist()
+    if place[choice] == 0:
         return ()
-    station_row = int(found.stations[0])
+    station_row = int(found.near.stations[ranked.number, 0])
     station = district.stations[station_row]
-    there = (found.place == 0).nonzero()[0]
-    if not len(there):
+    best = next((other for other in ranked.order.tolist() if place[other] == 0), None)
+    if best is None:
         start = int(district.station_start[station_row])
         statuses = district.status[start : start + int(district.station_size[station_row])]
         broken = len(statuses) > 0 and all(status in BROKEN for status in statuses.tolist())
         code = "OUT_OF_ORDER" if broken else "NOT_FITTING"
         text = explain.sentence(code, request.language, {"name": station.name})
         return (WhyNot("", station.station_id, station.name, code, text),)
-    best = int(there[columns.cost.total[there].argmin()])
-    row = int(found.evse[best])
-    figure, chosen = _figures(district, columns, np.array([best, choice], dtype=np.intp))
+    other, chosen = lines.of(best), lines.of(choice)
     tariff = district.tariffs.get(station.tariff_id)
     currency = tariff.currency if tariff is not None else ""
-    facts = facts_of(station.name or station.station_id, figure, currency)
-    values = explain.values_of(facts)
-    values["charge"] = explain.minutes(figure.charge_s - chosen.charge_s)
-    values["ahead"] = int(district.claim_count[row])
-    code = _why(columns, best, choice, bool(columns.wait.held[best]))
+    name = station.name or station.station_id
+    values = explain.values_of(facts_of(name, other.figures, currency))
+    values["charge"] = explain.minutes(other.figures.charge_s - chosen.figures.charge_s)
+    promised = int(district.claim_count[other.row])
+    values["ahead"] = promised
+    code = _why(other.terms_s, chosen.terms_s, promised > 0)
     text = explain.sentence(code, request.language, values)
-    return (WhyNot(district.evse_ids[row], station.station_id, station.name, code, text),)
+    evse_id = district.evse_ids[other.row]
+    return (WhyNot(evse_id, station.station_id, station.name, code, text),)
 
 
-def _why(columns: Columns, other: int, choice: int, held: bool) -> str:
+def _why(other_s: list[float], chosen_s: list[float], promised: bool) -> str:
     """The code of the term in which the other candidate loses most."""
-    cost = columns.cost
-    worse = {
-        "HELD_BY_OTHERS" if held else "OCCUPIED": cost.wait[other] - cost.wait[choice],
-        "DEAR": cost.price[other] - cost.price[choice],
-        "MAY_FAIL": cost.retry[other] - cost.retry[choice],
-        "OFF_TRIP": cost.score[other] - cost.score[choice],
-        "MUCH_USED": cost.load[other] - cost.load[choice],
-        "LESS_LIKED": cost.ranker[other] - cost.ranker[choice],
-    }
-    code = max(worse, key=lambda name: float(worse[name]))
-    return code if worse[code] > explain.LEAST_S else "NOT_BETTER"
+    worst, code = explain.LEAST_S, "NOT_BETTER"
+    for term, other, chosen in zip(TERMS, other_s, chosen_s, strict=True):
+        if other - chosen > worst:
+            worst, code = other - chosen, explain.CODES[term][1]
+            if term == "wait":
+                code = "HELD_BY_OTHERS" if promised else "OCCUPIED"
+    return code
 
 
 def day_clock(instant_s: float) -> str:

@@ -5,10 +5,17 @@ Which EVSE is held underneath is the ledger's; an area is never oversold because
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
 from coordinator.core.district import District
+from coordinator.core.recommend.columns import Batch, Ranked
 from coordinator.core.recommend.layout import layout_of
-from coordinator.core.recommend.pipeline import Ranked
 from coordinator.core.vehicle import WarningLevel
+
+Index = NDArray[np.intp]
 
 PILE_WITHIN_KM = 0.5
 PILE_WITHIN_S = 120.0
@@ -30,29 +37,54 @@ def stage(distance_km: float, eta_s: float) -> int:
     return PILE_STAGE if near else AREA_STAGE
 
 
-def members(district: District, ranked: Ranked, choice: int) -> tuple[str, ...]:
-    """Stations of the area, the held one first.
+def members_of_each(district: District, ranked: Sequence[Ranked]) -> list[tuple[str, ...]]:
+    """Stations of the area around each request's first candidate, that one's first.
 
     Stations with a place free on arrival, at most 5 min and 10 % of the price from the held one;
-    within 1 km at a high level, 2 km at a medium one.
+    within 1 km at a high level, 2 km at a medium one. Empty for a request without candidates.
     """
-    columns = ranked.columns
-    assert columns is not None
-    found = columns.candidates
-    at = int(found.place[choice])
-    rows = found.stations
+    batch = next((answer.batch for answer in ranked if answer.batch is not None), None)
+    if batch is None:
+        return [()] * len(ranked)
+    return _members(district, batch, ranked, batch.by_cost[:, 0])
+
+
+def members(district: District, ranked: Ranked, choice: int) -> tuple[str, ...]:
+    """The same around any candidate of one request."""
+    batch = ranked.batch
+    assert batch is not None
+    chosen = np.zeros(len(batch.by_cost), dtype=np.intp)
+    chosen[ranked.number] = choice
+    by_number: list[Ranked] = [ranked] * len(chosen)
+    return _members(district, batch, by_number, chosen)[ranked.number]
+
+
+def _members(
+    district: District, batch: Batch, ranked: Sequence[Ranked], choice: Index
+) -> list[tuple[str, ...]]:
+    columns = batch.columns
+    found, row = columns.candidates, np.arange(len(choice))
     total_s = columns.drive.drive_s + columns.wait.p50_s
-    fits = (total_s <= total_s[choice] + GREATEST_EXTRA_S) & (columns.wait.p50_s <= 0.0)
-    price = float(columns.price[choice])
-    if price == price:
-        fits &= ~(columns.price > price * (1.0 + GREATEST_EXTRA_PRICE))
-    radius_km = RADIUS_KM.get(ranked.level)
-    if radius_km is not None:
-        held = rows[at]
-        here = district.station_lat_deg[held], district.station_lon_deg[held]
-        apart_km = layout_of(district).places.distance_km(*here, rows)
-        fits &= (apart_km <= radius_km)[found.place]
-    near = dict.fromkeys([at, *found.place[fits].tolist()])
-    return tuple(
-        district.stations[int(rows[place])].station_id for place in list(near)[:MEMBER_LIMIT]
-    )
+    most_s = total_s[row, choice] + GREATEST_EXTRA_S
+    fits = found.valid & (total_s <= most_s[:, None]) & (columns.wait.p50_s <= 0.0)
+    most = columns.price[row, choice] * (1.0 + GREATEST_EXTRA_PRICE)
+    fits &= ~(columns.price > most[:, None])  # an unknown price is no reason
+    stations = found.near.stations
+    at = found.place[row, choice]
+    held = stations[row, at]
+    here = np.stack([district.station_lat_deg[held], district.station_lon_deg[held]], axis=-1)
+    apart_km = layout_of(district).places.distances_km(here, stations)
+    radius_km = np.array([[RADIUS_KM.get(answer.level, np.inf)] for answer in ranked])
+    fits &= found.of_station(apart_km) <= radius_km
+    owner, slot = fits.nonzero()
+    places: list[dict[int, None]] = [{place: None} for place in at.tolist()]
+    for number, place in zip(owner.tolist(), found.place[owner, slot].tolist(), strict=True):
+        places[number][place] = None
+    names = district.stations
+    rows = stations.tolist()
+    return [
+        tuple(names[rows[number][place]].station_id for place in list(near)[:MEMBER_LIMIT])
+        if batch.counts[number]
+        else ()
+        for number, near in enumerate(places)
+    ]

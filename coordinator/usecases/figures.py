@@ -1,0 +1,183 @@
+"""The numbers of the best few candidates as Python values, taken out for a whole batch at once.
+
+Sentences are in `wording.py`; what is not among the best few is taken out singly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.areas import area
+from coordinator.core.district import District
+from coordinator.core.recommend.columns import Batch, Ranked
+from coordinator.usecases.answer import Figures
+
+BEST = 8  # candidates of a request that are told, stored and compared with
+CONFIDENCE_S = 120.0  # a lead of so much cost makes the first e times as sure as the second
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One candidate: its place in the columns, its EVSE and station, its numbers."""
+
+    candidate: int
+    row: int
+    place: int  # of its station among those around, 0 the nearest
+    figures: Figures
+    terms_s: list[float]  # of the one cost, in the order of `cost.TERMS`
+    sureness: float  # that it is the best of the best few, 0-1
+
+
+@dataclass(slots=True, eq=False)
+class _Table:
+    """Numbers of candidates (r, t), as nested lists, and what is stored of them."""
+
+    candidate: list[list[int]]
+    row: list[list[int]]
+    place: list[list[int]]
+    figures: list[list[list[float]]]
+    terms_s: list[list[list[float]]]
+    reference_s: list[list[float]]
+    sureness: list[list[float]]
+    features: NDArray[np.float32]
+    terms: NDArray[np.float32]
+
+    def line(self, number: int, at: int) -> Line:
+        figures = self.figures[number][at]
+        return Line(
+            self.candidate[number][at],
+            self.row[number][at],
+            self.place[number][at],
+            # The columns are as many as the fields; the last three are whole numbers.
+            Figures(*figures[:-3], *map(int, figures[-3:])),  # type: ignore[arg-type]
+            self.terms_s[number][at],
+            self.sureness[number][at],
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Told:
+    """The best few of every request of a batch, and the area around each first one."""
+
+    table: _Table
+    areas: list[tuple[str, ...]]
+
+
+def prepare(district: District, ranked: Sequence[Ranked]) -> None:
+    """Takes the numbers of a batch out, while the district is as it was judged."""
+    batch = next((answer.batch for answer in ranked if answer.batch is not None), None)
+    if batch is not None:
+        areas = area.members_of_each(district, ranked)
+        batch.told = Told(_take(district, batch, batch.first(BEST)), areas)
+
+
+class Lines:
+    """Numbers of the candidates of one request."""
+
+    def __init__(self, district: District, ranked: Ranked) -> None:
+        batch = ranked.batch
+        assert batch is not None
+        told = batch.told
+        if not isinstance(told, Told):
+            prepare(district, [ranked])
+            told = batch.told
+        assert isinstance(told, Told)
+        self._district = district
+        self._batch = batch
+        self._number = ranked.number
+        self._table = told.table
+        self._areas = told.areas
+        self._count = min(BEST, batch.counts[ranked.number])
+        self.reference_s = told.table.reference_s[ranked.number]
+        self._known = {
+            candidate: at
+            for at, candidate in enumerate(told.table.candidate[ranked.number][: self._count])
+        }
+
+    def of(self, candidate: int) -> Line:
+        """The numbers of this candidate."""
+        at = self._known.get(candidate)
+        if at is not None:
+            return self._table.line(self._number, at)
+        width = self._batch.by_cost.shape[1]
+        flat = np.array([[self._number * width + candidate]], dtype=np.intp)
+        line = _take(self._district, self._batch, flat).line(0, 0)
+        return Line(candidate, line.row, line.place, line.figures, line.terms_s, 0.0)
+
+    def area(self, ranked: Ranked, choice: int) -> tuple[str, ...]:
+        """Stations of the area around a candidate, its own first."""
+        if choice == int(self._batch.by_cost[self._number, 0]):
+            return self._areas[self._number]
+        return area.members(self._district, ranked, choice)
+
+    def stored(self) -> tuple[list[int], bytes, bytes]:
+        """EVSE rows of the best few, their feature rows and cost terms as float32 bytes."""
+        number, table = self._number, self._table
+        cut = number, slice(0, self._count)
+        rows = table.row[number][: self._count]
+        return rows, table.features[cut].tobytes(), table.terms[cut].tobytes()
+
+
+def _take(district: District, batch: Batch, flat: Index) -> _Table:
+    """The numbers at these indexes (r, t) of the raveled columns."""
+    columns = batch.columns
+    found, drive, wait = columns.candidates, columns.drive, columns.wait
+    evse = found.evse.take(flat)
+    figures = np.stack(
+        [
+            drive.drive_s.take(flat),
+            drive.drive_p90_s.take(flat),
+            wait.p50_s.take(flat),
+            wait.p90_s.take(flat),
+            wait.expected_s.take(flat),
+            columns.charge_s.take(flat),
+            columns.energy_kwh.take(flat),
+            drive.distance_km.take(flat),
+            drive.detour_km.take(flat),
+            drive.detour_s.take(flat),
+            columns.price.take(flat),
+            columns.power_kw.take(flat),
+            drive.arrival_soc_pct.take(flat),
+            district.failure_rate[evse],
+            columns.p_working.take(flat),
+            columns.p_free.take(flat),
+            district.observed_at_s[evse],
+            district.last_success_at_s[evse],
+            columns.first.take(flat),
+            columns.second.take(flat),
+            columns.merged.take(flat),
+            columns.failure_weight.take(flat),
+            columns.share.take(flat),
+            columns.cost.total.take(flat),
+            found.status.take(flat),
+            district.source[evse],
+            wait.ahead.take(flat),
+        ],
+        axis=-1,
+    )
+    terms = np.stack([term.take(flat) for term in columns.cost.terms()], axis=-1)
+    total = columns.cost.total.take(flat)
+    known = np.isfinite(total)  # padding costs infinity
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    reference = np.where(known[..., None], terms, 0.0).sum(axis=1) / count
+    sure = np.exp((total[:, :1] - total) / CONFIDENCE_S)
+    width = batch.by_cost.shape[1]
+    shape = *flat.shape, columns.features.shape[-1]
+    features = columns.features.reshape(-1, shape[-1]).take(flat.ravel(), axis=0)
+    return _Table(
+        (flat % width).tolist(),
+        evse.tolist(),
+        found.place.take(flat).tolist(),
+        figures.tolist(),
+        terms.tolist(),
+        reference.tolist(),
+        (sure / sure.sum(axis=1, keepdims=True)).tolist(),
+        features.reshape(shape),
+        terms.astype(np.float32),
+    )
