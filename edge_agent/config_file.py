@@ -113,7 +113,7 @@ def _pile(
         )
     else:
         address = split_address(ocpp.listen)
-        if address is not None and not is_loopback(address[0]) and not password:
+        if address is not None and not is_loopback(address[0]) and not section.password_file:
             source.report(
                 "CFG-010",
                 f"pile {section.uid} would dial an open port without a password",

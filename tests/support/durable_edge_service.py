@@ -62,7 +62,7 @@ class DurableEdgeService(EdgeServiceServicer):
         """Cuts every stream at once."""
         await self.server.stop(None)
 
-    async def Connect(  # noqa: N802 - the contract's name
+    async def Connect(
         self, request_iterator: AsyncIterator[edge.ConnectRequest], context: Any
     ) -> AsyncIterator[edge.ConnectResponse]:
         """One agent's stream."""

@@ -131,7 +131,9 @@ pile_words = st.none() | st.builds(
     ages,
     st.sampled_from(["", "OFFLINE"]),
 )
-bay_words = st.none() | st.builds(lambda taken, age: BayWord(taken, 100.0 - age), st.booleans(), ages)
+bay_words = st.none() | st.builds(
+    lambda taken, age: BayWord(taken, 100.0 - age), st.booleans(), ages
+)
 befores = st.none() | st.builds(lambda status: Fused(status, StatusSource.OCPP), statuses)
 
 

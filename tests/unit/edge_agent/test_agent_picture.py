@@ -125,9 +125,7 @@ def test_energy_register_rises_over_sessions(picture: LivePicture) -> None:
 def test_faults_begin_and_end(picture: LivePicture) -> None:
     """A fault is told when it begins and when it is gone, each named."""
     picture.observe(FREE, 0.0, NOW_MS)
-    broken = replace(
-        FREE, status=EvseStatus.OUTOFORDER, faults=(Fault("CX003", "0x8", "hot"),)
-    )
+    broken = replace(FREE, status=EvseStatus.OUTOFORDER, faults=(Fault("CX003", "0x8", "hot"),))
 
     began = picture.observe(broken, 1.0, NOW_MS)
     ended = picture.observe(replace(FREE), 2.0, NOW_MS)

@@ -58,9 +58,7 @@ def test_doubles_survive_the_registers(value: float, order: WordOrder) -> None:
         ([0x40F8, 0x6A00, 0, 0], "f64", "big", 100_000.0),
     ],
 )
-def test_words_worked_by_hand(
-    words: list[int], kind: str, order: WordOrder, value: float
-) -> None:
+def test_words_worked_by_hand(words: list[int], kind: str, order: WordOrder, value: float) -> None:
     """Numbers worked out on paper are read from their words."""
     assert number_decoder(kind, order)(words) == value
 
@@ -111,9 +109,7 @@ def test_plan_never_touches_forbidden_registers(
     forbidden = (first, first + 5)
     clear = [s for s in wanted if s.end <= first or s.address > first + 5]
 
-    blocks = plan_blocks(
-        clear, max_registers=125, forbidden=[forbidden], bridge_registers=bridge
-    )
+    blocks = plan_blocks(clear, max_registers=125, forbidden=[forbidden], bridge_registers=bridge)
 
     assert all(block.end <= first or block.address > first + 5 for block in blocks)
     if len(clear) < len(wanted):

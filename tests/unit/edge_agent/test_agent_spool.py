@@ -114,7 +114,9 @@ def test_S4_flipped_byte_becomes_a_gap(tmp_path: Path) -> None:
     file.append([meter(n) for n in (1, 2, 3)])
     body = file.connection.execute("SELECT body FROM record ORDER BY position").fetchall()[1][0]
     damaged = bytes([*body[:5], body[5] ^ 1, *body[6:]])
-    file.connection.execute("UPDATE record SET body=? WHERE body=? AND position&7=2", (damaged, body))
+    file.connection.execute(
+        "UPDATE record SET body=? WHERE body=? AND position&7=2", (damaged, body)
+    )
 
     runs = everything(file)
 
