@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "5ed53d3537a2e9efe3954f49713785b5b8301d5b5a759609da52d6be52d60c9e"
+BUNDLED_SHA256 = "b081a50cccd6eae2dcbd222744b2d8fb584261404784bc033e0d762a2bb2c76d"
