@@ -1,7 +1,8 @@
 """The ceiling of the ingest bench: bytes from a bare grpc.aio stream into one SQLite row a batch.
 
 `python -m bench.ingest_ceiling DATABASE`. It validates nothing and knows nothing; grouping, fsync
-and acks are as in the product: everything that waits is one commit, one ack a stream follows it.
+and acks are as in the product: everything that waits is one commit, commits begin 5 ms apart, one
+ack a stream follows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import grpc
 
 from bench.ingest_client import BATCH_RECORDS
 from pilewise.v1 import edge_service_pb2 as edge
+
+GROUP_EVERY_S = 0.005
 
 
 class Bare:
@@ -55,8 +58,12 @@ class Bare:
     async def commit(self) -> None:
         """Makes whatever waits durable, again and again."""
         loop = asyncio.get_running_loop()
+        next_at_s = 0.0
         while True:
             await self._work.wait()
+            if (pause_s := next_at_s - loop.time()) > 0:
+                await asyncio.sleep(pause_s)
+            next_at_s = loop.time() + GROUP_EVERY_S
             self._work.clear()
             taken, self._pending = self._pending, []
             rows = [(BATCH_RECORDS, raw) for _, _, raw in taken]

@@ -1,6 +1,6 @@
 """One agent of the ingest bench: streams batches with a fixed number on their way.
 
-`python -m bench.ingest_client ADDRESS NUMBER SECONDS IGNORE_FIRST_S` prints a line when it begins
+`python -m bench.ingest_client ADDRESS NAME SECONDS IGNORE_FIRST_S` prints a line when it begins
 and at the end the time from sending to ack of every batch after the first seconds, in ms.
 """
 
@@ -25,34 +25,34 @@ PILES = 64
 TEMPLATES = 50
 
 
-def hello(number: int) -> edge.ConnectRequest:
+def hello(name: str) -> edge.ConnectRequest:
     """The greeting of an agent with its piles."""
     piles = [
         nouns.PileFacts(
-            pile_id=f"P{number}-{pile}",
-            station_id=f"S{number}",
-            position=nouns.Position(latitude_deg=22.5 + number / 100, longitude_deg=114.0),
-            evses=[nouns.Evse(evse_id=f"P{number}-{pile}*1")],
+            pile_id=f"P{name}-{pile}",
+            station_id=f"S{name}",
+            position=nouns.Position(latitude_deg=22.5, longitude_deg=114.0),
+            evses=[nouns.Evse(evse_id=f"P{name}-{pile}*1")],
         )
         for pile in range(PILES)
     ]
     return edge.ConnectRequest(
         hello=edge.Hello(
-            agent_id=f"agent-{number}", spool_id=f"spool-{number}", next_record_seq=1, piles=piles
+            agent_id=f"agent-{name}", spool_id=f"spool-{name}", next_record_seq=1, piles=piles
         )
     )
 
 
-def template(number: int, round_number: int, rng: random.Random) -> edge.ConnectRequest:
+def template(name: str, round_number: int, rng: random.Random) -> edge.ConnectRequest:
     """A batch of 200 records x 12 columns; a status changes about once in 500 records."""
     count = BATCH_RECORDS
     charging, free = nouns.EVSE_STATUS_CHARGING, nouns.EVSE_STATUS_AVAILABLE
     changed = round_number % PILES if round_number % 5 == 0 else -1
     index = [(round_number * count + row) % PILES for row in range(count)]
     batch = edge.ReportBatch(
-        spool_id=f"spool-{number}",
+        spool_id=f"spool-{name}",
         record_count=count,
-        evse_ids=[f"P{number}-{pile}*1" for pile in range(PILES)],
+        evse_ids=[f"P{name}-{pile}*1" for pile in range(PILES)],
         evse_index=index,
         kind=[edge.RECORD_KIND_METER] * count,
         observed_at_ms=[0] * count,
@@ -69,16 +69,16 @@ def template(number: int, round_number: int, rng: random.Random) -> edge.Connect
     return edge.ConnectRequest(batch=batch)
 
 
-async def stream(address: str, number: int, seconds: float, ignore_s: float) -> list[float]:
+async def stream(address: str, name: str, seconds: float, ignore_s: float) -> list[float]:
     """Times from sending to ack, ms."""
-    rng = random.Random(number)
-    templates = [template(number, round_number, rng) for round_number in range(TEMPLATES)]
+    rng = random.Random(name)
+    templates = [template(name, round_number, rng) for round_number in range(TEMPLATES)]
     waiting: dict[int, float] = {}
     times: list[float] = []
     free = asyncio.Semaphore(WINDOW)
     async with grpc.aio.insecure_channel(address) as channel:
         call = edge_service_pb2_grpc.EdgeServiceStub(channel).Connect()
-        await call.write(hello(number))
+        await call.write(hello(name))
         await call.read()
         print("begun", flush=True)
         begin = time.monotonic()
@@ -122,6 +122,6 @@ async def _acks(
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     acked = asyncio.run(
-        stream(arguments[0], int(arguments[1]), float(arguments[2]), float(arguments[3]))
+        stream(arguments[0], arguments[1], float(arguments[2]), float(arguments[3]))
     )
     print(json.dumps({"ack_ms": acked}))

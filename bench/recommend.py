@@ -27,6 +27,7 @@ CARS = 2_000
 CLIENTS = 2
 CHANNELS = 4
 CONCURRENCY = 32  # requests on their way, of each client
+SETTLE_S = 120.0
 LOAD_OF_LATENCY = 0.5  # p50 and p99 are measured at this share of the own saturation
 
 
@@ -69,6 +70,7 @@ async def measure(side: str, response_bytes: int, seconds: float, seed: int) -> 
     ):
         if side == "product":
             await build(address, seed)
+            await _settle(process.pid)
         fleets = await _fleets(address, seed)
         try:
             return await _measure(fleets, process.pid, seconds)
@@ -115,6 +117,16 @@ async def _measure(
         "held_share": round(sum(answer["held"] for answer in answers) / count, 4),
         "degraded_share": round(sum(answer["degraded"] for answer in answers) / count, 4),
     }
+
+
+async def _settle(pid: int) -> None:
+    """Returns once the server rests: what an import sets off is no part of an answer."""
+    deadline = time.monotonic() + SETTLE_S
+    while time.monotonic() < deadline:
+        before = cpu_s(pid)
+        await asyncio.sleep(1.0)
+        if cpu_s(pid) - before < 0.05:
+            return
 
 
 async def _fleets(address: str, seed: int) -> list[asyncio.subprocess.Process]:

@@ -16,7 +16,7 @@ from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.jobs.knowledge import Knowledge, build_knowledge
 from coordinator.models.serving import Serving, open_models
-from coordinator.rpc.edge_codec import WireCodec
+from coordinator.rpc.batch_codec import WireCodec
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.counters import Counters

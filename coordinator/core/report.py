@@ -7,7 +7,7 @@ EVSE is decided before (`table`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -49,6 +49,7 @@ BAD_INDEX = "DATA-005"
 BAD_KIND = "DATA-006"
 
 Mask = NDArray[np.bool_]
+Words = NDArray[np.integer[Any]]  # numbers of enum words, in whatever width they came
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +76,23 @@ class LostRun:
 class Batch(NamedTuple):
     """A run of rows still in wire form; row i has record number `first_seq + i`.
 
-    `shape` has a bit for each column that is there. `presence` holds the bitmaps of columns with
-    gaps. `ragged` names a column of the wrong length, the length expected and the length seen:
-    such a batch is refused whole.
+    `shape` is equal where the columns that are there are the same. `presence` holds the bitmaps of
+    columns with gaps. `ragged` names a column of the wrong length, the length expected and the
+    length seen: such a batch is refused whole.
     """
 
     spool_id: str
     first_seq: int
     row_count: int
     evse_ids: tuple[str, ...]
-    shape: int
+    shape: Hashable
     presence: Mapping[str, bytes]
     details: tuple[Detail, ...]
     gaps: tuple[LostRun, ...]
     payload: bytes
     ragged: tuple[str, int, int] | None = None
+    # Where the columns lie in the payload, if it has the usual form.
+    spans: Sequence[tuple[int, int]] = ()
 
     @property
     def last_seq(self) -> int:
@@ -107,11 +110,11 @@ class Columns:
     """
 
     evse_index: Index
-    kind: NDArray[np.int32]
+    kind: Words
     observed_at_ms: NDArray[np.int64]
-    status: NDArray[np.int32]
-    source: NDArray[np.int32] | None
-    bay: NDArray[np.int32] | None
+    status: Words
+    source: Words | None
+    bay: Words | None
     queue_plus_one: NDArray[np.int64] | None
     flags: NDArray[np.int64] | None
     detail_plus_one: NDArray[np.int64] | None
@@ -247,9 +250,7 @@ def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float
     )
 
 
-def _word(
-    column: NDArray[np.int32] | None, picked: Any, greatest: int, size: int
-) -> NDArray[np.int8]:
+def _word(column: Words | None, picked: Any, greatest: int, size: int) -> NDArray[np.int8]:
     """The column in a small type; words above the greatest known read as 0."""
     if column is None:
         return np.zeros(size, dtype=np.int8)
@@ -260,7 +261,7 @@ def _word(
     return small
 
 
-def _faults(columns: Columns, kind: NDArray[np.int32], picked: Any) -> dict[int, str]:
+def _faults(columns: Columns, kind: Words, picked: Any) -> dict[int, str]:
     """Kept row to its fault code, for rows where a fault begins or ends."""
     rows = np.flatnonzero((kind == RecordKind.FAULT) | (kind == RecordKind.FAULT_CLEARED))
     if rows.size == 0:

@@ -17,8 +17,10 @@ from coordinator.clock import Clock
 from coordinator.core.pile import Pile
 from coordinator.errors import ClockMismatch, FieldFault, FieldInvalid, ProtocolBroken
 from coordinator.rpc import edge_codec
+from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.rpc.directive_codec import from_directive, to_result
 from coordinator.rpc.noun_codec import check_id, pile_faults, seconds, timestamp, to_pile
+from coordinator.rpc.packed import batch_payload
 from coordinator.rpc.server import Context, GuardedServer
 from coordinator.usecases.directives import Fences
 from coordinator.usecases.events import Events
@@ -166,15 +168,20 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
 
     async def _read(self, link: Link, context: Context) -> None:
         """Takes messages until the agent ends the stream."""
+        codec = WireCodec()
         while (raw := await context.read()) is not grpc.aio.EOF:
             link.last_heard_link_s = self._clock.link_s()
             if len(raw) > TELEMETRY_LIMIT:
                 why = f"a message has {len(raw)} bytes, at most {TELEMETRY_LIMIT}"
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+            payload = batch_payload(raw)
+            if payload is not None:
+                await self._ingest.offer(link, codec.read(payload))
+                continue
             message = edge_codec.parse(raw)
             match message.WhichOneof("message"):
                 case "batch":
-                    await self._ingest.offer(link, edge_codec.to_batch(message.batch, raw))
+                    await self._ingest.offer(link, to_batch(message.batch))
                 case "beat":
                     link.spool_depth = message.beat.spool_depth
                 case "directive_result":

@@ -9,15 +9,24 @@ acknowledged before its fsync, and nothing is believed before it is durable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from coordinator.clock import Clock
 from coordinator.core.ranges import Run
-from coordinator.core.report import RAGGED, Batch, BatchCodec, Mask, Refusal, believed_rows, judge
-from coordinator.core.rows import Changes, Rows
+from coordinator.core.report import (
+    RAGGED,
+    UNKNOWN_EVSE,
+    Batch,
+    BatchCodec,
+    Mask,
+    Refusal,
+    believed_rows,
+    judge,
+)
+from coordinator.core.rows import Changes, Index, Rows
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
@@ -33,6 +42,7 @@ GROUP_LIMIT = 128
 # Link time between the starts of two commits: under load, groups of some size cost a third less
 # than many small ones. A batch that comes alone does not wait.
 GROUP_EVERY_S = 0.005
+_NOWHERE = np.array([UNKNOWN_EVSE], dtype=np.intp)
 
 
 @dataclass(slots=True)
@@ -48,6 +58,16 @@ class _Piece:
     def whole(self) -> bool:
         """Whether all of the batch is new."""
         return self.fresh == [(self.batch.first_seq, self.batch.last_seq)]
+
+
+@dataclass(slots=True)
+class _Known:
+    """An agent's EVSEs as of a version of the inventory, and the rows of those named last."""
+
+    version: int
+    table: EvseTable
+    evse_ids: tuple[str, ...] = ()
+    rows: Index = field(default_factory=lambda: np.zeros(0, np.intp))
 
 
 @dataclass(slots=True)
@@ -84,7 +104,7 @@ class Ingest:
         self._pending: list[tuple[Link, Batch]] = []
         self._unbelieved: _Group | None = None
         self._work = asyncio.Event()
-        self._tables: dict[str, tuple[int, EvseTable]] = {}
+        self._tables: dict[str, _Known] = {}
         self._next_group_at_s = 0.0
         self._received_at_ms = 0
 
@@ -180,7 +200,7 @@ class Ingest:
     def _prepare(self, taken: Iterable[tuple[Link, Batch]]) -> _Group:
         self._received_at_ms = max(self._received_at_ms + 1, int(self._clock.now_s() * 1000))
         group = _Group(IngestGroup(self._received_at_ms))
-        shapes: dict[int, list[_Piece]] = {}
+        shapes: dict[Hashable, list[_Piece]] = {}
         for link, batch in taken:
             spool = group.stored.spools.get(batch.spool_id)
             if spool is None:
@@ -205,10 +225,8 @@ class Ingest:
     def _sort(self, group: _Group, pieces: list[_Piece]) -> None:
         """Adds the new and believable rows of batches of one shape to the group."""
         columns = self._codec.decode([piece.batch for piece in pieces])
-        table: list[int] = []
-        for piece in pieces:
-            table += map(self._table(piece.link.agent_id).__getitem__, piece.batch.evse_ids)
-        evse, judgement = judge(columns, np.array([*table, -1], dtype=np.intp))
+        tables = [self._rows(piece.link.agent_id, piece.batch.evse_ids) for piece in pieces]
+        evse, judgement = judge(columns, np.concatenate([*tables, _NOWHERE]))
         at_ms = group.stored.received_at_ms
         if not judgement.faults and all(piece.whole for piece in pieces):
             group.stored.batches += [
@@ -239,13 +257,18 @@ class Ingest:
         if keep.any():
             group.rows.append(believed_rows(columns, evse, keep, at_ms / 1000))
 
-    def _table(self, agent_id: str) -> EvseTable:
-        """The agent's EVSEs, looked up anew when stations or owners changed."""
-        version, table = self._tables.get(agent_id, (-1, None))
-        if table is None or version != self._inventory.version:
+    def _rows(self, agent_id: str, evse_ids: tuple[str, ...]) -> Index:
+        """The district's rows of an agent's EVSEs; looked up anew only when something changed."""
+        version = self._inventory.version
+        known = self._tables.get(agent_id)
+        if known is None or known.version != version:
             table = self._inventory.table_for(agent_id)
-            self._tables[agent_id] = (self._inventory.version, table)
-        return table
+            known = self._tables[agent_id] = _Known(version, table)
+        # A stream that names the same EVSEs again hands in the very same tuple.
+        if known.evse_ids is not evse_ids:
+            known.evse_ids = evse_ids
+            known.rows = np.array([known.table[evse_id] for evse_id in evse_ids], dtype=np.intp)
+        return known.rows
 
     def _acknowledge(self, group: _Group) -> None:
         stored = sum(batch.record_count for batch in group.stored.batches)

@@ -8,7 +8,7 @@ any restart, exactly, and a commit need not carry the state of every EVSE it tou
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class Learner:
 
     def _replay(self, received_at_ms: int, batches: Sequence[StoredBatch]) -> None:
         """Takes a stored group in again; EVSEs that are no more are left out."""
-        shapes: dict[int, list[Batch]] = {}
+        shapes: dict[Hashable, list[Batch]] = {}
         for stored in batches:
             batch = self._codec.read(stored.payload)
             shapes.setdefault(batch.shape, []).append(batch)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.core.history import History
-from coordinator.rpc.edge_codec import WireCodec, to_batch
+from coordinator.rpc.batch_codec import WireCodec
 from coordinator.rpc.noun_codec import to_pile
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
@@ -75,8 +75,7 @@ class WiredIngest:
         """The link after all batches were acknowledged; its `acks` hold the refusals."""
         link = Link(agent_id)
         for batch in batches:
-            raw = edge.ConnectRequest(batch=batch).SerializeToString()
-            await self.ingest.offer(link, to_batch(batch, raw))
+            await self.ingest.offer(link, WireCodec().read(batch.SerializeToString()))
         async with asyncio.timeout(TIMEOUT_S):
             while link.waiting_batches:
                 link.wake.clear()

@@ -15,7 +15,7 @@ from coordinator.core.district import LIVE_COLUMNS
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import Refusal
 from coordinator.errors import FieldInvalid
-from coordinator.rpc.edge_codec import WireCodec, to_batch
+from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.usecases.links import Link
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as nouns
@@ -263,7 +263,7 @@ def test_a_cut_batch_holds_the_named_rows_only() -> None:
     """Cutting keeps every column aligned, presence bits included."""
     report = batch("spool-1", 10, ["P1*1", "P2*1"] * 5, power_kw=[float(n) for n in range(10)])
     report.power_kw.presence = bytes([0b01010101, 0b01])
-    whole = to_batch(report, b"")
+    whole = to_batch(report)
     codec = WireCodec()
 
     piece = codec.read(codec.cut(whole, 13, 17))
