@@ -81,10 +81,27 @@ def test_documented_commands_and_options_exist(line: str) -> None:
         assert option in ran.stdout
 
 
-def test_toml_in_the_documents_parses() -> None:
-    """Every TOML block is valid."""
-    for _, text in blocks("toml"):
-        tomllib.loads(text)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("document", "text"), blocks("toml"), ids=[name for name, _ in blocks("toml")]
+)
+def test_documented_configurations_are_accepted(document: str, text: str, tmp_path: Path) -> None:
+    """Every TOML block passes the check of the room that it configures."""
+    rooms = {"agent": "edge_agent", "coordinator": "coordinator", "sim": "firmware_sim"}
+    room = next(room for table, room in rooms.items() if table in tomllib.loads(text))
+    path = tmp_path / f"{room}.toml"
+    path.write_text(text)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", room, "-c", str(path), "--check"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+    )
+
+    assert ran.returncode == 0, f"{document}: {ran.stderr}"
 
 
 def test_python_in_the_documents_compiles_and_imports() -> None:
