@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import structlog
@@ -113,12 +113,11 @@ async def _run(
             )
             await stop.wait()
             log.info("stopping")
-            for task in tasks:
-                task.cancel()
+            await _end(tasks)
             if server is not None:
                 await server.close()
             await _drain(spool, reporter)
-            link.cancel()
+            await _end([link])
     finally:
         stop_metrics()
         if server is not None:
@@ -154,6 +153,19 @@ async def _serve_metrics(
     except OSError as error:
         parts.report_port(config, "agent.metrics", config.agent.metrics or "", error)
         raise ConfigError(config.source.problems) from error
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancels the tasks and returns when they have ended.
+
+    Cancelled again each second: libraries that use `asyncio.wait_for` of Python 3.11 may swallow a
+    cancellation that arrives together with a result.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
 
 
 async def _drain(spool: Spool, reporter: Reporter) -> None:
