@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
 
 from edge_agent import parts
 from edge_agent.config import Config
 from edge_agent.config_checks import split_address
+from edge_agent.core.energy_register import Carried
 from edge_agent.core.picture import LivePicture
 from edge_agent.errors import ConfigError
 from edge_agent.host_clock import HostClock
@@ -25,6 +27,10 @@ from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.reporter import Reporter
 from edge_agent.uplink.spool import Spool
 from edge_agent.watch import Watch
+
+if TYPE_CHECKING:
+    from edge_agent.piles.ocpp_server import OcppServer
+    from edge_agent.sensors.mqtt import BaySensors
 
 log: Final = structlog.get_logger("edge_agent.app")
 DRAIN_S: Final = 1.0
@@ -41,22 +47,57 @@ async def run_agent(config: Config, stop: asyncio.Event, ready: Ready) -> None:
     spool = Spool(config.data_dir, parts.new_id)
     await _open(spool, config)
     try:
-        await _run(config, clock, spool, stop, ready)
+        agent = _assemble(config, clock, spool, await spool.call(memory.carried))
+        await _run(config, agent, stop, ready)
     finally:
         await spool.close()
 
 
-async def _run(
-    config: Config, clock: HostClock, spool: Spool, stop: asyncio.Event, ready: Ready
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Agent:
+    """Everything that runs, put together."""
+
+    watch: Watch
+    piles: dict[str, Pile]
+    reporter: Reporter
+    spool: Spool
+    sensors: BaySensors | None
+    server: OcppServer | None
+
+    def jobs(self) -> dict[str, Coroutine[Any, Any, NoReturn]]:
+        """What runs beside the uplink, by the name of its task."""
+        jobs: dict[str, Coroutine[Any, Any, NoReturn]] = {"watch": self.watch.run()}
+        jobs |= {f"pile-{name}": pile.run() for name, pile in self.piles.items()}
+        if self.sensors is not None:
+            jobs["sensors"] = self.sensors.run()
+        return jobs
+
+    def figures(self) -> dict[str, float]:
+        """What the metrics page shows."""
+        failures = sum(getattr(pile, "failures", 0) for pile in self.piles.values())
+        return {
+            "pilewise_agent_readings_total": self.watch.readings,
+            "pilewise_agent_pile_failures_total": failures,
+            "pilewise_agent_records_committed_total": self.spool.committed,
+            "pilewise_agent_records_settled_total": self.reporter.acked,
+            "pilewise_agent_records_rejected_total": self.reporter.rejected,
+            "pilewise_agent_records_dropped_total": self.spool.dropped,
+            "pilewise_agent_handshakes_refused_total": self.server.refused if self.server else 0,
+            "pilewise_agent_sensor_messages_refused_total": (
+                self.sensors.refused if self.sensors else 0
+            ),
+            "pilewise_agent_connected": float(self.reporter.connected),
+            "pilewise_agent_clock_skew_seconds": self.reporter.skew_s,
+        }
+
+
+def _assemble(
+    config: Config, clock: HostClock, spool: Spool, carried: dict[str, Carried]
+) -> _Agent:
     rng = random.Random()
     rules = parts.fusion_rules(config)
-    picture = LivePicture(
-        rules,
-        heartbeat_s=config.agent.heartbeat_s,
-        new_id=parts.new_id,
-        carried=await spool.call(memory.carried),
-    )
+    heartbeat_s = config.agent.heartbeat_s
+    picture = LivePicture(rules, heartbeat_s=heartbeat_s, new_id=parts.new_id, carried=carried)
     watch = Watch(picture, rules, [pile.facts for pile in config.piles], spool, clock)
     piles: dict[str, Pile] = {}
     by_evse: dict[str, Pile] = {}
@@ -68,47 +109,39 @@ async def _run(
         )
         piles[pile.facts.pile_id] = built
         by_evse.update(dict.fromkeys(pile.facts.evse_ids, built))
-    desk = DirectiveDesk(spool, parts.Performers(by_evse, watch), clock.now_ms, watch.__contains__)
+    performers = parts.Performers(by_evse, watch)
+    desk = DirectiveDesk(spool, performers, clock.now_ms, watch.__contains__)
     settings = parts.link_settings(config, clock)
     reporter = Reporter(settings, spool, desk, watch.facts, clock.now_ms, rng)
     watch.on_facts = reporter.inventory_changed
-    sensors = parts.bay_sensors(config, watch, rng)
-    server = parts.ocpp_server(config, piles)
+    return _Agent(
+        watch,
+        piles,
+        reporter,
+        spool,
+        parts.bay_sensors(config, watch, rng),
+        parts.ocpp_server(config, piles),
+    )
+
+
+async def _run(config: Config, agent: _Agent, stop: asyncio.Event, ready: Ready) -> None:
+    server = agent.server
     ocpp_url = await _listen(config, "ocpp.listen", server.start) if server else None
-
-    def figures() -> dict[str, float]:
-        return {
-            "pilewise_agent_readings_total": watch.readings,
-            "pilewise_agent_pile_failures_total": sum(
-                getattr(pile, "failures", 0) for pile in piles.values()
-            ),
-            "pilewise_agent_records_committed_total": spool.committed,
-            "pilewise_agent_records_settled_total": reporter.acked,
-            "pilewise_agent_records_rejected_total": reporter.rejected,
-            "pilewise_agent_records_dropped_total": spool.dropped,
-            "pilewise_agent_handshakes_refused_total": server.refused if server else 0,
-            "pilewise_agent_sensor_messages_refused_total": sensors.refused if sensors else 0,
-            "pilewise_agent_connected": float(reporter.connected),
-            "pilewise_agent_clock_skew_seconds": reporter.skew_s,
-        }
-
-    metrics, stop_metrics = await _serve_metrics(config, figures)
+    metrics, stop_metrics = await _serve_metrics(config, agent.figures)
     try:
         async with asyncio.TaskGroup() as group:
-            jobs: Mapping[str, Any] = {
-                "watch": watch.run(),
-                **{f"pile-{name}": pile.run() for name, pile in piles.items()},
-                **({"sensors": sensors.run()} if sensors else {}),
-            }
-            tasks = [group.create_task(job, name=f"edge_agent:{n}") for n, job in jobs.items()]
-            link = group.create_task(reporter.run(), name="edge_agent:uplink")
+            tasks = [
+                group.create_task(job, name=f"edge_agent:{name}")
+                for name, job in agent.jobs().items()
+            ]
+            link = group.create_task(agent.reporter.run(), name="edge_agent:uplink")
             ready(
                 {
                     "event": "ready",
                     "agent_id": config.agent.id,
                     "ocpp": ocpp_url,
                     "metrics": metrics,
-                    "piles": list(piles),
+                    "piles": list(agent.piles),
                 }
             )
             await stop.wait()
@@ -116,7 +149,7 @@ async def _run(
             await _end(tasks)
             if server is not None:
                 await server.close()
-            await _drain(spool, reporter)
+            await _drain(agent.spool, agent.reporter)
             await _end([link])
     finally:
         stop_metrics()

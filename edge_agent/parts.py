@@ -22,9 +22,8 @@ from edge_agent.core.occupancy import FusionRules
 from edge_agent.host_clock import HostClock
 from edge_agent.piles.modbus import ModbusPile
 from edge_agent.piles.port import Pile
-from edge_agent.uplink.channel import TlsFiles
+from edge_agent.uplink.channel import LinkSettings, TlsFiles
 from edge_agent.uplink.lanes import BatchLimits
-from edge_agent.uplink.reporter import LinkSettings
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import MISSED_INTERVALS, Watch

@@ -1,6 +1,6 @@
 """A profile file's tables become a `Profile`, or a list of everything that is wrong with them.
 
-The tables come parsed from TOML; what a key may hold is told in `docs/profiles.md`.
+The tables come parsed from TOML; `profile.py` says what each of them means.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""How a gRPC channel to the coordinator is opened: keepalive, TLS, no hidden back-off."""
+"""How the coordinator is reached: settings of the link, keepalive, TLS, no hidden back-off."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+
+from edge_agent.core.clock import DomainClock
+from edge_agent.uplink.lanes import BatchLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,22 @@ class TlsFiles:
     ca_file: Path
     cert_file: Path | None = None
     key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """How the agent talks to its coordinator; all durations are real seconds."""
+
+    agent_id: str
+    coordinator: str
+    clock: DomainClock
+    tls: TlsFiles | None = None
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    beat_s: float = 20.0
+    dead_s: float = 60.0
+    reply_timeout_s: float = 10.0
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 30.0
 
 
 _OPTIONS = [

@@ -26,6 +26,7 @@ from edge_agent.core.reading import Detail, Record
 from edge_agent.uplink.spool_file import StoredGap
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as types
+from pilewise.version import __version__
 
 PROTOCOL_MINOR = 0
 FEATURES = ("reserve", "period", "availability")
@@ -165,6 +166,29 @@ def to_facts(facts: PileFacts) -> types.PileFacts:
             max_power_kw=plug.max_power_kw,
         )
     return message
+
+
+def to_hello(
+    agent_id: str,
+    piles: Iterable[PileFacts],
+    spool: tuple[str, int],
+    floors: Mapping[str, int],
+    clock: DomainClock,
+    sent_at_ms: int,
+) -> edge.Hello:
+    """The first message of a stream; `spool` is its identifier and the next number."""
+    return edge.Hello(
+        protocol_minor=PROTOCOL_MINOR,
+        features=FEATURES,
+        agent_id=agent_id,
+        software_version=__version__,
+        piles=[to_facts(facts) for facts in piles],
+        spool_id=spool[0],
+        next_record_seq=spool[1],
+        fence_floors=to_floors(floors),
+        clock=to_clock(clock),
+        sent_at=timestamp(sent_at_ms),
+    )
 
 
 def to_floors(floors: Mapping[str, int]) -> list[types.FenceFloor]:

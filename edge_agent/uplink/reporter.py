@@ -11,46 +11,29 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 import grpc
 import structlog
 
 from edge_agent.core.backoff import full_jitter_s
-from edge_agent.core.clock import DomainClock, same_time
+from edge_agent.core.clock import same_time
 from edge_agent.core.directive import Directive, Result
 from edge_agent.core.facts import PileFacts
 from edge_agent.errors import ClockMismatch, LinkError, SpoolError
 from edge_agent.uplink import codec
-from edge_agent.uplink.channel import TlsFiles, open_channel
+from edge_agent.uplink.channel import LinkSettings, open_channel
 from edge_agent.uplink.directives import DirectiveDesk
-from edge_agent.uplink.lanes import BatchLimits, Lanes
+from edge_agent.uplink.lanes import Lanes
 from edge_agent.uplink.spool import Spool
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1.edge_service_pb2_grpc import EdgeServiceStub
-from pilewise.version import __version__
 
 log: Final = structlog.get_logger("edge_agent.uplink")
 
 # A stream that lived so long was sound: the next failure starts with a short wait again.
 STEADY_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class LinkSettings:
-    """How the agent talks to its coordinator; all durations are real seconds."""
-
-    agent_id: str
-    coordinator: str
-    clock: DomainClock
-    tls: TlsFiles | None = None
-    limits: BatchLimits = field(default_factory=BatchLimits)
-    beat_s: float = 20.0
-    dead_s: float = 60.0
-    reply_timeout_s: float = 10.0
-    backoff_base_s: float = 0.5
-    backoff_cap_s: float = 30.0
 
 
 class _Leave(Exception):
@@ -93,9 +76,8 @@ class Reporter:
 
     def inventory_changed(self, facts: PileFacts) -> None:
         """Tells the coordinator of a pile whose facts changed, now or in the next hello."""
-        if self.connected:
-            update = edge.InventoryUpdate(piles=[codec.to_facts(facts)])
-            self._say(edge.ConnectRequest(inventory=update))
+        update = edge.InventoryUpdate(piles=[codec.to_facts(facts)])
+        self._say(edge.ConnectRequest(inventory=update))
 
     async def run(self) -> NoReturn:
         """Reports until cancelled; every failure is retried with full-jitter back-off."""
@@ -144,17 +126,17 @@ class Reporter:
         spool_id, following = await self._spool.call(
             lambda file: (file.spool_id, file.next_record_seq)
         )
-        hello = edge.Hello(
-            protocol_minor=codec.PROTOCOL_MINOR,
-            features=codec.FEATURES,
-            agent_id=self._settings.agent_id,
-            software_version=__version__,
-            piles=[codec.to_facts(facts) for facts in self._facts()],
-            spool_id=spool_id,
-            next_record_seq=following,
-            fence_floors=codec.to_floors(await self._desk.floors()),
-            clock=codec.to_clock(self._settings.clock),
-            sent_at=codec.timestamp(_utc_ms()),
+        floors = await self._desk.floors()
+        # Facts that are in the hello need not be told again.
+        for message in [m for m in self._up if m.WhichOneof("message") == "inventory"]:
+            self._up.remove(message)
+        hello = codec.to_hello(
+            self._settings.agent_id,
+            self._facts(),
+            (spool_id, following),
+            floors,
+            self._settings.clock,
+            _utc_ms(),
         )
         return edge.ConnectRequest(hello=hello)
 

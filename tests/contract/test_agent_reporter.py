@@ -22,9 +22,10 @@ from edge_agent.core.reading import (
     StatusSource,
     Values,
 )
+from edge_agent.uplink.channel import LinkSettings
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.lanes import BatchLimits
-from edge_agent.uplink.reporter import LinkSettings, Reporter
+from edge_agent.uplink.reporter import Reporter
 from edge_agent.uplink.spool import Spool
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as types
