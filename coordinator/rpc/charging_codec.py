@@ -11,16 +11,10 @@ from collections.abc import Iterable
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.models.bundle import PartInfo
-from coordinator.usecases.answer import Answer, Hold, Judged, Quality
+from coordinator.usecases.answer import Answer, Hold, Judged, Place
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
-ROUTE_QUALITY = {
-    Quality.EXACT: wire.QUALITY_EXACT,
-    Quality.ESTIMATED: wire.QUALITY_ESTIMATED,
-    Quality.DEFAULT: wire.QUALITY_DEFAULT,
-    Quality.UNKNOWN: wire.QUALITY_UNKNOWN,
-}
 MICROS = 1_000_000
 REPORT_EVERY_S = 5.0
 REPORT_EVERY_M = 200.0
@@ -35,6 +29,7 @@ class ChargingCodec:
             for part in parts
         ]
         self._domain_speed = domain_speed
+        self._places: dict[str, tuple[Place, wire.Recommendation]] = {}
 
     def response(self, answer: Answer) -> wire.RecommendResponse:
         """The answer to Recommend."""
@@ -61,15 +56,15 @@ class ChargingCodec:
         message.revision = answer.revision
         message.stage = int(answer.stage)  # type: ignore[assignment]  # the same numbers
         area = message.area
-        area.name = choice.station_name
+        area.name = choice.place.station_name
         area.station_ids.extend(answer.area)
-        _place(area.navigate_to, answer.entrance)
+        _point(area.navigate_to, answer.entrance)
         message.level = answer.level  # type: ignore[assignment]  # the same numbers
         message.level_reason = answer.level_reason
-        fill_judged(message.choice, choice, 1, answer)
+        self.fill_judged(message.choice, choice, 1)
         fill_hold(message.choice.hold, answer.hold, answer, choice.figures.ahead)
         for number, judged in enumerate(answer.judged[1:], start=2):
-            fill_judged(message.alternatives.add(), judged, number, answer)
+            self.fill_judged(message.alternatives.add(), judged, number)
         for why in answer.why_not:
             note = message.why_not.add(code=why.code, text=why.text)
             note.evse.evse_id = why.evse_id
@@ -88,47 +83,63 @@ class ChargingCodec:
             message.change.from_evse_id = change.from_evse_id
             message.change.to_evse_id = change.to_evse_id
 
+    def fill_judged(self, message: wire.Recommendation, judged: Judged, rank: int) -> None:
+        """Writes one EVSE as judged into an empty message."""
+        figures = judged.figures
+        message.CopyFrom(self._place(judged.place))
+        message.rank = rank
+        message.confidence = judged.confidence
+        message.score = figures.merged_score
+        message.eta_s.p50, message.eta_s.p90 = figures.eta_s, figures.eta_p90_s
+        message.wait_s.p50, message.wait_s.p90 = figures.wait_s, figures.wait_p90_s
+        message.charge_duration_s = figures.charge_s
+        stamp(message.done_at, judged.done_at_s)
+        message.distance_km = figures.distance_km
+        message.detour_km = figures.detour_km
+        message.detour_s = figures.detour_s
+        message.route_quality = int(judged.route_quality)  # type: ignore[assignment]  # as above
+        fill_price(message.price, judged)
+        message.expected_power_kw = figures.power_kw
+        message.arrival_soc_pct = figures.arrival_soc_pct
+        message.target_soc_pct = judged.target_soc_pct
+        message.p_success = figures.p_working * figures.p_free
+        message.failure_rate = figures.failure_rate
+        message.p_working = figures.p_working
+        message.p_free = figures.p_free
+        fill_status(message, judged)
+        for reason in judged.reasons:
+            message.reasons.add(
+                code=reason.code, sign=reason.sign, weight=reason.weight, text=reason.text
+            )
+        if rank > 1:
+            fill_difference(message.difference, judged)
+        fill_scores(message.scores, judged)
+        message.cost_s = figures.cost_s
+        message.summary = judged.summary
 
-def fill_judged(message: wire.Recommendation, judged: Judged, rank: int, answer: Answer) -> None:
-    """Writes one EVSE as judged into an empty message."""
-    figures = judged.figures
-    message.rank = rank
+    def _place(self, place: Place) -> wire.Recommendation:
+        """A message that says only which EVSE and where; made once for each."""
+        kept = self._places.get(place.evse_id)
+        if kept is None or kept[0] != place:
+            message = wire.Recommendation()
+            fill_place(message, place)
+            kept = self._places[place.evse_id] = place, message
+        return kept[1]
+
+
+def fill_place(message: wire.Recommendation, place: Place) -> None:
+    """Which EVSE, where it stands, and links that maps and applications open."""
     evse = message.evse
-    evse.evse_id = judged.evse_id
-    evse.pile_id = judged.pile_id
-    evse.station_id = judged.station_id
-    evse.station_name = judged.station_name
-    evse.label = judged.label
-    _place(evse.position, (judged.latitude_deg, judged.longitude_deg))
-    message.confidence = judged.confidence
-    message.score = message.scores.merged = figures.merged_score
-    message.eta_s.p50, message.eta_s.p90 = figures.eta_s, figures.eta_p90_s
-    message.wait_s.p50, message.wait_s.p90 = figures.wait_s, figures.wait_p90_s
-    message.charge_duration_s = figures.charge_s
-    stamp(message.done_at, judged.done_at_s)
-    message.distance_km = figures.distance_km
-    message.detour_km = figures.detour_km
-    message.detour_s = figures.detour_s
-    message.route_quality = ROUTE_QUALITY[judged.route_quality]
-    fill_price(message.price, judged)
-    message.expected_power_kw = figures.power_kw
-    message.arrival_soc_pct = figures.arrival_soc_pct
-    message.target_soc_pct = judged.target_soc_pct
-    message.p_success = figures.p_working * figures.p_free
-    message.failure_rate = figures.failure_rate
-    message.p_working = figures.p_working
-    message.p_free = figures.p_free
-    fill_status(message, judged)
-    for reason in judged.reasons:
-        told = message.reasons.add()
-        told.code, told.sign = reason.code, reason.sign
-        told.weight, told.text = reason.weight, reason.text
-    if rank > 1:
-        fill_difference(message.difference, judged)
-    fill_scores(message.scores, judged)
-    message.cost_s = figures.cost_s
-    fill_links(message, judged)
-    message.summary = judged.summary
+    evse.evse_id = place.evse_id
+    evse.pile_id = place.pile_id
+    evse.station_id = place.station_id
+    evse.station_name = place.station_name
+    evse.label = place.label
+    _point(evse.position, (place.latitude_deg, place.longitude_deg))
+    latitude, longitude = f"{place.latitude_deg:.6f}", f"{place.longitude_deg:.6f}"
+    message.geo_uri = f"geo:{latitude},{longitude}"
+    message.map_url = f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=18"
+    message.operator_url = place.operator_url
 
 
 def fill_status(message: wire.Recommendation, judged: Judged) -> None:
@@ -163,8 +174,9 @@ def fill_price(message: wire.Price, judged: Judged) -> None:
 
 
 def fill_scores(message: wire.Scores, judged: Judged) -> None:
-    """Sub-scores; the merged one is written by the caller."""
+    """Sub-scores and the merged one."""
     figures = judged.figures
+    message.merged = figures.merged_score
     if figures.first_score == figures.first_score:
         message.travel = figures.first_score
     message.failure = figures.second_score
@@ -180,15 +192,6 @@ def fill_difference(message: wire.Difference, judged: Judged) -> None:
         message.price.currency = judged.currency
         message.price.micros = round(judged.difference_price * MICROS)
     message.text = judged.difference_text
-
-
-def fill_links(message: wire.Recommendation, judged: Judged) -> None:
-    """Links that maps and applications open."""
-    where = f"{judged.latitude_deg:.6f},{judged.longitude_deg:.6f}"
-    message.geo_uri = f"geo:{where}"
-    latitude, longitude = where.split(",")
-    message.map_url = f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=18"
-    message.operator_url = judged.operator_url
 
 
 def fill_hold(message: wire.Hold, hold: Hold, answer: Answer, ahead: int) -> None:
@@ -214,6 +217,6 @@ def stamp(message: Timestamp, instant_s: float) -> None:
     message.nanos = int((instant_s - whole) * 1e9)
 
 
-def _place(message: nouns.Position, place: tuple[float, float]) -> None:
+def _point(message: nouns.Position, place: tuple[float, float]) -> None:
     message.latitude_deg, message.longitude_deg = place
     message.datum = nouns.DATUM_WGS84

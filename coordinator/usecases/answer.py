@@ -98,8 +98,8 @@ class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ahead: int
 
 
-class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One EVSE judged for one car."""
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which EVSE, and where; the same for every car."""
 
     evse_id: str
     pile_id: str
@@ -109,6 +109,17 @@ class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     latitude_deg: float
     longitude_deg: float
     operator_url: str
+
+    @property
+    def name(self) -> str:
+        """What drivers read on the pile, or else the station's name."""
+        return self.label or self.station_name or self.pile_id
+
+
+class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One EVSE judged for one car; price lines, reasons and summary are told of the choice only."""
+
+    place: Place
     figures: Figures
     confidence: float
     done_at_s: float
@@ -125,6 +136,16 @@ class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     difference_price: float | None
     difference_text: str
     summary: str
+
+    @property
+    def evse_id(self) -> str:
+        """The EVSE."""
+        return self.place.evse_id
+
+    @property
+    def station_id(self) -> str:
+        """Its station."""
+        return self.place.station_id
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -18,6 +18,7 @@ from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import figures
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
+QUIET_PASSES = 8  # passes of the event loop, a few microseconds each
 
 Waiting = tuple[ChargingRequest, Context, "asyncio.Future[tuple[Ranked, Layout]]"]
 
@@ -38,16 +39,26 @@ class RankingDesk:
             future: asyncio.Future[tuple[Ranked, Layout]] = loop.create_future()
             self._waiting.append((request, context, future))
             if len(self._waiting) == 1:
-                loop.call_soon(self._rank_waiting)
+                loop.call_soon(self._gather, 1, 0)
             ranked, layout = await future
             # Rows mean other EVSEs once the station list has changed.
             if layout is layout_of(self._district):
                 return ranked
 
-    def _rank_waiting(self) -> None:
+    def _gather(self, seen: int, quiet: int) -> None:
+        """Ranks what waits, once the loop has passed a few times without bringing more.
+
+        The server hands over one call a pass of the loop, so calls that have long arrived would
+        otherwise be ranked one by one.
+        """
+        waiting = len(self._waiting)
+        quiet = quiet + 1 if waiting == seen else 0
+        if quiet < QUIET_PASSES and waiting < TOGETHER:
+            asyncio.get_running_loop().call_soon(self._gather, waiting, quiet)
+            return
         taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._rank_waiting)
+            asyncio.get_running_loop().call_soon(self._gather, len(self._waiting), 0)
         try:
             self._rank(taken)
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others

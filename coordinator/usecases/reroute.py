@@ -169,7 +169,7 @@ class Rerouter:
     def change(self, promise: Promise, code: str, to_evse_id: str) -> Change:
         """Why the promise changes, in words."""
         choice = promise.answer.choice
-        name = choice.label or choice.station_name
+        name = choice.place.name
         text = explain.sentence(code, promise.request.language, {"name": name})
         return Change(code, text, choice.evse_id, to_evse_id)
 

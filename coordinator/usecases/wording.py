@@ -18,15 +18,14 @@ from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.merge import situation
 from coordinator.core.vehicle import ChargingRequest
-from coordinator.usecases.answer import Figures, Judged, Quality, Reason, WhyNot
-from coordinator.usecases.figures import Line, Lines
+from coordinator.usecases.answer import Figures, Judged, Place, Quality, Reason, WhyNot
+from coordinator.usecases.figures import BEST, Line, Lines
 
 AVAILABLE = int(EvseStatus.AVAILABLE)
 UNKNOWN = int(EvseStatus.UNKNOWN)
 BROKEN = frozenset({int(EvseStatus.OUTOFORDER), int(EvseStatus.INOPERATIVE)})
 FRESH_S = 120.0  # an older status is told as STALE, domain time
-REASONS_OF_CHOICE = 3
-REASONS_OF_OTHERS = 1
+REASONS = 3
 
 
 def pick(ranked: Ranked, choice: int, count: int) -> list[int]:
@@ -37,7 +36,7 @@ def pick(ranked: Ranked, choice: int, count: int) -> list[int]:
     assert ranked.batch is not None
     place = ranked.batch.columns.candidates.place[ranked.number].tolist()
     picked, seen, rest = [choice], {place[choice]}, []
-    for candidate in ranked.order.tolist():
+    for candidate in ranked.order[: max(BEST, count + 1)].tolist():
         if len(picked) > count:
             break
         if candidate == choice:
@@ -80,46 +79,75 @@ def _judge(
     now_s: float,
 ) -> Judged:
     """One EVSE as it is told."""
-    language, row, figure = request.language, line.row, line.figures
-    station_row = int(district.station[row])
-    station, pile = district.stations[station_row], district.piles[int(district.pile[row])]
-    currency, prices, valid_until_s = price.breakdown(
-        district, station_row, figure.energy_kwh, figure.charge_s, now_s
-    )
-    facts = facts_of(pile.label or station.name or pile.pile_id, figure, currency)
-    more_s = figure.eta_s + figure.expected_wait_s - first.eta_s - first.expected_wait_s
-    more = figure.price - first.price
-    paid = more if more == more else None
+    figure, place = line.figures, place_of(district, line.row)
+    currency = _currency(district, line.row)
     age_s = max(now_s - figure.status_at_s, 0.0)
     stay_s = request.vehicle.setup_s + figure.charge_s
     done_at_s = now_s + figure.eta_s + figure.expected_wait_s + stay_s
-    chosen = figure is first
+    price_lines: tuple[tuple[str, float], ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    until_s, more, more_s, difference, summary = None, None, 0.0, "", ""
+    if figure is first:
+        facts = facts_of(place.name, figure, currency)
+        reasons = _reasons(line.terms_s, reference_s, facts, request.language)
+        clock = _clock(done_at_s, context)
+        summary = explain.summary(facts, age_s, clock, request.language)
+        station = int(district.station[line.row])
+        price_lines, until_s = price.breakdown(
+            district, station, figure.energy_kwh, figure.charge_s, now_s
+        )
+    else:
+        more_s = figure.eta_s + figure.expected_wait_s - first.eta_s - first.expected_wait_s
+        dearer = figure.price - first.price
+        more = dearer if dearer == dearer else None
+        difference = explain.difference_text(more_s, more, currency, request.language)
     return Judged(
-        district.evse_ids[row],
-        pile.pile_id,
-        station.station_id,
-        station.name,
-        pile.label,
-        station.latitude_deg if pile.latitude_deg is None else pile.latitude_deg,
-        station.longitude_deg if pile.longitude_deg is None else pile.longitude_deg,
-        station.operator_url,
+        place,
         figure,
         line.sureness,
         done_at_s,
         quality,
         max(request.target_soc_pct, figure.arrival_soc_pct),
         currency,
-        prices,
-        valid_until_s,
+        price_lines,
+        until_s,
         age_s,
         _data_quality(figure.status, age_s),
         situation(figure.merged_score),
-        _reasons(line.terms_s, reference_s, facts, chosen, language),
-        0.0 if chosen else more_s,
-        None if chosen else paid,
-        "" if chosen else explain.difference_text(more_s, paid, currency, language),
-        explain.summary(facts, age_s, _clock(done_at_s, context), language),
+        reasons,
+        more_s,
+        more,
+        difference,
+        summary,
     )
+
+
+def place_of(district: District, row: int) -> Place:
+    """Which EVSE a row is, and where it stands; made once for each."""
+    places = district.derived.get("places")
+    if not isinstance(places, dict):
+        places = district.derived["places"] = {}
+    place: Place | None = places.get(row)
+    if place is None:
+        station = district.stations[int(district.station[row])]
+        pile = district.piles[int(district.pile[row])]
+        place = places[row] = Place(
+            district.evse_ids[row],
+            pile.pile_id,
+            station.station_id,
+            station.name,
+            pile.label,
+            station.latitude_deg if pile.latitude_deg is None else pile.latitude_deg,
+            station.longitude_deg if pile.longitude_deg is None else pile.longitude_deg,
+            station.operator_url,
+        )
+    return place
+
+
+def _currency(district: District, row: int) -> str:
+    tariff_id = district.stations[int(district.station[row])].tariff_id
+    tariff = district.tariffs.get(tariff_id)
+    return "" if tariff is None else tariff.currency
 
 
 def facts_of(name: str, figure: Figures, currency: str) -> Facts:
@@ -139,13 +167,10 @@ def facts_of(name: str, figure: Figures, currency: str) -> Facts:
 
 
 def _reasons(
-    terms: Sequence[float], reference: Sequence[float], facts: Facts, chosen: bool, language: str
+    terms: Sequence[float], reference: Sequence[float], facts: Facts, language: str
 ) -> tuple[Reason, ...]:
-    limit = REASONS_OF_CHOICE if chosen else REASONS_OF_OTHERS
-    told = explain.weigh(terms, reference)[:limit]
-    if not told:
-        return ()
-    values = explain.values_of(facts)
+    told = explain.weigh(terms, reference, REASONS)
+    values = explain.Values(facts)
     codes = [(explain.code_of(term, sign, facts), sign, weight) for term, sign, weight in told]
     return tuple(
         Reason(code, sign, weight, explain.sentence(code, language, values))
@@ -185,13 +210,13 @@ def why_not(
         text = explain.sentence(code, request.language, {"name": station.name})
         return (WhyNot("", station.station_id, station.name, code, text),)
     other, chosen = lines.of(best), lines.of(choice)
-    tariff = district.tariffs.get(station.tariff_id)
-    currency = tariff.currency if tariff is not None else ""
+    currency = _currency(district, other.row)
     name = station.name or station.station_id
-    values = explain.values_of(facts_of(name, other.figures, currency))
-    values["charge"] = explain.minutes(other.figures.charge_s - chosen.figures.charge_s)
     promised = int(district.claim_count[other.row])
-    values["ahead"] = promised
+    longer = explain.minutes(other.figures.charge_s - chosen.figures.charge_s)
+    values = explain.Values(
+        facts_of(name, other.figures, currency), {"charge": longer, "ahead": promised}
+    )
     code = _why(other.terms_s, chosen.terms_s, promised > 0)
     text = explain.sentence(code, request.language, values)
     evse_id = district.evse_ids[other.row]

@@ -5,8 +5,9 @@ Sentences come from templates, never from a model; each can be made again from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from coordinator.core.areas.cost import TERMS
 
@@ -127,7 +128,7 @@ class Facts:
     free_now: bool
 
 
-def sentence(code: str, language: str, values: dict[str, object]) -> str:
+def sentence(code: str, language: str, values: Values | Mapping[str, object]) -> str:
     """The sentence of a code, at most 90 characters; an unknown language is English.
 
     >>> sentence("WAIT", "en", {"wait": 12}), sentence("WAIT", "zh", {"wait": 12})
@@ -138,19 +139,39 @@ def sentence(code: str, language: str, values: dict[str, object]) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
-def values_of(facts: Facts) -> dict[str, object]:
-    """The figures as drivers read them: whole minutes, tenths of km, whole currency."""
-    price = "?" if facts.price is None else f"{facts.price:.0f} {facts.currency}".strip()
-    return {
-        "name": facts.name,
-        "drive": minutes(facts.drive_s),
-        "km": f"{facts.distance_km:.1f}",
-        "wait": minutes(facts.wait_s),
-        "charge": minutes(facts.charge_s),
-        "price": price,
-        "works": round(facts.p_working * 100),
-        "ahead": facts.ahead,
-    }
+class Values:
+    """The figures as drivers read them: whole minutes, tenths of km, whole currency.
+
+    A mapping for `sentence` that makes only what the sentence names; `more` comes first.
+    """
+
+    __slots__ = ("_facts", "_more")
+
+    def __init__(self, facts: Facts, more: Mapping[str, object] = MappingProxyType({})) -> None:
+        self._facts = facts
+        self._more = more
+
+    def __getitem__(self, name: str) -> object:
+        return self._more[name] if name in self._more else _SHOWN[name](self._facts)
+
+
+def price_text(facts: Facts) -> str:
+    """The price in whole currency, "?" if unknown."""
+    if facts.price is None:
+        return "?"
+    return f"{facts.price:.0f} {facts.currency}".strip()
+
+
+_SHOWN: dict[str, Callable[[Facts], object]] = {
+    "name": lambda facts: facts.name,
+    "drive": lambda facts: minutes(facts.drive_s),
+    "km": lambda facts: f"{facts.distance_km:.1f}",
+    "wait": lambda facts: minutes(facts.wait_s),
+    "charge": lambda facts: minutes(facts.charge_s),
+    "price": price_text,
+    "works": lambda facts: round(facts.p_working * 100),
+    "ahead": lambda facts: facts.ahead,
+}
 
 
 def minutes(seconds: float) -> int:
@@ -162,8 +183,10 @@ def minutes(seconds: float) -> int:
     return round(seconds / 60.0) if seconds >= 60.0 else int(seconds > 30.0)
 
 
-def weigh(terms_s: Sequence[float], reference_s: Sequence[float]) -> list[tuple[str, int, float]]:
-    """Terms as (name, sign, weight), strongest first: +1 where cheaper than the reference.
+def weigh(
+    terms_s: Sequence[float], reference_s: Sequence[float], limit: int = len(TERMS)
+) -> list[tuple[str, int, float]]:
+    """The strongest terms as (name, sign, weight): +1 where cheaper than the reference.
 
     Weights are shares of all differences and sum to 1.
 
@@ -171,18 +194,17 @@ def weigh(terms_s: Sequence[float], reference_s: Sequence[float]) -> list[tuple[
     [('drive', 1, 0.75), ('wait', 1, 0.25)]
     """
     deltas = [mine - other for mine, other in zip(terms_s, reference_s, strict=True)]
-    whole = sum(map(abs, deltas))
-    told = [
-        (name, 1 if delta < 0 else -1, abs(delta) / whole)
-        for name, delta in zip(TERMS, deltas, strict=True)
-        if abs(delta) >= LEAST_S
-    ]
-    told.sort(key=_weight)
+    sizes = [abs(delta) for delta in deltas]
+    whole = sum(sizes)
+    told = []
+    for _ in range(limit):
+        size = max(sizes)
+        if size < LEAST_S:
+            break
+        at = sizes.index(size)
+        told.append((TERMS[at], 1 if deltas[at] < 0 else -1, size / whole))
+        sizes[at] = 0.0
     return told
-
-
-def _weight(told: tuple[str, int, float]) -> float:
-    return -told[2]
 
 
 def code_of(term: str, sign: int, facts: Facts) -> str:
@@ -207,20 +229,20 @@ def difference_text(duration_s: float, price: float | None, currency: str, langu
 
 def summary(facts: Facts, status_age_s: float, done_clock: str, language: str) -> str:
     """One line for the driver: pile, state, drive, wait, end of the charge, price."""
-    values = values_of(facts)
     chinese = language == "zh"
     parts = [facts.name]
     if facts.free_now and status_age_s < 3600.0:
         age = f"{status_age_s:.0f} s" if status_age_s < 120.0 else f"{status_age_s / 60.0:.0f} min"
         parts.append(f"{age} 前空闲" if chinese else f"free {age} ago")
     if minutes(facts.wait_s):
-        parts.append(sentence("SHORT_DRIVE", language, values))
-        parts.append(sentence("WAIT", language, values))
+        parts.append(sentence("SHORT_DRIVE", language, Values(facts)))
+        parts.append(sentence("WAIT", language, Values(facts)))
     elif chinese:
-        parts.append(f"车程 {values['drive']} 分钟，无需等待")
+        parts.append(f"车程 {minutes(facts.drive_s)} 分钟，无需等待")
     else:
-        parts.append(f"{values['drive']} min drive, no wait")
+        parts.append(f"{minutes(facts.drive_s)} min drive, no wait")
     parts.append(f"{done_clock} 充好" if chinese else f"done {done_clock}")
     if facts.price is not None:
-        parts.append(f"约 {values['price']}" if chinese else f"about {values['price']}")
+        paid = price_text(facts)
+        parts.append(f"约 {paid}" if chinese else f"about {paid}")
     return " · ".join(parts)

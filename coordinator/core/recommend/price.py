@@ -66,14 +66,14 @@ def session_price(
 
 def breakdown(
     district: District, station: int, energy_kwh: float, charge_s: float, now_s: float
-) -> tuple[str, tuple[tuple[str, float], ...], float | None]:
-    """Currency, lines (dimension, amount) and end of validity of a price; no lines if unknown.
+) -> tuple[tuple[tuple[str, float], ...], float | None]:
+    """Lines (dimension, amount) and end of validity of a price; no lines if unknown.
 
     The lines add up to what `session_price` gives for the same session.
     """
     tariff = district.tariffs.get(district.stations[station].tariff_id)
     if tariff is None:
-        return "", (), None
+        return (), None
     table = _table(district, now_s)
     index = table.tariff[station]
     lines = (
@@ -82,7 +82,7 @@ def breakdown(
         ("TIME", float(table.time[index]) * charge_s / 3600.0),
     )
     told = tuple((dimension, amount) for dimension, amount in lines if amount > 0)
-    return tariff.currency, told, tariff.valid_until_s
+    return told, tariff.valid_until_s
 
 
 def rate_at(tariff: Tariff, at_s: float) -> Rate:

@@ -17,8 +17,8 @@ class Rules:
     stations_at_first: int = 24
     stations_at_most: int = 96
     open_wanted: int = 8  # look further while fewer candidates are free and not held
-    open_per_station: int = 4  # EVSEs of one station and kind of current that are judged
-    taken_per_station: int = 2  # the same, where a car charges or is expected
+    open_per_station: int = 2  # EVSEs of one station and kind of current that are judged
+    taken_per_station: int = 1  # the same, where a car charges or is expected
     queue_places: int = 3  # cars promised to one EVSE at once
 
     # Warning levels (paper 2.2)
