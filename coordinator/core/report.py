@@ -7,7 +7,7 @@ EVSE is decided before (`table`).
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -36,7 +36,7 @@ MEASURED: tuple[tuple[str, float, float], ...] = (
     ("soc_pct", 0.0, 100.0),
     ("temperature_c", -100.0, 250.0),
 )
-_BOUNDS = {name: (least, greatest) for name, least, greatest in MEASURED}
+BOUNDS = {name: (least, greatest) for name, least, greatest in MEASURED}
 _PICTURED = ("power_kw", "energy_kwh", "soc_pct")
 _QUEUE_LIMIT = 1_001
 _OBSERVED_LIMIT_MS = 7_258_118_400_000  # the year 2200
@@ -91,7 +91,8 @@ class Batch(NamedTuple):
     gaps: tuple[LostRun, ...]
     payload: bytes
     ragged: tuple[str, int, int] | None = None
-    # Where the columns lie in the payload, if it has the usual form.
+    # Where the columns begin in the payload, and each of them from there, if it has the usual form.
+    columns_at: int = 0
     spans: Sequence[tuple[int, int]] = ()
 
     @property
@@ -106,7 +107,8 @@ class Columns:
 
     `evse_index` and `detail_plus_one` count through the entries of all batches; -1 marks an index
     that points nowhere. `measured` holds NaN where a value is absent; `malformed` marks rows where
-    a value that was sent is not finite.
+    a value that was sent is not finite; `believable` names columns whose values were seen to be
+    finite and within `BOUNDS`.
     """
 
     evse_index: Index
@@ -121,6 +123,7 @@ class Columns:
     details: Sequence[Detail]
     measured: Mapping[str, NDArray[Any]]
     malformed: Mapping[str, Mask]
+    believable: Container[str] = ()
 
 
 class BatchCodec(Protocol):
@@ -181,6 +184,8 @@ def judge(columns: Columns, table: Index) -> tuple[Index, Judgement]:
     if columns.kind.size:
         _judge_words(columns, judgement)
     for name, values in columns.measured.items():
+        if name in columns.believable:
+            continue
         _judge_values(name, values, columns.malformed.get(name), judgement)
     return evse, judgement
 
@@ -210,7 +215,7 @@ def _judge_values(
 ) -> None:
     if malformed is not None:
         judgement.refuse(malformed, OUT_OF_RANGE, name, "is not a finite number")
-    least, greatest = _BOUNDS[name]
+    least, greatest = BOUNDS[name]
     # fmin and fmax skip NaN, which stands for absent.
     if values.size and (np.fmin.reduce(values) < least or np.fmax.reduce(values) > greatest):
         outside = (values < least) | (values > greatest)

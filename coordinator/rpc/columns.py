@@ -35,15 +35,21 @@ def through_details(plus_one: NDArray[Any], batches: Sequence[Batch]) -> NDArray
 
 
 def present(
-    name: str, values: NDArray[Any], batches: Sequence[Batch]
+    name: str, values: NDArray[Any], batches: Sequence[Batch], *, finite: bool = False
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Values with NaN where absent, and where a value that was sent is not finite, if anywhere."""
-    finite = np.isfinite(values)
-    if not any(name in batch.presence for batch in batches):
-        return values, None if finite.all() else ~finite
-    present = np.concatenate([_bits(name, batch) for batch in batches])
-    bad = present & ~finite
-    return np.where(present, values, np.nan), bad if bad.any() else None
+    """Values with NaN where absent, and where a value that was sent is not finite, if anywhere.
+
+    `finite` says that all values are known to be finite.
+    """
+    gaps = any(name in batch.presence for batch in batches)
+    if finite and not gaps:
+        return values, None
+    sound = np.isfinite(values)
+    if not gaps:
+        return values, None if sound.all() else ~sound
+    there = np.concatenate([_bits(name, batch) for batch in batches])
+    bad = there & ~sound
+    return np.where(there, values, np.nan), bad if bad.any() else None
 
 
 def _bits(name: str, batch: Batch) -> NDArray[np.bool_]:

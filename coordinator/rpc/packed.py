@@ -8,13 +8,13 @@ this file but time: it costs a third. Field numbers are those of `edge_service.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.report import IDENTIFIER, MAX_ROWS, Batch, Columns
+from coordinator.core.report import BOUNDS, IDENTIFIER, MAX_ROWS, Batch, Columns
 from coordinator.rpc.columns import present, through
 
 _SPOOL_ID, _FIRST_SEQ, _COUNT, _EVSE_ID, _EVSE_INDEX = 0x0A, 0x10, 0x18, 0x22, 0x2A  # tags
@@ -92,7 +92,17 @@ class PackedReader:
             return None
         fields, spans, presence = columns
         return Batch(
-            spool_id, first, count, self._evse_ids, fields, presence, (), (), data, None, spans
+            spool_id,
+            first,
+            count,
+            self._evse_ids,
+            shape=fields,
+            presence=presence,
+            details=(),
+            gaps=(),
+            payload=data,
+            columns_at=at,
+            spans=spans,
         )
 
     def _known_spool(self, spool: bytes) -> str:
@@ -122,13 +132,16 @@ _Span = tuple[int, int]
 
 
 def _columns(
-    data: bytes, at: int, count: int
-) -> tuple[tuple[int, ...], list[_Span], dict[str, bytes]] | None:
-    """Field numbers, where their values lie, and bitmaps of gaps; None if anything is unusual."""
+    data: bytes, begin: int, count: int
+) -> tuple[tuple[int, ...], tuple[_Span, ...], dict[str, bytes]] | None:
+    """Field numbers, where their values lie from `begin`, and bitmaps of gaps.
+
+    None if anything is unusual.
+    """
     fields: list[int] = []
     spans: list[_Span] = []
     presence: dict[str, bytes] = {}
-    end, last = len(data), 4
+    at, end, last = begin, len(data), 4
     while at < end:
         tag = data[at]
         at += 1
@@ -136,33 +149,36 @@ def _columns(
             tag = (tag & 127) | (data[at] << 7)
             at += 1
         field = tag >> 3
-        size, at = _varint(data, at)
+        size = data[at]
+        at += 1
+        if size >= 128:
+            size, at = _varint(data, at - 1)
         stop = at + size
         if tag & 7 != 2 or field <= last or stop > end:
             return None
-        if field in _FLOATS:
+        if field in _WORDS:
+            if size != count or not data[at:stop].isascii():
+                return None
+            spans.append((at - begin, stop - begin))
+        elif field in _FLOATS:
             name, width = _FLOATS[field]
             span = _float_span(data, at, stop, count, width)
             if span is None:
                 return None
             if span[1] != stop:
                 presence[name] = data[span[1] + 2 : stop]
-        elif field in _WORDS:
-            span = at, stop
-            if size != count or not data[at:stop].isascii():
-                return None
+            spans.append((span[0] - begin, span[1] - begin))
         elif field == _OBSERVED and size == _OBSERVED_BYTES * count:
-            span = at, stop
             # Every varint ends with its only low byte: as many as rows, each at a sixth place.
             low = data[at:stop].translate(None, _HIGH)
             if len(low) != count or not data[at + 5 : stop : 6].isascii():
                 return None
+            spans.append((at - begin, stop - begin))
         else:
             return None
         fields.append(field)
-        spans.append(span)
         at, last = stop, field
-    return (tuple(fields), spans, presence) if _NEEDED.issubset(fields) else None
+    return (tuple(fields), tuple(spans), presence) if _NEEDED.issubset(fields) else None
 
 
 def _float_span(data: bytes, at: int, stop: int, count: int, width: int) -> _Span | None:
@@ -201,20 +217,24 @@ def decode_packed(batches: Sequence[Batch]) -> Columns:
     words: dict[str, NDArray[Any]] = {}
     measured: dict[str, NDArray[Any]] = {}
     malformed: dict[str, NDArray[np.bool_]] = {}
+    believable: set[str] = set()
     fields: tuple[int, ...] = batches[0].shape  # type: ignore[assignment]  # made in `_columns`
-    for number, field in enumerate(fields):
-        joined = b"".join([b.payload[b.spans[number][0] : b.spans[number][1]] for b in batches])
+    for field, column in zip(fields, _bytes_of_columns(batches), strict=True):
         if field in _FLOATS:
             name, width = _FLOATS[field]
-            values = np.frombuffer(joined, "<f4" if width == 4 else "<f8")
-            measured[name], bad = present(name, values, batches)
+            values = column.view("<f4" if width == 4 else "<f8")
+            least, greatest = BOUNDS[name]
+            # NaN comes through both reductions and fails both comparisons.
+            if least <= np.minimum.reduce(values) and np.maximum.reduce(values) <= greatest:
+                believable.add(name)
+            measured[name], bad = present(name, values, batches, finite=name in believable)
             if bad is not None:
                 malformed[name] = bad
         elif field == _OBSERVED:
-            bits = np.frombuffer(joined, np.uint8).reshape(-1, _OBSERVED_BYTES) & 127
+            bits = column.reshape(-1, _OBSERVED_BYTES) & 127
             observed_at_ms = bits.astype(np.int64) @ _WEIGHTS
         else:
-            words[_WORDS[field]] = np.frombuffer(joined, np.uint8)
+            words[_WORDS[field]] = column
     queue, flags = words.get("queue_length_plus_one"), words.get("flags")
     return Columns(
         evse_index=through(words["evse_index"], batches, [len(b.evse_ids) for b in batches]),
@@ -229,4 +249,23 @@ def decode_packed(batches: Sequence[Batch]) -> Columns:
         details=(),
         measured=measured,
         malformed=malformed,
+        believable=believable,
     )
+
+
+def _bytes_of_columns(batches: Sequence[Batch]) -> Iterator[NDArray[np.uint8]]:
+    """The bytes of each column, batch after batch."""
+    spans = batches[0].spans
+    if all(batch.spans == spans for batch in batches):
+        # One layout, as in a stream of full batches: the columns are slices of one block.
+        joined = b"".join([batch.payload[batch.columns_at :] for batch in batches])
+        block = np.frombuffer(joined, np.uint8).reshape(len(batches), -1)
+        for begin, end in spans:
+            yield np.ascontiguousarray(block[:, begin:end]).reshape(-1)
+        return
+    for number in range(len(spans)):
+        parts = [
+            b.payload[b.columns_at + b.spans[number][0] : b.columns_at + b.spans[number][1]]
+            for b in batches
+        ]
+        yield np.frombuffer(b"".join(parts), np.uint8)
