@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 BUF = "@bufbuild/buf@1.75.0"
+INSTALL_S = 120.0
 
 
 def main() -> int:
@@ -22,9 +23,15 @@ def main() -> int:
     buf = cache / "node_modules" / ".bin" / "buf"
     if not buf.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--prefix", cache, BUF], check=True
-        )
+        try:
+            subprocess.run(
+                [npm, "install", "--no-audit", "--no-fund", "--prefix", cache, BUF],
+                check=True,
+                timeout=INSTALL_S,
+            )
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+            print(f"hint: buf could not be installed ({error}); lint of the contract was not run")
+            return 1 if os.environ.get("CI") else 0
     return subprocess.run(
         [buf, "lint"], cwd=Path(__file__).resolve().parent, check=False
     ).returncode

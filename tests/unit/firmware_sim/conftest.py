@@ -76,7 +76,7 @@ def eventually() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 
     async def wait(holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE_S):
-            while not holds():  # noqa: ASYNC110 - the condition is somebody else's state
+            while not holds():
                 await asyncio.sleep(0.01)
 
     return wait
