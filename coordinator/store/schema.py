@@ -23,7 +23,12 @@ DOCUMENTS = ("station", "tariff", "user", "road")
 
 
 def _readings(db: Any) -> None:
-    """Batches, what is settled of their spools, and the newest states."""
+    """Batches, what is settled of their spools, and what they have made of the picture."""
+    _spools(db)
+    _states(db)
+
+
+def _spools(db: Any) -> None:
     db["spool"].create(
         {"spool_id": str, "agent_id": str, "settled": str, "updated_at_ms": int}, pk="spool_id"
     )
@@ -64,6 +69,9 @@ def _readings(db: Any) -> None:
         },
         pk="refusal",
     )
+
+
+def _states(db: Any) -> None:
     db["evse_state"].create(dict(STATE_COLUMNS), pk="evse_id")
     db["checkpoint"].create({"checkpoint": int, "through_batch": int}, pk="checkpoint")
     db["session"].create(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import time
@@ -194,6 +195,22 @@ async def test_a_spool_belongs_to_one_agent(ingest: WiredIngest) -> None:
 
     with pytest.raises(FieldInvalid, match="belongs to agent agent-1"):
         await ingest.report(batch("spool-1", 2, ["P1*1"]), agent_id="agent-2")
+
+
+async def test_two_agents_cannot_begin_one_spool(ingest: WiredIngest) -> None:
+    """Of two agents that begin the same spool at once, the second one's stream is closed."""
+    await ingest.introduce("agent-1", pile("P1"))
+    await ingest.introduce("agent-2", pile("P2"))
+    codec, links = WireCodec(), (Link("agent-1"), Link("agent-2"))
+    for link, evse_id in zip(links, ("P1*1", "P2*1"), strict=True):
+        payload = batch("spool-1", 1, [evse_id]).SerializeToString()
+        await ingest.ingest.offer(link, codec.read(payload))
+    async with asyncio.timeout(10):
+        await links[0].wake.wait()
+
+    assert ingest.spool("spool-1").agent_id == "agent-1"
+    assert (links[0].closing, links[1].closing) == ("", "FOREIGN_SPOOL")
+    assert links[1].acks == {}
 
 
 async def test_history_does_not_overwrite_what_is_newer(ingest: WiredIngest) -> None:
