@@ -3,7 +3,8 @@
 10,000 EVSEs in a real coordinator with its bundled models, 2,000 cars in two client processes.
 Every car gives back what it holds before it asks again; giving back is a phase of its own, and only
 the Recommend phases are timed. The ceiling is a bare grpc.aio echo with messages of the same size,
-called by the same clients. CPU is the server process's own, all threads.
+called by like clients in turns with the product, so that whatever else runs on the machine hits
+both. CPU is the server process's own, all threads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +29,76 @@ CARS = 2_000
 CLIENTS = 2
 CHANNELS = 4
 CONCURRENCY = 32  # requests on their way, of each client
+CEILING_ROUNDS = 2  # of the ceiling for each of the product, which takes longer
 SETTLE_S = 120.0
 LOAD_OF_LATENCY = 0.5  # p50 and p99 are measured at this share of the own saturation
 
 
+@dataclass
+class Side:
+    """One server, its clients, and what was measured of it so far."""
+
+    pid: int
+    fleets: list[asyncio.subprocess.Process]
+    rounds: int = 0
+    wall_s: float = 0.0
+    used_s: float = 0.0
+    released: int = 0
+    release_s: float = 0.0
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+    async def round(self, counted: bool) -> None:
+        """Every car asks, timed; then every car gives back, timed apart."""
+        before = cpu_s(self.pid)
+        said = await _tell(self.fleets, f"recommend {self.rounds} {CONCURRENCY}")
+        used_s = cpu_s(self.pid) - before
+        gave = await _tell(self.fleets, f"release {CONCURRENCY}")
+        self.rounds += 1
+        if counted:
+            # Clients make their requests before they begin and read answers after they end.
+            self.wall_s += max(answer["seconds"] for answer in said)
+            self.used_s += used_s
+            self.answers += said
+            self.release_s += max(answer["seconds"] for answer in gave)
+            self.released += sum(answer["count"] for answer in gave)
+
+    async def figures(self) -> dict[str, Any]:
+        """What was measured, and the time to an answer at half of this rate."""
+        count = sum(answer["count"] for answer in self.answers)
+        rate = count / self.wall_s
+        pace = rate * LOAD_OF_LATENCY / len(self.fleets)
+        paced = await _tell(self.fleets, f"paced {self.rounds} {pace:.3f}")
+        times = sorted(ms for answer in paced for ms in answer["ms"])
+        return {
+            "rate_per_s": round(rate, 1),
+            "server_cpu_us": round(self.used_s / count * 1e6, 1),
+            "p50_ms": percentile(times, 0.50),
+            "p99_ms": percentile(times, 0.99),
+            "release_per_s": round(self.released / self.release_s, 1),
+            "count": count,
+            "request_bytes": self.mean("request_bytes"),
+            "response_bytes": self.mean("response_bytes"),
+        }
+
+    def mean(self, name: str) -> int:
+        """Mean of a sum that clients counted, over all answers."""
+        counted = sum(answer["count"] for answer in self.answers)
+        return int(sum(answer[name] for answer in self.answers) // max(counted, 1))
+
+    def share(self, name: str) -> float:
+        """Share of the answers that clients counted under this name."""
+        counted = sum(answer["count"] for answer in self.answers)
+        return round(sum(answer[name] for answer in self.answers) / counted, 4)
+
+
 def main() -> int:
-    """Runs both sides, the product first, and prints one JSON object as the last line."""
+    """Runs both sides in turns and prints one JSON object as the last line."""
     parser = argparse.ArgumentParser(prog="python -m bench.recommend", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
-    parser.add_argument("--seconds", type=float, default=8.0, help="timed length of each side")
+    parser.add_argument("--seconds", type=float, default=16.0, help="timed length of the product")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    product = asyncio.run(measure("product", 0, options.seconds, options.seed))
-    ceiling = asyncio.run(
-        measure("ceiling", product["response_bytes"], options.seconds, options.seed)
-    )
+    product, ceiling, shares = asyncio.run(measure(options.seconds, options.seed))
     for side, figures in (("product", product), ("ceiling", ceiling)):
         if not options.json:
             print(f"{side}: {json.dumps(figures)}", file=sys.stderr)
@@ -51,8 +108,7 @@ def main() -> int:
         "ratio": round(min(rate, cpu), 3),
         "rate_ratio": round(rate, 3),
         "cpu_ratio": round(cpu, 3),
-        "held_share": product.pop("held_share"),
-        "degraded_share": product.pop("degraded_share"),
+        **shares,
         "evses": EVSES,
         "cars": CARS,
         "product": product,
@@ -62,61 +118,33 @@ def main() -> int:
     return 0
 
 
-async def measure(side: str, response_bytes: int, seconds: float, seed: int) -> dict[str, Any]:
-    """Figures of one side."""
+async def measure(
+    seconds: float, seed: int
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
+    """Figures of product and ceiling, taken in turns, so that what else runs here hits both."""
     with (
         tempfile.TemporaryDirectory(prefix="pilewise-bench-") as folder,
-        _server(side, Path(folder), response_bytes) as (process, address),
+        _server("product", Path(folder), 0) as (process, address),
     ):
-        if side == "product":
-            await build(address, seed)
-            await _settle(process.pid)
-        fleets = await _fleets(address, seed)
-        try:
-            return await _measure(fleets, process.pid, seconds)
-        finally:
-            for fleet in fleets:
+        await build(address, seed)
+        await _settle(process.pid)
+        product = Side(process.pid, await _fleets(address, seed))
+        await product.round(counted=False)
+        # The first round warms up, and tells the ceiling how long answers are.
+        await product.round(counted=True)
+        with _server("ceiling", Path(folder), product.mean("response_bytes")) as (bare, echo):
+            ceiling = Side(bare.pid, await _fleets(echo, seed))
+            await ceiling.round(counted=False)
+            while product.wall_s < seconds:
+                await product.round(counted=True)
+                for _ in range(CEILING_ROUNDS):
+                    await ceiling.round(counted=True)
+            shares = {f"{name}_share": product.share(name) for name in ("held", "degraded")}
+            results = await product.figures(), await ceiling.figures(), shares
+            for fleet in (*product.fleets, *ceiling.fleets):
                 fleet.kill()
                 await fleet.wait()
-
-
-async def _measure(
-    fleets: list[asyncio.subprocess.Process], pid: int, seconds: float
-) -> dict[str, Any]:
-    answers: list[dict[str, Any]] = []
-    wall_s = used_s = release_s = 0.0
-    round_number = released = 0
-    while wall_s < seconds:
-        before, begin = cpu_s(pid), time.perf_counter()
-        said = await _tell(fleets, f"recommend {round_number} {CONCURRENCY}")
-        took_s, cost_s = time.perf_counter() - begin, cpu_s(pid) - before
-        if round_number > 0:  # the first round warms up
-            # Clients make their requests before they begin and read answers after they end.
-            wall_s += max(answer["seconds"] for answer in said)
-            used_s += cost_s
-            answers += said
-        round_number += 1
-        assert took_s < 120
-        gave = await _tell(fleets, f"release {CONCURRENCY}")
-        release_s += max(answer["seconds"] for answer in gave)
-        released += sum(answer["count"] for answer in gave)
-    count = sum(answer["count"] for answer in answers)
-    rate = count / wall_s
-    pace = rate * LOAD_OF_LATENCY / len(fleets)
-    paced = await _tell(fleets, f"paced {round_number} {pace:.3f}")
-    times = sorted(ms for answer in paced for ms in answer["ms"])
-    return {
-        "rate_per_s": round(rate, 1),
-        "server_cpu_us": round(used_s / count * 1e6, 1),
-        "p50_ms": percentile(times, 0.50),
-        "p99_ms": percentile(times, 0.99),
-        "release_per_s": round(released / release_s, 1),
-        "count": count,
-        "request_bytes": sum(answer["request_bytes"] for answer in answers) // count,
-        "response_bytes": sum(answer["response_bytes"] for answer in answers) // count,
-        "held_share": round(sum(answer["held"] for answer in answers) / count, 4),
-        "degraded_share": round(sum(answer["degraded"] for answer in answers) / count, 4),
-    }
+    return results
 
 
 async def _settle(pid: int) -> None:

@@ -95,7 +95,7 @@ def assemble_brain(
         district, world, claims, promises, composer, models, clock, events, counters
     )
     displacer = Displacer(district, world, claims, promises, composer, models, rerouter, counters)
-    desk = RankingDesk(district, models, clock)
+    desk = RankingDesk(district, models, clock, counters)
     recommender = Recommender(
         district, world, claims, promises, composer, displacer, desk, clock, events, counters
     )

@@ -1,7 +1,7 @@
-"""Requests that have arrived together are ranked together; none waits for another to come.
+"""Requests that arrive together are ranked together: sixty cost little more than ten.
 
-What is on its way when the event loop gets here is taken as it is: one request alone is ranked at
-once, sixty under load cost little more than ten.
+A request that comes alone is ranked at once. Under load the server hands calls over one by one,
+faster than they can be ranked singly, so what arrives within two milliseconds shares one pass.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import figures
+from coordinator.usecases.counters import Counters
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
-QUIET_PASSES = 8  # passes of the event loop, a few microseconds each
+BUSY_S = 0.01  # who ranked something so lately is under load
+GATHER_S = 0.004  # under load, what arrives within so long is ranked together
 
 Waiting = tuple[ChargingRequest, Context, "asyncio.Future[tuple[Ranked, Layout]]"]
 
@@ -26,11 +28,15 @@ Waiting = tuple[ChargingRequest, Context, "asyncio.Future[tuple[Ranked, Layout]]
 class RankingDesk:
     """Collects what has arrived and ranks it in one go."""
 
-    def __init__(self, district: District, models: Models, clock: Clock) -> None:
+    def __init__(
+        self, district: District, models: Models, clock: Clock, counters: Counters
+    ) -> None:
         self.models = models
         self._district = district
         self._clock = clock
+        self._counters = counters
         self._waiting: list[Waiting] = []
+        self._ranked_at = float("-inf")
 
     async def rank(self, request: ChargingRequest, context: Context) -> Ranked:
         """The request, ranked against the district as it is when this returns."""
@@ -39,26 +45,20 @@ class RankingDesk:
             future: asyncio.Future[tuple[Ranked, Layout]] = loop.create_future()
             self._waiting.append((request, context, future))
             if len(self._waiting) == 1:
-                loop.call_soon(self._gather, 1, 0)
+                busy = loop.time() - self._ranked_at < BUSY_S
+                loop.call_later(GATHER_S if busy else 0.0, self._rank_waiting)
             ranked, layout = await future
             # Rows mean other EVSEs once the station list has changed.
             if layout is layout_of(self._district):
                 return ranked
 
-    def _gather(self, seen: int, quiet: int) -> None:
-        """Ranks what waits, once the loop has passed a few times without bringing more.
-
-        The server hands over one call a pass of the loop, so calls that have long arrived would
-        otherwise be ranked one by one.
-        """
-        waiting = len(self._waiting)
-        quiet = quiet + 1 if waiting == seen else 0
-        if quiet < QUIET_PASSES and waiting < TOGETHER:
-            asyncio.get_running_loop().call_soon(self._gather, waiting, quiet)
-            return
+    def _rank_waiting(self) -> None:
+        """Ranks everything that waits, at most so many at once."""
+        loop = asyncio.get_running_loop()
         taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._gather, len(self._waiting), 0)
+            loop.call_soon(self._rank_waiting)
+        self._ranked_at = loop.time()
         try:
             self._rank(taken)
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others
@@ -72,6 +72,7 @@ class RankingDesk:
                     _fail(one, its_own)
 
     def _rank(self, taken: list[Waiting]) -> None:
+        self._counters.add("rankings")
         ranked = rank_each(
             self._district,
             [request for request, _, _ in taken],
