@@ -106,6 +106,12 @@ def _pile(
         password = secret(folder / section.password_file, f"{key}.password_file", source)
     if profile.transport == "modbus-tcp":
         check_modbus_host(section, key, subnets, source)
+        if len(plugs) > 1 and not profile.connector_stride:
+            source.report(
+                "CFG-019",
+                f"profile {section.profile} has registers for one connector, not {len(plugs)}",
+                key,
+            )
     elif ocpp is None:
         hint = 'add [ocpp] with listen = "127.0.0.1:9000"'
         source.report(

@@ -154,7 +154,10 @@ class Ocpp16Pile:
         if word == "Faulted" and not found:
             # Seen in the field: Faulted with NoError. It is broken all the same.
             found = (Fault("OtherError", error_code, "Faulted without an error code"),)
-        at_ms, _ = instant_ms(timestamp, self.now_ms())
+        now_ms = self.now_ms()
+        at_ms, _ = instant_ms(timestamp, now_ms)
+        # A state is told because it holds now: an old stamp means a clock that is behind.
+        at_ms = at_ms if now_ms - LIVE_SAMPLE_MS <= at_ms <= now_ms else now_ms
         if connector_id == 0:
             self._station = state if word in ("Unavailable", "Faulted") else None
             for n, connector in self._connectors.items():

@@ -11,7 +11,7 @@ import fcntl
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,7 +20,7 @@ import structlog
 from edge_agent.core.reading import Record, RecordKind
 from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
 from edge_agent.uplink.memory import carry
-from edge_agent.uplink.spool_file import DISK_FULL, Dropped, SpoolFile
+from edge_agent.uplink.spool_file import DISK_FULL, Dropped, SpoolFile, merged
 from edge_agent.uplink.spool_schema import IdSource, drop_ballast, lay_ballast
 
 T = TypeVar("T")
@@ -143,10 +143,7 @@ class Spool:
             return
         self.dropped += len(lost)
         with self._lock:
-            before = self._dropped
-            since = min(lost) if before is None else min(before.from_at_ms, *lost)
-            count = len(lost) + (0 if before is None else before.count)
-            self._dropped = Dropped(count, since, max(lost))
+            self._dropped = merged(self._dropped, Dropped(len(lost), min(lost), max(lost)))
 
     # -- writer thread ---------------------------------------------------------------------------
 
@@ -189,7 +186,7 @@ class Spool:
             self._with_room(file, lambda f: f.append(records, dropped, lambda c: carry(c, records)))
         except SpoolError as error:
             with self._lock:
-                self._dropped = _merged(dropped, self._dropped)
+                self._dropped = merged(dropped, self._dropped)
             for job in appends:
                 if job.done is not None:
                     self._tell(job.done, error=error)
@@ -198,6 +195,9 @@ class Spool:
             refused = sum(len(job.records) for job in appends if job.done is not None)
             self._loop.call_soon_threadsafe(self._failed, str(error), refused)
             return self._reopened(file, error), held
+        except Exception as error:  # noqa: BLE001 - one bad record must not end the thread
+            self._give_up(appends, dropped, error)
+            return file, []
         for job in appends:
             if job.done is not None:
                 self._tell(job.done)
@@ -206,6 +206,16 @@ class Spool:
         if self.failing:
             lay_ballast(self._folder)
         return file, []
+
+    def _give_up(self, appends: list[_Append], dropped: Dropped | None, error: Exception) -> None:
+        count = sum(len(job.records) for job in appends)
+        with self._lock:
+            self._dropped = merged(merged(dropped, self._dropped), Dropped(count, 0, 0))
+        for job in appends:
+            if job.done is not None:
+                self._tell(job.done, error=SpoolError(str(error)))
+        log.error("records could not be written", count=count, error=repr(error))
+        self._loop.call_soon_threadsafe(self._failed, repr(error), count)
 
     def _with_room(self, file: SpoolFile, work: Callable[[SpoolFile], T]) -> T:
         """What `work` gives back, tried again after making room where the disk is full."""
@@ -276,14 +286,3 @@ class Spool:
         if not self.failing:
             log.error("spool cannot write", error=error, waiting=self._waiting)
         self.failing = error
-
-
-def _merged(one: Dropped | None, two: Dropped | None) -> Dropped | None:
-    if one is None or two is None:
-        return one or two
-    return replace(
-        one,
-        count=one.count + two.count,
-        from_at_ms=min(one.from_at_ms, two.from_at_ms),
-        to_at_ms=max(one.to_at_ms, two.to_at_ms),
-    )

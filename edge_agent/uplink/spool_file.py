@@ -68,6 +68,17 @@ class Dropped:
     to_at_ms: int
 
 
+def merged(one: Dropped | None, two: Dropped | None) -> Dropped | None:
+    """Both as one; None where both are."""
+    if one is None or two is None:
+        return one or two
+    return Dropped(
+        one.count + two.count,
+        min(one.from_at_ms, two.from_at_ms),
+        max(one.to_at_ms, two.to_at_ms),
+    )
+
+
 Also = Callable[[sqlite3.Connection], None]
 
 
@@ -116,14 +127,13 @@ class SpoolFile:
     ) -> int:
         """Commits the records, and what `also` writes, at once; gives back the first's number."""
         row = self.numbers.current
+        first = row.next_record_seq
         with self.transaction():
             if dropped is not None:
-                first, last = row.next_record_seq, row.next_record_seq + dropped.count - 1
-                self.numbers.add_gap(
-                    row, first, last, DISK_FULL, dropped.from_at_ms, dropped.to_at_ms
-                )
-                row.next_record_seq = last + 1
-            first = row.next_record_seq
+                last = first + dropped.count - 1
+                since, until = dropped.from_at_ms, dropped.to_at_ms
+                self.numbers.add_gap(row, first, last, DISK_FULL, since, until)
+                first = last + 1
             bodies = [to_bytes(record) for record in records]
             self.connection.executemany(
                 "INSERT INTO record(position, kind, observed_at_ms, crc, body)"
@@ -133,13 +143,14 @@ class SpoolFile:
                     for i, (r, body) in enumerate(zip(records, bodies, strict=True))
                 ],
             )
-            row.next_record_seq = first + len(records)
+            following = first + len(records)
             self.connection.execute(
-                "UPDATE spool SET next_record_seq=? WHERE spool_no=?",
-                (row.next_record_seq, row.spool_no),
+                "UPDATE spool SET next_record_seq=? WHERE spool_no=?", (following, row.spool_no)
             )
             if also is not None:
                 also(self.connection)
+        # Only now: a number counts as given out when the commit is on the disk.
+        row.next_record_seq = following
         if row.next_record_seq > self._reserved:
             self._mark()
         return first
@@ -230,10 +241,13 @@ class SpoolFile:
             yield
             self.connection.execute("COMMIT")
         except BaseException as error:
-            with contextlib.suppress(sqlite3.Error):
+            try:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 self.numbers.load()
+            except sqlite3.Error:
+                # What is believed in memory may not be on the disk: only opening anew helps.
+                self.connection.close()
             if isinstance(error, sqlite3.Error):
                 raise _translated(error) from error
             raise

@@ -179,6 +179,20 @@ async def test_status_without_boot_and_timestamp_is_taken(gateway: Gateway) -> N
     await dialled.hang_up()
 
 
+async def test_status_of_a_station_with_a_slow_clock_is_stamped_on_receipt(
+    gateway: Gateway,
+) -> None:
+    """A state whose stamp is years old holds now, and its record says so."""
+    dialled = await dial(gateway)
+    before_ms = gateway.pile.now_ms()
+
+    await dialled.point.call(available(timestamp="2025-06-01T00:00:00Z"))
+    await until(lambda: gateway.spool.committed >= 1)
+
+    assert (await gateway.records())[0].observed_at_ms >= before_ms
+    await dialled.hang_up()
+
+
 async def test_status_of_connector_0_speaks_for_the_station(gateway: Gateway) -> None:
     """Unavailable at connector 0 makes every EVSE inoperative, and Available gives them back."""
     dialled = await dial(gateway)

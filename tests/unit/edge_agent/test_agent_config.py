@@ -103,6 +103,10 @@ def test_messages_look_like_those_of_a_compiler(tmp_path: Path) -> None:
             HEAD + PILE + "commissioned_at = 2026-01-01T00:00:00\n",
             ("CFG-005", 9, "pile[0].commissioned_at"),
         ),
+        (
+            HEAD + PILE + 2 * '[[pile.connector]]\nstandard = "IEC_62196_T2"\nmax_power_kw = 11\n',
+            ("CFG-019", 5, "pile[0]"),
+        ),
         ("x = [\n", ("CFG-002", 2, "")),
         (PILE, ("CFG-004", 1, "agent")),
         (HEAD + "pile = 3\n", ("CFG-003", 5, "agent.pile")),

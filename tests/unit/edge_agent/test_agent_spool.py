@@ -23,7 +23,7 @@ from edge_agent.core.reading import (
     StatusSource,
     Values,
 )
-from edge_agent.errors import SpoolTooNew
+from edge_agent.errors import SpoolError, SpoolTooNew
 from edge_agent.uplink import memory, spool, spool_schema
 from edge_agent.uplink.rows import from_bytes, to_bytes
 from edge_agent.uplink.spool import Spool
@@ -399,6 +399,17 @@ async def test_S3_failed_flush_is_not_durable_and_recovers(
             await live.news.wait()
 
     assert await live.call(stamps) == [1, 2]
+
+
+async def test_record_that_cannot_be_written_becomes_a_gap(live: Spool) -> None:
+    """A record that no row can hold becomes a gap, and the spool goes on."""
+    with pytest.raises(SpoolError):
+        await live.commit([meter(1 << 70)])
+
+    await live.commit([meter(2)])
+
+    assert await live.call(stamps) == [2]
+    assert [(gap.first, gap.last) for gap in await live.call(lambda file: file.gaps())] == [(1, 1)]
 
 
 async def test_backlog_gives_up_measurements_as_a_gap(
