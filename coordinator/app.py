@@ -98,7 +98,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     server = RpcServer(random.Random())
     serve_all(parts, server.guarded)
     await parts.brain.start()
-    metrics = Metrics(parts.counters, parts.view, parts.links)
+    metrics = Metrics(parts.counters, parts.view, parts.links, asyncio.get_running_loop())
     with _blaming(path, "coordinator.listen"):
         port = await server.start(settings.listen)
     host = settings.listen.rpartition(":")[0]
@@ -115,11 +115,12 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         _say_ready(parts, f"{host}:{port}", metrics_address)
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)
+        await server.say_ending()
         for tell in parts.on_stop:
             tell()
         parts.links.close_all("SHUTDOWN")
         await server.stop(settings.grace_s)
-        metrics.stop()
+        await asyncio.to_thread(metrics.stop)
         for task in tasks:
             task.cancel()
     await parts.ingest.flush()

@@ -65,6 +65,7 @@ class District:
         self.piles: list[Pile] = []
         self.evse_ids: list[str] = []
         self.row: dict[str, int] = {}
+        self.station_row: dict[str, int] = {}
         # What others computed from the fixed columns or the tariffs; emptied when these change.
         self.derived: dict[str, object] = {}
         for name, dtype, initial in LIVE_COLUMNS:
@@ -100,6 +101,10 @@ class District:
 
     def put_stations(self, stations: Iterable[Station]) -> None:
         """Adds or replaces stations, whole; live values of EVSEs that stay are kept."""
+        stations = list(stations)
+        if stations and all(self._same_places(station) for station in stations):
+            self._replace_facts(stations)
+            return
         merged = {station.station_id: station for station in self.stations}
         merged.update({station.station_id: station for station in stations})
         kept_ids, kept_rows = self.evse_ids, self.row
@@ -113,6 +118,27 @@ class District:
             column[new] = live[name][old[new]]
             setattr(self, name, column)
         self.fault_code = {self.row[e]: code for e, code in faults.items() if e in self.row}
+
+    def _same_places(self, station: Station) -> bool:
+        """Whether only facts differ from the known station: its EVSEs and plugs are the same."""
+        row = self.station_row.get(station.station_id)
+        if row is None:
+            return False
+        known = self.stations[row]
+        return (
+            (known.latitude_deg, known.longitude_deg, known.payment_methods)
+            == (station.latitude_deg, station.longitude_deg, station.payment_methods)
+            and [p.pile_id for p in known.piles] == [p.pile_id for p in station.piles]
+            and [p.evses for p in known.piles] == [p.evses for p in station.piles]
+        )
+
+    def _replace_facts(self, stations: list[Station]) -> None:
+        """Takes facts in without moving a row: an agent's greeting must not cost the whole city."""
+        self.derived.clear()
+        for station in stations:
+            self.stations[self.station_row[station.station_id]] = station
+            for pile in station.piles:
+                self.piles[self.pile_row[pile.pile_id]] = pile
 
     def put_tariffs(self, tariffs: Iterable[Tariff]) -> None:
         """Adds or replaces tariffs, whole."""

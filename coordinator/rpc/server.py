@@ -214,7 +214,10 @@ class RpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
 
-    async def stop(self, grace_s: float) -> None:
-        """Says NOT_SERVING, takes no new calls, and gives those under way so long to end."""
+    async def say_ending(self) -> None:
+        """Says NOT_SERVING, so that nobody new comes."""
         await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new calls, and gives those under way so long to end."""
         await self._server.stop(grace_s)

@@ -6,7 +6,7 @@ Imports say where stations are; agents add the facts of their piles, and station
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from coordinator.core.district import District
@@ -20,8 +20,12 @@ from coordinator.usecases.telemetry import TelemetryStore
 class EvseTable(dict[str, int]):
     """From an EVSE id to its row; `FOREIGN_EVSE` and `UNKNOWN_EVSE` say why there is none."""
 
+    def __init__(self, own: dict[str, int], known: Container[str]) -> None:
+        super().__init__(own)
+        self._known = known
+
     def __missing__(self, evse_id: str) -> int:
-        return UNKNOWN_EVSE
+        return FOREIGN_EVSE if evse_id in self._known else UNKNOWN_EVSE
 
 
 class Inventory:
@@ -47,7 +51,9 @@ class Inventory:
         self._events = events
         self._now_s = now_s
         self._agent_open = agent_open
-        self._owners = owners
+        self._owners: dict[str, str] = {}
+        self._piles: dict[str, set[str]] = {}
+        self._own(owners)
 
     def owner_of(self, pile_id: str) -> str:
         """The agent that speaks for a pile; empty if nobody does."""
@@ -62,21 +68,23 @@ class Inventory:
 
     def piles_of(self, agent_id: str) -> list[str]:
         """Piles that an agent speaks for."""
-        return sorted(pile for pile, owner in self._owners.items() if owner == agent_id)
+        return sorted(self._piles.get(agent_id, ()))
 
     def agents(self) -> set[str]:
         """Agents that speak for a pile."""
-        return set(self._owners.values())
+        return {agent_id for agent_id, piles in self._piles.items() if piles}
 
     def table_for(self, agent_id: str) -> EvseTable:
         """EVSEs to their rows, or why this agent may not report them."""
-        district, owners = self.district, self._owners
-        own = [owners.get(pile.pile_id) == agent_id for pile in district.piles]
+        rows, piles = self.district.row, self.district.piles
+        mine = [pile for pile in self._piles.get(agent_id, ()) if pile in self.district.pile_row]
         return EvseTable(
             {
-                evse_id: row if own[district.pile[row]] else FOREIGN_EVSE
-                for evse_id, row in district.row.items()
-            }
+                evse.evse_id: rows[evse.evse_id]
+                for pile_id in mine
+                for evse in piles[self.district.pile_row[pile_id]].evses
+            },
+            rows,
         )
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
@@ -118,8 +126,14 @@ class Inventory:
         """Says which agent speaks for each of these piles from now on."""
         async with self.changing:
             await self._store.put_owners(owners, self._now_s())
-            self._owners.update(owners)
+            self._own(owners)
             self.version += 1
+
+    def _own(self, owners: dict[str, str]) -> None:
+        for pile_id, agent_id in owners.items():
+            self._piles.get(self._owners.get(pile_id, ""), set()).discard(pile_id)
+            self._piles.setdefault(agent_id, set()).add(pile_id)
+        self._owners.update(owners)
 
     async def introduce(self, agent_id: str, piles: Iterable[Pile]) -> None:
         """Takes in what an agent says of its piles; piles of others are left alone.
@@ -149,7 +163,7 @@ class Inventory:
                 self._place(agent_id, pile, touched)
             if taken:
                 await self._store.put_owners(taken, self._now_s())
-                self._owners.update(taken)
+                self._own(taken)
             if touched:
                 await self._store.put_stations(list(touched.values()))
                 self.district.put_stations(touched.values())
