@@ -28,7 +28,7 @@ from bench.recommend_city import EVSES, build
 CARS = 2_000
 CLIENTS = 2
 CHANNELS = 4
-CONCURRENCY = 32  # requests on their way, of each client
+CONCURRENCY = 64  # requests on their way, of each client
 CEILING_ROUNDS = 2  # of the ceiling for each of the product, which takes longer
 SETTLE_S = 120.0
 LOAD_OF_LATENCY = 0.5  # p50 and p99 are measured at this share of the own saturation
