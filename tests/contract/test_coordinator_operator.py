@@ -18,9 +18,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from wire_agent import WireAgent, batch, pile
 
+from city_sim.messages import station_message
 from coordinator.errors import DirectoryBusy
 from coordinator.importers import Files, import_into_store, read_files
-from coordinator.rpc.import_client import import_through
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc
@@ -161,19 +161,24 @@ async def test_gcj02_positions_are_converted_once(operator: Stub) -> None:
 
 
 async def test_the_real_city_is_imported_and_survives_a_restart(
-    tmp_path: Path, coordinator: CoordinatorProcess
+    coordinator: CoordinatorProcess, operator: Stub
 ) -> None:
     """1,362 stations go through OperatorService and are there after SIGKILL."""
     path = DATA / "shenzhen" / "stations_urbanev.csv"
     if not path.exists():
         pytest.skip("needs ../shared/data or PILEWISE_DATA")
-    imported = read_files(Files(stations=(path,)))
-    counts = await import_through(coordinator.address, imported)
+    stations = read_files(Files(stations=(path,))).stations
+    for start in range(0, len(stations), 200):
+        part = op.PutStationsRequest(
+            stations=[station_message(s) for s in stations[start : start + 200]]
+        )
+        answer = await operator.PutStations(part, timeout=30)
+        assert list(answer.errors) == []
     await coordinator.kill()
     await coordinator.start()
 
-    assert counts["stations"] == 1_362
-    assert coordinator.ready["evses"] == counts["evses"] == 17_532
+    assert len(stations) == 1_362
+    assert coordinator.ready["evses"] == 17_532
 
 
 async def test_the_store_is_opened_by_one_process_only(
