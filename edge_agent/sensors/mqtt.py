@@ -115,7 +115,7 @@ class BaySensors:
             else:
                 queue = msgspec.json.decode(payload, type=Queue)
                 self._sink.queue(evse_id, queue.length, queue.at_ms)
-        except ValueError as error:
+        except (ValueError, msgspec.MsgspecError) as error:
             self.refused += 1
             if topic not in self._complained and len(self._complained) < MAX_QUEUED:
                 self._complained.add(topic)

@@ -219,7 +219,8 @@ async def test_bad_field_is_named(
 
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert error.details().startswith(f"{field}:")
-    metadata = dict(error.trailing_metadata())
+    # By way of a list: in older grpcio the keys of metadata are pairs.
+    metadata = dict(list(error.trailing_metadata()))
     status = status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
     detail = error_details_pb2.BadRequest()
     assert status.details[0].Unpack(detail)
