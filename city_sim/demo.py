@@ -21,18 +21,22 @@ import grpc
 
 from city_sim import accounts, scene
 from city_sim.baseline import nearest_baseline
-from city_sim.city import CITY_SPEED_KMH, ROAD_FACTOR
+from city_sim.city import ROAD_FACTOR, StraightTravel
 from city_sim.clock import LOCAL, SimClock
 from city_sim.demand import Disturbance, DisturbanceKind
 from city_sim.drivers import Driver, Trip
 from city_sim.screen import Screen
 from city_sim.stage import Stage
+from coordinator.core.district import District
 from coordinator.core.pile import Station
+from coordinator.core.roads import EstimatedRoads
 from pilewise.client import VehicleClient
 from pilewise.v1 import bench_service_pb2 as bench
 from pilewise.v1 import operator_service_pb2 as op
 
 EVENING_H = 18  # domain hour at which the show begins
+# What the coordinator expects of the evening; its cars and the comparison drive like that.
+SPEED_KMH = EstimatedRoads().speed_kmh(EVENING_H + 0.5)
 FAULT = "HighTemperature"
 FAULT_S = 1500.0  # domain seconds that a broken pile stays broken
 PARKED_S = 900.0  # domain seconds that a parked car blocks a bay
@@ -124,7 +128,7 @@ class Show:
             client,
             self.stage.benches,
             self.clock,
-            CITY_SPEED_KMH,
+            SPEED_KMH,
             ROAD_FACTOR,
             self.screen.car,
         )
@@ -198,6 +202,7 @@ class Show:
             scene.demands([log.trip for log in logs]),
             self.disturbances,
             until,
+            StraightTravel(District(self.stage.stations), SPEED_KMH),
         )
         indexes = await accounts.indexes(self.stage)
         models = await accounts.models(self.stage)
