@@ -166,7 +166,8 @@ def _take(district: District, batch: Batch, flat: Index) -> _Table:
     known = np.isfinite(total)  # padding costs infinity
     count = np.maximum(known.sum(axis=1, keepdims=True), 1)
     reference = np.where(known[..., None], terms, 0.0).sum(axis=1) / count
-    sure = np.exp((total[:, :1] - total) / CONFIDENCE_S)
+    first = np.where(known[:, :1], total[:, :1], 0.0)  # a row may be all padding
+    sure = np.exp((first - total) / CONFIDENCE_S)
     width = batch.by_cost.shape[1]
     shape = *flat.shape, columns.features.shape[-1]
     features = columns.features.reshape(-1, shape[-1]).take(flat.ravel(), axis=0)
@@ -177,7 +178,7 @@ def _take(district: District, batch: Batch, flat: Index) -> _Table:
         figures.tolist(),
         terms.tolist(),
         reference.tolist(),
-        (sure / sure.sum(axis=1, keepdims=True)).tolist(),
+        (sure / np.maximum(sure.sum(axis=1, keepdims=True), 1e-300)).tolist(),
         features.reshape(shape),
         terms.astype(np.float32),
     )

@@ -80,7 +80,7 @@ class Candidates:
         if column.ndim == 1:
             return column.take(self.place)
         width = column.shape[1]
-        return column.take(self.place + np.arange(0, column.size, width)[:, None])
+        return column.take(self.place + (np.arange(len(column)) * width)[:, None])
 
     def take(self, flat: Index) -> Candidates:
         """The same entries in another order; `flat` (r, n) indexes the raveled table."""
@@ -235,7 +235,11 @@ def _pad(asked: Asked, near: Near, flat: _Flat, around: Index) -> Candidates:
     """
     rules, count = asked.rules, len(asked)
     fitting = np.bincount(flat.owner, minlength=count)
-    keep = _narrow(asked, near, flat) if fitting.max(initial=0) > rules.candidate_limit else None
+    keep = (
+        _narrow(asked, near, flat, fitting)
+        if fitting.max(initial=0) > rules.candidate_limit
+        else None
+    )
     owner = flat.owner if keep is None else flat.owner[keep]
     sizes = np.bincount(owner, minlength=count)
     slot = np.arange(len(owner)) - (sizes.cumsum() - sizes)[owner]
@@ -264,7 +268,7 @@ def _pad(asked: Asked, near: Near, flat: _Flat, around: Index) -> Candidates:
     )
 
 
-def _narrow(asked: Asked, near: Near, flat: _Flat) -> Index:
+def _narrow(asked: Asked, near: Near, flat: _Flat, fitting: Index) -> Index:
     """Which of the fitting EVSEs are judged, in their order."""
     rules, width = asked.rules, near.stations.shape[1]
     group = ((flat.owner * width + flat.place) * 2 + flat.direct) * 2 + flat.taken
@@ -272,6 +276,7 @@ def _narrow(asked: Asked, near: Near, flat: _Flat) -> Index:
     ordered = group[order]
     begin = np.searchsorted(ordered, ordered)  # where the group of each begins
     quota = np.where(flat.taken, rules.taken_per_station, rules.open_per_station)
+    quota[fitting[flat.owner] <= rules.candidate_limit] = len(quota)
     for number, context in enumerate(asked.contexts):
         for own in context.own:
             quota[(flat.owner == number) & (flat.evse == own.row)] = len(quota)

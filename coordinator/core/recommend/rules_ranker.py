@@ -78,6 +78,7 @@ def _ask(ranker: Ranker, features: Float32, valid: NDArray[np.bool_]) -> Float32
 def shares(utilities: Float32, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Softmax over the candidates of each request, (r, n), rows sum to 1; 0 where padding."""
     usable = np.where(valid, utilities.astype(np.float64), -np.inf)
-    powers = np.exp(usable - usable.max(axis=1, keepdims=True))
-    share: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    peak = np.maximum(usable.max(axis=1, keepdims=True), -1e30)  # a row may be all padding
+    powers = np.exp(usable - peak)
+    share: NDArray[np.float64] = powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300)
     return share
