@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from coordinator.core.pile import Payment
+from coordinator.core.report import IDENTIFIER
 from coordinator.core.vehicle import ChargePlace, ChargingRequest, SelectBy, Vehicle
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, seconds, wgs84
@@ -20,23 +21,23 @@ _SELECT_BY = {int(value): value for value in SelectBy}
 _PLACES = {int(value): value for value in ChargePlace}
 _PAYMENTS = {int(value): value for value in Payment}
 
-# Optional numbers of the profile: name, least, greatest.
-_PROFILE = (
-    ("charge_kwh", 0.0, 10_000.0),
-    ("reserve_at_station_pct", 0.0, 100.0),
-    ("reserve_at_destination_pct", 0.0, 100.0),
-    ("consumption_kwh_per_km", 0.01, 10.0),
-    ("setup_s", 0.0, 7_200.0),
-    ("max_ac_power_kw", 0.1, 5_000.0),
-    ("max_dc_power_kw", 0.1, 5_000.0),
-    ("max_voltage_v", 1.0, 10_000.0),
-    ("max_current_a", 1.0, 10_000.0),
-)
+# Optional numbers of the profile with the least and the greatest believable value.
+_PROFILE = {
+    "charge_kwh": (0.0, 10_000.0),
+    "reserve_at_station_pct": (0.0, 100.0),
+    "reserve_at_destination_pct": (0.0, 100.0),
+    "consumption_kwh_per_km": (0.01, 10.0),
+    "setup_s": (0.0, 7_200.0),
+    "max_ac_power_kw": (0.1, 5_000.0),
+    "max_dc_power_kw": (0.1, 5_000.0),
+    "max_voltage_v": (1.0, 10_000.0),
+    "max_current_a": (1.0, 10_000.0),
+}
 
 
 def to_request(message: wire.RecommendRequest) -> ChargingRequest:
     """The validated request; raises `FieldInvalid` naming every faulty field."""
-    faults = list(_faults(message))
+    faults = _faults(message)
     if faults:
         raise FieldInvalid(*faults)
     profile = message.vehicle
@@ -95,23 +96,25 @@ def to_vehicle(profile: wire.VehicleProfile) -> Vehicle:
     )
 
 
-def _faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
+def _faults(message: wire.RecommendRequest) -> list[FieldFault]:
     """Everything wrong with a request."""
-    yield from check_id(message.request_id, "request_id")
-    yield from check_id(message.vehicle_id, "vehicle_id")
-    if message.user_id:
-        yield from check_id(message.user_id, "user_id")
+    faults: list[FieldFault] = []
+    for field in ("request_id", "vehicle_id", "user_id"):
+        value = getattr(message, field)
+        if not IDENTIFIER.fullmatch(value) and (value or field != "user_id"):
+            faults += check_id(value, field)
     if not 0.0 <= message.soc_pct <= 100.0:
-        yield FieldFault("soc_pct", "must be within 0 to 100")
+        faults.append(FieldFault("soc_pct", "must be within 0 to 100"))
     if not message.HasField("position"):
-        yield FieldFault("position", "is missing")
+        faults.append(FieldFault("position", "is missing"))
     else:
-        yield from check_position(message.position, "position")
+        faults += check_position(message.position, "position")
     if not message.HasField("vehicle"):
-        yield FieldFault("vehicle", "is missing")
+        faults.append(FieldFault("vehicle", "is missing"))
     else:
-        yield from _profile_faults(message.vehicle)
-    yield from _optional_faults(message)
+        faults += _profile_faults(message.vehicle)
+    faults += _optional_faults(message)
+    return faults
 
 
 def _optional_faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
@@ -134,10 +137,11 @@ def _profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
     if not (0.0 < profile.battery_kwh <= 10_000.0):
         yield FieldFault("vehicle.battery_kwh", "must be above 0 and at most 10000")
     yield from check_text(profile.model, "vehicle.model")
-    for name, least, greatest in _PROFILE:
-        present = profile.HasField(name)  # type: ignore[arg-type]  # names of the table
-        if present and not least <= getattr(profile, name) <= greatest:
-            yield FieldFault(f"vehicle.{name}", f"must be within {least:g} to {greatest:g}")
+    for field, value in profile.ListFields():
+        least, greatest = _PROFILE.get(field.name, (-math.inf, math.inf))
+        if field.name in _PROFILE and not least <= value <= greatest:
+            where = f"vehicle.{field.name}"
+            yield FieldFault(where, f"must be within {least:g} to {greatest:g}")
     if profile.charging_curve:
         yield from _curve_faults(profile)
 

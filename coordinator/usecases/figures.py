@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.areas import area
 from coordinator.core.district import District
-from coordinator.core.recommend.columns import Batch, Ranked
+from coordinator.core.recommend.columns import Batch, Columns, Ranked
 from coordinator.usecases.answer import Figures
 
 BEST = 8  # candidates of a request that are told, stored and compared with
@@ -74,7 +74,8 @@ def prepare(district: District, ranked: Sequence[Ranked]) -> None:
     batch = next((answer.batch for answer in ranked if answer.batch is not None), None)
     if batch is not None:
         areas = area.members_of_each(district, ranked)
-        batch.told = Told(_take(district, batch, batch.first(BEST)), areas)
+        flat = np.hstack([batch.first(BEST), _at_nearest(batch)])
+        batch.told = Told(_take(district, batch, flat), areas)
 
 
 class Lines:
@@ -95,10 +96,10 @@ class Lines:
         self._areas = told.areas
         self._count = min(BEST, batch.counts[ranked.number])
         self.reference_s = told.table.reference_s[ranked.number]
-        self._known = {
-            candidate: at
-            for at, candidate in enumerate(told.table.candidate[ranked.number][: self._count])
-        }
+        candidates = told.table.candidate[ranked.number]
+        self._known = {candidate: at for at, candidate in enumerate(candidates[: self._count])}
+        if told.table.sureness[ranked.number][-1] >= 0.0:
+            self._known.setdefault(candidates[-1], len(candidates) - 1)
 
     def of(self, candidate: int) -> Line:
         """The numbers of this candidate."""
@@ -124,61 +125,68 @@ class Lines:
         return rows, table.features[cut].tobytes(), table.terms[cut].tobytes()
 
 
-def _take(district: District, batch: Batch, flat: Index) -> _Table:
-    """The numbers at these indexes (r, t) of the raveled columns."""
+def _at_nearest(batch: Batch) -> Index:
+    """The best candidate at each request's nearest station, for saying why it was not chosen."""
     columns = batch.columns
-    found, drive, wait = columns.candidates, columns.drive, columns.wait
-    evse = found.evse.take(flat)
-    figures = np.stack(
+    near = columns.candidates.valid & (columns.candidates.place == 0)
+    best = np.where(near, columns.cost.total, np.inf).argmin(axis=1)
+    flat: Index = (best + np.arange(len(best)) * near.shape[1])[:, None]
+    return flat
+
+
+def _take(district: District, batch: Batch, flat: Index) -> _Table:
+    """The numbers at these indexes (r, t) of the raveled columns; the last is beside the order."""
+    columns = batch.columns
+    terms = np.stack([term.take(flat) for term in columns.cost.terms()], axis=-1)
+    total = columns.cost.total.take(flat)
+    known = np.isfinite(total)  # padding costs infinity
+    told = known.copy()
+    told[:, -1] = False
+    count = np.maximum(told.sum(axis=1, keepdims=True), 1)
+    reference = np.where(told[..., None], terms, 0.0).sum(axis=1) / count
+    first = np.where(known[:, :1], total[:, :1], 0.0)  # a row may be all padding
+    sure = np.where(told, np.exp((first - total) / CONFIDENCE_S), 0.0)
+    sure /= np.maximum(sure.sum(axis=1, keepdims=True), 1e-300)
+    width = batch.by_cost.shape[1]
+    shape = *flat.shape, columns.features.shape[-1]
+    features = columns.features.reshape(-1, shape[-1]).take(flat.ravel(), axis=0)
+    evse = columns.candidates.evse.take(flat)
+    return _Table(
+        (flat % width).tolist(),
+        evse.tolist(),
+        columns.candidates.place.take(flat).tolist(),
+        _figures(district, columns, flat, evse).tolist(),
+        terms.tolist(),
+        reference.tolist(),
+        np.where(known, sure, -1.0).tolist(),
+        features.reshape(shape),
+        terms.astype(np.float32),
+    )
+
+
+def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> NDArray[np.float64]:
+    """The fields of `Figures` in their order, shape (r, t, fields)."""
+    drive, wait = columns.drive, columns.wait
+    taken = (
+        drive.drive_s, drive.drive_p90_s, wait.p50_s, wait.p90_s, wait.expected_s,
+        columns.charge_s, columns.energy_kwh, drive.distance_km, drive.detour_km, drive.detour_s,
+        columns.price, columns.power_kw, drive.arrival_soc_pct,
+    )  # fmt: skip
+    scores = (
+        columns.first, columns.second, columns.merged, columns.failure_weight, columns.share,
+        columns.cost.total, columns.candidates.status,
+    )  # fmt: skip
+    return np.stack(
         [
-            drive.drive_s.take(flat),
-            drive.drive_p90_s.take(flat),
-            wait.p50_s.take(flat),
-            wait.p90_s.take(flat),
-            wait.expected_s.take(flat),
-            columns.charge_s.take(flat),
-            columns.energy_kwh.take(flat),
-            drive.distance_km.take(flat),
-            drive.detour_km.take(flat),
-            drive.detour_s.take(flat),
-            columns.price.take(flat),
-            columns.power_kw.take(flat),
-            drive.arrival_soc_pct.take(flat),
+            *(column.take(flat) for column in taken),
             district.failure_rate[evse],
             columns.p_working.take(flat),
             columns.p_free.take(flat),
             district.observed_at_s[evse],
             district.last_success_at_s[evse],
-            columns.first.take(flat),
-            columns.second.take(flat),
-            columns.merged.take(flat),
-            columns.failure_weight.take(flat),
-            columns.share.take(flat),
-            columns.cost.total.take(flat),
-            found.status.take(flat),
+            *(column.take(flat) for column in scores),
             district.source[evse],
             wait.ahead.take(flat),
         ],
         axis=-1,
-    )
-    terms = np.stack([term.take(flat) for term in columns.cost.terms()], axis=-1)
-    total = columns.cost.total.take(flat)
-    known = np.isfinite(total)  # padding costs infinity
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    reference = np.where(known[..., None], terms, 0.0).sum(axis=1) / count
-    first = np.where(known[:, :1], total[:, :1], 0.0)  # a row may be all padding
-    sure = np.exp((first - total) / CONFIDENCE_S)
-    width = batch.by_cost.shape[1]
-    shape = *flat.shape, columns.features.shape[-1]
-    features = columns.features.reshape(-1, shape[-1]).take(flat.ravel(), axis=0)
-    return _Table(
-        (flat % width).tolist(),
-        evse.tolist(),
-        found.place.take(flat).tolist(),
-        figures.tolist(),
-        terms.tolist(),
-        reference.tolist(),
-        (sure / np.maximum(sure.sum(axis=1, keepdims=True), 1e-300)).tolist(),
-        features.reshape(shape),
-        terms.astype(np.float32),
     )

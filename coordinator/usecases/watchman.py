@@ -26,6 +26,7 @@ from coordinator.usecases.reroute import Rerouter
 log = structlog.get_logger()
 
 TICK_S = 1.0
+PROMISES_AT_ONCE = 100
 ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
 TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
 SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
@@ -194,7 +195,9 @@ class Watchman:
         """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
         moment = self._rerouter.moment()
         self._promises.close_ended(await self._claims.expire(moment))
-        for promise in self._promises.open():
+        for number, promise in enumerate(self._promises.open()):
+            if number % PROMISES_AT_ONCE == PROMISES_AT_ONCE - 1:
+                await asyncio.sleep(0)  # answers come first
             link_s = moment.link_s
             if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
                 await self._rerouter.reroute(promise, "PILE_TAKEN")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from coordinator.core.areas.cost import TERMS
 from coordinator.core.district import District
@@ -84,18 +85,9 @@ def _judge(
     age_s = max(now_s - figure.status_at_s, 0.0)
     stay_s = request.vehicle.setup_s + figure.charge_s
     done_at_s = now_s + figure.eta_s + figure.expected_wait_s + stay_s
-    price_lines: tuple[tuple[str, float], ...] = ()
-    reasons: tuple[Reason, ...] = ()
-    until_s, more, more_s, difference, summary = None, None, 0.0, "", ""
+    words, more_s, more, difference = _Words(), 0.0, None, ""
     if figure is first:
-        facts = facts_of(place.name, figure, currency)
-        reasons = _reasons(line.terms_s, reference_s, facts, request.language)
-        clock = _clock(done_at_s, context)
-        summary = explain.summary(facts, age_s, clock, request.language)
-        station = int(district.station[line.row])
-        price_lines, until_s = price.breakdown(
-            district, station, figure.energy_kwh, figure.charge_s, now_s
-        )
+        words = _words(district, request, context, line, reference_s, (now_s, age_s, done_at_s))
     else:
         more_s = figure.eta_s + figure.expected_wait_s - first.eta_s - first.expected_wait_s
         dearer = figure.price - first.price
@@ -109,17 +101,47 @@ def _judge(
         quality,
         max(request.target_soc_pct, figure.arrival_soc_pct),
         currency,
-        price_lines,
-        until_s,
+        words.price_lines,
+        words.price_until_s,
         age_s,
         _data_quality(figure.status, age_s),
         situation(figure.merged_score),
-        reasons,
+        words.reasons,
         more_s,
         more,
         difference,
-        summary,
+        words.summary,
     )
+
+
+class _Words(NamedTuple):
+    """What is told of the choice only."""
+
+    price_lines: tuple[tuple[str, float], ...] = ()
+    price_until_s: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    summary: str = ""
+
+
+def _words(
+    district: District,
+    request: ChargingRequest,
+    context: Context,
+    line: Line,
+    reference_s: list[float],
+    times_s: tuple[float, float, float],
+) -> _Words:
+    """Reasons, summary and price lines; the times are now, age of the status, end of the charge."""
+    now_s, age_s, done_at_s = times_s
+    figure, place = line.figures, place_of(district, line.row)
+    facts = facts_of(place.name, figure, _currency(district, line.row))
+    lines, until_s = price.breakdown(
+        district, int(district.station[line.row]), figure.energy_kwh, figure.charge_s, now_s
+    )
+    reasons = _reasons(line.terms_s, reference_s, facts, request.language)
+    clock = _clock(done_at_s, context)
+    summary = explain.summary(facts, age_s, clock, request.language)
+    return _Words(lines, until_s, reasons, summary)
 
 
 def place_of(district: District, row: int) -> Place:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import Cost
-from coordinator.core.recommend.candidates import Candidates
 from coordinator.core.recommend.eta import Drive
+from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.waiting import Wait
 from coordinator.core.vehicle import WarningLevel
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.recommend.asked import Asked
-from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.layout import Layout
 from coordinator.core.roads import each_distance_km
 

@@ -30,11 +30,11 @@ from coordinator.core.recommend import (
     warning,
 )
 from coordinator.core.recommend.asked import Asked, ask
-from coordinator.core.recommend.candidates import Candidates
 from coordinator.core.recommend.columns import Batch, Columns, Ranked, rearrange
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.features import FeatureInputs, assemble
+from coordinator.core.recommend.found import Candidates, only
 from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.rules_ranker import scores_or_rules, shares
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
@@ -97,50 +97,37 @@ def _judge(
     charge: Charge,
 ) -> tuple[Columns, tuple[str, ...]]:
     """All columns of the candidates, and the codes of what was missing."""
-    rules, evse, status, now_s = asked.rules, found.evse, found.status, asked.now_s
-    charge_s, power_kw, energy_kwh = charge
+    evse, (charge_s, power_kw, energy_kwh) = found.evse, charge
     level = np.array([[int(level)] for level, _ in levels])
     # 340, 420: will it work, and be free, on arrival?
-    works = arrival.p_working(status, district.failure_rate[evse], drive.drive_s)
+    works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
     unusable = 1.0 - works
-    free = arrival.p_free(status, drive.drive_s)
+    free = arrival.p_free(found.status, drive.drive_s)
     # 330: queuing information, on arrival and not now
     wait = waiting.wait(district, found, asked, drive.drive_s, free)
     # Paper 2.3.2.2-3: price of this session, preference, load
-    paid = price.session_price(district, found, energy_kwh, charge_s, now_s)
+    paid = price.session_price(district, found, energy_kwh, charge_s, asked.now_s)
     liked, visit_share = preference.columns(found, asked, drive.distance_km)
-    used = traffic.equilibrium(district, found, now_s)
-    grade = traffic.grade(found, asked)
+    used, grade = traffic.equilibrium(district, found, asked.now_s), traffic.grade(found, asked)
     # 510-520: features, and the sorting model
-    features = assemble(
-        FeatureInputs(
-            wait_s=wait.expected_s,
-            price=paid,
-            p_unusable=unusable,
-            preference=liked,
-            visit_share=visit_share,
-            equilibrium=used,
-            traffic_grade=grade,
-            charge_s=charge_s,
-            power_kw=power_kw,
-            level=level,
-            soc_pct=asked.soc_pct,
-            hour=asked.hour,
-            **_facts(district, found, drive, now_s),
-        ),
-        found.valid,
-    )
+    inputs = FeatureInputs(
+        wait_s=wait.expected_s, price=paid, p_unusable=unusable, preference=liked,
+        visit_share=visit_share, equilibrium=used, traffic_grade=grade, charge_s=charge_s,
+        power_kw=power_kw, level=level, **_facts(district, asked, found, drive),
+    )  # fmt: skip
+    features = assemble(inputs, found.valid)
     utilities, why = scores_or_rules(models.ranker, features, found.valid)
     share = shares(utilities, found.valid)
     # 610-630: first and second sub-recommendation, merged
     first = travel.travel_scores(asked, drive, wait.expected_s, charge_s)
     second = merge.second_score(unusable)
-    weight = merge.failure_weight(district.exposure_days[evse], rules)
+    weight = merge.failure_weight(district.exposure_days[evse], asked.rules)
     score = merge.merged(first, second, weight)
     # One cost in seconds over all of it
+    low = level == int(WarningLevel.LOW)
     seconds = cost(
-        level == int(WarningLevel.LOW), drive.drive_s, wait.expected_s, paid, unusable, used,
-        grade, score, share, rules, found.valid,
+        low, drive.drive_s, wait.expected_s, paid, unusable, used, grade, score, share,
+        asked.rules, found.valid,
     )  # fmt: skip
     columns = Columns(
         found, drive, wait, charge_s, power_kw, energy_kwh, works, free, paid, liked, used, grade,
@@ -150,11 +137,13 @@ def _judge(
 
 
 def _facts(
-    district: District, found: Candidates, drive: Drive, now_s: float
+    district: District, asked: Asked, found: Candidates, drive: Drive
 ) -> dict[str, NDArray[np.generic]]:
-    """Feature inputs that are facts of pile, station and way."""
+    """Feature inputs that are facts of car, hour, pile, station and way."""
     evse = found.evse
     return {
+        "soc_pct": asked.soc_pct,
+        "hour": asked.hour,
         "drive_s": drive.drive_s,
         "distance_km": drive.distance_km,
         "detour_km": drive.detour_km,
@@ -162,7 +151,7 @@ def _facts(
         "arrival_soc_pct": drive.arrival_soc_pct,
         "dc": district.dc[evse],
         "status": found.status,
-        "status_age_s": np.maximum(now_s - district.observed_at_s[evse], 0.0),
+        "status_age_s": np.maximum(asked.now_s - district.observed_at_s[evse], 0.0),
         "queue_length": district.queue_length[evse],
         "station_free_share": found.of_station(found.near.free_share),
         "station_evse_count": district.station_size[district.station[evse]],
@@ -218,7 +207,7 @@ def _chain(
         return found, drive, charge, relaxed
     width = keep.shape[1]
     flat = (~keep).argsort(axis=1, kind="stable") + np.arange(0, keep.size, width)[:, None]
-    found = candidates.only(found, keep).take(flat)
+    found = only(found, keep).take(flat)
     charge_s, power_kw, energy_kwh = charge
     moved = charge_s.take(flat), power_kw.take(flat), energy_kwh.take(flat)
     return found, rearrange(drive, flat), moved, relaxed

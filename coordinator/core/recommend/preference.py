@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.recommend.asked import Asked
-from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.recommend.found import Candidates
 
 Floats = NDArray[np.float64]
 

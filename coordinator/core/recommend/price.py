@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import Tariff, TariffElement
-from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.recommend.found import Candidates
 
 Floats = NDArray[np.float64]
 

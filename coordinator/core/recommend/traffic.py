@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.recommend.asked import Asked
-from coordinator.core.recommend.candidates import Candidates
+from coordinator.core.recommend.found import Candidates
 from coordinator.core.roads import each_grade
 
 Floats = NDArray[np.float64]
