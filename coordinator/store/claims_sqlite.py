@@ -11,6 +11,7 @@ excludes, because its decision already counted the earlier claim as ended.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -119,6 +120,9 @@ class SqliteClaims(MemoryClaims):
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
         claims = _claims_json(step.after)
+        # One pass of the loop, so that steps decided in this one are committed together; passes
+        # are first in, first out, so the journal keeps the order of the decisions.
+        await asyncio.sleep(0)
         if not answers:
             row = (0, moment.now_s, claims, None, None, None, None, None, None)
             await self._writer.put(_APPEND, row)
