@@ -124,7 +124,7 @@ async def measure(
     """Figures of product and ceiling, taken in turns, so that what else runs here hits both."""
     with (
         tempfile.TemporaryDirectory(prefix="pilewise-bench-") as folder,
-        _server("product", Path(folder), 0) as (process, address),
+        _server("product", Path(folder)) as (process, address),
     ):
         await build(address, seed)
         await _settle(process.pid)
@@ -132,7 +132,12 @@ async def measure(
         await product.round(counted=False)
         # The first round warms up, and tells the ceiling how long answers are.
         await product.round(counted=True)
-        with _server("ceiling", Path(folder), product.mean("response_bytes")) as (bare, echo):
+        sizes = [
+            (abs(len(a["sample"]) // 2 - product.mean("response_bytes")), a["sample"])
+            for a in product.answers
+        ]
+        (Path(folder) / "response").write_bytes(bytes.fromhex(min(sizes)[1]))
+        with _server("ceiling", Path(folder)) as (bare, echo):
             ceiling = Side(bare.pid, await _fleets(echo, seed))
             await ceiling.round(counted=False)
             while product.wall_s < seconds:
@@ -187,9 +192,7 @@ async def _tell(fleets: list[asyncio.subprocess.Process], command: str) -> list[
 
 
 @contextmanager
-def _server(
-    side: str, folder: Path, response_bytes: int
-) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _server(side: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server process and its address."""
     if side == "product":
         config = folder / "coordinator.toml"
@@ -199,7 +202,7 @@ def _server(
         )
         command = ["-m", "coordinator", "-c", str(config), "--log-level", "warning"]
     else:
-        command = ["-m", "bench.recommend_ceiling", str(response_bytes)]
+        command = ["-m", "bench.recommend_ceiling", str(folder / "response")]
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,6 +1,7 @@
-"""The ceiling of the recommend bench: a bare grpc.aio unary echo with messages of the same size.
+"""The ceiling of the recommend bench: a bare grpc.aio unary echo with the same messages.
 
-`python -m bench.recommend_ceiling RESPONSE_BYTES`. It knows, decides and stores nothing.
+`python -m bench.recommend_ceiling RESPONSE_FILE`. It parses requests and serialises one response
+again and again; it knows, decides and stores nothing.
 """
 
 from __future__ import annotations
@@ -8,21 +9,37 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import grpc
 
+from pilewise.v1 import charging_service_pb2 as charging
 
-async def serve(size: int) -> None:
+
+async def serve(response: bytes) -> None:
     """Serves until the process is ended."""
     sys.setswitchinterval(0.0005)
-    answer = bytes(size)
+    answer = charging.RecommendResponse.FromString(response)
+    released = charging.ReleaseResponse()
 
-    async def echo(request: bytes, context: Any) -> bytes:
+    async def recommend(request: charging.RecommendRequest, context: Any) -> Any:
         return answer
 
+    async def release(request: charging.ReleaseRequest, context: Any) -> Any:
+        return released
+
     handlers = {
-        name: grpc.unary_unary_rpc_method_handler(echo) for name in ("Recommend", "Release")
+        "Recommend": grpc.unary_unary_rpc_method_handler(
+            recommend,
+            charging.RecommendRequest.FromString,
+            charging.RecommendResponse.SerializeToString,
+        ),
+        "Release": grpc.unary_unary_rpc_method_handler(
+            release,
+            charging.ReleaseRequest.FromString,
+            charging.ReleaseResponse.SerializeToString,
+        ),
     }
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
@@ -35,4 +52,4 @@ async def serve(size: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(Path(sys.argv[1]).read_bytes()))

@@ -61,18 +61,16 @@ class Fleet:
         held, degraded = self._read(answers)
         return {
             "count": len(asks), "seconds": seconds, "held": held, "degraded": degraded,
+            "sample": sorted(answers, key=len)[len(answers) // 2].hex(),
             "request_bytes": sum(map(len, asks)), "response_bytes": sum(map(len, answers)),
             "ms": [round(ms, 3) for ms in times],
         }  # fmt: skip
 
     def _read(self, answers: list[bytes]) -> tuple[int, int]:
-        """Counts holds and degraded answers; answers of zeros are the ceiling's."""
+        """Counts holds and degraded answers."""
         held = degraded = 0
         self._held = []
         for answer in answers:
-            if not answer.strip(b"\0"):
-                self._held.append("none")
-                continue
             promise = charging.RecommendResponse.FromString(answer).promise
             degraded += promise.degraded
             if promise.choice.hold.claim_id:
