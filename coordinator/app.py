@@ -24,6 +24,7 @@ from coordinator.parts import Parts, build_parts
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_claims import OperatorClaims
+from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
 from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
@@ -37,7 +38,7 @@ SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)
 
 
-class OperatorServicer(OperatorClaims, OperatorLists, OperatorLive):
+class OperatorServicer(OperatorClaims, OperatorExplain, OperatorLists, OperatorLive):
     """The whole of `OperatorService` that is built."""
 
 
@@ -68,6 +69,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)
     parts.on_stop.append(charging.stop)
+    operator.claim_store, operator.charging_codec = parts.brain.claims, charging.codec
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
 
@@ -110,6 +112,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         tasks = [
             group.create_task(parts.ingest.run(), name="coordinator:ingest"),
             group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
+            group.create_task(parts.brain.roads.run(), name="coordinator:roads"),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
         ]
         _say_ready(parts, f"{host}:{port}", metrics_address)

@@ -25,6 +25,7 @@ from coordinator.usecases.promises import Promises
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
 
@@ -40,9 +41,11 @@ class Brain:
     rerouter: Rerouter
     guidance: Guidance
     watchman: Watchman
+    roads: RoadKeeper
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
+        await self.roads.refresh()
         return await self.guidance.restore()
 
     def servicer(
@@ -95,11 +98,12 @@ def assemble_brain(
         district, world, claims, promises, composer, models, clock, events, counters
     )
     displacer = Displacer(district, world, claims, promises, composer, models, rerouter, counters)
-    desk = RankingDesk(district, models, clock, counters)
+    desk = RankingDesk(district, world, models, clock, counters)
     recommender = Recommender(
-        district, world, claims, promises, composer, displacer, desk, clock, events, counters
+        district, claims, promises, composer, displacer, desk, clock, events, counters
     )
     guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
     watchman = Watchman(district, claims, promises, rerouter, guidance, clock, stale_after_s)
     counters.gauge("open_promises", lambda: len(promises))
-    return Brain(claims, promises, world, recommender, rerouter, guidance, watchman)
+    roads = RoadKeeper(district, world)
+    return Brain(claims, promises, world, recommender, rerouter, guidance, watchman, roads)

@@ -79,6 +79,9 @@ def build_parts(config: Config) -> Parts:
     models = open_models(config.models.bundle)
     lists = Lists(district, store, known.tariffs, known.users, known.roads)
     brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
+    lists.on_roads.append(brain.roads.on_roads)
+    if known.roads:
+        brain.roads.on_roads(known.roads)
     knowledge = build_knowledge(district, models.failure, clock)
     # The map first: who is sent elsewhere is then ranked by what the fault taught.
     ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))

@@ -43,7 +43,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
     ) -> None:
         self._recommender = recommender
         self._guidance = guidance
-        self._codec = codec
+        self.codec = codec
         self._district = district
         self._table = table
         self._statuses = statuses
@@ -60,7 +60,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         self, request: wire.RecommendRequest, context: Context
     ) -> wire.RecommendResponse:
         """The best place that could be held."""
-        return self._codec.response(await self._recommender.recommend(to_request(request)))
+        return self.codec.response(await self._recommender.recommend(to_request(request)))
 
     async def Confirm(  # noqa: N802 - the contract
         self, request: wire.ConfirmRequest, context: Context
@@ -68,7 +68,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         """The firm promise."""
         invalid(check_id(request.recommendation_id, "recommendation_id"))
         promise = await self._guidance.confirm(request.recommendation_id, request.evse_id)
-        return wire.ConfirmResponse(promise=self._codec.promise(promise.answer))
+        return wire.ConfirmResponse(promise=self.codec.promise(promise.answer))
 
     async def Guide(  # noqa: N802 - the contract
         self, requests: AsyncIterator[wire.GuideRequest], context: Context
@@ -114,7 +114,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             news = promise.news()
             if promise.answer.revision != told:
                 told = promise.answer.revision
-                yield wire.GuideResponse(promise=self._codec.promise(promise.answer))
+                yield wire.GuideResponse(promise=self.codec.promise(promise.answer))
                 continue
             if promise.closed:
                 yield wire.GuideResponse(closed=_closed(promise))
@@ -161,7 +161,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             await self._guidance.arrived(promise, request.arrived.evse_id)
         response = wire.UpdateProgressResponse(beat=beat())
         if promise.answer.revision != request.known_revision:
-            self._codec.fill_promise(response.promise, promise.answer)
+            self.codec.fill_promise(response.promise, promise.answer)
         if promise.closed:
             response.closed.CopyFrom(_closed(promise))
         return response
@@ -179,7 +179,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             answer = await self._recommender.answer_to(name)
         if answer is None:
             raise NotFound(field.removesuffix("_id"), name)
-        return wire.GetRecommendationResponse(promise=self._codec.promise(answer))
+        return wire.GetRecommendationResponse(promise=self.codec.promise(answer))
 
     async def ListStations(  # noqa: N802 - the contract
         self, request: wire.ListStationsRequest, context: Context

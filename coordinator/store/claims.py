@@ -7,6 +7,7 @@ process. What may be promised is decided in `core/areas/claim_index.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
 from coordinator.core.areas.claim_table import ClaimTable
@@ -128,6 +129,10 @@ class MemoryClaims:
             watcher(step.evse_ids)
 
     def _remember(self, answer: KeptAnswer) -> None:
+        known = self._answers.get(answer.recommendation_id)
+        if known is not None and not answer.inputs:
+            # A new stage or lease was not ranked anew: what led to the answer stands.
+            answer = replace(answer, inputs=known.inputs)
         self._answers[answer.recommendation_id] = answer
         self._by_request[answer.request_id] = answer.recommendation_id
         if len(self._answers) > REMEMBERED:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -189,4 +189,15 @@ def _stored(connection: sqlite3.Connection, recommendation_id: str) -> KeptAnswe
         f"SELECT {_ANSWER_COLUMNS} FROM step WHERE recommendation_id = ? ORDER BY seq DESC LIMIT 1",
         (recommendation_id,),
     ).fetchone()
-    return None if row is None else KeptAnswer(*row)
+    if row is None:
+        return None
+    answer = KeptAnswer(*row)
+    if answer.inputs:
+        return answer
+    # A new stage or lease was not ranked anew: what led to the answer is with an earlier step.
+    ranked = connection.execute(
+        "SELECT inputs FROM step WHERE recommendation_id = ? AND inputs <> x''"
+        " ORDER BY seq DESC LIMIT 1",
+        (recommendation_id,),
+    ).fetchone()
+    return answer if ranked is None else replace(answer, inputs=ranked[0])

@@ -41,6 +41,7 @@ class _Table:
     candidate: list[list[int]]
     row: list[list[int]]
     place: list[list[int]]
+    provenance: list[list[int]]
     figures: list[list[list[float]]]
     terms_s: list[list[list[float]]]
     reference_s: list[list[float]]
@@ -117,12 +118,13 @@ class Lines:
             return self._areas[self._number]
         return area.members(self._district, ranked, choice)
 
-    def stored(self) -> tuple[list[int], bytes, bytes]:
-        """EVSE rows of the best few, their feature rows and cost terms as float32 bytes."""
+    def stored(self) -> tuple[list[int], list[int], bytes, bytes]:
+        """EVSE rows and provenance of the best few, features and cost terms as float32 bytes."""
         number, table = self._number, self._table
         cut = number, slice(0, self._count)
         rows = table.row[number][: self._count]
-        return rows, table.features[cut].tobytes(), table.terms[cut].tobytes()
+        provenance = table.provenance[number][: self._count]
+        return rows, provenance, table.features[cut].tobytes(), table.terms[cut].tobytes()
 
 
 def _at_nearest(batch: Batch) -> Index:
@@ -155,6 +157,7 @@ def _take(district: District, batch: Batch, flat: Index) -> _Table:
         (flat % width).tolist(),
         evse.tolist(),
         columns.candidates.place.take(flat).tolist(),
+        columns.candidates.of_station(columns.candidates.near.provenance).take(flat).tolist(),
         _figures(district, columns, flat, evse).tolist(),
         terms.tolist(),
         reference.tolist(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import TERMS
 from coordinator.core.district import District
+from coordinator.core.recommend.candidates import PROVENANCE
 from coordinator.core.recommend.features import FEATURES, schema_sha256
 from coordinator.usecases.figures import Lines
 
@@ -22,6 +23,7 @@ SCHEMA_SHA256 = schema_sha256()
 class _Packed(msgspec.Struct, array_like=True, gc=False):
     schema: str
     evse_ids: list[str]
+    provenance: list[int]
     features: bytes  # float32, (n, len(FEATURES))
     terms_s: bytes  # float32, (n, len(TERMS))
 
@@ -36,15 +38,16 @@ class Inputs:
 
     schema_sha256: str
     evse_ids: list[str]
+    provenance: list[str]
     features: NDArray[np.float32]
     terms_s: NDArray[np.float32]
 
 
 def pack(district: District, lines: Lines) -> bytes:
     """The inputs of the best few candidates as bytes."""
-    rows, features, terms_s = lines.stored()
-    ids = district.evse_ids
-    return _encoder.encode(_Packed(SCHEMA_SHA256, [ids[row] for row in rows], features, terms_s))
+    rows, provenance, features, terms_s = lines.stored()
+    ids = [district.evse_ids[row] for row in rows]
+    return _encoder.encode(_Packed(SCHEMA_SHA256, ids, provenance, features, terms_s))
 
 
 def unpack(packed: bytes) -> Inputs | None:
@@ -58,6 +61,7 @@ def unpack(packed: bytes) -> Inputs | None:
     return Inputs(
         stored.schema,
         stored.evse_ids,
+        [PROVENANCE.get(bits, "") for bits in stored.provenance],
         np.frombuffer(stored.features, dtype=np.float32).reshape(count, len(FEATURES)),
         np.frombuffer(stored.terms_s, dtype=np.float32).reshape(count, len(TERMS)),
     )

@@ -17,40 +17,48 @@ from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import figures
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.world import World
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
 BUSY_S = 0.01  # who ranked something so lately is under load
 GATHER_S = 0.004  # under load, what arrives within so long is ranked together
 
-Waiting = tuple[ChargingRequest, Context, "asyncio.Future[tuple[Ranked, Layout]]"]
+Answered = tuple[Ranked, Context, Layout]
+Waiting = tuple[ChargingRequest, "asyncio.Future[Answered]"]
 
 
 class RankingDesk:
     """Collects what has arrived and ranks it in one go."""
 
     def __init__(
-        self, district: District, models: Models, clock: Clock, counters: Counters
+        self,
+        district: District,
+        world: World,
+        models: Models,
+        clock: Clock,
+        counters: Counters,
     ) -> None:
         self.models = models
         self._district = district
+        self._world = world
         self._clock = clock
         self._counters = counters
         self._waiting: list[Waiting] = []
         self._ranked_at = float("-inf")
 
-    async def rank(self, request: ChargingRequest, context: Context) -> Ranked:
-        """The request, ranked against the district as it is when this returns."""
+    async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
+        """The request, ranked against the district as it is when this returns, and the world."""
         while True:
             loop = asyncio.get_running_loop()
-            future: asyncio.Future[tuple[Ranked, Layout]] = loop.create_future()
-            self._waiting.append((request, context, future))
+            future: asyncio.Future[Answered] = loop.create_future()
+            self._waiting.append((request, future))
             if len(self._waiting) == 1:
                 busy = loop.time() - self._ranked_at < BUSY_S
                 loop.call_later(GATHER_S if busy else 0.0, self._rank_waiting)
-            ranked, layout = await future
+            ranked, context, layout = await future
             # Rows mean other EVSEs once the station list has changed.
             if layout is layout_of(self._district):
-                return ranked
+                return ranked, context
 
     def _rank_waiting(self) -> None:
         """Ranks everything that waits, at most so many at once."""
@@ -73,21 +81,22 @@ class RankingDesk:
 
     def _rank(self, taken: list[Waiting]) -> None:
         self._counters.add("rankings")
+        contexts = [self._world.around(request) for request, _ in taken]
         ranked = rank_each(
             self._district,
-            [request for request, _, _ in taken],
-            [context for _, context, _ in taken],
+            [request for request, _ in taken],
+            contexts,
             self.models,
             self._clock.now_s(),
         )
         figures.prepare(self._district, ranked)
         layout = layout_of(self._district)
-        for (_, _, future), answer in zip(taken, ranked, strict=True):
+        for (_, future), answer, context in zip(taken, ranked, contexts, strict=True):
             if not future.done():
-                future.set_result((answer, layout))
+                future.set_result((answer, context, layout))
 
 
 def _fail(waiting: Waiting, error: Exception) -> None:
-    future = waiting[2]
+    future = waiting[1]
     if not future.done():
         future.set_exception(error)

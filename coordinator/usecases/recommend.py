@@ -30,7 +30,6 @@ from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.ranking import RankingDesk
-from coordinator.usecases.world import World
 
 TRIES = 16  # places asked for in order before the answer is that nothing is free
 
@@ -41,7 +40,6 @@ class Recommender:
     def __init__(
         self,
         district: District,
-        world: World,
         claims: ClaimStore,
         promises: Promises,
         composer: Composer,
@@ -55,7 +53,6 @@ class Recommender:
         self._composer = composer
         self._displacer = displacer
         self._district = district
-        self._world = world
         self._claims = claims
         self._promises = promises
         self._clock = clock
@@ -108,8 +105,7 @@ class Recommender:
         return answers.decode(kept.answer) if promise is None else promise.answer
 
     async def _answer(self, request: ChargingRequest) -> Answer:
-        context = self._world.around(request)
-        ranked = await self._desk.rank(request, context)
+        ranked, context = await self._desk.rank(request)
         now_s = self._clock.now_s()
         self._counters.add("requests")
         if ranked.batch is None:

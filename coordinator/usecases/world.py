@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
 from coordinator.core.vehicle import ChargingRequest
@@ -29,6 +30,8 @@ class World:
     rules: Rules = DEFAULT_RULES
     utc_offset_h: float | None = None
     temperature_c: float | None = None
+    graph: Roads | None = None  # imported roads, for the stations of `graph_layout` only
+    graph_layout: Layout | None = None
     visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
 
     def around(
@@ -47,8 +50,9 @@ class World:
         visits = (
             {rows[station]: n for station, n in seen.items() if station in rows} if seen else {}
         )
+        known = self.graph is not None and self.graph_layout is layout_of(self.district)
         return Context(
-            roads=self.roads,
+            roads=self.graph if self.graph is not None and known else self.roads,
             rules=rules or self.rules,
             link_now_s=self.clock.link_s(),
             stale_after_s=self.stale_after_s,
