@@ -59,7 +59,11 @@ class SensorSink(Protocol):
 
 
 class BaySensors:
-    """Listens to one broker for as long as it runs; `heard` and `refused` count messages."""
+    """Listens to one broker for as long as it runs.
+
+    `heard` counts all messages, `foreign` those about bays of other agents, which a shared broker
+    carries too, `refused` those that cannot be read.
+    """
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class BaySensors:
         self._complained: set[str] = set()
         self.connected = asyncio.Event()
         self.heard = 0
+        self.foreign = 0
         self.refused = 0
 
     async def run(self) -> NoReturn:
@@ -104,11 +109,13 @@ class BaySensors:
         """Takes one message; what cannot be read is counted and said once per topic."""
         self.heard += 1
         evse_id, _, kind = topic.removeprefix(f"{self._prefix}/bay/").rpartition("/")
+        if evse_id not in self._sink:
+            self.foreign += 1
+            log.debug("sensor message of a foreign bay", topic=topic[:128])
+            return
         try:
             if not isinstance(payload, bytes | bytearray) or len(payload) > MAX_PAYLOAD_BYTES:
                 raise ValueError(f"payload above {MAX_PAYLOAD_BYTES} bytes")
-            if evse_id not in self._sink:
-                raise ValueError("no such EVSE here")
             if kind == "occupancy":
                 bay = msgspec.json.decode(payload, type=Occupancy)
                 self._sink.bay(evse_id, bay.occupied, bay.at_ms)

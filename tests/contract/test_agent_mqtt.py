@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from structlog.testing import capture_logs
 
 from edge_agent.sensors.mqtt import BaySensors
 
@@ -127,13 +128,12 @@ async def test_sensor_words_arrive(broker: Broker, listening: tuple[BaySensors, 
         (f"site/7/bay/{EVSE}/occupancy", '{"occupied": 1}'),
         (f"site/7/bay/{EVSE}/occupancy", '{"occupied": true, "pad": "' + "x" * 2000 + '"}'),
         (f"site/7/bay/{EVSE}/queue", '{"length": -1}'),
-        ("site/7/bay/OTHER*1/occupancy", '{"occupied": true}'),
     ],
 )
 async def test_unreadable_words_are_counted_and_passed_over(
     broker: Broker, listening: tuple[BaySensors, Heard], topic: str, payload: str
 ) -> None:
-    """A word that is broken, too large or about a foreign bay changes nothing and stops nothing."""
+    """A word that is broken or too large changes nothing and stops nothing."""
     sensors, heard = listening
 
     await broker.publish(topic, payload)
@@ -141,7 +141,24 @@ async def test_unreadable_words_are_counted_and_passed_over(
     await heard.next(1)
 
     assert heard.words == [("bay", EVSE, False, None)]
-    assert sensors.refused == 1
+    assert (sensors.refused, sensors.foreign) == (1, 0)
+
+
+@pytest.mark.parametrize("payload", ['{"occupied": true}', "what another maker writes"])
+async def test_foreign_bays_are_counted_apart_without_complaint(
+    broker: Broker, listening: tuple[BaySensors, Heard], payload: str
+) -> None:
+    """A bay of another agent on a shared broker is passed over, and no warning is logged."""
+    sensors, heard = listening
+
+    with capture_logs() as logs:
+        await broker.publish("site/7/bay/OTHER*1/occupancy", payload)
+        await broker.publish(f"site/7/bay/{EVSE}/occupancy", '{"occupied": false}')
+        await heard.next(1)
+
+    assert heard.words == [("bay", EVSE, False, None)]
+    assert (sensors.heard, sensors.foreign, sensors.refused) == (2, 1, 0)
+    assert [line["log_level"] for line in logs] == ["debug"]
 
 
 @pytest.mark.slow
