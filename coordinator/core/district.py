@@ -25,6 +25,8 @@ UNUSABLE = (
     EvseStatus.PLANNED,
     EvseStatus.REMOVED,
 )
+# Bits of a mask column that are no sign: int64.
+MASK_BITS = 63
 # Columns that outlive a change of the station list, by name and dtype, with their initial value.
 LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("status", "i1", float(EvseStatus.UNKNOWN)),
@@ -259,7 +261,8 @@ class District:
 
 
 def _mask(numbers: Iterable[int]) -> int:
+    """Bits of these numbers; one that no column can hold counts as 0, not said."""
     mask = 0
     for number in numbers:
-        mask |= 1 << int(number)
+        mask |= 1 << (int(number) if 0 < number < MASK_BITS else 0)
     return mask

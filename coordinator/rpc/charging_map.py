@@ -13,7 +13,7 @@ from coordinator.core.pile import EvseStatus, Station
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc.charging_codec import stamp
 from coordinator.rpc.charging_request import check_box
-from coordinator.rpc.noun_codec import position
+from coordinator.rpc.noun_codec import MAX_POWER_KW, page_start, position
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
@@ -29,7 +29,9 @@ def list_stations(
     if not request.HasField("box"):
         raise FieldInvalid(FieldFault("box", "is missing"))
     check_box(request.box, "box")
-    start = _start(request.page.page_token)
+    if not 0.0 <= request.min_power_kw <= MAX_POWER_KW:
+        raise FieldInvalid(FieldFault("min_power_kw", f"must be within 0 to {MAX_POWER_KW:g}"))
+    start = page_start(request.page.page_token)
     size = min(request.page.page_size or PAGE_DEFAULT, PAGE_LIMIT)
     response = wire.ListStationsResponse()
     for row in _inside(district, request.box)[start:].tolist():
@@ -43,12 +45,6 @@ def list_stations(
             _fill_station(entry.station, district.stations[row])
             _fill(entry, district, statuses, groups)
     return response
-
-
-def _start(token: str) -> int:
-    if token and not (token.isdecimal() and len(token) <= 9):
-        raise FieldInvalid(FieldFault("page.page_token", "is none of ours"))
-    return int(token or 0)
 
 
 def _inside(district: District, box: wire.BoundingBox) -> NDArray[np.intp]:
@@ -71,7 +67,8 @@ def _groups(
     for pile in district.stations[station].piles:
         for evse in pile.evses:
             for plug in evse.connectors:
-                if plug.max_power_kw < request.min_power_kw:
+                # Both as the wire says them: 59.9 kW is at least 59.9 kW.
+                if np.float32(plug.max_power_kw) < request.min_power_kw:
                     continue
                 if not wanted or plug.standard in wanted:
                     found.setdefault((plug.standard, plug.max_power_kw), []).append(row)

@@ -9,7 +9,15 @@ from coordinator.core.pile import Payment
 from coordinator.core.report import IDENTIFIER
 from coordinator.core.vehicle import ChargePlace, ChargingRequest, SelectBy, Vehicle
 from coordinator.errors import FieldFault, FieldInvalid
-from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, seconds, wgs84
+from coordinator.rpc.noun_codec import (
+    STANDARDS,
+    check_id,
+    check_position,
+    check_text,
+    invalid,
+    seconds,
+    wgs84,
+)
 from pilewise.v1 import charging_service_pb2 as wire
 
 ALTERNATIVES_DEFAULT = 3
@@ -80,7 +88,7 @@ def to_vehicle(profile: wire.VehicleProfile) -> Vehicle:
     """The car; absent values are the usual ones."""
     has = profile.HasField
     mask = 0
-    for standard in profile.connectors:
+    for standard in STANDARDS.intersection(profile.connectors):
         mask |= 1 << standard
     return Vehicle(
         profile.battery_kwh,
@@ -88,7 +96,7 @@ def to_vehicle(profile: wire.VehicleProfile) -> Vehicle:
         tuple((point.soc_pct, point.power_kw) for point in profile.charging_curve),
         profile.reserve_at_station_pct if has("reserve_at_station_pct") else 5.0,
         profile.reserve_at_destination_pct if has("reserve_at_destination_pct") else 10.0,
-        mask & ~1,  # an unknown plug asks for nothing
+        mask & ~1,  # a plug that is not said asks for nothing
         profile.consumption_kwh_per_km if has("consumption_kwh_per_km") else None,
         profile.setup_s if has("setup_s") else 120.0,
         profile.max_ac_power_kw if has("max_ac_power_kw") else 11.0,
@@ -142,6 +150,10 @@ def _profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
         if field.name in _PROFILE and not least <= value <= greatest:
             where = f"vehicle.{field.name}"
             yield FieldFault(where, f"must be within {least:g} to {greatest:g}")
+    said = set(profile.connectors) - {0}
+    if said and not said & STANDARDS:
+        # Left out, they would mean any plug; the car could charge nowhere that it is sent.
+        yield FieldFault("vehicle.connectors", "are all unknown here; leave them out for any")
     if profile.charging_curve:
         yield from _curve_faults(profile)
 

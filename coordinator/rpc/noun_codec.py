@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,7 +16,11 @@ from pilewise.v1 import types_pb2 as nouns
 
 TEXT_LIMIT = 256
 LIST_LIMIT = 64
-_MAX_POWER_KW = 5_000.0
+MAX_POWER_KW = 5_000.0
+# Numbers of plugs that this version knows; a newer one may send others.
+STANDARDS = frozenset(nouns.ConnectorStandard.values())
+# Few enough digits for any count, and none of the digits of other scripts.
+_PAGE_TOKEN = re.compile(r"[0-9]{1,18}")
 
 
 def timestamp(instant_s: float) -> Timestamp | None:
@@ -51,6 +56,13 @@ def check_position(position: nouns.Position, field: str) -> Iterator[FieldFault]
             yield FieldFault(f"{field}.{name}", f"must be a number within ±{limit:g}")
 
 
+def page_start(token: str) -> int:
+    """Entries before the page that a token names; raises `FieldInvalid` if it is none of ours."""
+    if token and not _PAGE_TOKEN.fullmatch(token):
+        raise FieldInvalid(FieldFault("page.page_token", "is no token of ours"))
+    return int(token or 0)
+
+
 def wgs84(position: nouns.Position) -> tuple[float, float]:
     """Latitude and longitude in WGS84 degrees."""
     if position.datum == nouns.DATUM_GCJ02:
@@ -78,11 +90,14 @@ def pile_faults(facts: nouns.PileFacts, field: str) -> Iterator[FieldFault]:
         yield FieldFault(f"{field}.evses", f"has more than {LIST_LIMIT} entries")
     for number, evse in enumerate(facts.evses[:LIST_LIMIT]):
         yield from check_id(evse.evse_id, f"{field}.evses[{number}].evse_id")
+        if len(evse.connectors) > LIST_LIMIT:
+            where = f"{field}.evses[{number}].connectors"
+            yield FieldFault(where, f"has more than {LIST_LIMIT} entries")
         for connector in evse.connectors[:LIST_LIMIT]:
             power = connector.max_power_kw
-            if not (math.isfinite(power) and 0 <= power <= _MAX_POWER_KW):
+            if not (math.isfinite(power) and 0 <= power <= MAX_POWER_KW):
                 where = f"{field}.evses[{number}].connectors.max_power_kw"
-                yield FieldFault(where, f"must be within 0 to {_MAX_POWER_KW:g}")
+                yield FieldFault(where, f"must be within 0 to {MAX_POWER_KW:g}")
 
 
 def to_pile(facts: nouns.PileFacts, station_id: str = "") -> Pile:
@@ -108,10 +123,17 @@ def to_pile(facts: nouns.PileFacts, station_id: str = "") -> Pile:
 
 def _to_evse(evse: nouns.Evse) -> Evse:
     connectors = tuple(
-        Connector(c.connector_id or "1", c.standard, _power_type(c.power_type), c.max_power_kw)
+        Connector(
+            c.connector_id or "1", _standard(c.standard), _power_type(c.power_type), c.max_power_kw
+        )
         for c in evse.connectors
     )
     return Evse(evse.evse_id, connectors, min(evse.bay_count, 1_000))
+
+
+def _standard(number: int) -> int:
+    """The number of a plug; 0, not said, for one that this version does not know."""
+    return number if number in STANDARDS else 0
 
 
 def _power_type(number: int) -> PowerType:

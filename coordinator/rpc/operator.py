@@ -17,7 +17,7 @@ from coordinator.core.district import District
 from coordinator.errors import CoordinatorError, FieldFault, FieldInvalid, NotFound
 from coordinator.rpc import operator_codec as codec
 from coordinator.rpc.directive_codec import from_result, to_action
-from coordinator.rpc.noun_codec import check_id, invalid, timestamp
+from coordinator.rpc.noun_codec import check_id, invalid, page_start, timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.directives import Directive, Fences
@@ -212,9 +212,7 @@ def page(entries: Any, request: nouns.PageRequest) -> tuple[list[Any], str]:
     Entries are sorted, and the token is the number of those before the page.
     """
     size = min(request.page_size or PAGE_DEFAULT, PAGE_LIMIT)
-    if request.page_token and not request.page_token.isdigit():
-        raise FieldInvalid(FieldFault("page.page_token", "is no token of ours"))
-    start = int(request.page_token or 0)
+    start = page_start(request.page_token)
     ordered: Sequence[Any] = sorted(entries)
     token = str(start + size) if start + size < len(ordered) else ""
     return list(ordered[start : start + size]), token
