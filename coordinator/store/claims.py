@@ -6,6 +6,7 @@ process. What may be promised is decided in `core/areas/claim_index.py`.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ class MemoryClaims:
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self.index = ClaimIndex(queue_places)
         self.watchers: list[Watcher] = []
-        self._answers: dict[str, KeptAnswer] = {}
+        self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._by_request: dict[str, str] = {}
 
     @property
@@ -136,7 +137,7 @@ class MemoryClaims:
         self._answers[answer.recommendation_id] = answer
         self._by_request[answer.request_id] = answer.recommendation_id
         if len(self._answers) > REMEMBERED:
-            oldest = self._answers.pop(next(iter(self._answers)))
+            _, oldest = self._answers.popitem(last=False)
             self._by_request.pop(oldest.request_id, None)
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:

@@ -6,6 +6,7 @@ What changes a promise is in `guide.py`; what is held underneath is in the ledge
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -73,7 +74,7 @@ class Promises:
     def __init__(self) -> None:
         self._all: dict[str, Promise] = {}
         self._by_claim: dict[str, Promise] = {}
-        self._closed: dict[str, None] = {}
+        self._closed: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._all) - len(self._closed)
@@ -113,8 +114,7 @@ class Promises:
         self._by_claim.pop(promise.claim_id, None)
         self._closed[promise.recommendation_id] = None
         if len(self._closed) > KEPT_CLOSED:
-            oldest = next(iter(self._closed))
-            del self._closed[oldest], self._all[oldest]
+            del self._all[self._closed.popitem(last=False)[0]]
         promise.tell()
 
     def close_ended(self, step: Step, replaced: bool = False) -> None:

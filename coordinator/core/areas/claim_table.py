@@ -5,6 +5,7 @@ What may be promised is decided in `claim_index.py`; here claims are only put in
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
@@ -20,7 +21,7 @@ class ClaimTable:
         self._claims: dict[str, Claim] = {}
         self._by_evse: dict[str, list[Claim]] = {}
         self._by_car: dict[str, list[Claim]] = {}
-        self._ended: dict[str, None] = {}  # in order of their end
+        self._ended: OrderedDict[str, None] = OrderedDict()  # in order of their end
         self._offers: list[tuple[float, str]] = []  # heaps of (lease end, claim_id)
         self._leases: list[tuple[float, str]] = []
 
@@ -54,8 +55,7 @@ class ClaimTable:
         if not claim.live:
             self._ended[claim.claim_id] = None
             if len(self._ended) > KEPT_ENDED:
-                oldest = next(iter(self._ended))
-                del self._ended[oldest], self._claims[oldest]
+                del self._claims[self._ended.popitem(last=False)[0]]
             return before
         queue = self._by_evse.setdefault(claim.evse_id, [])
         queue.append(claim)
