@@ -17,7 +17,6 @@ from typing import Any, Final, NoReturn
 import grpc
 import structlog
 
-from edge_agent.core.backoff import full_jitter_s
 from edge_agent.core.clock import same_time
 from edge_agent.core.directive import Directive, Result
 from edge_agent.core.facts import PileFacts
@@ -26,22 +25,13 @@ from edge_agent.uplink import codec
 from edge_agent.uplink.channel import LinkSettings, open_channel
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.lanes import Lanes
+from edge_agent.uplink.pace import Pace
 from edge_agent.uplink.spool import Spool
+from edge_agent.uplink.stream_end import Goodbye, raise_end, tell_end
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1.edge_service_pb2_grpc import EdgeServiceStub
 
 log: Final = structlog.get_logger("edge_agent.uplink")
-
-# A stream that lived so long was sound: the next failure starts with a short wait again.
-STEADY_S: Final = 5.0
-
-
-class _Leave(Exception):
-    """The coordinator wants the stream closed for a while."""
-
-    def __init__(self, resume_after_s: float, reason: str) -> None:
-        self.resume_after_s = resume_after_s
-        super().__init__(reason)
 
 
 class Reporter:
@@ -65,10 +55,11 @@ class Reporter:
         self._desk = desk
         self._facts = facts
         self._now_ms = now_ms
-        self._rng = rng or random.Random()
+        self._pace = Pace(settings, rng or random.Random())
         self._limits = settings.limits
         self._up: deque[edge.ConnectRequest] = deque(maxlen=1024)
         self._heard_s = 0.0
+        self._welcomed_s = 0.0
         self.connected = False
         self.acked = 0
         self.rejected = 0
@@ -81,30 +72,35 @@ class Reporter:
 
     async def run(self) -> NoReturn:
         """Reports until cancelled; every failure is retried with full-jitter back-off."""
-        attempt = 0
         async with asyncio.TaskGroup() as directives:
             while True:
-                began_s = time.monotonic()
-                wait_s: float | None = None
+                self._welcomed_s = time.monotonic()
+                failure: Exception | None = None
                 try:
                     await self._stream(directives)
-                except _Leave as leave:
-                    wait_s = leave.resume_after_s + self._rng.uniform(0, leave.resume_after_s + 1.0)
-                    log.info("coordinator says go away", reason=str(leave), resume_in_s=wait_s)
-                except grpc.aio.AioRpcError as error:
-                    self._refused(error)
-                except (LinkError, SpoolError, OSError, TimeoutError) as error:
-                    log.warning("stream ended", error=str(error) or "no answer in time")
+                except (Goodbye, grpc.aio.AioRpcError, LinkError, SpoolError, OSError) as error:
+                    failure = error
                 except Exception:
                     log.exception("stream failed unexpectedly")
-                if self.connected and time.monotonic() - began_s > STEADY_S:
-                    attempt = 0
-                self.connected = False
-                if wait_s is None:
-                    base_s, cap_s = self._settings.backoff_base_s, self._settings.backoff_cap_s
-                    wait_s = full_jitter_s(attempt, self._rng, base_s, cap_s)
-                    attempt += 1
-                await asyncio.sleep(wait_s)
+                await asyncio.sleep(self._pause_s(failure))
+
+    def _pause_s(self, failure: Exception | None) -> float:
+        """Says once how the stream ended; gives back the seconds until the next try."""
+        now_s = time.monotonic()
+        was_connected, self.connected = self.connected, False
+        lived_s = now_s - self._welcomed_s if was_connected else 0.0
+        if isinstance(failure, Goodbye):
+            reason, asked_s = str(failure), failure.resume_after_s
+            wait_s = self._pace.after_goodbye_s(reason, asked_s, now_s, lived_s)
+            log.info("coordinator says go away", reason=reason, next_try_s=round(wait_s, 1))
+            return wait_s
+        code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
+        if was_connected and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            self._limits = replace(self._limits, records=max(1, self._limits.records // 2))
+        wait_s = self._pace.after_failure_s(lived_s)
+        if failure is not None:
+            tell_end(failure, was_connected, self._settings.coordinator, wait_s)
+        return wait_s
 
     async def _stream(self, directives: asyncio.TaskGroup) -> None:
         """One stream from hello to its end; always ends by raising, or for a fresh hello."""
@@ -112,10 +108,10 @@ class Reporter:
             call: _Call = EdgeServiceStub(channel).Connect()
             try:
                 async with asyncio.timeout(self._settings.reply_timeout_s):
-                    await call.write(await self._hello())
+                    await self._write(call, await self._hello())
                     welcome = await call.read()
                 if welcome is grpc.aio.EOF:
-                    await _ended(call)
+                    await raise_end(call)
                 lanes = await self._welcomed(welcome)
                 if lanes is not None:
                     await self._serve(call, lanes, directives)
@@ -144,7 +140,7 @@ class Reporter:
         """The lanes of a good welcome; None where a new spool was begun and has to be announced."""
         kind = message.WhichOneof("message")
         if kind == "go_away":
-            raise _Leave(message.go_away.resume_after_s, message.go_away.reason)
+            raise Goodbye(message.go_away.resume_after_s, message.go_away.reason)
         if kind != "welcome":
             raise LinkError(f"the first message was {kind}, not welcome")
         welcome = message.welcome
@@ -162,7 +158,7 @@ class Reporter:
         if not await lanes.begin(codec.stored_runs(welcome.stored), welcome.credit):
             log.warning("the coordinator knows newer records than this spool: a new spool begins")
             return None
-        self._heard_s = time.monotonic()
+        self._heard_s = self._welcomed_s = time.monotonic()
         self.connected = True
         log.info("connected", district_id=welcome.district_id, credit=welcome.credit)
         return lanes
@@ -184,7 +180,7 @@ class Reporter:
             await asyncio.gather(*halves, return_exceptions=True)
         reasons = [half.exception() for half in ended]
         # Both may fail together; a goodbye outranks a broken pipe.
-        raise next((e for e in reasons if isinstance(e, _Leave)), reasons[0]) or LinkError("ended")
+        raise next((e for e in reasons if isinstance(e, Goodbye)), reasons[0]) or LinkError("ended")
 
     async def _send(self, call: _Call, lanes: Lanes) -> NoReturn:
         beat_at_s = time.monotonic() + self._settings.beat_s
@@ -215,7 +211,7 @@ class Reporter:
         while True:
             message = await call.read()
             if message is grpc.aio.EOF:
-                await _ended(call)
+                await raise_end(call)
             self._heard_s = time.monotonic()
             kind = message.WhichOneof("message")
             if kind == "ack":
@@ -226,7 +222,7 @@ class Reporter:
                     self._do(directive), name=f"edge_agent:directive-{directive.directive_id}"
                 )
             elif kind == "go_away":
-                raise _Leave(message.go_away.resume_after_s, message.go_away.reason)
+                raise Goodbye(message.go_away.resume_after_s, message.go_away.reason)
 
     async def _acked(self, ack: edge.Ack, lanes: Lanes) -> None:
         settled = await lanes.settle(ack.spool_id, codec.stored_runs(ack.stored), ack.credit)
@@ -269,29 +265,10 @@ class Reporter:
             async with asyncio.timeout(self._settings.dead_s):
                 await call.write(message)
         except asyncio.InvalidStateError:
-            await _ended(call)
-
-    def _refused(self, error: grpc.aio.AioRpcError) -> None:
-        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and self.connected:
-            self._limits = replace(self._limits, records=max(1, self._limits.records // 2))
-        log.warning(
-            "stream refused" if not self.connected else "stream broke",
-            code=error.code().name,
-            details=error.details(),
-            batch_records=self._limits.records,
-        )
+            await raise_end(call)
 
 
 _Call = Any  # grpc.aio.StreamStreamCall of the two messages
-
-
-async def _ended(call: _Call) -> NoReturn:
-    code, details = await call.code(), await call.details()
-    if code is grpc.StatusCode.OK:
-        raise LinkError("the coordinator closed the stream")
-    raise grpc.aio.AioRpcError(
-        code, await call.initial_metadata(), await call.trailing_metadata(), details
-    )
 
 
 def _utc_ms() -> int:

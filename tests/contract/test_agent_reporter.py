@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from durable_edge_service import DurableEdgeService
+from structlog.testing import capture_logs
 
 from edge_agent.core.clock import DomainClock
 from edge_agent.core.directive import Action, Answer, Outcome
@@ -268,6 +270,70 @@ async def test_go_away_is_obeyed(service: DurableEdgeService, start: StartAgent)
     await service.until(lambda: len(service.hellos) == 2)
 
     await service.until(lambda: agent.reporter.connected)
+
+
+async def test_nobody_listening_is_one_warning_a_try(
+    service: DurableEdgeService, start: StartAgent
+) -> None:
+    """Without a coordinator each try logs one line that says where, why and when again."""
+    await service.crash()
+    with capture_logs() as logs:
+        agent = await start()
+        await until(lambda: len(logs) >= 4)
+
+    assert [(line["log_level"], line["event"]) for line in logs] == [
+        ("warning", "coordinator not reachable")
+    ] * len(logs)
+    assert {(line["target"], line["code"]) for line in logs} == {
+        (f"127.0.0.1:{service.port}", "UNAVAILABLE")
+    }
+    assert all(0.0 <= line["next_try_s"] <= 0.1 for line in logs)
+    assert not agent.reporter.connected
+
+
+async def test_coordinator_that_dies_is_one_warning_a_try(
+    service: DurableEdgeService, start: StartAgent
+) -> None:
+    """A coordinator killed under a live stream is not reachable, and nothing worse is logged."""
+    agent = await start()
+    await service.until(lambda: agent.reporter.connected)
+
+    with capture_logs() as logs:
+        agent.spool.offer([meter(i) for i in range(200)])
+        await service.crash()
+        await until(lambda: len(logs) >= 4)
+
+    assert {line["event"] for line in logs} == {"coordinator not reachable"}
+    assert {line["log_level"] for line in logs} == {"warning"}
+
+
+@pytest.mark.slow
+async def test_two_gateways_with_one_id_stop_displacing_each_other(
+    service: DurableEdgeService, start: StartAgent
+) -> None:
+    """Displaced three times within a minute, the agent says why once and waits the whole cap."""
+    goodbye = edge.GoAway(resume_after_s=0.0, reason="DISPLACED")
+    with capture_logs() as logs:
+        agent = await start(backoff_cap_s=30.0)
+        for count in range(1, 4):
+            await service.until(lambda count=count: len(service.hellos) == count)
+            await service.until(lambda: agent.reporter.connected)
+            service.down.put_nowait(edge.ConnectResponse(go_away=goodbye))
+            await until(lambda count=count: len(pauses(logs)) == count)
+
+    quarrels = [line for line in logs if line["event"] == "another gateway uses this agent id"]
+    assert [(line["log_level"], line["agent_id"]) for line in quarrels] == [("warning", "G1")]
+    assert [pause >= 30.0 for pause in pauses(logs)] == [False, False, True]
+
+
+def pauses(logs: Sequence[MutableMapping[str, Any]]) -> list[float]:
+    return [line["next_try_s"] for line in logs if line["event"] == "coordinator says go away"]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.01)
 
 
 async def test_other_clock_is_refused(service: DurableEdgeService, start: StartAgent) -> None:
