@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import random
 import shutil
+import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -34,12 +35,14 @@ from pilewise.client import VehicleClient
 from pilewise.v1 import bench_service_pb2 as bench
 from pilewise.v1 import operator_service_pb2 as op
 
+HOUR_S = 3600.0  # domain time that a show should span
 EVENING_H = 18  # domain hour at which the show begins
 # What the coordinator expects of the evening; its cars and the comparison drive like that.
 SPEED_KMH = EstimatedRoads().speed_kmh(EVENING_H + 0.5)
 FAULT = "HighTemperature"
 FAULT_S = 1500.0  # domain seconds that a broken pile stays broken
 PARKED_S = 900.0  # domain seconds that a parked car blocks a bay
+SHORT_S = 1800.0  # a shorter show ends before cars have queued
 FAULT_AT, BLOCK_AT = 0.06, 0.14  # share of the show from which on something happens
 
 
@@ -50,7 +53,7 @@ class Options:
     seed: int = 7
     speed: float = 60.0
     for_s: float = 90.0
-    cars: int = 18
+    cars: int = 24
     stations: tuple[Station, ...] = ()
     keep: bool = False
 
@@ -66,8 +69,9 @@ async def run(options: Options) -> dict[str, Any]:
     stage = Stage(folder, clock, stations, screen.progress)
     show = Show(options, stage, screen, clock)
     try:
-        await stage.open([scene.TARIFF], scene.users())
-        return await show.play()
+        with show.ends_when_asked():
+            await stage.open([scene.TARIFF], scene.users())
+            return await show.play()
     finally:
         await stage.close()
         if not options.keep:
@@ -82,6 +86,28 @@ class Show:
         self.rng = random.Random(options.seed)
         self.drivers: list[Driver] = []
         self.disturbances: list[Disturbance] = []
+        self._time_is_up = asyncio.Event()
+        self._playing = False
+
+    @contextlib.contextmanager
+    def ends_when_asked(self) -> Iterator[None]:
+        """Meanwhile Ctrl-C and SIGTERM bring the summary early; a second one, or one before the
+        show has begun, ends it without."""
+        loop, performance = asyncio.get_running_loop(), asyncio.current_task()
+
+        def asked() -> None:
+            if self._playing and not self._time_is_up.is_set():
+                self._time_is_up.set()
+            elif performance is not None:
+                performance.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, asked)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     async def play(self) -> dict[str, Any]:
         """Runs for the wall time asked for, then counts."""
@@ -108,9 +134,10 @@ class Show:
             asyncio.create_task(self._watch(), name="city:watch"),
         ]
         try:
-            await asyncio.sleep(
-                max(0.0, self.options.for_s - (self.clock.now_s() - begin) / self.options.speed)
-            )
+            left_s = self.options.for_s - (self.clock.now_s() - begin) / self.options.speed
+            self._playing = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._time_is_up.wait(), max(0.0, left_s))
             until = self.clock.now_s()
         finally:
             for task in tasks:
@@ -225,6 +252,7 @@ class Show:
             "seed": self.options.seed,
             "speed": self.options.speed,
             "simulated_min": round((until - begin) / 60, 1),
+            "window_too_short": until - begin < SHORT_S,
         }
         self.screen.summary(result)
         return result

@@ -31,17 +31,17 @@ TARIFF = Tariff(
     (TariffElement("ENERGY", 1.2), TariffElement("PARKING_TIME", 6.0)),
     "Asia/Shanghai",
 )
-# Name, latitude, longitude, energy price of the station's own tariff.
+# Letter, name, latitude, longitude, piles; the first is where everybody goes.
 PLACES = (
-    ("A", "Harbour Mall", 22.5400, 114.0500),
-    ("B", "City Library", 22.5545, 114.0650),
-    ("C", "South Market", 22.5255, 114.0640),
-    ("D", "Hill Park", 22.5560, 114.0350),
+    ("A", "Harbour Mall", 22.5400, 114.0500, 4),
+    ("B", "City Library", 22.5510, 114.0610, 5),
+    ("C", "South Market", 22.5290, 114.0600, 5),
+    ("D", "Hill Park", 22.5520, 114.0390, 6),
 )
 
 
 def demo_stations() -> list[Station]:
-    """Four stations with four piles each: twelve speak Modbus (one of them AC), four OCPP 1.6."""
+    """Four stations, twenty piles: sixteen speak Modbus (one of them AC), four OCPP 1.6."""
     return [
         Station(
             station_id=f"S-{letter}",
@@ -50,16 +50,18 @@ def demo_stations() -> list[Station]:
             longitude_deg=longitude,
             operator="Pilewise demo",
             tariff_id=TARIFF.tariff_id,
-            piles=tuple(_pile(letter, number, station_id=f"S-{letter}") for number in range(1, 5)),
+            piles=tuple(
+                _pile(letter, number, station_id=f"S-{letter}") for number in range(1, count + 1)
+            ),
         )
-        for letter, name, latitude, longitude in PLACES
+        for letter, name, latitude, longitude, count in PLACES
     ]
 
 
 def _pile(letter: str, number: int, station_id: str) -> Pile:
     pile_id = f"{letter}-{number:02d}"
     ocpp = number == 3
-    alternating = letter == "D" and number == 4
+    alternating = letter == "D" and number == 6
     plug = (
         Connector("1", TYPE_2, PowerType.AC_3_PHASE, 22.0)
         if alternating

@@ -63,10 +63,11 @@ class Screen:
         name = log.trip.vehicle_id
         if what == "sent" and promise is not None:
             level = nouns.WarningLevel.Name(promise.level).rsplit("_", 1)[-1].lower()
-            text = f"{name}  {log.trip.soc_pct:.0f} %  {level}  {promise.choice.summary}"
+            why = promise.level_reason.replace("_", " ").lower()
+            text = f"{name}  {log.trip.soc_pct:.0f} %  {level} ({why})  {promise.choice.summary}"
             if promise.why_not:
                 passed = promise.why_not[0]
-                text += f"  (not {passed.evse.label or passed.evse.evse_id}: {passed.text})"
+                text += f"  (not {passed.text})"
         elif what == "rerouted" and promise is not None:
             change = promise.change
             text = f"{name}  re-routed {change.from_evse_id} -> {change.to_evse_id}: {change.text}"
@@ -110,6 +111,12 @@ class Screen:
             "the nearest pile",
             "bold green" if ours < nearest else "bold red",
         )
+        if result["window_too_short"]:
+            self._line(
+                f"  only {result['simulated_min']:.0f} simulated minutes: too short to compare; "
+                "give it more with --for or --speed",
+                "yellow",
+            )
 
     def _line(self, text: str, style: str | None = None) -> None:
         self._console.print(text, style=style, markup=False, soft_wrap=True)

@@ -65,6 +65,8 @@ class RoomProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                # Ctrl-C is for whoever started the room: it ends rooms in order.
+                start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
         try:

@@ -25,6 +25,8 @@ def place(text: str) -> tuple[float, float]:
         latitude, longitude = (float(part) for part in text.split(","))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not LAT,LON, e.g. 22.54,114.05") from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise typer.BadParameter(f"{text!r}: latitude comes first, -90 to 90, then longitude")
     return latitude, longitude
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,8 @@ from typing import Annotated
 import typer
 
 from pilewise.cli.ask import place
-from pilewise.cli.output import Exit, emit, fail
+from pilewise.cli.launch import require
+from pilewise.cli.output import Exit, emit, fail, say
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -26,9 +26,12 @@ def duration_s(text: str) -> float:
 
 def demo(
     for_: Annotated[str, typer.Option("--for", help="Wall time, e.g. 60s or 5m.")] = "90s",
-    speed: Annotated[float, typer.Option(help="Simulated seconds per second.", min=1.0)] = 60.0,
+    speed: Annotated[
+        float | None,
+        typer.Option(help="Simulated seconds per second; 60, more in a short show.", min=1.0),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of cars and bad luck.")] = 7,
-    cars: Annotated[int, typer.Option(help="Cars; more where a real list needs more.", min=8)] = 18,
+    cars: Annotated[int, typer.Option(help="Cars; more where a real list needs more.", min=8)] = 24,
     stations: Annotated[Path | None, typer.Option(help="A real station list, CSV or OCPI.")] = None,
     near: Annotated[str, typer.Option(help="With --stations: around LAT,LON (WGS84).")] = "",
     limit: Annotated[int, typer.Option(help="With --stations: nearest N stations.", min=1)] = 4,
@@ -40,23 +43,32 @@ def demo(
     Needs no configuration, network, broker or container. Watch a conflict solved, cars re-routed,
     and the waiting time against driving to the nearest pile.
     """
-    from city_sim import demo as show
-    from pilewise.rooms import RoomFailed
-
     wall_s = duration_s(for_)
     around = place(near) if near else None
-    found = show.real_stations(stations, around, limit) if stations is not None else ()
-    options = show.Options(
-        seed=seed, speed=speed, for_s=wall_s, cars=cars, stations=tuple(found), keep=keep
-    )
-    result = None
+    require("city_sim")
+    from city_sim import demo as show
+    from coordinator.errors import FileInvalid
+    from pilewise.rooms import RoomFailed
+
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            result = asyncio.run(show.run(options))
+        found = show.real_stations(stations, around, limit) if stations is not None else ()
+        options = show.Options(
+            seed=seed,
+            speed=speed or min(120.0, max(60.0, show.HOUR_S / wall_s)),
+            for_s=wall_s,
+            cars=cars,
+            stations=tuple(found),
+            keep=keep,
+        )
+        result = asyncio.run(show.run(options))
+    except FileInvalid as error:
+        say(str(error), style="red")
+        raise typer.Exit(int(Exit.CONFIG)) from None
     except RoomFailed as error:
         fail("ENV-002", str(error), hint="--keep keeps the logs", exit_code=Exit.FAILED)
-    if result is None:
-        raise typer.Exit(130)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
     if json:
         emit(result)
-    raise typer.Exit(int(Exit.OK if result["records_lost"] == 0 else Exit.FAILED))
+    sound = result["records_lost"] == 0 and not result["errors"]
+    raise typer.Exit(int(Exit.OK if sound else Exit.FAILED))

@@ -15,6 +15,7 @@ NEEDS = {
     "coordinator": ("coordinator", "onnxruntime"),
     "firmware_sim": ("sim", "pymodbus"),
     "training": ("train", "torch"),
+    "city_sim": ("all", "amqtt"),
 }
 
 
