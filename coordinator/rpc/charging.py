@@ -14,8 +14,8 @@ from coordinator.core.recommend import explain
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
 from coordinator.rpc.charging_codec import ChargingCodec, beat
 from coordinator.rpc.charging_map import list_stations
-from coordinator.rpc.charging_request import check_progress, to_request
-from coordinator.rpc.noun_codec import check_id, check_position, check_text, invalid, wgs84
+from coordinator.rpc.charging_request import check_progress, outcome_faults, to_request
+from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.intention import detect
@@ -199,11 +199,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         self, request: wire.ReportOutcomeRequest, context: Context
     ) -> wire.ReportOutcomeResponse:
         """Nothing beyond success."""
-        faults = [*check_id(request.recommendation_id, "recommendation_id")]
-        faults += check_text(request.comment, "comment")
-        if request.outcome not in wire.OutcomeKind.values() or not request.outcome:
-            faults.append(FieldFault("outcome", "must say what happened"))
-        invalid(faults)
+        invalid(outcome_faults(request))
         charged = request.outcome == wire.OUTCOME_KIND_CHARGED
         await self._guidance.outcome(request.recommendation_id, charged)
         return wire.ReportOutcomeResponse()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from coordinator.core.pile import Payment
@@ -23,11 +24,14 @@ from pilewise.v1 import charging_service_pb2 as wire
 ALTERNATIVES_DEFAULT = 3
 ALTERNATIVES_LIMIT = 10
 CURVE_LIMIT = 200
+PRICE_LIMIT_MICROS = 10**15
 LANGUAGES = ("en", "zh")
 
 _SELECT_BY = {int(value): value for value in SelectBy}
 _PLACES = {int(value): value for value in ChargePlace}
 _PAYMENTS = {int(value): value for value in Payment}
+_OUTCOMES = frozenset(wire.OutcomeKind.values()) - {wire.OUTCOME_KIND_UNSPECIFIED}
+_CURRENCY = re.compile(r"[A-Z]{3}")  # ISO 4217
 
 # Optional numbers of the profile with the least and the greatest believable value.
 _PROFILE = {
@@ -183,6 +187,23 @@ def check_progress(progress: wire.Progress, field: str) -> tuple[float, float, f
         faults.append(FieldFault(f"{field}.soc_pct", "must be within 0 to 100"))
     invalid(faults)
     return *wgs84(progress.position), progress.soc_pct
+
+
+def outcome_faults(request: wire.ReportOutcomeRequest) -> Iterator[FieldFault]:
+    """Everything wrong with what a driver says of the end."""
+    yield from check_id(request.recommendation_id, "recommendation_id")
+    if request.outcome not in _OUTCOMES:
+        yield FieldFault("outcome", "must say what happened")
+    if request.evse_id:
+        yield from check_id(request.evse_id, "evse_id")
+    if request.HasField("wait_s") and not 0.0 <= request.wait_s < math.inf:
+        yield FieldFault("wait_s", "must be a number of at least 0")
+    if request.HasField("price"):
+        if not _CURRENCY.fullmatch(request.price.currency):
+            yield FieldFault("price.currency", "must be three capital letters, e.g. CNY")
+        if not 0 <= request.price.micros <= PRICE_LIMIT_MICROS:
+            yield FieldFault("price.micros", f"must be within 0 to {PRICE_LIMIT_MICROS}")
+    yield from check_text(request.comment, "comment")
 
 
 def check_box(box: wire.BoundingBox, field: str) -> None:
