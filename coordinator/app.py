@@ -27,6 +27,7 @@ from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
+from coordinator.usecases import retention
 from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
 
 log = structlog.get_logger()
@@ -113,6 +114,9 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.ingest.run(), name="coordinator:ingest"),
             group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
             group.create_task(parts.brain.roads.run(), name="coordinator:roads"),
+            group.create_task(
+                retention.run(parts.brain.claims, parts.clock), name="coordinator:retention"
+            ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
         ]
         _say_ready(parts, f"{host}:{port}", metrics_address)

@@ -104,6 +104,10 @@ class MemoryClaims:
         recommendation_id = self._by_request.get(request_id)
         return None if recommendation_id is None else await self.answer(recommendation_id)
 
+    async def compact(self, moment: Moment, keep_s: float) -> int:
+        """Nothing is kept longer than needed here; gives 0."""
+        return 0
+
     async def close(self) -> None:
         """Returns when everything told is durable."""
 

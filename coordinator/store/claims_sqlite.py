@@ -29,6 +29,7 @@ from coordinator.store.writer import RowStatement, Writer
 from coordinator.usecases.ledger import KeptAnswer
 
 CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
+REMOVED_AT_ONCE = 500
 RECENT_REQUESTS = 20_000  # steps whose request ids are known again after a restart
 
 migrations = Migrations("claims")
@@ -102,17 +103,26 @@ class SqliteClaims(MemoryClaims):
         """
         live = _claims_json(self.table.live())
 
-        def run(connection: sqlite3.Connection) -> int:
+        def snapshot(connection: sqlite3.Connection) -> int:
+            row = (moment.now_s, live)
             cursor = connection.execute(
-                "INSERT INTO step (kind, at_s, claims) VALUES (1, ?, ?)", (moment.now_s, live)
+                "INSERT INTO step (kind, at_s, claims) VALUES (1, ?, ?)", row
             )
-            removed = connection.execute(
-                "DELETE FROM step WHERE seq < ? AND (recommendation_id IS NULL OR at_s < ?)",
-                (cursor.lastrowid, moment.now_s - keep_s),
-            )
-            return removed.rowcount
+            return int(cursor.lastrowid or 0)
 
-        return await self._writer.submit(run)
+        def remove(connection: sqlite3.Connection) -> int:
+            # A few at a time, so that an answer never waits long behind them.
+            return connection.execute(
+                "DELETE FROM step WHERE seq IN (SELECT seq FROM step WHERE seq < ?"
+                " AND (recommendation_id IS NULL OR at_s < ?) LIMIT ?)",
+                (seq, moment.now_s - keep_s, REMOVED_AT_ONCE),
+            ).rowcount
+
+        seq = await self._writer.submit(snapshot)
+        removed = 0
+        while count := await self._writer.submit(remove):
+            removed += count
+        return removed
 
     async def close(self) -> None:
         """Returns when everything told is durable and the file is closed."""

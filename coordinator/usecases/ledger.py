@@ -109,6 +109,13 @@ class ClaimStore(Protocol):
         """The newest stored answer to a request."""
         ...
 
+    async def compact(self, moment: Moment, keep_s: float) -> int:
+        """Forgets what nobody needs any more; answers stay for `keep_s` of domain time.
+
+        Gives how many entries went.
+        """
+        ...
+
     async def close(self) -> None:
         """Returns when everything told is durable."""
         ...

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 
 import pytest
 from claim_wishes import check_exclusion, wish
 
+from coordinator.clock import Clock
 from coordinator.core.areas.ledger import OFFER_S, ClaimState, Moment, Step
 from coordinator.errors import StoreUnavailable
 from coordinator.store.claims_sqlite import SqliteClaims
+from coordinator.usecases import retention
 from coordinator.usecases.ledger import KeptAnswer
 
 NOW = Moment(1_000_000.0, 500.0)
@@ -104,3 +107,31 @@ async def test_a_step_that_the_disk_refuses_has_not_happened(
     outcome = await store.claim(wish("c3", "E2", "car-3", NOW), NOW)
     assert isinstance(outcome, Step)
     await store.close()
+
+
+async def test_the_journal_is_cut_again_and_again(tmp_path: Path) -> None:
+    """Retention runs by itself, and a claim made meanwhile is not lost."""
+    store = SqliteClaims(tmp_path / "claims.db", NOW)
+    for number in range(1_200):
+        await store.claim(wish(f"c{number}", "E1", "car-1", NOW), NOW)
+    task = asyncio.create_task(retention.run(store, Clock(), every_s=0.01), name="test:retention")
+    try:
+        async with asyncio.timeout(10):
+            while _rows(tmp_path / "claims.db") > 10:
+                await store.claim(wish("late", "E2", "car-2", NOW), NOW)
+                await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await store.close()
+
+    again = SqliteClaims(tmp_path / "claims.db", RESTART)
+    assert {claim.claim_id for claim in again.table.live()} == {"c1199", "late"}
+    await again.close()
+
+
+def _rows(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        count = connection.execute("SELECT count(*) FROM step").fetchone()[0]
+    connection.close()
+    return int(count)
