@@ -22,6 +22,7 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.promises import Promises
+from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.reroute import Rerouter
@@ -103,7 +104,9 @@ def assemble_brain(
         district, claims, promises, composer, displacer, desk, clock, events, counters
     )
     guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
-    watchman = Watchman(district, claims, promises, rerouter, guidance, clock, stale_after_s)
+    queue = Queue(district, claims, promises, composer)
+    watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
+    claims.watchers.append(watchman.on_claims)
     counters.gauge("open_promises", lambda: len(promises))
     roads = RoadKeeper(district, world)
     return Brain(claims, promises, world, recommender, rerouter, guidance, watchman, roads)

@@ -159,11 +159,12 @@ class Guidance:
             promise.renewed_at_s = moment.now_s
             figures = promise.answer.choice.figures
             stay_s = promise.request.vehicle.setup_s + figures.charge_s
+            claim = self._claims.table.get(promise.claim_id)
+            begin_s = moment.now_s + eta_s
+            if claim is not None and figures.ahead:
+                begin_s = max(begin_s, claim.from_s)  # cars before it are served first
             await self._claims.renew(
-                promise.claim_id,
-                moment.now_s + eta_s + CONFIRMED_LEASE_S,
-                moment.now_s + eta_s + stay_s,
-                moment,
+                promise.claim_id, begin_s + CONFIRMED_LEASE_S, begin_s + stay_s, moment
             )
         near = area.stage(distance_km, eta_s) == area.PILE_STAGE
         if near and promise.answer.stage is not Stage.PILE:

@@ -181,7 +181,7 @@ class Rerouter:
         promise.renewed_at_s = revision.moment.now_s
         self._promises.revise(promise, revision.answer)
         change = revision.change
-        if promise.confirmed:
+        if promise.confirmed and change.code != "DRIVER_CHOICE":
             self._counters.add("reroutes")
         self._events.add(
             "REROUTED",

@@ -21,6 +21,7 @@ from coordinator.usecases.answer import Stage
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.queue import Queue
 from coordinator.usecases.reroute import Rerouter
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Watchman:
         promises: Promises,
         rerouter: Rerouter,
         guidance: Guidance,
+        queue: Queue,
         clock: Clock,
         stale_after_s: float = float("inf"),
     ) -> None:
@@ -62,9 +64,11 @@ class Watchman:
         self._promises = promises
         self._rerouter = rerouter
         self._guidance = guidance
+        self._queue = queue
         self._clock = clock
         self._stale_after_s = stale_after_s
         self._changed: deque[tuple[str, EvseStatus, EvseStatus]] = deque()
+        self._moved: set[str] = set()
         self._work = asyncio.Event()
 
     def on_changes(self, changes: Changes) -> None:
@@ -77,6 +81,13 @@ class Watchman:
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
         if self._changed:
             self._work.set()
+
+    def on_claims(self, evse_ids: Iterable[str]) -> None:
+        """Takes changes of claims, after which a queue may move up; returns at once."""
+        for evse_id in evse_ids:
+            if self._queue.waits(evse_id):
+                self._moved.add(evse_id)
+                self._work.set()
 
     async def run(self) -> None:
         """Looks after changes and time until cancelled."""
@@ -93,6 +104,9 @@ class Watchman:
             while self._changed:
                 evse_id, before, after = self._changed.popleft()
                 await self._quietly(self.changed(evse_id, before, after), evse_id)
+            while self._moved:
+                evse_id = self._moved.pop()
+                await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
             if self._clock.link_s() >= next_tick:
                 await self._quietly(self.tick(), "")
                 next_tick = self._clock.link_s() + TICK_S
@@ -114,7 +128,7 @@ class Watchman:
         if after is EvseStatus.CHARGING:
             await self._plugged_in(evse_id, claims)
         for promise in self._promised(self._claims.table.of_evse(evse_id)):
-            if after is EvseStatus.BLOCKED and self._may_be_its_own(promise):
+            if after is EvseStatus.BLOCKED and self._may_be_ours(promise, evse_id):
                 continue
             promise.blocked_link_s = float("inf")
             if after in LOST:
@@ -123,12 +137,14 @@ class Watchman:
                 promise.silent_link_s = min(promise.silent_link_s, self._clock.link_s())
             else:
                 promise.silent_link_s = float("inf")
+        self.on_claims((evse_id,))
 
-    def _may_be_its_own(self, promise: Promise) -> bool:
-        """Whether the promised car itself may stand in the bay, not plugged in yet."""
+    def _may_be_ours(self, promise: Promise, evse_id: str) -> bool:
+        """Whether a car that was promised a place here may stand in the bay, not plugged in yet."""
         now_link_s = self._clock.link_s()
-        if now_link_s - promise.arrived_link_s <= ARRIVED_S:
-            promise.blocked_link_s = promise.arrived_link_s + ARRIVED_S
+        arrived = self._arrived_near(evse_id, now_link_s)
+        if arrived is not None:
+            promise.blocked_link_s = arrived.arrived_link_s + ARRIVED_S
         elif promise.answer.stage is Stage.PILE:
             promise.blocked_link_s = now_link_s + TAKEN_GRACE_S
         else:
@@ -165,26 +181,49 @@ class Watchman:
         if any(claim.state is ClaimState.OCCUPIED for claim in held):
             return
         now_link_s = self._clock.link_s()
-        if held:
-            promise = self._promises.of_claim(held[0].claim_id)
-            if promise is not None and now_link_s - promise.arrived_link_s <= ARRIVED_S:
+        if not held:
+            promise = self._arrived_near(evse_id, now_link_s)
+            if promise is not None and await self._guidance.follow_car(promise, evse_id):
                 await self._guidance.occupy(promise)
-            elif promise is not None:
-                promise.taken_link_s = now_link_s
             return
-        promise = self._arrived_near(evse_id, now_link_s)
-        if promise is not None and await self._guidance.follow_car(promise, evse_id):
+        promise = self._promises.of_claim(held[0].claim_id)
+        if promise is not None and self._arrived(promise, now_link_s):
             await self._guidance.occupy(promise)
+        elif promise is not None:
+            promise.taken_link_s = now_link_s  # its own word may still be on the way
+
+    async def _taken(self, promise: Promise, link_s: float) -> None:
+        """Another car has the plug: one that waited for it here, or one that nobody knows."""
+        evse_id = promise.answer.choice.evse_id
+        promise.arrived_link_s = float("-inf")
+        other = self._arrived_near(evse_id, link_s)
+        await self._rerouter.reroute(promise, "PILE_TAKEN")
+        if other is None or other.closed:
+            return
+        here = other.answer.choice.evse_id == evse_id
+        if here or await self._guidance.follow_car(other, evse_id):
+            await self._guidance.occupy(other)
+
+    def _arrived(self, promise: Promise, now_link_s: float) -> bool:
+        """Whether the car has said lately that it is there."""
+        return now_link_s - promise.arrived_link_s <= ARRIVED_S
 
     def _arrived_near(self, evse_id: str, now_link_s: float) -> Promise | None:
-        """A car that has arrived at the station of this EVSE and stands at none yet."""
+        """A car that has arrived and stands at no other EVSE: of this one's queue, or its station.
+
+        Those who were promised this EVSE come first, in the order of their places.
+        """
+        for claim in self._claims.table.of_evse(evse_id):
+            promise = self._promises.of_claim(claim.claim_id)
+            if promise is not None and self._arrived(promise, now_link_s):
+                return promise
         row = self._district.row.get(evse_id)
         if row is None:
             return None
         station_id = self._district.stations[int(self._district.station[row])].station_id
         for promise in self._promises.open():
             if (
-                now_link_s - promise.arrived_link_s <= ARRIVED_S
+                self._arrived(promise, now_link_s)
                 and promise.answer.choice.station_id == station_id
                 and not promise.arrived_evse_id
             ):
@@ -200,7 +239,7 @@ class Watchman:
                 await asyncio.sleep(0)  # answers come first
             link_s = moment.link_s
             if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
-                await self._rerouter.reroute(promise, "PILE_TAKEN")
+                await self._taken(promise, link_s)
             elif self._blocked(promise, link_s):
                 promise.blocked_link_s = float("inf")
                 await self._rerouter.reroute(promise, "PILE_BLOCKED")
@@ -208,13 +247,18 @@ class Watchman:
                 await self._rerouter.reroute(promise, "PILE_SILENT")
             elif link_s >= promise.retry_link_s:
                 await self._rerouter.reroute(promise, promise.lost_code)
-            elif link_s - max(
-                promise.reported_link_s, promise.arrived_link_s
-            ) >= SILENT_CAR_S and promise.reported_link_s > float("-inf"):
+            elif self._gone(promise, link_s):
                 step = await self._claims.release(promise.claim_id, moment)
                 if isinstance(step, Step):
                     self._promises.close(promise, "NO_SHOW")
         await self._lengthen(moment.now_s)
+
+    def _gone(self, promise: Promise, link_s: float) -> bool:
+        """Whether the car has been silent for too long; one that waits at its pile may be."""
+        heard_s = max(promise.reported_link_s, promise.arrived_link_s)
+        waits = promise.arrived_link_s > float("-inf") and promise.answer.choice.figures.ahead > 0
+        silent = promise.reported_link_s > float("-inf") and link_s - heard_s >= SILENT_CAR_S
+        return silent and not waits
 
     def _silent(self, promise: Promise, link_s: float) -> bool:
         """Whether the EVSE has been unknown for too long."""

@@ -16,6 +16,7 @@ LEAST_S = 1.0  # differences below a second are no reason
 TEXT_LIMIT = 90
 
 LANGUAGES = ("en", "zh")
+COUNTED = frozenset({"HELD_BY_OTHERS", "QUEUE_MOVED"})  # one car is told in other words
 
 # Code when a term speaks for, and when it speaks against.
 CODES: dict[str, tuple[str, str]] = {
@@ -45,18 +46,22 @@ TEXTS: dict[str, dict[str, str]] = {
         "OFF_TRIP": "not on your way",
         "LIKED": "drivers like you choose it",
         "LESS_LIKED": "drivers like you choose others more",
-        "HELD_BY_OTHERS": "{name}: {ahead} car(s) already heading there",
+        "HELD_BY_OTHERS": "{name}: {ahead} cars are already heading there",
+        "HELD_BY_OTHERS_ONE": "{name}: 1 car is already heading there",
         "OCCUPIED": "{name}: occupied, about {wait} min wait",
         "OUT_OF_ORDER": "{name}: out of order",
         "NOT_FITTING": "{name}: nothing there that your car can use now",
         "NOT_BETTER": "{name}: nearer, but worse in all",
         "SLOWER": "{name}: nearer, but charges {charge} min longer",
-        "PILE_FAILED": "{name} failed while you drive",
+        "PILE_FAILED": "{name} failed while you were driving",
         "PILE_BLOCKED": "{name} is blocked by a parked car",
         "PILE_OUT_OF_USE": "{name} was taken out of use",
         "PILE_TAKEN": "{name} was taken by another car",
         "PILE_SILENT": "{name} has not been heard of for too long",
-        "HIGHER_LEVEL": "{name} is needed by a car with less charge left",
+        "HIGHER_LEVEL": "{name} is needed by a car in greater need",
+        "YOUR_TURN": "{name}: it is your turn",
+        "QUEUE_MOVED": "{name}: {ahead} cars are still before you",
+        "QUEUE_MOVED_ONE": "{name}: 1 car is still before you",
         "BETTER": "a better place became free",
         "NEAR": "you are near: here is your pile",
         "DRIVER_CHOICE": "changed as you chose",
@@ -96,7 +101,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "PILE_OUT_OF_USE": "{name} 已停用",
         "PILE_TAKEN": "{name} 已被其他车辆占用",
         "PILE_SILENT": "{name} 长时间无数据",
-        "HIGHER_LEVEL": "{name} 让给电量更紧急的车辆",
+        "HIGHER_LEVEL": "{name} 让给更急需的车辆",
+        "YOUR_TURN": "{name}：轮到您了",
+        "QUEUE_MOVED": "{name}：前面还有 {ahead} 辆车",
         "BETTER": "有更合适的桩空出",
         "NEAR": "即将到达，请前往此桩",
         "DRIVER_CHOICE": "已按您的选择更改",
@@ -135,7 +142,10 @@ def sentence(code: str, language: str, values: Values | Mapping[str, object]) ->
     ('about 12 min wait', '约等待 12 分钟')
     """
     texts = TEXTS.get(language) or TEXTS["en"]
-    text = texts[code].format_map(values)
+    template = texts[code]
+    if code in COUNTED and values["ahead"] == 1:
+        template = texts.get(f"{code}_ONE", template)
+    text = template.format_map(values)
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 

@@ -1,0 +1,135 @@
+"""Moves cars up in the queue of an EVSE when one ahead of them has gone, and tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from coordinator.core.areas.ledger import ClaimState, Moment
+from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
+from coordinator.core.recommend import explain
+from coordinator.usecases.answer import Answer, Change, Judged, Reason
+from coordinator.usecases.composing import Composer
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.promises import Promise, Promises
+
+YOUR_TURN = "YOUR_TURN"
+QUEUE_MOVED = "QUEUE_MOVED"
+IN_USE = frozenset({EvseStatus.CHARGING, EvseStatus.RESERVED})
+
+
+class Queue:
+    """Knows how many cars are served before a promised one, by the ledger and the EVSE itself."""
+
+    def __init__(
+        self, district: District, claims: ClaimStore, promises: Promises, composer: Composer
+    ) -> None:
+        self._district = district
+        self._claims = claims
+        self._promises = promises
+        self._composer = composer
+
+    def waits(self, evse_id: str) -> bool:
+        """Whether a car of this EVSE was told that others are served before it."""
+        return any(
+            promise is not None and promise.answer.choice.figures.ahead > 0
+            for promise in self._of(evse_id)
+        )
+
+    def ahead(self, promise: Promise) -> int:
+        """Cars that are served before this one now."""
+        evse_id = promise.answer.choice.evse_id
+        before, occupied = 0, False
+        for claim in self._claims.table.of_evse(evse_id):
+            if claim.claim_id == promise.claim_id:
+                break
+            before += 1
+            occupied = occupied or claim.state is ClaimState.OCCUPIED
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return before
+        before += int(self._district.queue_length[row])
+        return before + (not occupied and self._district.status[row] in IN_USE)
+
+    async def advance(self, evse_id: str, moment: Moment) -> None:
+        """Tells every car of this EVSE that has fewer cars before it than it was told."""
+        for promise in self._of(evse_id):
+            if promise is None or promise.closed:
+                continue
+            claim = self._claims.table.get(promise.claim_id)
+            if claim is None or claim.state is ClaimState.OCCUPIED:
+                continue
+            ahead = self.ahead(promise)
+            if ahead >= promise.answer.choice.figures.ahead:
+                continue
+            if promise.arrived_link_s > float("-inf"):
+                promise.arrived_link_s = moment.link_s  # it stands there; its time begins now
+            answer = self._moved_up(promise, ahead, moment.now_s)
+            # In memory first: a change that comes while this is stored builds on it.
+            self._promises.revise(promise, answer)
+            await self._claims.keep_answer(self._composer.kept(answer, promise.request), moment)
+
+    def _of(self, evse_id: str) -> Iterable[Promise | None]:
+        table = self._claims.table.of_evse(evse_id)
+        return [self._promises.of_claim(claim.claim_id) for claim in table]
+
+    def _moved_up(self, promise: Promise, ahead: int, now_s: float) -> Answer:
+        """The next revision: fewer cars ahead, and a wait that is no longer than before."""
+        answer, language = promise.answer, promise.request.language
+        choice = answer.choice
+        wait_s = self._wait_s(promise, ahead)
+        gained_s = max(choice.figures.expected_wait_s - wait_s, 0.0)
+        figures = msgspec.structs.replace(
+            choice.figures,
+            ahead=ahead,
+            wait_s=wait_s,
+            wait_p90_s=max(choice.figures.wait_p90_s - gained_s, wait_s),
+            expected_wait_s=choice.figures.expected_wait_s - gained_s,
+        )
+        code = QUEUE_MOVED if ahead else YOUR_TURN
+        text = explain.sentence(code, language, {"name": choice.place.name, "ahead": ahead})
+        judged = msgspec.structs.replace(
+            choice,
+            figures=figures,
+            done_at_s=choice.done_at_s - gained_s,
+            reasons=_without_wait(choice.reasons, wait_s, language),
+            summary=text,
+        )
+        return msgspec.structs.replace(
+            answer,
+            revision=answer.revision + 1,
+            made_at_s=now_s,
+            judged=(judged, *answer.judged[1:]),
+            change=Change(code, text, choice.evse_id, choice.evse_id),
+        )
+
+    def _wait_s(self, promise: Promise, ahead: int) -> float:
+        """Seconds after arrival until the cars ahead have left by plan."""
+        choice: Judged = promise.answer.choice
+        if not ahead:
+            return 0.0
+        ends = []
+        for claim in self._claims.table.of_evse(choice.evse_id):
+            if claim.claim_id == promise.claim_id:
+                break
+            ends.append(claim.to_s)
+        if not ends:
+            return choice.figures.wait_s  # a car that nobody knows charges there still
+        arrives_s = promise.answer.made_at_s + choice.figures.eta_s
+        return min(max(max(ends) - arrives_s, 0.0), choice.figures.wait_s)
+
+
+def _without_wait(reasons: tuple[Reason, ...], wait_s: float, language: str) -> tuple[Reason, ...]:
+    """The reasons, with the wait as it is now, or without it where there is none."""
+    told = []
+    for reason in reasons:
+        if reason.code == "WAIT":
+            left = explain.minutes(wait_s)
+            if not left:
+                continue
+            text = explain.sentence("WAIT", language, {"wait": left})
+            reason = msgspec.structs.replace(reason, text=text)
+        told.append(reason)
+    return tuple(told)
