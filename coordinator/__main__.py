@@ -11,8 +11,15 @@ from pathlib import Path
 
 import structlog
 
-from coordinator.config import read_config
-from coordinator.errors import CoordinatorError, FileInvalid, Permanent
+from coordinator.config import locate, read_config
+from coordinator.errors import (
+    ConfigInvalid,
+    CoordinatorError,
+    DirectoryUnusable,
+    FileInvalid,
+    Permanent,
+    Problem,
+)
 
 EXIT_CONFIG = 3
 EXIT_UNREACHABLE = 4
@@ -36,7 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Imported late, so that a faulty configuration is reported at once.
         from coordinator.app import run
 
-        asyncio.run(run(config, options.config))
+        try:
+            asyncio.run(run(config, options.config))
+        except DirectoryUnusable as error:
+            where = locate(options.config, "coordinator.data_dir")
+            raise ConfigInvalid([Problem("CFG-009", where, str(error), hint=error.hint)]) from error
     except FileInvalid as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -75,20 +76,16 @@ def read_config(path: Path) -> Config:
         where = f"{path}:{line.group(1)}" if line else str(path)
         raise ConfigInvalid([Problem("CFG-002", where, f"not TOML: {error}")]) from error
     lines = _line_numbers(text)
-    problems = list(_check(Config, data, "", path, lines))
+    problems = [*_check(Config, data, "", path, lines), *_check_meaning(data, path, lines)]
     if problems:
         raise ConfigInvalid(problems)
-    config = msgspec.convert(data, Config)
-    problems = list(_check_meaning(config, path, lines))
-    if problems:
-        raise ConfigInvalid(problems)
-    return config
+    return msgspec.convert(data, Config)
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of "host:port"; raises ValueError if it is none."""
     host, separator, port = address.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65_535:
+    if not separator or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
         raise ValueError(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
 
@@ -143,28 +140,39 @@ def _check(
             yield Problem("CFG-004", where, f"{prefix}{name}: {error}")
 
 
-def _check_meaning(config: Config, path: Path, lines: dict[str, int]) -> Iterator[Problem]:
-    """Faults of content that a type cannot show."""
-    addresses = {"listen": config.coordinator.listen, "metrics": config.coordinator.metrics}
-    for name, address in addresses.items():
-        if not address:
-            continue
-        where = _where(path, f"coordinator.{name}", lines)
-        try:
-            host, _ = split_address(address)
-        except ValueError as error:
-            yield Problem("CFG-006", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
-            continue
-        if not is_loopback(host):
-            yield Problem(
-                "CFG-007",
-                where,
-                f"{name}: {host} can be reached from other machines, and TLS is not configured",
-                hint="listen on 127.0.0.1",
-            )
-    if not config.coordinator.data_dir:
+def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> Iterator[Problem]:
+    """Faults of content that a type cannot show, in every key whose type is right."""
+    for table, section in data.items():
+        for key, value in section.items() if isinstance(section, dict) else ():
+            if isinstance(value, float) and not math.isfinite(value):
+                where = _where(path, f"{table}.{key}", lines)
+                yield Problem("CFG-006", where, f"{table}.{key}: {value} is no number to work with")
+    section = data.get("coordinator")
+    if not isinstance(section, dict):
+        return
+    for name in ("listen", "metrics"):
+        address = section.get(name)
+        if isinstance(address, str) and (address or name == "listen"):
+            yield from _check_address(name, address, _where(path, f"coordinator.{name}", lines))
+    if section.get("data_dir") == "":
         where = _where(path, "coordinator.data_dir", lines)
-        yield Problem("CFG-006", where, "data_dir is empty")
+        yield Problem("CFG-006", where, "data_dir is empty", hint='e.g. "data"')
+
+
+def _check_address(name: str, address: str, where: str) -> Iterator[Problem]:
+    """A fault if this cannot be listened at, or others could reach it unprotected."""
+    try:
+        host, _ = split_address(address)
+    except ValueError as error:
+        yield Problem("CFG-006", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
+        return
+    if not is_loopback(host):
+        yield Problem(
+            "CFG-007",
+            where,
+            f"{name}: {host} can be reached from other machines, and TLS is not configured",
+            hint="listen on 127.0.0.1",
+        )
 
 
 def _where(path: Path, dotted: str, lines: dict[str, int]) -> str:

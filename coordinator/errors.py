@@ -11,6 +11,7 @@
         ├── ConfigInvalid        CFG-001…   problems of a configuration file
         ├── DirectoryBusy        STORE-010  another process owns the data directory
         ├── StoreTooNew          STORE-011  written by a newer version
+        ├── DirectoryUnusable    STORE-012  the data directory cannot be made or written
         ├── AddressRefused       NET-001    cannot listen there
         ├── FieldInvalid         DATA-001   one or more fields of a message
         ├── BatchRagged          DATA-002   columns of a batch differ in length
@@ -184,6 +185,17 @@ class AddressRefused(Permanent):
     def __init__(self, address: str, why: str) -> None:
         super().__init__(f"cannot listen at {address}: {why}")
         self.address = address
+
+
+class DirectoryUnusable(Permanent):
+    """The data directory cannot be made, or nothing can be written there."""
+
+    code = "STORE-012"
+    hint = "name a directory that this user can write"
+
+    def __init__(self, directory: str, why: str) -> None:
+        super().__init__(f"{directory} cannot hold the data: {why}")
+        self.directory = directory
 
 
 @dataclass(frozen=True, slots=True)

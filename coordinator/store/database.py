@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from sqlite_utils import Database
 
-from coordinator.errors import DirectoryBusy, StoreTooNew, StoreUnavailable
+from coordinator.errors import DirectoryBusy, DirectoryUnusable, StoreTooNew, StoreUnavailable
 
 
 class MigrationSet(Protocol):
@@ -72,9 +72,17 @@ class DirectoryLock:
     """Ownership of a data directory by this process until `release` or its death."""
 
     def __init__(self, directory: Path) -> None:
-        """Makes the directory if needed; raises `DirectoryBusy` if another process owns it."""
-        directory.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(directory / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Makes the directory if needed.
+
+        Raises `DirectoryUnusable`, and `DirectoryBusy` if another process owns it.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(directory / "owner.lock", flags, 0o600)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise DirectoryUnusable(str(directory), why or str(error)) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

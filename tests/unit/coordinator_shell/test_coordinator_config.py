@@ -53,6 +53,63 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert "did you mean 'listen'?" in str(caught.value)
 
 
+def test_faults_of_form_and_of_meaning_are_told_together(tmp_path: Path) -> None:
+    """A misspelt key or a wrong type hides no bad address, empty path or endless number."""
+    text = (
+        '[coordinator]\ndistrict = 7\ndata_dir = ""\nlisten = "127.0.0.1:99999"\n'
+        'metrics = "0.0.0.0:9100"\ngrase_s = 1\n[clock]\nspeed = inf\nanchor_s = nan\n[modles]\n'
+    )
+    path = write(tmp_path, text)
+
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(path)
+
+    told = {(p.code, p.where.removeprefix(f"{path}:")) for p in caught.value.problems}
+    assert told == {
+        ("CFG-004", "2"),
+        ("CFG-006", "3"),
+        ("CFG-006", "4"),
+        ("CFG-007", "5"),
+        ("CFG-003", "6"),
+        ("CFG-006", "8"),
+        ("CFG-006", "9"),
+        ("CFG-003", "10"),
+    }
+
+
+@pytest.mark.parametrize("text", ["coordinator = 3\n", "[[coordinator]]\n", "clock = nan\n"])
+def test_a_table_that_is_none_is_a_problem(tmp_path: Path, text: str) -> None:
+    """A value where a table belongs is told, not a traceback."""
+    with pytest.raises(ConfigInvalid, match="must be a table"):
+        read_config(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("below", ["file", "file/data", "bad\\u0000name"])
+def test_a_data_directory_that_cannot_be_is_a_fault_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], below: str
+) -> None:
+    """The process exits with 3 and names the line, the reason and what to do."""
+    (tmp_path / "file").write_text("in the way")
+    text = GOOD.replace('"data"', f'"{tmp_path}/{below}"')
+    path = write(tmp_path, text)
+
+    assert main(["-c", str(path)]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"error[CFG-009]: {path}:3: " in said.err
+    assert "hint: name a directory that this user can write" in said.err
+
+
+def test_a_data_directory_of_the_kernel_is_a_fault_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody can write, not even root, the same is said."""
+    path = write(tmp_path, GOOD.replace('"data"', '"/proc/pilewise"'))
+
+    assert main(["-c", str(path)]) == 3
+    assert f"error[CFG-009]: {path}:3: /proc/pilewise" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("address", "code"),
     [("0.0.0.0:50051", "CFG-007"), ("localhost", "CFG-006"), ("127.0.0.1:99999", "CFG-006")],
