@@ -18,7 +18,8 @@ from edge_agent.config import (
 )
 from edge_agent.toml_source import TomlSource
 
-Subnets = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+Subnets = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] | None
+"""The named networks of the piles; None where the file does not tell them readably."""
 
 
 def split_address(address: str) -> tuple[str, int] | None:
@@ -64,7 +65,11 @@ def check_addresses(
             source.report("CFG-012", f'"{address}" is not host:port', key)
         elif key == "agent.metrics" and not is_loopback(parts[0]):
             source.report("CFG-010", "metrics are served on loopback only", key)
-        elif not is_loopback(parts[0]) and not (agent and agent.pile_subnets):
+        elif (
+            not is_loopback(parts[0])
+            and source.sound("agent.pile_subnets")
+            and not (agent and agent.pile_subnets)
+        ):
             source.report(
                 "CFG-010",
                 f"plain ws:// on {parts[0]} is open to everybody there",
@@ -145,18 +150,23 @@ def secret(path: Path, key: str, source: TomlSource) -> str:
 
 
 def parse_subnets(agent: AgentSection | None, source: TomlSource) -> Subnets:
-    """The named networks of the piles."""
+    """The named networks of the piles; None where one of them cannot be read."""
+    key = "agent.pile_subnets"
+    if not source.sound(key):
+        return None
+    readable = True
     found: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
     for text in agent.pile_subnets if agent else ():
         try:
             found.append(ipaddress.ip_network(text))
         except ValueError as error:
-            source.report("CFG-012", f"no network: {error}", "agent.pile_subnets")
-    return found
+            source.report("CFG-012", f"no network: {error}", key)
+            readable = False
+    return found if readable else None
 
 
 def _allowed(host: str, subnets: Subnets) -> bool:
-    if is_loopback(host):
+    if subnets is None or is_loopback(host):
         return True
     try:
         address = ipaddress.ip_address(host)

@@ -69,7 +69,6 @@ def load_config(path: Path) -> Config:
     piles = [
         _pile(section, f"pile[{i}]", i, agent, ocpp, source, subnets, folder)
         for i, section in enumerate(sections)
-        if section is not None
     ]
     source.finish()
     assert agent is not None  # a missing section was reported
@@ -99,11 +98,14 @@ def _pile(
 ) -> PileConfig | None:
     profile = _profile(section, key, source)
     plugs = _plugs(section, profile, key, source)
-    if profile is None:
-        return None
     password = ""
     if section.password_file:
         password = secret(folder / section.password_file, f"{key}.password_file", source)
+    if profile is None:
+        # A host is dialled, so whatever the profile was to be, its network must be named.
+        if section.host is not None:
+            check_modbus_host(section, key, subnets, source)
+        return None
     if profile.transport == "modbus-tcp":
         check_modbus_host(section, key, subnets, source)
         if len(plugs) > 1 and not profile.connector_stride:
@@ -119,7 +121,8 @@ def _pile(
         )
     else:
         address = split_address(ocpp.listen)
-        if address is not None and not is_loopback(address[0]) and not section.password_file:
+        locked = section.password_file or not source.sound(f"{key}.password_file")
+        if address is not None and not is_loopback(address[0]) and not locked:
             source.report(
                 "CFG-010",
                 f"pile {section.uid} would dial an open port without a password",
@@ -186,7 +189,7 @@ def _plugs(
         found.append(ConnectorFacts(plug.standard, kind, plug.max_power_kw))
     if found or profile is None:
         return tuple(found)
-    if not profile.connectors:
+    if not profile.connectors and source.sound(f"{key}.connector"):
         source.report(
             "CFG-004",
             f"pile {section.uid} needs its connectors, because profile {profile.profile_id} "

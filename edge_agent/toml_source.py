@@ -32,6 +32,7 @@ class TomlSource:
     def __init__(self, path: Path) -> None:
         self.file = str(path)
         self.problems: list[ConfigProblem] = []
+        self._unread: set[str] = set()
         try:
             text = path.read_text(encoding="utf-8")
             self.tables: dict[str, Any] = tomllib.loads(text)
@@ -56,10 +57,16 @@ class TomlSource:
         return 1
 
     def report(self, code: str, message: str, key: str, note: str = "", hint: str = "") -> None:
-        """Notes a mistake at a key."""
+        """Notes a mistake at a key; not at one that could not be read, which was said already."""
+        if not self.sound(key):
+            return
         self.problems.append(
             ConfigProblem(code, message, self.file, self.line(key), key, note, hint)
         )
+
+    def sound(self, key: str) -> bool:
+        """False for a key whose value, or a table around it, could not be read."""
+        return not any(key == bad or key.startswith((f"{bad}.", f"{bad}[")) for bad in self._unread)
 
     def finish(self) -> None:
         """Raises `ConfigError` with everything noted; does nothing where all is well."""
@@ -67,18 +74,18 @@ class TomlSource:
             raise ConfigError(self.problems)
 
     def section(self, kind: type[S], name: str, *, required: bool = False) -> S | None:
-        """The struct of a top-level table; None where it is absent or has mistakes."""
+        """The struct of a top-level table as of `decode`; None where it is absent."""
         if name in self.tables:
             return self.decode(kind, self.tables[name], name)
         if required:
-            self.report("CFG-004", f"[{name}] is missing", name)
+            self._unreadable("CFG-004", f"[{name}] is missing", name)
         return None
 
-    def sections(self, kind: type[S], name: str) -> list[S | None]:
-        """The structs of an array of tables; None for each one with mistakes."""
+    def sections(self, kind: type[S], name: str) -> list[S]:
+        """The structs of an array of tables, each as of `decode`."""
         tables = self.tables.get(name, [])
         if not isinstance(tables, list):
-            self.report("CFG-005", f"write [[{name}]], because there may be several", name)
+            self._unreadable("CFG-005", f"write [[{name}]], because there may be several", name)
             return []
         return [self.decode(kind, table, f"{name}[{i}]") for i, table in enumerate(tables)]
 
@@ -88,12 +95,15 @@ class TomlSource:
             if name not in known:
                 self._unknown(name, _join(key, name), list(known))
 
-    def decode(self, kind: type[S], table: Any, key: str) -> S | None:
-        """The struct in a table, or None after its mistakes were noted, each one."""
+    def decode(self, kind: type[S], table: Any, key: str) -> S:
+        """The struct in a table, after its mistakes were noted, each one.
+
+        A key that cannot be read has its default or a stand-in, so that what was read can be
+        checked further; `sound` tells which, and `finish` lets no such struct through.
+        """
         if not isinstance(table, dict):
-            self.report("CFG-005", f"{key or 'the file'} must be a table", key)
-            return None
-        before = len(self.problems)
+            self._unreadable("CFG-005", f"{key or 'the file'} must be a table", key)
+            table = {}
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         self.only_known(table, key, list(fields))
         found: dict[str, Any] = {}
@@ -102,8 +112,12 @@ class TomlSource:
             if name in table:
                 found[field.name] = self._value(field.type, table[name], where)
             elif field.required:
-                self.report("CFG-004", f"{name} is missing", where, hint=f"add {name} = ...")
-        return kind(**found) if len(self.problems) == before else None
+                self._unreadable("CFG-004", f"{name} is missing", where, hint=f"add {name} = ...")
+            if field.name not in found or found[field.name] is None:
+                found.pop(field.name, None)
+                if field.required:
+                    found[field.name] = _stand_in(field.type)
+        return kind(**found)
 
     def _value(self, kind: Any, value: Any, key: str) -> Any:
         struct, many = _struct_in(kind)
@@ -111,15 +125,20 @@ class TomlSource:
             return self.decode(struct, value, key)
         if struct is not None:
             if not isinstance(value, list):
-                self.report("CFG-005", f"{key} must be a list of tables: [[{key}]]", key)
+                self._unreadable("CFG-005", f"{key} must be a list of tables: [[{key}]]", key)
                 return None
             return [self.decode(struct, item, f"{key}[{i}]") for i, item in enumerate(value)]
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             said = str(error).split(" - at ")[0]
-            self.report("CFG-005", f"{said}, got {value!r}" if "got" not in said else said, key)
+            said = f"{said}, got {value!r}" if "got" not in said else said
+            self._unreadable("CFG-005", said, key)
             return None
+
+    def _unreadable(self, code: str, message: str, key: str, hint: str = "") -> None:
+        self.report(code, message, key, hint=hint)
+        self._unread.add(key)
 
     def _unknown(self, name: str, key: str, known: list[str]) -> None:
         near = difflib.get_close_matches(name, known, 1)
@@ -167,6 +186,12 @@ def _table_path(name: str, array: bool, counts: dict[str, int]) -> str:
 
 def _join(key: str, name: str) -> str:
     return f"{key}.{name}" if key else name
+
+
+def _stand_in(kind: Any) -> Any:
+    """A value of a required key's type, for checks of the keys beside it."""
+    bare = get_args(kind)[0] if get_origin(kind) is typing.Annotated else kind
+    return "?" if bare is str else bare(1)
 
 
 def _struct_in(kind: Any) -> tuple[type[msgspec.Struct] | None, bool]:

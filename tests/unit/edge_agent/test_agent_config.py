@@ -67,10 +67,59 @@ def test_K1_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> No
         ("CFG-006", 13, "pile[1].uid"),
         ("CFG-014", 17, "pile[1].connector[0].standard"),
         ("CFG-005", 20, "pile[2].uid"),
+        ("CFG-007", 21, "pile[2].profile"),
         ("CFG-004", 23, "pile[3]"),
         ("CFG-009", 23, "pile[3]"),
         ("CFG-003", 26, "nonsense"),
     ]
+
+
+def test_wrong_type_hides_no_other_mistake(tmp_path: Path) -> None:
+    """A pile with a wrong type beside it, or in itself, is still checked for what it means."""
+    wrong = (
+        '[[pile]]\nuid = 7\nprofile = "abb-tera-ac"\nhost = "10.0.0.9"\nport = "x"\n'
+        '[[pile.connector]]\nstandard = "GBT-DC"\nmax_power_kw = "many"\n'
+    )
+    text = HEAD + 'pile_subnets = ["192.168.1.0/24"]\n' + PILE + 'device_id = "x"\n' + wrong
+
+    assert problems(tmp_path, text) == [
+        ("CFG-005", 10, "pile[0].device_id"),
+        ("CFG-005", 12, "pile[1].uid"),
+        ("CFG-007", 13, "pile[1].profile"),
+        ("CFG-010", 14, "pile[1].host"),
+        ("CFG-005", 15, "pile[1].port"),
+        ("CFG-014", 17, "pile[1].connector[0].standard"),
+        ("CFG-005", 18, "pile[1].connector[0].max_power_kw"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (HEAD + PILE.replace('"127.0.0.1"', "5"), ("CFG-005", 8, "pile[0].host")),
+        (HEAD + PILE.replace('"abb-terra-ac"', "5"), ("CFG-005", 7, "pile[0].profile")),
+        (HEAD.replace('"127.0.0.1:50051"', "5"), ("CFG-005", 3, "agent.coordinator")),
+        (HEAD + "[ocpp]\nlisten = 5\n", ("CFG-005", 6, "ocpp.listen")),
+        (
+            HEAD + "pile_subnets = 5\n" + PILE.replace("127.0.0.1", "10.0.0.9"),
+            ("CFG-005", 5, "agent.pile_subnets"),
+        ),
+        (
+            HEAD + "[ocpp]\nlisten = 5\n"
+            '[[pile]]\nuid = "A"\nprofile = "ocpp16"\n'
+            '[[pile.connector]]\nstandard = "IEC_62196_T2"\nmax_power_kw = 11\n',
+            ("CFG-005", 6, "ocpp.listen"),
+        ),
+        (
+            HEAD + '[ocpp]\nlisten = "127.0.0.1:0"\n'
+            '[[pile]]\nuid = "A"\nprofile = "ocpp16"\nconnector = 5\n',
+            ("CFG-005", 10, "pile[0].connector"),
+        ),
+    ],
+)
+def test_wrong_type_is_told_once(tmp_path: Path, text: str, problem: tuple[str, int, str]) -> None:
+    """What cannot be read brings no second complaint about what it would have meant."""
+    assert problems(tmp_path, text) == [problem]
 
 
 def test_messages_look_like_those_of_a_compiler(tmp_path: Path) -> None:
