@@ -98,21 +98,13 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
 
 def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
     piles: list[PileConfig] = []
-    seen: dict[str, int] = {}
     listening: dict[str, int] = {}
+    _check_pile_ids(reader, tables)
     for number, raw in enumerate(tables):
         at = f"pile[{number}]"
         table = reader.struct(PileTable, raw, at)
         if table is None:
             continue
-        if first := seen.get(table.pile_id):
-            reader.fail(
-                "CFG-012",
-                f"{at}.pile_id",
-                f'pile "{table.pile_id}" exists already',
-                note=f"first at line {first}",
-            )
-        seen.setdefault(table.pile_id, reader.line(f"{at}.pile_id"))
         if table.face == "modbus" and not table.listen.endswith(":0"):
             if first := listening.get(table.listen):
                 reader.fail(
@@ -127,15 +119,29 @@ def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
     return piles
 
 
+def _check_pile_ids(reader: Reader, tables: list[Any]) -> None:
+    """Over the raw tables, so that a pile with another mistake is compared too."""
+    seen: dict[str, int] = {}
+    for number, raw in enumerate(tables):
+        pile_id = raw.get("pile_id") if isinstance(raw, dict) else None
+        if not isinstance(pile_id, str):
+            continue
+        at = f"pile[{number}].pile_id"
+        if first := seen.get(pile_id):
+            note = f"first at line {first}"
+            reader.fail("CFG-012", at, f'pile "{pile_id}" exists already', note=note)
+        seen.setdefault(pile_id, reader.line(at))
+        if not _NAME.fullmatch(pile_id):
+            reader.fail(
+                "CFG-014",
+                at,
+                f"not an identifier: {pile_id!r}",
+                note="letters, digits and . _ : * - make up to 64 characters",
+            )
+
+
 def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig | None:
     before = len(reader.findings)
-    if not _NAME.fullmatch(table.pile_id):
-        reader.fail(
-            "CFG-014",
-            f"{at}.pile_id",
-            f"not an identifier: {table.pile_id!r}",
-            note="letters, digits and . _ : * - make up to 64 characters",
-        )
     supply = _supply(reader, table, at)
     if table.face == "modbus":
         _check_modbus(reader, table, supply, at)
@@ -222,7 +228,8 @@ def _password(reader: Reader, table: PileTable, at: str, folder: Path) -> str | 
 
 def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None:
     """A clock that runs fast stays on this machine: nobody else would share its time."""
-    urls = {f"pile[{n}].url": pile.get("url", "") for n, pile in enumerate(piles)}
+    tables = [(n, pile) for n, pile in enumerate(piles) if isinstance(pile, dict)]
+    urls = {f"pile[{n}].url": pile.get("url", "") for n, pile in tables}
     if mqtt is not None:
         urls["mqtt.url"] = mqtt.url
     for path, url in urls.items():

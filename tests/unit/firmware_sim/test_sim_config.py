@@ -74,6 +74,25 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_duplicate_pile_is_told_beside_its_other_mistakes(tmp_path: Path) -> None:
+    """A pile that cannot be read is still compared with the others, first or second."""
+    broken = '[[pile]]\npile_id = "A-01"\nface = "telex"\nmodle = "abb-terra-ac"\n'
+
+    assert findings(tmp_path, PILE + broken) == [
+        ("CFG-012", 6, "pile[1].pile_id"),
+        ("CFG-002", 7, "pile[1].face"),
+        ("CFG-001", 8, "pile[1].modle"),
+    ]
+    assert ("CFG-012", 6, "pile[1].pile_id") in findings(tmp_path, broken + PILE)
+
+
+def test_pile_that_is_no_table_is_told_under_a_fast_clock(tmp_path: Path) -> None:
+    """A list of numbers in place of piles is a mistake with a line, at any speed."""
+    fast = "pile = [3]\n[clock]\nepoch_at_ms = 1\nanchor_s = 0.0\nspeed = 60\n"
+
+    assert [found[0] for found in findings(tmp_path, fast)] == ["CFG-003"]
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
