@@ -15,6 +15,7 @@ from coordinator.core.areas.ledger import (
     ClaimState,
     Moment,
     Step,
+    lapse,
 )
 from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
@@ -28,7 +29,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
-from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.ranking import RankingDesk
 
 TRIES = 16  # places asked for in order before the answer is that nothing is free
@@ -71,7 +72,7 @@ class Recommender:
         """
         under_way = self._under_way.get(request.request_id)
         if under_way is not None:
-            return _same_car(await asyncio.shield(under_way), request)
+            return self._as_held(_same_car(await asyncio.shield(under_way), request))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._under_way[request.request_id] = future
         try:
@@ -90,15 +91,31 @@ class Recommender:
     async def answer_to(self, request_id: str) -> Answer | None:
         """The newest revision of the answer to a request; None if there was none."""
         kept = await self._claims.answer_to(request_id)
-        return None if kept is None else self._newest(kept)
+        return None if kept is None else self._as_held(self._newest(kept))
 
     async def answer(self, recommendation_id: str) -> Answer | None:
         """The newest revision of a recommendation; None if there was none."""
         promise = self._promises.get(recommendation_id)
         if promise is not None:
-            return promise.answer
+            return self._as_held(promise.answer)
         kept = await self._claims.answer(recommendation_id)
-        return None if kept is None else self._newest(kept)
+        return None if kept is None else self._as_held(self._newest(kept))
+
+    def _as_held(self, answer: Answer) -> Answer:
+        """The answer with what the ledger still holds for it, and why if that is nothing."""
+        claim_id = answer.hold.claim_id
+        if not claim_id:
+            return answer
+        claim = self._claims.table.get(claim_id)
+        if claim is None:
+            reason = "EXPIRED"
+        elif not claim.live:
+            reason = ENDS[claim.state]
+        elif claim.lapsed(self.moment()):
+            reason = ENDS[lapse(claim)]
+        else:
+            return answer
+        return msgspec.structs.replace(answer, hold=Hold(HoldKind.NONE, reason=reason))
 
     def _newest(self, kept: KeptAnswer) -> Answer:
         promise = self._promises.get(kept.recommendation_id)
@@ -208,17 +225,27 @@ class Recommender:
             facts=facts,
         )
         if ranked.conflict and ranked.wanted is not None and ranked.batch is not None:
-            self._counters.add("conflicts_resolved")
             wanted = self._district.evse_ids[
                 int(ranked.batch.columns.candidates.evse[ranked.number, ranked.wanted])
             ]
-            self._events.add(
+            self._tell_conflict(answer, wanted, facts)
+
+    def _tell_conflict(self, answer: Answer, wanted: str, facts: dict[str, str]) -> None:
+        """Where the wanted EVSE was promised to another: who went elsewhere, or who waits."""
+        car, choice = answer.vehicle_id, answer.choice
+        ahead = choice.figures.ahead
+        if choice.evse_id != wanted:
+            self._counters.add("conflicts_resolved")
+            kind, text = (
                 "CONFLICT",
-                f"{wanted} is promised to another car; {answer.vehicle_id} -> {choice.evse_id}",
-                evse_id=wanted,
-                vehicle_id=answer.vehicle_id,
-                facts=facts | {"wanted_evse_id": wanted},
+                f"{wanted} is promised to another car; {car} -> {choice.evse_id}",
             )
+        elif ahead:
+            kind, text = "QUEUED", f"{car} waits behind {ahead} at {wanted}"
+        else:
+            return  # the other car has given it up, and was told so
+        facts = facts | {"wanted_evse_id": wanted}
+        self._events.add(kind, text, evse_id=wanted, vehicle_id=car, facts=facts)
 
 
 @dataclass(slots=True)

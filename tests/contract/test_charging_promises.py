@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
 from served_brain import HERE, KM_LAT, asking, serve_brain, station
 
+from coordinator.core.areas.ledger import Moment
 from coordinator.core.pile import EvseStatus
+from coordinator.usecases.events import Event
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
@@ -51,6 +54,46 @@ async def test_two_cars_that_want_one_pile_get_two_evses_and_a_conflict_is_count
         assert second.promise.choice.hold.kind == wire.HOLD_KIND_SOFT
         assert second.promise.why_not[0].code == "HELD_BY_OTHERS"
         assert served.counters.values()["conflicts_resolved"] == 1
+
+
+async def test_a_place_behind_another_car_is_no_conflict_resolved() -> None:
+    """Who waits at the EVSE that it wanted was not sent elsewhere, and is told as waiting."""
+    async with serve_brain([station("A", 1.0)]) as served:
+        await served.client.Recommend(asking("car-1"))
+        events = served.events.watch()
+        told = asyncio.ensure_future(_first_of(events, {"QUEUED", "CONFLICT"}))
+        await asyncio.sleep(0)
+        await served.client.Recommend(asking("car-2"))
+
+        async with asyncio.timeout(DEADLINE_S):
+            assert await told == ("QUEUED", "car-2 waits behind 1 at A-1*1")
+        assert "conflicts_resolved" not in served.counters.values()
+
+
+async def _first_of(events: AsyncIterator[Event], kinds: set[str]) -> tuple[str, str]:
+    """Kind and text of the first event of these kinds."""
+    async for event in events:
+        if event.kind in kinds:
+            return event.kind, event.text
+    raise AssertionError("no such event")
+
+
+async def test_an_answer_whose_offer_has_lapsed_says_that_nothing_is_held() -> None:
+    """Asked again by either name, the hold is what the ledger holds."""
+    async with serve_brain([station("A", 1.0)]) as served:
+        promise = (await served.client.Recommend(asking("car-1"))).promise
+        claims = served.brain.claims
+        moment = served.brain.rerouter.moment()
+        await claims.expire(Moment(moment.now_s, moment.link_s + 31.0))
+
+        again = (await served.client.Recommend(asking("car-1"))).promise
+        name = wire.GetRecommendationRequest(recommendation_id=promise.recommendation_id)
+        found = (await served.client.GetRecommendation(name)).promise
+
+        for answer in (again, found):
+            assert answer.recommendation_id == promise.recommendation_id
+            assert answer.choice.hold.kind == wire.HOLD_KIND_NONE
+            assert answer.choice.hold.reason_code == "EXPIRED"
 
 
 async def test_the_same_request_id_gets_the_same_answer_and_one_claim() -> None:

@@ -26,6 +26,7 @@ from coordinator.core.areas.ledger import (
     Move,
     Refused,
     Step,
+    lapse,
 )
 
 QUEUE_PLACES = 3  # cars promised to one EVSE at once
@@ -59,7 +60,7 @@ class _Changes:
     def expire(self, claims: Iterable[Claim], moment: Moment) -> None:
         for claim in tuple(claims):
             if claim.lapsed(moment):
-                self.end(claim.claim_id, _lapse(claim))
+                self.end(claim.claim_id, lapse(claim))
 
     def take_back(self) -> None:
         for after, before in zip(reversed(self.after), reversed(self.before), strict=True):
@@ -164,7 +165,7 @@ class ClaimIndex:
         """Ends every claim whose lease has run out."""
         changes = _Changes(self.table)
         for claim in self.table.lapsed(moment):
-            changes.end(claim.claim_id, _lapse(claim))
+            changes.end(claim.claim_id, lapse(claim))
         return changes.step(None)
 
     def apply(
@@ -282,7 +283,3 @@ class ClaimIndex:
         return not crowded and not any(
             other.overlaps(claim.from_s, claim.to_s) for other in self.table.of_evse(claim.evse_id)
         )
-
-
-def _lapse(claim: Claim) -> ClaimState:
-    return ClaimState.EXPIRED if claim.state is ClaimState.OFFERED else ClaimState.NO_SHOW

@@ -74,6 +74,11 @@ class Moment:
     link_s: float
 
 
+def lapse(claim: Claim) -> ClaimState:
+    """How a claim ends whose lease has run out."""
+    return ClaimState.EXPIRED if claim.state is ClaimState.OFFERED else ClaimState.NO_SHOW
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A claim that was not granted: the reason code, and the claim in the way if there is one."""
