@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import uuid_utils
 
@@ -80,10 +82,15 @@ class Composer:
         choice: int,
         claim: Claim | None,
         moment: Moment,
+        picked: Sequence[int] | None = None,
     ) -> Answer:
-        """The answer that names this candidate as the choice, held by this claim or by none."""
+        """The answer that names this candidate as the choice, held by this claim or by none.
+
+        `picked` is what it lists, the choice first; without it, the best others.
+        """
         lines = Lines(self._district, ranked)
-        picked = wording.pick(ranked, choice, request.alternative_count)
+        if picked is None:
+            picked = wording.pick(ranked, choice, request.alternative_count)
         judged = wording.judged(self._district, request, context, lines, picked, moment.now_s)
         hold = Hold(HoldKind.NONE)
         if claim is not None:

@@ -16,6 +16,8 @@ from coordinator.core.areas.ledger import ClaimState, Moment, Refused, Step
 from coordinator.core.district import District
 from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
+from coordinator.core.recommend.columns import Ranked
+from coordinator.core.recommend.context import Context
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, PromiseLost
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer, answers, requests
@@ -127,15 +129,33 @@ class Guidance:
         row = self._district.row.get(evse_id)
         if evse_id not in listed or row is None:
             raise FieldInvalid(FieldFault("evse_id", "was not listed in the recommendation"))
-        if not await self._take(promise, row, "DRIVER_CHOICE"):
+        context = self._world.around(promise.request)
+        ranked = self._ranked(promise, context)
+        at = _candidates(ranked)
+        if row not in at:
+            context = self._world.around(promise.request, only=frozenset({row}))
+            ranked = self._ranked(promise, context)
+            at = _candidates(ranked)
+        if row not in at:
             raise PromiseLost(promise.recommendation_id, "TAKEN")
+        # The rest of the list stays, as the driver has it on the screen.
+        rows = (self._district.row.get(judged.evse_id, -1) for judged in promise.answer.judged)
+        rest = [at[other] for other in rows if other in at and other != row]
+        step = await self._rerouter.move(
+            promise, context, ranked, at[row], "DRIVER_CHOICE", (at[row], *rest)
+        )
+        if isinstance(step, Refused):
+            raise PromiseLost(promise.recommendation_id, step.reason)
+
+    def _ranked(self, promise: Promise, context: Context) -> Ranked:
+        """What the promised car could have now."""
+        now_s, models = self._clock.now_s(), self._rerouter.models
+        return pipeline.rank(self._district, promise.request, context, models, now_s)
 
     async def _take(self, promise: Promise, row: int, code: str) -> bool:
         """Moves the promise to this EVSE; False if somebody else holds it."""
         context = self._world.around(promise.request, only=frozenset({row}))
-        now_s = self._clock.now_s()
-        models = self._rerouter.models
-        ranked = pipeline.rank(self._district, promise.request, context, models, now_s)
+        ranked = self._ranked(promise, context)
         if ranked.columns is None or ranked.columns.wait.ahead[0] > 0:
             return False
         return isinstance(await self._rerouter.move(promise, context, ranked, 0, code), Step)
@@ -262,3 +282,11 @@ class Guidance:
         self._counters.add("outcomes_as_promised" if charged else "outcomes_otherwise")
         if not charged and not promise.closed:
             await self.release(recommendation_id)
+
+
+def _candidates(ranked: Ranked) -> dict[int, int]:
+    """Candidates by their EVSE rows; padding is left out."""
+    if ranked.columns is None:
+        return {}
+    rows = ranked.columns.candidates.evse
+    return {int(rows[candidate]): candidate for candidate in ranked.order.tolist()}

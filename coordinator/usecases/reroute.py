@@ -50,13 +50,14 @@ class Revision:
     claim: Claim
     moment: Moment
     change: Change
+    picked: Sequence[int] | None = None  # what is listed, the choice first; None for the best
     answer: Answer | None = None
 
     def compose(self) -> KeptAnswer:
         """The revised answer, to be stored."""
         request = self.promise.request
         answer = self.composer.compose(
-            request, self.context, self.ranked, self.choice, self.claim, self.moment
+            request, self.context, self.ranked, self.choice, self.claim, self.moment, self.picked
         )
         self.answer = msgspec.structs.replace(answer, change=self.change)
         return self.composer.kept(self.answer, request, self.ranked)
@@ -127,11 +128,21 @@ class Rerouter:
         return first + [c for c in ordered if c not in set(first)]
 
     async def move(
-        self, promise: Promise, context: Context, ranked: Ranked, choice: int, code: str
+        self,
+        promise: Promise,
+        context: Context,
+        ranked: Ranked,
+        choice: int,
+        code: str,
+        picked: Sequence[int] | None = None,
     ) -> Step | Refused:
-        """Moves the promise to this candidate in one step and tells the car."""
+        """Moves the promise to this candidate in one step and tells the car.
+
+        `picked` is what the car is told, the choice first; without it, the best others.
+        """
         moment = self.moment()
         revision = self.revision(promise, context, ranked, choice, code, moment)
+        revision.picked = picked
         held = self._claims.table.get(promise.claim_id)
         live = held is not None and held.live and not held.lapsed(moment)
         move = Move(promise.claim_id if live else "", revision.claim)

@@ -257,6 +257,41 @@ async def test_an_alternative_can_be_confirmed_instead() -> None:
         assert [c.evse_id for c in served.brain.claims.table.live()] == ["B-1*1"]
 
 
+async def test_a_confirmed_alternative_keeps_the_rest_of_the_list() -> None:
+    """The first choice is an alternative now, and the driver may go back to it."""
+    stations = [station("A", 2.0), station("B", 3.0), station("C", 4.0)]
+    async with serve_brain(stations) as served:
+        promise = (await served.client.Recommend(asking("car-1", alternative_count=2))).promise
+        name = promise.recommendation_id
+
+        first = await served.client.Confirm(
+            wire.ConfirmRequest(recommendation_id=name, evse_id="C-1*1")
+        )
+        back = await served.client.Confirm(
+            wire.ConfirmRequest(recommendation_id=name, evse_id="A-1*1")
+        )
+
+        listed = [other.evse.evse_id for other in first.promise.alternatives]
+        assert listed == ["A-1*1", "B-1*1"]
+        assert back.promise.choice.evse.evse_id == "A-1*1"
+        assert [c.evse_id for c in served.brain.claims.table.live()] == ["A-1*1"]
+
+
+async def test_a_place_behind_another_car_can_be_confirmed_as_an_alternative() -> None:
+    """What is listed can be had, with its place in the queue."""
+    async with serve_brain([station("A", 2.0), station("B", 3.0)]) as served:
+        await served.client.Recommend(asking("car-1"))
+        promise = (await served.client.Recommend(asking("car-2"))).promise
+        assert promise.alternatives[0].evse.evse_id == "A-1*1"
+
+        confirmed = await served.client.Confirm(
+            wire.ConfirmRequest(recommendation_id=promise.recommendation_id, evse_id="A-1*1")
+        )
+
+        assert confirmed.promise.choice.hold.queue_position == 1
+        assert confirmed.promise.choice.wait_s.p50 > 0
+
+
 async def test_a_released_place_is_free_for_the_next_car() -> None:
     """What is given back can be promised again, once."""
     async with serve_brain([station("A", 2.0)]) as served:
