@@ -14,7 +14,7 @@ from coordinator.core.recommend import explain
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
 from coordinator.rpc.charging_codec import ChargingCodec, beat
 from coordinator.rpc.charging_map import list_stations
-from coordinator.rpc.charging_request import check_progress, outcome_faults, to_request
+from coordinator.rpc.charging_request import check_progress, outcome_faults, to_outcome, to_request
 from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
@@ -201,7 +201,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         """Nothing beyond success."""
         invalid(outcome_faults(request))
         charged = request.outcome == wire.OUTCOME_KIND_CHARGED
-        await self._guidance.outcome(request.recommendation_id, charged)
+        await self._guidance.outcome(request.recommendation_id, charged, to_outcome(request))
         return wire.ReportOutcomeResponse()
 
     async def DetectIntention(  # noqa: N802 - the contract

@@ -19,6 +19,7 @@ from coordinator.rpc.noun_codec import (
     seconds,
     wgs84,
 )
+from coordinator.usecases.ledger import Outcome
 from pilewise.v1 import charging_service_pb2 as wire
 
 ALTERNATIVES_DEFAULT = 3
@@ -216,3 +217,16 @@ def check_box(box: wire.BoundingBox, field: str) -> None:
     if not faults and box.south_deg > box.north_deg:
         faults.append(FieldFault(f"{field}.south_deg", "is north of north_deg"))
     invalid(faults)
+
+
+def to_outcome(request: wire.ReportOutcomeRequest) -> Outcome:
+    """What the driver told of how it ended, checked already."""
+    paid = request.price if request.HasField("price") else None
+    return Outcome(
+        int(request.outcome),
+        request.evse_id,
+        request.wait_s if request.HasField("wait_s") else None,
+        None if paid is None else paid.micros / 1_000_000,
+        "" if paid is None else paid.currency,
+        request.comment,
+    )

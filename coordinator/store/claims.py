@@ -13,7 +13,7 @@ from dataclasses import replace
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
-from coordinator.usecases.ledger import Answering, KeptAnswer, Watcher
+from coordinator.usecases.ledger import Answering, KeptAnswer, Outcome, Watcher
 
 REMEMBERED = 10_000  # answers kept in memory
 
@@ -30,6 +30,7 @@ class MemoryClaims:
         self.watchers: list[Watcher] = []
         self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._by_request: dict[str, str] = {}
+        self._outcomes: dict[str, list[Outcome]] = {}
 
     @property
     def table(self) -> ClaimTable:
@@ -107,6 +108,16 @@ class MemoryClaims:
     async def compact(self, moment: Moment, keep_s: float) -> int:
         """Nothing is kept longer than needed here; gives 0."""
         return 0
+
+    async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
+        """Stores what a driver told of a recommendation."""
+        self._outcomes.setdefault(recommendation_id, []).append(outcome)
+        if len(self._outcomes) > REMEMBERED:
+            del self._outcomes[next(iter(self._outcomes))]
+
+    async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
+        """What was told of a recommendation, in order."""
+        return tuple(self._outcomes.get(recommendation_id, ()))
 
     async def close(self) -> None:
         """Returns when everything told is durable."""

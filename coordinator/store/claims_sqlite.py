@@ -7,6 +7,7 @@ excludes, because its decision already counted the earlier claim as ended.
     step   seq, kind (0 step, 1 all live claims then), instant, claims as JSON arrays in the order
            of `CLAIM_FIELDS`, and for answers: recommendation_id, request_id, vehicle_id, answer,
            request, inputs
+    outcome  what drivers told of a recommendation, when, in the order of `Outcome`
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment, St
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims import MemoryClaims
 from coordinator.store.writer import RowStatement, Writer
-from coordinator.usecases.ledger import KeptAnswer
+from coordinator.usecases.ledger import KeptAnswer, Outcome
 
 CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
 REMOVED_AT_ONCE = 500
@@ -59,12 +60,36 @@ def _steps(db: Any) -> None:
     db.execute("CREATE INDEX step_snapshot ON step (seq) WHERE kind = 1")
 
 
+def _outcomes(db: Any) -> None:
+    """What drivers told of how it ended."""
+    db["outcome"].create(
+        {
+            "outcome": int,
+            "recommendation_id": str,
+            "at_s": float,
+            "kind": int,
+            "evse_id": str,
+            "wait_s": float,
+            "price": float,
+            "currency": str,
+            "comment": str,
+        },
+        pk="outcome",
+    )
+    db["outcome"].create_index(["recommendation_id"])
+
+
 migrations(name="0001_steps")(_steps)
+migrations(name="0002_outcomes")(_outcomes)
 
 _APPEND = RowStatement(
     "INSERT INTO step (kind, at_s, claims, recommendation_id, request_id, vehicle_id,"
     " answer, request, inputs)",
     9,
+)
+_OUTCOME_COLUMNS = "kind, evse_id, wait_s, price, currency, comment"
+_APPEND_OUTCOME = RowStatement(
+    f"INSERT INTO outcome (recommendation_id, at_s, {_OUTCOME_COLUMNS})", 8
 )
 _ANSWER_COLUMNS = "recommendation_id, request_id, vehicle_id, answer, request, inputs"
 
@@ -95,6 +120,24 @@ class SqliteClaims(MemoryClaims):
         if known is not None:
             return known
         return await self._writer.submit(lambda connection: _stored(connection, recommendation_id))
+
+    async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
+        """Stores what a driver told of a recommendation; it outlives the process."""
+        row = (recommendation_id, moment.now_s, *astuple(outcome))
+        await self._writer.put(_APPEND_OUTCOME, row)
+
+    async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
+        """What was told of a recommendation, in order."""
+
+        def run(connection: sqlite3.Connection) -> Sequence[Outcome]:
+            rows = connection.execute(
+                f"SELECT {_OUTCOME_COLUMNS} FROM outcome WHERE recommendation_id = ?"
+                " ORDER BY outcome",
+                (recommendation_id,),
+            )
+            return tuple(Outcome(*row) for row in rows)
+
+        return await self._writer.submit(run)
 
     async def compact(self, moment: Moment, keep_s: float) -> int:
         """Removes steps that a snapshot of the live claims replaces; gives how many.

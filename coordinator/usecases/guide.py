@@ -22,7 +22,7 @@ from coordinator.errors import FieldFault, FieldInvalid, NotFound, PromiseLost
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer, answers, requests
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
 from coordinator.usecases.world import World
@@ -275,9 +275,10 @@ class Guidance:
         self._promises.close(promise, "RELEASED")
         return isinstance(step, Step) and bool(step.after)
 
-    async def outcome(self, recommendation_id: str, charged: bool) -> None:
+    async def outcome(self, recommendation_id: str, charged: bool, told: Outcome) -> None:
         """What really happened, in the driver's word; a place that was not used is given back."""
         promise = await self.find(recommendation_id)
+        await self._claims.keep_outcome(recommendation_id, told, self._rerouter.moment())
         self._counters.add("outcomes")
         self._counters.add("outcomes_as_promised" if charged else "outcomes_otherwise")
         if not charged and not promise.closed:

@@ -28,6 +28,21 @@ class KeptAnswer:
     inputs: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What really happened, in the driver's word; `kind` is numbered as on the wire.
+
+    None and empty mean not said; `price` is whole units of `currency`.
+    """
+
+    kind: int
+    evse_id: str = ""
+    wait_s: float | None = None
+    price: float | None = None
+    currency: str = ""
+    comment: str = ""
+
+
 Answering = Callable[[Step], Sequence[KeptAnswer]]
 
 # Told the EVSEs whose claims have changed, as soon as they have, durable or not.
@@ -114,6 +129,14 @@ class ClaimStore(Protocol):
 
         Gives how many entries went.
         """
+        ...
+
+    async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
+        """Stores what a driver told of a recommendation."""
+        ...
+
+    async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
+        """What was told of a recommendation, in order."""
         ...
 
     async def close(self) -> None:

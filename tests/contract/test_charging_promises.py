@@ -13,6 +13,7 @@ from served_brain import HERE, KM_LAT, asking, serve_brain, station
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.pile import EvseStatus
 from coordinator.usecases.events import Event
+from coordinator.usecases.ledger import Outcome
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
@@ -147,6 +148,28 @@ async def test_an_answer_outlives_the_process(tmp_path: Path) -> None:
         assert again.promise.recommendation_id == before.promise.recommendation_id
         assert again.promise.choice.evse.evse_id == "A-1*1"
         assert other.promise.choice.evse.evse_id == "B-1*1"
+
+
+async def test_what_a_driver_reports_outlives_the_process(tmp_path: Path) -> None:
+    """Kind, place, wait, price and words are there after a restart."""
+    path = tmp_path / "claims.db"
+    async with serve_brain([station("A", 1.0)], path) as served:
+        name = (await served.client.Recommend(asking("car-1"))).promise.recommendation_id
+        report = wire.ReportOutcomeRequest(
+            recommendation_id=name,
+            outcome=wire.OUTCOME_KIND_BLOCKED,
+            evse_id="A-1*1",
+            wait_s=90.0,
+            price=nouns.Money(currency="CNY", micros=12_500_000),
+            comment="a van stood there",
+        )
+        await served.client.ReportOutcome(report)
+
+    async with serve_brain([station("A", 1.0)], path) as served:
+        told = await served.brain.claims.outcomes(name)
+
+        blocked = int(wire.OUTCOME_KIND_BLOCKED)
+        assert told == (Outcome(blocked, "A-1*1", 90.0, 12.5, "CNY", "a van stood there"),)
 
 
 @pytest.mark.parametrize(
