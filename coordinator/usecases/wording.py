@@ -24,6 +24,7 @@ from coordinator.usecases.figures import BEST, Line, Lines
 
 AVAILABLE = int(EvseStatus.AVAILABLE)
 UNKNOWN = int(EvseStatus.UNKNOWN)
+CHARGING = int(EvseStatus.CHARGING)
 BROKEN = frozenset({int(EvseStatus.OUTOFORDER), int(EvseStatus.INOPERATIVE)})
 FRESH_S = 120.0  # an older status is told as STALE, domain time
 REASONS = 3
@@ -185,6 +186,7 @@ def facts_of(name: str, figure: Figures, currency: str) -> Facts:
         figure.p_working,
         figure.ahead,
         figure.status == AVAILABLE and not figure.ahead,
+        figure.status != UNKNOWN,
     )
 
 
@@ -223,26 +225,26 @@ def why_not(
         return ()
     station_row = int(found.near.stations[ranked.number, 0])
     station = district.stations[station_row]
+    name = station.name or station.station_id
     best = next((other for other in ranked.order.tolist() if place[other] == 0), None)
     if best is None:
         start = int(district.station_start[station_row])
         statuses = district.status[start : start + int(district.station_size[station_row])]
         broken = len(statuses) > 0 and all(status in BROKEN for status in statuses.tolist())
         code = "OUT_OF_ORDER" if broken else "NOT_FITTING"
-        text = explain.sentence(code, request.language, {"name": station.name})
-        return (WhyNot("", station.station_id, station.name, code, text),)
+        text = explain.sentence(code, request.language, {"name": name})
+        return (WhyNot("", station.station_id, name, code, text),)
     other, chosen = lines.of(best), lines.of(choice)
     currency = _currency(district, other.row)
-    name = station.name or station.station_id
     promised = int(district.claim_count[other.row])
     longer = explain.minutes(other.figures.charge_s - chosen.figures.charge_s)
     values = explain.Values(
         facts_of(name, other.figures, currency), {"charge": longer, "ahead": promised}
     )
-    code = _why(other.terms_s, chosen.terms_s, promised > 0)
+    code = _why(other.terms_s, chosen.terms_s, promised > 0 and other.figures.status != CHARGING)
     text = explain.sentence(code, request.language, values)
     evse_id = district.evse_ids[other.row]
-    return (WhyNot(evse_id, station.station_id, station.name, code, text),)
+    return (WhyNot(evse_id, station.station_id, name, code, text),)
 
 
 def _why(other_s: list[float], chosen_s: list[float], promised: bool) -> str:

@@ -352,3 +352,27 @@ async def test_an_intention_is_read_from_positions_and_history() -> None:
         assert nearing.intention == nouns.INTENTION_ON_THE_WAY
         assert (charged.intention, charged.source) == (nouns.INTENTION_NONE, "HISTORY")
         assert charged.p_none > charged.p_at_pile
+
+
+async def test_a_pile_of_unknown_status_is_not_said_to_be_without_wait() -> None:
+    """What is not known is said so, in both languages."""
+    async with serve_brain([station("A", 1.0)]) as served:
+        served.see("A-1*1", EvseStatus.UNKNOWN)
+        english = (await served.client.Recommend(asking("car-1"))).promise.choice.summary
+        await served.client.Recommend(asking("car-1", 2, language="zh"))
+        chinese = (await served.client.Recommend(asking("car-1", 3, language="zh"))).promise
+
+        assert "status unknown" in english
+        assert "no wait" not in english
+        assert "状态未知" in chinese.choice.summary
+
+
+async def test_nobody_is_told_what_drivers_like_them_choose() -> None:
+    """Without a user every candidate has the same share of the ranker."""
+    async with serve_brain([station("A", 1.0), station("B", 3.0)]) as served:
+        promise = (await served.client.Recommend(asking("car-1"))).promise
+        known = (await served.client.Recommend(asking("car-2", user_id="u-1"))).promise
+
+        shares = [e.scores.ranker_share for e in (promise.choice, *promise.alternatives)]
+        assert shares == pytest.approx([0.5, 0.5])
+        assert known.choice.scores.ranker_share != pytest.approx(0.5)

@@ -133,6 +133,7 @@ class Facts:
     p_working: float
     ahead: int
     free_now: bool
+    status_known: bool = True
 
 
 def sentence(code: str, language: str, values: Values | Mapping[str, object]) -> str:
@@ -247,10 +248,12 @@ def summary(facts: Facts, status_age_s: float, done_clock: str, language: str) -
     if minutes(facts.wait_s):
         parts.append(sentence("SHORT_DRIVE", language, Values(facts)))
         parts.append(sentence("WAIT", language, Values(facts)))
-    elif chinese:
-        parts.append(f"车程 {minutes(facts.drive_s)} 分钟，无需等待")
     else:
-        parts.append(f"{minutes(facts.drive_s)} min drive, no wait")
+        told = ("无需等待", "no wait") if facts.status_known else ("状态未知", "status unknown")
+        drive = minutes(facts.drive_s)
+        parts.append(
+            f"车程 {drive} 分钟，{told[0]}" if chinese else f"{drive} min drive, {told[1]}"
+        )
     parts.append(f"{done_clock} 充好" if chinese else f"done {done_clock}")
     if facts.price is not None:
         paid = price_text(facts)

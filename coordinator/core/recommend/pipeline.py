@@ -117,7 +117,9 @@ def _judge(
     )  # fmt: skip
     features = assemble(inputs, found.valid)
     utilities, why = scores_or_rules(models.ranker, features, found.valid)
-    share = shares(utilities, found.valid)
+    known_user = np.array([[bool(request.user_id)] for request in asked.requests])
+    # Of nobody it cannot be said what they like: equal shares.
+    share = shares(np.where(known_user, utilities, np.float32(0.0)), found.valid)
     # 610-630: first and second sub-recommendation, merged
     first = travel.travel_scores(asked, drive, wait.expected_s, charge_s)
     second = merge.second_score(unusable)
