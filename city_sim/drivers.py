@@ -189,7 +189,9 @@ class Driver:
         profile = self.log.trip.profile
         while not self._rerouted.is_set():
             evse_id = guidance.promise.choice.evse.evse_id
-            if not await self._accessible(evse_id):
+            others_first = guidance.promise.choice.hold.queue_position > 0
+            if others_first or not await self._accessible(evse_id):
+                guidance.progress(self.latitude_deg, self.longitude_deg, self.soc_pct)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._rerouted.wait(), 2 * TICK_S)
                 continue
