@@ -77,7 +77,8 @@ BAD: list[tuple[str, Spoil]] = [
 
 def violations(error: grpc.aio.AioRpcError) -> list[str]:
     """Fields that the error names."""
-    trailers = dict(error.trailing_metadata() or ())
+    # By way of a list: in older grpcio the keys of metadata are pairs.
+    trailers = dict(list(error.trailing_metadata() or ()))
     status = status_pb2.Status.FromString(trailers["grpc-status-details-bin"])
     for detail in status.details:
         bad = error_details_pb2.BadRequest()
