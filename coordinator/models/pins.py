@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "b081a50cccd6eae2dcbd222744b2d8fb584261404784bc033e0d762a2bb2c76d"
+BUNDLED_SHA256 = "ba0d8b0e81d4d900ab0e960b6f05973fa1d262205fb264935a092c490f51d6e3"
