@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from city_sim.stage import Stage
 from pilewise.v1 import operator_service_pb2 as op
@@ -72,8 +71,3 @@ def spooled(path: Path) -> dict[str, int]:
     finally:
         connection.close()
     return {str(spool_id): int(following) - 1 for spool_id, following in rows}
-
-
-def dump(result: dict[str, Any]) -> dict[str, Any]:
-    """The summary without what only people need."""
-    return {key: value for key, value in result.items() if key != "errors" or value}

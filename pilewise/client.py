@@ -154,6 +154,7 @@ class Guidance:
         self.promise = promise
         self._outbox: asyncio.Queue[pb.GuideRequest] = asyncio.Queue(maxsize=64)
         self._last_progress: pb.Progress | None = None
+        self._arrival: pb.GuideArrived | None = None
         self.closed: pb.GuideClosed | None = None
 
     def progress(self, latitude_deg: float, longitude_deg: float, soc_pct: float) -> None:
@@ -174,7 +175,8 @@ class Guidance:
 
     def arrived(self, evse_id: str = "") -> None:
         """Says that the car stands at the station, about to plug in."""
-        self._outbox.put_nowait(pb.GuideRequest(arrived=pb.GuideArrived(evse_id=evse_id)))
+        self._arrival = pb.GuideArrived(evse_id=evse_id)
+        self._outbox.put_nowait(pb.GuideRequest(arrived=self._arrival))
 
     async def __aiter__(self) -> AsyncIterator[pb.GuideResponse]:
         attempt = 0
@@ -197,13 +199,16 @@ class Guidance:
                 attempt += 1
 
     async def _one_stream(self) -> AsyncIterator[pb.GuideResponse]:
-        call = _open(self._stub)
+        call = self._stub.Guide()
         opening = pb.GuideOpen(
             recommendation_id=self.promise.recommendation_id, known_revision=self.promise.revision
         )
         if self._last_progress is not None:
             opening.progress.CopyFrom(self._last_progress)
         await call.write(pb.GuideRequest(open=opening))
+        if self._arrival is not None:
+            # What was written to a stream that broke may never have been read; twice does no harm.
+            await call.write(pb.GuideRequest(arrived=self._arrival))
         sender = asyncio.create_task(self._send(call), name="client:guide-send")
         try:
             while True:
@@ -237,11 +242,6 @@ class Guidance:
                 if message.WhichOneof("message") != "progress":
                     self._outbox.put_nowait(message)
                 return
-
-
-def _open(stub: rpc.ChargingServiceAsyncStub) -> Call:
-    """A stream that is written by hand, which the generated types do not know of."""
-    return stub.Guide()
 
 
 def _jitter(attempt: int) -> float:
