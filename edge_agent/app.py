@@ -101,11 +101,12 @@ def _assemble(
     watch = Watch(picture, rules, [pile.facts for pile in config.piles], spool, clock)
     piles: dict[str, Pile] = {}
     by_evse: dict[str, Pile] = {}
+    buses: parts.Buses = {}
     for pile in config.piles:
         built: Pile = (
             parts.ocpp_pile(pile, config, watch, spool, clock)
             if pile.profile.transport == "ocpp1.6"
-            else parts.modbus_pile(pile, config, watch, rng)
+            else parts.modbus_pile(pile, config, buses, watch, rng)
         )
         piles[pile.facts.pile_id] = built
         by_evse.update(dict.fromkeys(pile.facts.evse_ids, built))

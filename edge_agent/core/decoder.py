@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -169,7 +170,10 @@ def _reader(point: Point, address: int, index: Mapping[tuple[int, int], int]) ->
     shift, mask, absent = point.shift, point.mask, point.absent
 
     def read(words: Words) -> Number | None:
-        raw = decode(words[start:end])
+        try:
+            raw = decode(words[start:end])
+        except struct.error:
+            return None  # a register that could not be read stands as no word at all
         if raw in absent or raw != raw:  # NaN is never equal to itself
             return None
         if mask is not None and isinstance(raw, int):

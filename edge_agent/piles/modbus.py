@@ -1,7 +1,6 @@
-"""A pile read over Modbus TCP, as its profile says. The only file that imports pymodbus.
+"""A pile read over Modbus, as its profile says: its blocks, its period, its back-off.
 
-The library's own retry and reconnect stay off: after a time-out the socket is closed, because a
-late answer on it would be taken for the answer to the next question.
+Connections belong to `modbus_bus.py`, bytes to `modbus_wire.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import structlog
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException, ModbusIOException
 
 from edge_agent.core.backoff import full_jitter_s
 from edge_agent.core.decoder import Decoder
@@ -23,19 +20,26 @@ from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPerio
 from edge_agent.core.facts import REGISTERS
 from edge_agent.core.profile import Profile
 from edge_agent.core.reading import Reading
-from edge_agent.core.registers import Span
 from edge_agent.errors import PileError, PileRefused, PileSilent, ReplyUnusable
+from edge_agent.piles.modbus_blocks import Block, Lane, joined_words, plan
 from edge_agent.piles.port import FactSink, ReadingSink
 
 log: Final = structlog.get_logger("edge_agent.modbus")
 
-TIMEOUT_S: Final = 1.0
-# A dead read costs timeout x (retries + 1); the library's defaults would cost 12 s.
-RETRIES: Final = 1
 BACKOFF_CAP_S: Final = 10.0
+# On a line that others use, a unit that does not answer is asked more seldom.
+SHARED_BACKOFF_CAP_S: Final = 30.0
 # A device that refuses is asked at its period this often before it is asked more slowly.
 PATIENT_REFUSALS: Final = 3
+REFUSED_CAP_S: Final = 60.0
 SLOT_S: Final = 0.125
+# Exceptions that say "not now" of a device that is well: asked again at the next period.
+BUSY: Final = frozenset({5, 6})
+# Exceptions that say "not ever": the profile does not fit the device.
+MISFIT: Final = frozenset({1, 2, 3})
+_MISFITS: Final = frozenset(f"MODBUS_EXCEPTION_{code:02X}" for code in MISFIT)
+# What a gateway says for a unit behind it that keeps silent.
+GATEWAY: Final = frozenset({0x0A, 0x0B})
 
 
 class ModbusPile:
@@ -46,8 +50,7 @@ class ModbusPile:
         pile_id: str,
         evse_ids: Sequence[str],
         profile: Profile,
-        address: tuple[str, int],
-        device_id: int,
+        lanes: Sequence[Lane],
         period_s: float,
         sink: ReadingSink,
         facts: FactSink,
@@ -58,44 +61,37 @@ class ModbusPile:
         self.period_s = period_s
         self.failures = 0
         self._decoder = Decoder(profile, evse_ids)
-        self._host, self._port = address
-        self._device_id = device_id
+        self._blocks = plan(self._decoder.each, profile, lanes, len(self.evse_ids))
+        self._once = plan(self._decoder.once, profile, lanes, len(self.evse_ids))
+        self._buses = tuple(dict.fromkeys(block.bus for block in self._blocks))
         self._sink = sink
         self._facts = facts
         self._rng = rng
-        self._client: AsyncModbusTcpClient | None = None
         self._sleeper: asyncio.Future[None] | None = None
         self._asked = False
-        self._words: list[int] = []
+        self._stale = True
         self._readings: tuple[Reading, ...] = ()
         self._trouble = ""
         self._introduced = False
+        self._bad_polls = 0
+        self._probing = False
 
     async def run(self) -> NoReturn:
         """Polls until cancelled; a device that fails is asked again with jittered back-off."""
-        # Piles that start together would otherwise be asked in the same instant for ever.
-        await asyncio.sleep(self._rng.uniform(0.0, min(self.period_s, 1.0) / 2))
-        due_s = time.monotonic()
-        bad_polls = 0
+        for bus in self._buses:
+            bus.join(self.pile_id, self._wake)
         try:
+            # Piles that start together would otherwise be asked in the same instant for ever.
+            await asyncio.sleep(self._rng.uniform(0.0, min(self.period_s, 1.0) / 2))
+            due_s = time.monotonic()
             while True:
-                try:
-                    await self._poll()
-                    self._say("")
-                    bad_polls = 0
-                except PileError as error:
-                    self.failures += 1
-                    self._miss(error)
-                    patient = isinstance(error, PileRefused) and bad_polls < PATIENT_REFUSALS
-                    if not patient:
-                        due_s += full_jitter_s(bad_polls, self._rng, self.period_s, BACKOFF_CAP_S)
-                    bad_polls += 1
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    # The library's `wait_for` swallows a cancellation that meets an answer.
-                    raise asyncio.CancelledError
+                if self._probing:
+                    await self._wait_for_probe()
+                due_s += await self._attempt()
                 due_s = await self._sleep_until(due_s + self.period_s)
         finally:
-            self._close()
+            for bus in self._buses:
+                bus.leave(self.pile_id)
 
     async def perform(self, evse_id: str, action: Action) -> Answer:
         """Polls at once or changes the period; registers cannot reserve."""
@@ -104,31 +100,109 @@ class ModbusPile:
             self._wake()
             return Answer(Outcome.DONE)
         if isinstance(action, PollNow):
-            self._words = []
+            self._stale = True
             self._wake()
             return Answer(Outcome.DONE)
         return Answer(Outcome.UNSUPPORTED, f"{self.pile_id} is read over Modbus and cannot do that")
 
-    async def _poll(self) -> None:
-        words = await self._read(self._decoder.each)
-        if words != self._words:
-            self._readings = self._decoder.readings(words)
-            self._words = words
-        for reading in self._readings:
-            self._sink.observe(reading)
+    async def _attempt(self) -> float:
+        """Polls once; gives the seconds by which the next poll is put off."""
+        try:
+            await self._poll()
+        except PileError as error:
+            self.failures += 1
+            self._miss(error)
+            pause_s = self._pause_s(error)
+            self._bad_polls += 1
+            return pause_s
+        if self._bad_polls:
+            self._bad_polls = 0
+            self._probing = False
+            self._say("", "")
         if not self._introduced:
             await self._introduce()
+        return 0.0
+
+    async def _poll(self) -> None:
+        changed = self._stale
+        for block in self._blocks:
+            if block.is_set_aside:
+                changed = await self._try_again(block) or changed
+                continue
+            try:
+                answer = await self._ask(block)
+            except PileError as error:
+                if not self._sets_aside(block, error):
+                    raise
+                changed = True
+                continue
+            if answer != block.answer:
+                block.answer = answer
+                changed = True
+        if changed:
+            self._readings = self._decoder.readings(joined_words(self._blocks))
+            self._stale = False
+        for reading in self._readings:
+            self._sink.observe(reading)
+
+    async def _ask(self, block: Block) -> bytes:
+        """A block's answer; what is lost on the way is asked once more on a fresh socket."""
+        try:
+            return await block.bus.ask(self.pile_id, block.question)
+        except (PileSilent, ReplyUnusable) as error:
+            if self._bad_polls or error.reason == "NOT_CONNECTED":
+                raise
+        return await block.bus.ask(self.pile_id, block.question)
+
+    def _sets_aside(self, block: Block, error: PileError) -> bool:
+        """Whether the device can be read without this block, which is then asked seldom.
+
+        So it is where it refuses the registers for good, or hangs up on whoever asks for them
+        while it answers everything else.
+        """
+        if isinstance(error, PileRefused):
+            lasting = error.code in MISFIT
+        else:
+            first = block is self._blocks[0]
+            lasting = error.reason == "CONNECTION_LOST" and not first and not self._bad_polls
+        if not lasting or block.is_vital:
+            return False
+        block.set_aside(time.monotonic())
+        log.error(
+            "profile does not fit the device",
+            pile_id=self.pile_id,
+            registers=str(block),
+            why=str(error),
+            hint="the other registers are read; correct the profile or the firmware",
+        )
+        return True
+
+    async def _try_again(self, block: Block) -> bool:
+        """Asks a block that was set aside once in a while; whether it is back."""
+        now_s = time.monotonic()
+        if now_s < block.again_s:
+            return False
+        try:
+            block.answer = await block.bus.ask(self.pile_id, block.question)
+        except PileError:
+            block.set_aside(now_s)
+            return False
+        block.take_back()
+        log.info("registers are answered again", pile_id=self.pile_id, registers=str(block))
+        return True
 
     async def _introduce(self) -> None:
-        """Reads serial number and the like once per connection; a refusal costs nothing else."""
+        """Reads serial number and the like once per outage; failure costs nothing else."""
         self._introduced = True
-        if not self._decoder.once:
+        if not self._once:
             return
         try:
-            facts = self._decoder.facts(await self._read(self._decoder.once))
-        except PileRefused as error:
+            for block in self._once:
+                block.answer = await block.bus.ask(self.pile_id, block.question)
+        except PileError as error:
             log.info("device tells nothing of itself", pile_id=self.pile_id, why=str(error))
             return
+        facts = self._decoder.facts(joined_words(self._once))
         told = {
             "maker": facts.maker,
             "model": facts.model,
@@ -137,82 +211,47 @@ class ModbusPile:
         }
         self._facts.learn(self.pile_id, told, REGISTERS)
 
-    async def _read(self, blocks: Sequence[Span]) -> list[int]:
-        """The joined words of the blocks; a time-out is tried once more on a fresh socket."""
-        for last in (False,) * RETRIES + (True,):
-            try:
-                words: list[int] = []
-                for block in blocks:
-                    words += await self._read_block(block)
-                return words
-            except (PileSilent, ReplyUnusable):
-                self._close()
-                if last:
-                    raise
-        raise AssertionError("unreachable")
+    def _pause_s(self, error: PileError) -> float:
+        """How much longer than its period a device that failed is left alone."""
+        base_s, cap_s = self.period_s, BACKOFF_CAP_S
+        refused = error.code if isinstance(error, PileRefused) else 0
+        if refused in BUSY:
+            return 0.0
+        self._probing = not refused or refused in GATEWAY
+        if refused and self._bad_polls < PATIENT_REFUSALS:
+            return 0.0
+        if refused:
+            cap_s = REFUSED_CAP_S
+        elif any(bus.shared for bus in self._buses):
+            base_s, cap_s = max(base_s, 1.0), SHARED_BACKOFF_CAP_S
+        return full_jitter_s(self._bad_polls, self._rng, base_s, cap_s)
 
-    async def _read_block(self, block: Span) -> list[int]:
-        client = self._client or await self._connect()
-        read = client.read_holding_registers if block.function == 3 else client.read_input_registers
-        try:
-            # The client was made with our time-out and keeps it.
-            reply = await read(block.address, count=block.count, device_id=self._device_id)
-        except ModbusIOException as error:
-            raise PileSilent(self.pile_id, "TIMEOUT", str(error)) from error
-        except (ModbusException, OSError) as error:
-            raise PileSilent(self.pile_id, "CONNECTION_LOST", str(error)) from error
-        if reply.isError():
-            code = int(getattr(reply, "exception_code", 0))
-            raise PileRefused(self.pile_id, code, block.address, block.count)
-        if len(reply.registers) != block.count:
-            text = f"{len(reply.registers)} registers came, {block.count} were asked for"
-            raise ReplyUnusable(self.pile_id, "BAD_REPLY", text)
-        return list(reply.registers)
-
-    async def _connect(self) -> AsyncModbusTcpClient:
-        client = AsyncModbusTcpClient(
-            self._host,
-            port=self._port,
-            timeout=TIMEOUT_S,
-            retries=0,
-            reconnect_delay=0,
-            name=self.pile_id,
-        )
-        try:
-            async with asyncio.timeout(TIMEOUT_S * 2):
-                connected = await client.connect()
-        except (TimeoutError, ModbusException, OSError) as error:
-            client.close()
-            raise PileSilent(self.pile_id, "NOT_CONNECTED", f"cannot connect: {error}") from error
-        if not connected:
-            client.close()
-            text = f"cannot connect to {self._host}:{self._port}"
-            raise PileSilent(self.pile_id, "NOT_CONNECTED", text)
-        self._client = client
-        self._introduced = False
-        return client
-
-    def _close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+    async def _wait_for_probe(self) -> None:
+        """Waits until the line has room for a unit that may not answer."""
+        for bus in self._buses:
+            while (wait_s := bus.probe_wait_s(time.monotonic())) > 0:
+                await self._sleep_until(time.monotonic() + wait_s * self._rng.uniform(1.0, 1.2))
 
     def _miss(self, error: PileError) -> None:
-        self._say(str(error))
+        self._say(error.reason, str(error))
         # What was read before the failure must not be taken for fresh when it comes again.
-        self._words = []
+        self._stale = True
+        self._introduced = self._introduced and isinstance(error, PileRefused)
         for evse_id in self.evse_ids:
             self._sink.miss(evse_id, error.reason)
 
-    def _say(self, trouble: str) -> None:
-        """One log line for each change, not for each poll."""
-        if trouble == self._trouble:
+    def _say(self, trouble: str, why: str) -> None:
+        """One log line for each change: read, silent in whatever way, or refusing."""
+        state = trouble if trouble.startswith("MODBUS_EXCEPTION") else "SILENT" if trouble else ""
+        if state == self._trouble:
             return
-        if trouble:
-            log.warning("pile cannot be read", pile_id=self.pile_id, why=trouble)
+        if state in _MISFITS:
+            log.error("profile does not fit the device", pile_id=self.pile_id, why=why)
+        elif state:
+            log.warning("pile cannot be read", pile_id=self.pile_id, why=why)
         else:
             log.info("pile is read again", pile_id=self.pile_id)
-        self._trouble = trouble
+        self._trouble = state
 
     async def _sleep_until(self, due_s: float) -> float:
         """When the next poll really begins: at `due_s`, at once if overdue or asked for."""

@@ -14,8 +14,11 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.core.directive import Cancel, Outcome, PollNow, SetPeriod
 from edge_agent.core.reading import EvseStatus, IecState, Reading
-from edge_agent.piles import modbus
+from edge_agent.piles import modbus_bus
 from edge_agent.piles.modbus import ModbusPile
+from edge_agent.piles.modbus_address import TcpAddress
+from edge_agent.piles.modbus_blocks import Lane
+from edge_agent.piles.modbus_bus import Bus
 from edge_agent.profiles import load_profile
 
 ABB = load_profile("abb-terra-ac")
@@ -96,17 +99,9 @@ async def device() -> AsyncIterator[Device]:
 
 
 def pile_at(port: int, notes: Notes, period_s: float = 0.05) -> ModbusPile:
-    return ModbusPile(
-        "A-01",
-        ["A-01*1"],
-        ABB,
-        ("127.0.0.1", port),
-        1,
-        period_s,
-        notes,
-        notes,
-        random.Random(1),
-    )
+    rng = random.Random(1)
+    lane = Lane(Bus(TcpAddress("127.0.0.1", port), rng), 1)
+    return ModbusPile("A-01", ["A-01*1"], ABB, [lane], period_s, notes, notes, rng)
 
 
 @pytest.fixture
@@ -190,7 +185,7 @@ async def test_E5_late_reply_is_never_taken_for_the_next_one(
     tasks: list[asyncio.Task[None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a time-out the socket is closed, so the late answer has nobody left to mislead."""
-    monkeypatch.setattr(modbus, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(modbus_bus, "TIMEOUT_S", 0.2)
     sockets: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
