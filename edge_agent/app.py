@@ -121,7 +121,7 @@ def _assemble(
         reporter,
         spool,
         parts.bay_sensors(config, watch, rng),
-        parts.ocpp_server(config, piles),
+        parts.ocpp_server(config, piles, watch, spool, clock),
     )
 
 

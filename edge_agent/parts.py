@@ -10,7 +10,7 @@ import random
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uuid_utils
 
@@ -19,6 +19,7 @@ from edge_agent.config_checks import split_address
 from edge_agent.core.clock import DomainClock
 from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
 from edge_agent.core.occupancy import FusionRules
+from edge_agent.core.reading import Detail, RecordKind
 from edge_agent.host_clock import HostClock
 from edge_agent.piles.modbus import ModbusPile
 from edge_agent.piles.modbus_address import TcpAddress
@@ -119,7 +120,6 @@ def ocpp_pile(
     return Ocpp16Pile(
         pile.facts.pile_id,
         pile.facts.evse_ids,
-        pile.password,
         settings,
         watch,
         TransactionBook(spool),
@@ -128,22 +128,41 @@ def ocpp_pile(
     )
 
 
-def ocpp_server(config: Config, piles: dict[str, Pile]) -> OcppServer | None:
+def ocpp_server(
+    config: Config, piles: dict[str, Pile], watch: Watch, spool: Spool, clock: HostClock
+) -> OcppServer | None:
     """The local central system for the piles that dial in; None where there are none."""
     if config.ocpp is None:
         return None
-    from edge_agent.piles.ocpp16 import Ocpp16Pile
-    from edge_agent.piles.ocpp_server import OcppServer, Station
+    from edge_agent.core.ocpp_admission import Door, key_forms
+    from edge_agent.piles.ocpp_server import OcppServer
+    from edge_agent.piles.port import Station
 
+    doors: dict[str, Door] = {}
     stations: dict[str, Station] = {}
+    evse_ids: dict[str, tuple[str, ...]] = {}
     for pile in config.piles:
-        station = piles[pile.facts.pile_id]
-        if isinstance(station, Ocpp16Pile):
-            stations[pile.section.identity or pile.facts.pile_id] = station
+        if not pile.profile.transport.startswith("ocpp"):
+            continue
+        identity = pile.section.identity or pile.facts.pile_id
+        keys = key_forms(pile.password.encode())
+        doors[identity] = Door(identity, (pile.profile.transport,), int(bool(keys)), keys)
+        stations[identity] = cast(Station, piles[pile.facts.pile_id])
+        evse_ids[identity] = pile.facts.evse_ids
+
+    def alarm(identity: str, reason: str, text: str) -> None:
+        detail = Detail(reason=reason, text=text)
+        evse_id = evse_ids[identity][0]
+        spool.offer([watch.note(evse_id, RecordKind.EVENT, clock.now_ms(), detail)])
+
     address = split_address(config.ocpp.listen)
     assert address is not None  # checked with the file
     return OcppServer(
-        address, stations, accept_without_subprotocol=config.ocpp.accept_without_subprotocol
+        address,
+        doors.values(),
+        stations,
+        accept_without_subprotocol=config.ocpp.accept_without_subprotocol,
+        alarm=alarm,
     )
 
 
@@ -221,6 +240,6 @@ def report_port(config: Config, key: str, address: str, error: OSError) -> None:
 
 
 def _interval_s(config: Config, pile: PileConfig) -> float:
-    if pile.profile.transport == "ocpp1.6":
+    if pile.profile.transport.startswith("ocpp"):
         return config.agent.heartbeat_s
     return pile.section.period_s or config.agent.period_s

@@ -1,4 +1,7 @@
-"""Which OCPP-J 1.6 frames are broken, and how that is answered. Payload schemas are not judged."""
+"""Which OCPP-J frames are broken, and how 1.6 and 2.0.1 answer that.
+
+Payload schemas are not judged here.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,12 @@ CALL_RESULT: Final = 3
 CALL_ERROR: Final = 4
 FORMATION_VIOLATION: Final = "FormationViolation"
 NO_ID: Final = "-1"
+OCPP16: Final = "ocpp1.6"
+OCPP201: Final = "ocpp2.0.1"
+# OCPP-J 2.0.1 (part 4, 4.2.3) splits what 1.6 calls FormationViolation into three.
+_UNREADABLE: Final = "RpcFrameworkError"
+_STRANGE_TYPE: Final = "MessageTypeNotSupported"
+_BAD_FORM: Final = "FormatViolation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +33,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class BrokenFrame:
-    """A frame that cannot be understood; `answerable` is False for broken answers."""
+    """A frame that cannot be understood; `answerable` is False for broken answers.
+
+    `code` is the error code of OCPP 2.0.1.
+    """
 
     unique_id: str
     why: str
     answerable: bool = True
+    code: str = _UNREADABLE
 
 
 def inspect(raw: bytes) -> Frame | BrokenFrame:
@@ -37,7 +50,7 @@ def inspect(raw: bytes) -> Frame | BrokenFrame:
     >>> inspect(b'[2,"7","Heartbeat",{}]')
     Frame(kind=2, unique_id='7', action='Heartbeat')
     >>> inspect(b'{"a":1}')
-    BrokenFrame(unique_id='-1', why='not a JSON array', answerable=True)
+    BrokenFrame(unique_id='-1', why='not a JSON array', answerable=True, code='RpcFrameworkError')
     """
     try:
         frame: Any = json.loads(raw)
@@ -53,7 +66,7 @@ def inspect(raw: bytes) -> Frame | BrokenFrame:
     unique_id = frame[1] if len(frame) > 1 and isinstance(frame[1], str) else ""
     known = unique_id if 0 < len(unique_id) <= 36 else NO_ID
     if isinstance(kind, bool) or kind not in (CALL, CALL_RESULT, CALL_ERROR):
-        return BrokenFrame(known, "no message type 2, 3 or 4 in front")
+        return BrokenFrame(known, "no message type 2, 3 or 4 in front", code=_STRANGE_TYPE)
     if known == NO_ID:
         return BrokenFrame(NO_ID, "no unique id of 1 to 36 characters", kind == CALL)
     if kind == CALL:
@@ -66,11 +79,12 @@ def inspect(raw: bytes) -> Frame | BrokenFrame:
 
 def _call(frame: list[Any], unique_id: str) -> Frame | BrokenFrame:
     if len(frame) != 4:
-        return BrokenFrame(unique_id, f"a CALL has 4 elements, not {len(frame)}")
+        why = f"a CALL has 4 elements, not {len(frame)}"
+        return BrokenFrame(unique_id, why, code=_BAD_FORM)
     if not isinstance(frame[2], str) or not frame[2]:
-        return BrokenFrame(unique_id, "the action is no text")
+        return BrokenFrame(unique_id, "the action is no text", code=_BAD_FORM)
     if not isinstance(frame[3], dict):
-        return BrokenFrame(unique_id, "the payload is no object")
+        return BrokenFrame(unique_id, "the payload is no object", code=_BAD_FORM)
     return Frame(CALL, unique_id, frame[2])
 
 
@@ -81,3 +95,17 @@ def call_error(unique_id: str, code: str, description: str) -> str:
     '[4,"7","NotImplemented","no",{}]'
     """
     return json.dumps([CALL_ERROR, unique_id, code, description[:255], {}], separators=(",", ":"))
+
+
+def answer_to(frame: BrokenFrame, subprotocol: str) -> str | None:
+    """The CALLERROR in the words of that version; None for a broken answer, which gets none.
+
+    >>> answer_to(BrokenFrame("7", "no", code="FormatViolation"), "ocpp1.6")
+    '[4,"7","FormationViolation","no",{}]'
+    >>> answer_to(BrokenFrame("7", "no", code="FormatViolation"), "ocpp2.0.1")
+    '[4,"7","FormatViolation","no",{}]'
+    """
+    if not frame.answerable:
+        return None
+    code = FORMATION_VIOLATION if subprotocol == OCPP16 else frame.code
+    return call_error(frame.unique_id, code, frame.why)

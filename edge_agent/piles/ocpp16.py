@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import structlog
-from websockets.asyncio.server import ServerConnection
 
 from edge_agent.core import faults
 from edge_agent.core.directive import Action, Answer, Outcome
@@ -31,7 +30,7 @@ from edge_agent.core.reading import (
 )
 from edge_agent.core.status import OCPP16_TABLE, UNKNOWN_STATE, PileState
 from edge_agent.piles.ocpp16_link import Link16
-from edge_agent.piles.port import OcppSink, Transactions
+from edge_agent.piles.port import OcppSink, StationConnection, Transactions
 
 log: Final = structlog.get_logger("edge_agent.ocpp")
 # Samples older than this are history (a station that was offline), not the present state.
@@ -65,7 +64,6 @@ class Ocpp16Pile:
         self,
         pile_id: str,
         evse_ids: Sequence[str],
-        password: str,
         settings: OcppSettings,
         sink: OcppSink,
         transactions: Transactions,
@@ -74,9 +72,7 @@ class Ocpp16Pile:
     ) -> None:
         self.pile_id = pile_id
         self.evse_ids = tuple(evse_ids)
-        self.password = password
         self.settings = settings
-        self.connection: ServerConnection | None = None
         self.now_ms = now_ms
         self._sink = sink
         self._transactions = transactions
@@ -99,7 +95,7 @@ class Ocpp16Pile:
             return Answer(Outcome.TIMED_OUT, f"{self.pile_id} is not connected")
         return await self._link.perform(self.evse_ids.index(evse_id) + 1, action)
 
-    async def serve(self, connection: ServerConnection) -> None:
+    async def serve(self, connection: StationConnection) -> None:
         """Talks over one connection until it ends; the pile is lost some time after."""
         if self._grace is not None:
             self._grace.cancel()

@@ -20,7 +20,6 @@ from ocpp.exceptions import OCPPError
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 from ocpp.v16.enums import Action as Word
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from edge_agent.core.directive import (
@@ -38,11 +37,12 @@ from edge_agent.core.facts import BOOT
 from edge_agent.core.ocpp_frame import (
     CALL,
     FORMATION_VIOLATION,
-    BrokenFrame,
+    Frame,
     call_error,
     inspect,
 )
 from edge_agent.core.reading import Detail
+from edge_agent.piles.port import StationConnection
 
 if TYPE_CHECKING:
     from edge_agent.piles.ocpp16 import Ocpp16Pile
@@ -69,21 +69,19 @@ def _on(word: Word) -> Callable[[F], F]:
 class Link16(ChargePoint):  # type: ignore[misc]
     """Talks to one charge point over one connection; `frames` counts what it said."""
 
-    def __init__(self, pile: Ocpp16Pile, connection: ServerConnection) -> None:
+    def __init__(self, pile: Ocpp16Pile, connection: StationConnection) -> None:
         super().__init__(pile.pile_id, connection, CALL_TIMEOUT_S, _quiet)
         self._pile = pile
         self._ws = connection
         self._asked_s = -1e9
         self.frames = 0
-        self.broken = 0
 
     async def run(self) -> None:
         """Takes frames until the connection ends."""
         greet = asyncio.create_task(self._greet(), name=f"edge_agent:greet-{self._pile.pile_id}")
         try:
             while True:
-                # Undecoded: bad UTF-8 is answered like any other broken frame.
-                await self._take(await self._ws.recv(decode=False))
+                await self._take(await self._ws.recv())
         except ConnectionClosed:
             return
         finally:
@@ -107,16 +105,10 @@ class Link16(ChargePoint):  # type: ignore[misc]
             return await self._poll(connector_id)
         return Answer(Outcome.UNSUPPORTED, "OCPP 1.6 has no such thing")
 
-    async def _take(self, raw: bytes | str) -> None:
+    async def _take(self, raw: str) -> None:
         self.frames += 1
-        frame = inspect(raw if isinstance(raw, bytes) else raw.encode())
-        if isinstance(frame, BrokenFrame):
-            self.broken += 1
-            if self.broken == 1:
-                log.warning("broken OCPP frame", pile_id=self._pile.pile_id, why=frame.why)
-            if frame.answerable:
-                await self._ws.send(call_error(frame.unique_id, FORMATION_VIOLATION, frame.why))
-            return
+        frame = inspect(raw.encode())
+        assert isinstance(frame, Frame)  # broken ones end at the socket
         if frame.kind == CALL and frame.action not in self.route_map:
             why = f"{frame.action[:64]} is not known here"
             await self._ws.send(call_error(frame.unique_id, "NotImplemented", why))

@@ -1,65 +1,81 @@
-"""The local central system: a websocket server that piles dial; who may in, and why not.
+"""The local central system: a websocket server that piles dial, one live session per pile.
 
-What a charge point says belongs to `ocpp16.py`.
+Whether a handshake may go on is judged in `core/ocpp_admission.py`; what a charge point says
+belongs to the piles.
 """
 
 from __future__ import annotations
 
 import asyncio
-import binascii
-import hmac
+import contextlib
 import http
 import time
-from base64 import b64decode
 from collections import deque
-from collections.abc import Mapping
-from typing import Final, Protocol
-from urllib.parse import quote, unquote
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from edge_agent.core.ocpp_admission import (
+    Door,
+    Knock,
+    Refusal,
+    identity_in,
+    judge,
+    offered_in,
+    url_for,
+)
+from edge_agent.piles.ocpp_socket import StationSocket
+from edge_agent.piles.port import Station
+
 log: Final = structlog.get_logger("edge_agent.ocpp")
 
-SUBPROTOCOL: Final = "ocpp1.6"
-MAX_FRAME_BYTES: Final = 256 * 1024
+MAX_FRAME_BYTES: Final = 1_000_000
 PING_S: Final = 20.0
 DUPLICATE_PING_S: Final = 2.0
+EVICT_S: Final = 1.0
 OPEN_TIMEOUT_S: Final = 10.0
 # Failed passwords from one address in a minute, before it is told to wait.
 MAX_FAILURES: Final = 10
 FAILURE_WINDOW_S: Final = 60.0
+DUPLICATE: Final = "DUPLICATE_IDENTITY"
+
+Alarm = Callable[[str, str, str], None]
 
 
-class Station(Protocol):
-    """A charge point that may dial in; `password` is "" where none is asked for."""
-
-    password: str
-    connection: ServerConnection | None
-
-    async def serve(self, connection: ServerConnection) -> None:
-        """Talks until the connection ends."""
-        ...
+@dataclass(slots=True)
+class _Session:
+    socket: ServerConnection
+    dead: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class OcppServer:
-    """Listens for the stations of `identities` (identity to station).
+    """Listens for the charge points behind `doors`; `stations` maps identity to pile.
 
-    The identity is the whole path, url-decoded. `refused` counts handshakes that were turned away.
+    `alarm` takes identity, reason and text of what an operator should know. `refused` counts
+    handshakes that were turned away.
     """
 
     def __init__(
         self,
         address: tuple[str, int],
+        doors: Iterable[Door],
         stations: Mapping[str, Station],
         *,
         accept_without_subprotocol: bool = False,
+        alarm: Alarm = lambda identity, reason, text: None,
     ) -> None:
         self._address = address
+        self._doors = {door.identity: door for door in doors}
         self._stations = dict(stations)
         self._lenient = accept_without_subprotocol
+        self._alarm = alarm
         self._failures: dict[str, deque[float]] = {}
+        self._sessions: dict[str, _Session] = {}
         self._server: Server | None = None
         self.url = ""
         self.refused = 0
@@ -72,7 +88,6 @@ class OcppServer:
             host,
             port,
             process_request=self._judge,
-            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=self._pick_subprotocol,  # type: ignore[arg-type]
             max_size=MAX_FRAME_BYTES,
             ping_interval=PING_S,
@@ -84,8 +99,8 @@ class OcppServer:
         bound = next(iter(self._server.sockets)).getsockname()
         shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         self.url = f"ws://{shown}:{bound[1]}/"
-        for identity in self._stations:
-            log.info("waiting for charge point", url=self._url_of(identity))
+        for identity in self._doors:
+            log.info("waiting for charge point", url=url_for(self.url, identity))
         return self.url
 
     async def close(self) -> None:
@@ -94,112 +109,94 @@ class OcppServer:
             self._server.close()
             await self._server.wait_closed()
 
-    async def _handle(self, connection: ServerConnection) -> None:
-        assert connection.request is not None  # the handshake is over
-        station = self._stations[_identity(connection.request.path)]
-        previous = station.connection
-        station.connection = connection
-        if previous is not None:
-            await previous.close(1008, "displaced by a newer connection of the same charge point")
+    async def _handle(self, socket: ServerConnection) -> None:
+        assert socket.request is not None  # the handshake is over
+        identity = identity_in(socket.request.path)
+        door = self._doors[identity]
+        session = _Session(socket)
+        previous = self._sessions.get(identity)
+        self._sessions[identity] = session
         try:
-            await station.serve(connection)
+            if previous is not None:
+                await self._evict(identity, previous, socket)
+            subprotocol = socket.subprotocol or door.subprotocols[-1]
+            await self._stations[identity].serve(StationSocket(identity, socket, subprotocol))
         finally:
-            if station.connection is connection:
-                station.connection = None
+            session.ended.set()
+            if self._sessions.get(identity) is session:
+                del self._sessions[identity]
 
-    async def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _evict(self, identity: str, old: _Session, newcomer: ServerConnection) -> None:
+        """Ends the earlier session; a pile never has two at a time."""
+        peer = newcomer.remote_address
+        log.warning("charge point displaced", identity=identity, by=peer)
+        self._alarm(identity, DUPLICATE, f"an earlier connection was displaced from {peer}")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EVICT_S):
+                await old.socket.close(1008, "displaced by a newer connection of this charge point")
+        old.socket.transport.abort()
+        await old.ended.wait()
+
+    async def _judge(self, socket: ServerConnection, request: Request) -> Response | None:
         """None for a handshake that may go on, else the refusal."""
-        identity = _identity(request.path)
-        station = self._stations.get(identity)
-        if station is None:
-            return self._refuse(
-                connection, request, http.HTTPStatus.NOT_FOUND, "unknown charge point identity"
-            )
-        peer = str(connection.remote_address[0]) if connection.remote_address else ""
-        if station.password:
-            if self._too_many_failures(peer):
-                return self._refuse(
-                    connection, request, http.HTTPStatus.TOO_MANY_REQUESTS, "too many bad passwords"
-                )
-            if not _proves(request, identity, station.password):
+        identity = identity_in(request.path)
+        door = self._doors.get(identity)
+        knock = Knock(
+            request.path,
+            offered_in(request.headers.get_all("Sec-WebSocket-Protocol")),
+            request.headers.get("Authorization", ""),
+        )
+        peer = str(socket.remote_address[0]) if socket.remote_address else ""
+        if self._too_many_failures(peer):
+            why = "too many bad passwords"
+            return self._refuse(socket, request, Refusal(http.HTTPStatus.TOO_MANY_REQUESTS, why))
+        verdict = judge(door, knock, lenient=self._lenient)
+        if isinstance(verdict, Refusal):
+            if verdict.guessed:
                 self._failures.setdefault(peer, deque(maxlen=MAX_FAILURES)).append(time.monotonic())
-                refusal = self._refuse(
-                    connection, request, http.HTTPStatus.UNAUTHORIZED, "wrong or missing password"
-                )
-                refusal.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
-                return refusal
-        offered = _offered(request)
-        if SUBPROTOCOL not in offered and (offered or not self._lenient):
-            said = f"subprotocol {', '.join(offered)}" if offered else "no subprotocol"
-            return self._refuse(
-                connection,
-                request,
-                http.HTTPStatus.BAD_REQUEST,
-                f'{said} was offered, "{SUBPROTOCOL}" is needed',
-            )
-        return await self._judge_duplicate(connection, request, station)
+            return self._refuse(socket, request, verdict)
+        assert door is not None
+        return await self._judge_duplicate(socket, request, door)
 
     async def _judge_duplicate(
-        self, connection: ServerConnection, request: Request, station: Station
+        self, socket: ServerConnection, request: Request, door: Door
     ) -> Response | None:
         """A second connection displaces the first if it proved the key, or if the first is dead."""
-        present = station.connection
-        if present is None or station.password:
+        present = self._sessions.get(door.identity)
+        if present is None or door.proven:
             return None
         try:
             async with asyncio.timeout(DUPLICATE_PING_S):
-                await (await present.ping())
+                await (await present.socket.ping())
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it does not answer
             return None
-        return self._refuse(
-            connection, request, http.HTTPStatus.CONFLICT, "this charge point is connected already"
-        )
+        why = "this charge point is connected already"
+        self._alarm(door.identity, DUPLICATE, f"a second one was refused: {socket.remote_address}")
+        return self._refuse(socket, request, Refusal(http.HTTPStatus.CONFLICT, why))
 
-    def _refuse(
-        self, connection: ServerConnection, request: Request, status: http.HTTPStatus, why: str
-    ) -> Response:
+    def _refuse(self, socket: ServerConnection, request: Request, refusal: Refusal) -> Response:
         self.refused += 1
-        identity = _identity(request.path)
-        near = identity if identity in self._stations else next(iter(self._stations), "")
+        identity = identity_in(request.path)
+        near = identity if identity in self._doors else next(iter(self._doors), "")
         log.warning(
             "handshake refused",
-            why=why,
+            why=refusal.why,
             path=request.path[:256],
-            peer=connection.remote_address,
-            url_that_would_work=self._url_of(near),
-            subprotocol=SUBPROTOCOL,
+            peer=socket.remote_address,
+            url_that_would_work=url_for(self.url, near),
         )
-        return connection.respond(status, f"{why}\n")
+        response = socket.respond(refusal.status, f"{refusal.why}\n")
+        if refusal.status is http.HTTPStatus.UNAUTHORIZED:
+            response.headers["WWW-Authenticate"] = 'Basic realm="ocpp"'
+        return response
 
-    def _url_of(self, identity: str) -> str:
-        return self.url + quote(identity, safe="/*:")
-
-    def _pick_subprotocol(self, connection: ServerConnection, offered: list[str]) -> str | None:
-        return SUBPROTOCOL if SUBPROTOCOL in offered else None
+    def _pick_subprotocol(self, socket: ServerConnection, offered: list[str]) -> str | None:
+        assert socket.request is not None  # it is being answered
+        door = self._doors[identity_in(socket.request.path)]
+        return next((word for word in door.subprotocols if word in offered), None)
 
     def _too_many_failures(self, peer: str) -> bool:
         failures = self._failures.get(peer)
         if failures is None or len(failures) < MAX_FAILURES:
             return False
         return time.monotonic() - failures[0] < FAILURE_WINDOW_S
-
-
-def _identity(path: str) -> str:
-    return unquote(path.split("?", 1)[0].lstrip("/"))
-
-
-def _offered(request: Request) -> list[str]:
-    values = request.headers.get_all("Sec-WebSocket-Protocol")
-    return [word.strip() for value in values for word in value.split(",") if word.strip()]
-
-
-def _proves(request: Request, identity: str, password: str) -> bool:
-    """True for Basic credentials of this very identity; compared in constant time."""
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        given = b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return hmac.compare_digest(given, f"{identity}:{password}".encode())

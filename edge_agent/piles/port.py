@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from edge_agent.core.directive import Action, Answer
 from edge_agent.core.reading import NO_VALUES, Detail, Reading, Record, RecordKind, Values
@@ -86,4 +86,41 @@ class Transactions(Protocol):
 
     async def keep(self, records: Sequence[Record]) -> None:
         """Commits records of a running transaction."""
+        ...
+
+
+class StationConnection(Protocol):
+    """One connection of a charge point: its socket, or a relay that stands before it.
+
+    Frames are sound OCPP-J arrays. `recv` and `send` raise `ConnectionClosed` of websockets.
+    """
+
+    @property
+    def subprotocol(self) -> str:
+        """`ocpp1.6` or `ocpp2.0.1`."""
+        ...
+
+    @property
+    def remote_address(self) -> Any:
+        """Address and port of the charge point."""
+        ...
+
+    async def recv(self) -> str:
+        """The next frame."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Sends one frame."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Says why and hangs up."""
+        ...
+
+
+class Station(Protocol):
+    """A charge point that dials in."""
+
+    async def serve(self, connection: StationConnection) -> None:
+        """Talks until the connection ends."""
         ...
