@@ -73,13 +73,14 @@ class OcppSection(msgspec.Struct, frozen=True):
 
 
 class BaySensorsSection(msgspec.Struct, frozen=True):
-    """`[bay_sensors]`: the MQTT broker of bay sensors and queue counters."""
+    """`[bay_sensors]`: the MQTT broker of the site's sensors."""
 
     mqtt: str
     prefix: Annotated[str, Meta(pattern=r"^[^+#\s]{1,128}$")] = "pilewise"
     ttl_s: Seconds = 30.0
     username: str | None = None
     password_file: str | None = None
+    ca_file: str | None = None
 
 
 class ConnectorSection(msgspec.Struct, frozen=True):

@@ -94,10 +94,14 @@ def _check_coordinator(
         source.report("CFG-016", "a speed other than 1 is for loopback only", "clock.speed")
 
 
-def check_sensors(sensors: BaySensorsSection | None, subnets: Subnets, source: TomlSource) -> None:
-    """Notes a broker that is none, or one elsewhere without TLS."""
+def check_sensors(
+    sensors: BaySensorsSection | None, subnets: Subnets, folder: Path, source: TomlSource
+) -> None:
+    """Notes a broker that is none, one elsewhere without TLS, and a secret in the main file."""
     if sensors is None:
         return
+    if sensors.ca_file and not (folder / sensors.ca_file).is_file():
+        source.report("CFG-013", f"{sensors.ca_file} is not there", "bay_sensors.ca_file")
     key = "bay_sensors.mqtt"
     parts = urlsplit(sensors.mqtt)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
@@ -106,6 +110,9 @@ def check_sensors(sensors: BaySensorsSection | None, subnets: Subnets, source: T
         )
     elif parts.scheme == "mqtt" and not _allowed(parts.hostname, subnets):
         source.report("CFG-010", "a broker elsewhere needs TLS", key, hint="write mqtts://")
+    if "@" in parts.netloc:
+        hint = "use username and password_file"
+        source.report("CFG-013", "a login in the address is not used", key, hint=hint)
 
 
 def check_modbus_host(section: PileSection, key: str, subnets: Subnets, source: TomlSource) -> None:

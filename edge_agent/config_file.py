@@ -61,7 +61,7 @@ def load_config(path: Path) -> Config:
     subnets = parse_subnets(agent, source)
     _check_pile_ids(source)
     check_addresses(agent, clock, tls, ocpp, source)
-    check_sensors(sensors, subnets, source)
+    check_sensors(sensors, subnets, folder, source)
     check_tls(tls, folder, source)
     password = ""
     if sensors is not None and sensors.password_file:

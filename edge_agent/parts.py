@@ -174,7 +174,9 @@ def bay_sensors(config: Config, watch: Watch, rng: random.Random) -> BaySensors 
     from edge_agent.sensors.mqtt import BaySensors
 
     password = config.mqtt_password or None
-    return BaySensors(section.mqtt, section.prefix, watch, rng, section.username, password)
+    folder = Path(config.source.file).parent
+    ca_file = folder / section.ca_file if section.ca_file else None
+    return BaySensors(section.mqtt, section.prefix, watch, rng, section.username, password, ca_file)
 
 
 def domain_clock(config: Config) -> DomainClock | None:

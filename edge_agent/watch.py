@@ -16,7 +16,15 @@ import structlog
 from edge_agent.core.facts import PileFacts, learned
 from edge_agent.core.occupancy import Fused, FusionRules
 from edge_agent.core.picture import LivePicture
-from edge_agent.core.reading import NO_VALUES, Detail, Reading, Record, RecordKind, Values
+from edge_agent.core.reading import (
+    NO_VALUES,
+    Detail,
+    Reading,
+    Record,
+    RecordKind,
+    Surroundings,
+    Values,
+)
 from edge_agent.host_clock import HostClock
 from edge_agent.uplink.spool import Spool
 
@@ -95,6 +103,21 @@ class Watch:
         now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
         heard_s = self._heard_s(at_ms, now_s, now_ms)
         self._spool.offer(self._picture.queue(evse_id, length, heard_s, now_s, now_ms))
+
+    def serves(self, pile_id: str) -> bool:
+        """True for a pile of this agent."""
+        return pile_id in self._facts
+
+    def surroundings(self, pile_id: str, seen: Surroundings, at_ms: int | None) -> None:
+        """Takes what was counted or measured around a pile; told as of its first EVSE.
+
+        A retained word that is older than sensors are believed is passed over.
+        """
+        evse_id = self._facts[pile_id].evse_ids[0]
+        now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
+        if now_s - self._heard_s(at_ms, now_s, now_ms) < self._rules[evse_id].bay_ttl_s:
+            seen_at_ms = now_ms if at_ms is None else min(at_ms, now_ms)
+            self._spool.offer(self._picture.surroundings(evse_id, seen, now_s, seen_at_ms))
 
     def note(
         self,

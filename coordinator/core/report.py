@@ -35,6 +35,9 @@ MEASURED: tuple[tuple[str, float, float], ...] = (
     ("voltage_v", -2_000.0, 2_000.0),
     ("soc_pct", 0.0, 100.0),
     ("temperature_c", -100.0, 250.0),
+    ("people_count", 0.0, 100_000.0),
+    ("vehicle_count", 0.0, 100_000.0),
+    ("ambient_temperature_c", -100.0, 100.0),
 )
 BOUNDS = {name: (least, greatest) for name, least, greatest in MEASURED}
 _PICTURED = ("power_kw", "energy_kwh", "soc_pct")
@@ -248,7 +251,7 @@ def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float
         observed_at_s=np.minimum(columns.observed_at_ms[picked] / 1000.0, now_s),
         status=status.astype(np.int8),
         source=_word(columns.source, picked, 6, kind.size),
-        bay=None if bay is None else _word(bay, picked, 2, kind.size),
+        bay=None if bay is None else _word(bay, picked, 3, kind.size),
         queue_length=None if queue is None else (queue[picked] - 1).astype(np.int16),
         faults=_faults(columns, kind, picked),
         **measured,

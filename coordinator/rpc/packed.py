@@ -40,6 +40,9 @@ _FLOATS: Mapping[int, tuple[str, int]] = {
     17: ("voltage_v", 4),
     18: ("soc_pct", 4),
     19: ("temperature_c", 4),
+    24: ("people_count", 4),
+    25: ("vehicle_count", 4),
+    26: ("ambient_temperature_c", 4),
 }
 _SEQ_LIMIT = 1 << 62
 _HIGH = bytes(range(128, 256))

@@ -7,6 +7,7 @@ telling the coordinator belongs to `picture.py` and `reporting.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from edge_agent.core.reading import (
     BayState,
@@ -88,6 +89,7 @@ class Fused:
 
 BLOCKED_REASON = "ICE_OR_UNPLUGGED_VEHICLE"
 CONFLICT_EMPTY_BAY = "CHARGING_WITH_EMPTY_BAY"
+_FREE_BY_ITS_PILE: Final = (EvseStatus.AVAILABLE, EvseStatus.BLOCKED)
 
 
 def heard(evidence: Evidence, reading: Reading, now_s: float) -> Evidence:
@@ -115,7 +117,7 @@ def fuse(evidence: Evidence, before: Fused | None, rules: FusionRules, now_s: fl
 
     Laws: a pile that is silent is UNKNOWN whatever the bay says; charging beats an empty bay;
     Available with a taken bay is BLOCKED; Available counts after the debounce only, unless
-    nothing else was known. A stale sensor counts as none.
+    nothing else was known. A stale sensor decides nothing.
     """
     bay, bay_until_s = _bay(evidence.bay, rules, now_s)
     queue_length, queue_until_s = _queue(evidence.queue, rules, now_s)
@@ -156,12 +158,13 @@ def _decide(
     if reading.status is not EvseStatus.AVAILABLE:
         reason = "STATUS_NOT_UNDERSTOOD" if reading.status is EvseStatus.UNKNOWN else ""
         return reading.status, reading.source, reason, False, ""
+    flashing = now_s - word.same_status_since_s < rules.debounce_s
+    # A flash beside a taken bay would show as BLOCKED, so it waits as well.
+    if flashing and before is not None and before.status not in _FREE_BY_ITS_PILE:
+        return before.status, before.source, before.reason, True, ""
     if bay is BayState.OCCUPIED:
         return EvseStatus.BLOCKED, StatusSource.FUSED, BLOCKED_REASON, False, ""
-    flashing = now_s - word.same_status_since_s < rules.debounce_s
-    if flashing and before is not None and before.status is not EvseStatus.AVAILABLE:
-        return before.status, before.source, before.reason, True, ""
-    source = reading.source if bay is BayState.UNSPECIFIED else StatusSource.FUSED
+    source = StatusSource.FUSED if bay is BayState.FREE else reading.source
     return EvseStatus.AVAILABLE, source, "", False, ""
 
 
@@ -171,8 +174,10 @@ def _surely_plugged(reading: Reading) -> bool:
 
 
 def _bay(word: BayWord | None, rules: FusionRules, now_s: float) -> tuple[BayState, float | None]:
-    if word is None or now_s >= word.heard_s + rules.bay_ttl_s:
+    if word is None:
         return BayState.UNSPECIFIED, None
+    if now_s >= word.heard_s + rules.bay_ttl_s:
+        return BayState.STALE, None
     state = BayState.OCCUPIED if word.taken else BayState.FREE
     return state, word.heard_s + rules.bay_ttl_s
 

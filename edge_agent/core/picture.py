@@ -34,9 +34,12 @@ from edge_agent.core.reading import (
     RecordFlags,
     RecordKind,
     StatusSource,
+    Surroundings,
     Values,
 )
 from edge_agent.core.reporting import Told, is_news, worth_telling
+from edge_agent.core.surroundings import Told as ToldAround
+from edge_agent.core.surroundings import told_after
 
 # Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
 CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
@@ -54,6 +57,7 @@ class _Evse:
     register: EnergyRegister = field(default_factory=EnergyRegister)
     suspect: bool = False
     conflict: str = ""
+    around: ToldAround = field(default_factory=dict)
     values: Values = NO_VALUES
     next_s: float = 0.0
 
@@ -142,6 +146,18 @@ class LivePicture:
         evse = self._evses[evse_id]
         evse.evidence = replace(evse.evidence, queue=QueueWord(length, heard_s))
         return self._refresh(evse, now_s, at_ms)
+
+    def surroundings(
+        self, evse_id: str, seen: Surroundings, now_s: float, at_ms: int
+    ) -> list[Record]:
+        """Takes what was counted or measured around an EVSE's pile at `at_ms`."""
+        evse = self._evses[evse_id]
+        told = told_after(evse.around, seen, now_s, self._heartbeat_s)
+        if told is None:
+            return []
+        evse.around = told
+        record = self._record(evse, RecordKind.METER, at_ms)
+        return [replace(record, values=NO_VALUES, surroundings=seen)]
 
     def tick(self, now_s: float, at_ms: int) -> list[Record]:
         """Lets time pass: stale words, ended debounces, due confirmations."""
@@ -257,11 +273,12 @@ class LivePicture:
         return ()
 
     def _conflict_news(self, evse: _Evse, fused: Fused, at_ms: int) -> Iterable[Record]:
-        if fused.conflict == evse.conflict:
+        """One event a charge: a sensor that flickers, or a pile that falls silent, adds none."""
+        if fused.status not in (EvseStatus.CHARGING, EvseStatus.UNKNOWN):
+            evse.conflict = ""
+        if not fused.conflict or fused.conflict == evse.conflict:
             return ()
         evse.conflict = fused.conflict
-        if not fused.conflict:
-            return ()
         text = "the pile charges while its bay sensor says empty; published as CHARGING"
         detail = Detail(reason=fused.conflict, text=text)
         return (self._record(evse, RecordKind.EVENT, at_ms, detail, urgent=True),)

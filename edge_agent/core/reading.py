@@ -65,11 +65,12 @@ class OcppStatus(IntEnum):
 
 
 class BayState(IntEnum):
-    """What a bay sensor says; 0 where there is none or it is stale."""
+    """What a bay sensor says; 0 where there is none, STALE where its last word is too old."""
 
     UNSPECIFIED = 0
     FREE = 1
     OCCUPIED = 2
+    STALE = 3
 
 
 class RecordKind(IntEnum):
@@ -111,6 +112,18 @@ class Values:
 
 
 NO_VALUES = Values()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a camera and a thermometer say of the place around a pile; None where not measured."""
+
+    people_count: int | None = None
+    vehicle_count: int | None = None
+    ambient_temperature_c: float | None = None
+
+
+NOTHING_SEEN = Surroundings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +180,6 @@ class Record:
     queue_length: int | None = None
     values: Values = NO_VALUES
     detail: Detail | None = None
+    surroundings: Surroundings | None = None
     flags: RecordFlags = RecordFlags.NONE
     urgent: bool = False

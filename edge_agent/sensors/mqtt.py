@@ -1,53 +1,42 @@
-"""Bay sensors and queue counters over MQTT. The only file that knows MQTT.
+"""The sensors of the site over MQTT. The only file that knows MQTT.
 
-    <prefix>/bay/<evse_id>/occupancy   {"occupied": true, "at_ms": 1767225600000}
-    <prefix>/bay/<evse_id>/queue       {"length": 2, "at_ms": 1767225600000}
-
-`at_ms` is domain time and may be left out. Payloads above 1 KiB are not read.
+Topics and payloads are those of `payloads.py`; what becomes of words belongs to the sink.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import ssl
-from typing import Annotated, Final, NoReturn, Protocol
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import aiomqtt
 import msgspec
 import structlog
-from msgspec import Meta
 
 from edge_agent.core.backoff import full_jitter_s
+from edge_agent.core.reading import Surroundings
+from edge_agent.sensors import payloads
+from edge_agent.sensors.inbox import Inbox
+from edge_agent.sensors.payloads import KINDS, MAX_PAYLOAD_BYTES
 
 log: Final = structlog.get_logger("edge_agent.mqtt")
-MAX_PAYLOAD_BYTES: Final = 1024
-# Sensor words are states: beyond this, older ones may be lost without harm.
-MAX_QUEUED: Final = 1000
 TIMEOUT_S: Final = 10.0
 BACKOFF_BASE_S: Final = 0.5
 BACKOFF_CAP_S: Final = 30.0
 
 
-class Occupancy(msgspec.Struct):
-    """A bay sensor's word."""
-
-    occupied: bool
-    at_ms: int | None = None
-
-
-class Queue(msgspec.Struct):
-    """A queue counter's word."""
-
-    length: Annotated[int, Meta(ge=0, le=1000)]
-    at_ms: int | None = None
-
-
 class SensorSink(Protocol):
-    """Somebody who takes what sensors say of EVSEs it knows."""
+    """Somebody who takes what sensors say of EVSEs and piles it knows."""
 
     def __contains__(self, evse_id: object) -> bool: ...
+
+    def serves(self, pile_id: str) -> bool:
+        """True for a pile that it knows."""
+        ...
 
     def bay(self, evse_id: str, occupied: bool, at_ms: int | None) -> None:
         """Takes a bay sensor's word."""
@@ -57,12 +46,17 @@ class SensorSink(Protocol):
         """Takes a queue counter's word."""
         ...
 
+    def surroundings(self, pile_id: str, seen: Surroundings, at_ms: int | None) -> None:
+        """Takes what was counted or measured around a pile."""
+        ...
+
 
 class BaySensors:
     """Listens to one broker for as long as it runs.
 
-    `heard` counts all messages, `foreign` those about bays of other agents, which a shared broker
-    carries too, `refused` those that cannot be read.
+    `heard` counts all messages, `foreign` those about bays and piles of other agents, which a
+    shared broker carries too, `refused` those that cannot be read; `inbox.superseded` those that
+    gave way to a newer word of their topic.
     """
 
     def __init__(
@@ -73,31 +67,39 @@ class BaySensors:
         rng: random.Random,
         username: str | None = None,
         password: str | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._broker = urlsplit(broker)
         self._prefix = prefix
         self._sink = sink
         self._rng = rng
         self._login = (username, password)
+        self._ca_file = ca_file
         self._complained: set[str] = set()
+        self.inbox: Inbox[aiomqtt.Message] = Inbox(lambda topic: KINDS[_kind(topic)][2])
         self.connected = asyncio.Event()
+        self.connections = 0
         self.heard = 0
         self.foreign = 0
         self.refused = 0
 
     async def run(self) -> NoReturn:
-        """Listens until cancelled; after a loss it connects and subscribes again."""
+        """Listens until cancelled; after a loss it connects and subscribes again.
+
+        Subscribing brings the retained words again, so that a restart on either side loses none.
+        """
         attempt = 0
         while True:
             try:
                 async with self._client() as client:
-                    for kind in ("occupancy", "queue"):
-                        await client.subscribe(f"{self._prefix}/bay/+/{kind}", qos=1)
+                    for kind, (place, _, _) in KINDS.items():
+                        await client.subscribe(f"{self._prefix}/{place}/+/{kind}", qos=1)
                     attempt = 0
+                    self.connections += 1
                     self.connected.set()
                     log.info("sensors connected", broker=self._broker.netloc.rpartition("@")[2])
                     async for message in client.messages:
-                        self.take(message.topic.value, message.payload)
+                        self._take(message.topic.value, bytes(message.payload))
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
                 if self.connected.is_set() or attempt == 0:
                     log.warning("sensors lost", why=str(error))
@@ -105,32 +107,60 @@ class BaySensors:
             await asyncio.sleep(full_jitter_s(attempt, self._rng, BACKOFF_BASE_S, BACKOFF_CAP_S))
             attempt += 1
 
-    def take(self, topic: str, payload: object) -> None:
-        """Takes one message; what cannot be read is counted and said once per topic."""
+    def hear(self, message: aiomqtt.Message) -> None:
+        """Sorts a message as it comes from the broker; what is too large is not kept at all."""
         self.heard += 1
-        evse_id, _, kind = topic.removeprefix(f"{self._prefix}/bay/").rpartition("/")
-        if evse_id not in self._sink:
+        topic = message.topic.value
+        place, name, kind = self._parts(topic)
+        if not (name in self._sink if place == "bay" else self._sink.serves(name)):
             self.foreign += 1
             log.debug("sensor message of a foreign bay", topic=topic[:128])
-            return
+        elif not isinstance(message.payload, bytes | bytearray):
+            self._refuse(topic, "the payload is no bytes")
+        elif len(message.payload) > MAX_PAYLOAD_BYTES:
+            size = len(message.payload)
+            self._refuse(topic, f"the payload has {size} bytes, at most {MAX_PAYLOAD_BYTES}")
+        elif kind in KINDS:
+            self.inbox.put(topic, message)
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        """Hands one word to the sink; what cannot be read is counted and said once per topic."""
+        _, name, kind = self._parts(topic)
         try:
-            if not isinstance(payload, bytes | bytearray) or len(payload) > MAX_PAYLOAD_BYTES:
-                raise ValueError(f"payload above {MAX_PAYLOAD_BYTES} bytes")
-            if kind == "occupancy":
-                bay = msgspec.json.decode(payload, type=Occupancy)
-                self._sink.bay(evse_id, bay.occupied, bay.at_ms)
-            else:
-                queue = msgspec.json.decode(payload, type=Queue)
-                self._sink.queue(evse_id, queue.length, queue.at_ms)
+            word = payloads.parse(kind, payload)
         except (ValueError, msgspec.MsgspecError) as error:
-            self.refused += 1
-            if topic not in self._complained and len(self._complained) < MAX_QUEUED:
-                self._complained.add(topic)
-                log.warning("sensor message refused", topic=topic[:128], why=str(error))
+            self._refuse(topic, str(error))
+            return
+        match word:
+            case payloads.Occupancy(occupied=occupied):
+                self._sink.bay(name, occupied, word.at_ms)
+            case payloads.Queue(length=length):
+                self._sink.queue(name, length, word.at_ms)
+            case payloads.Camera(people=people, vehicles=vehicles):
+                self._sink.surroundings(name, Surroundings(people, vehicles), word.at_ms)
+            case payloads.Ambient(temperature_c=temperature_c):
+                seen = Surroundings(ambient_temperature_c=temperature_c)
+                self._sink.surroundings(name, seen, word.at_ms)
+            case payloads.Position():
+                fix = getattr(self._sink, "fix", None)
+                if fix is not None:
+                    fix(name, word.latitude_deg, word.longitude_deg, word.at_ms)
+
+    def _refuse(self, topic: str, why: str) -> None:
+        self.refused += 1
+        if topic not in self._complained:
+            self._complained.add(topic)
+            log.warning("sensor message refused", topic=topic[:128], why=why)
+
+    def _parts(self, topic: str) -> tuple[str, str, str]:
+        place, _, rest = topic.removeprefix(f"{self._prefix}/").partition("/")
+        name, _, kind = rest.rpartition("/")
+        return place, name, kind
 
     def _client(self) -> aiomqtt.Client:
         secure = self._broker.scheme == "mqtts"
         username, password = self._login
+        queue: Any = functools.partial(_Queue, self)  # aiomqtt only calls it
         return aiomqtt.Client(
             self._broker.hostname or "",
             self._broker.port or (8883 if secure else 1883),
@@ -138,6 +168,26 @@ class BaySensors:
             password=password,
             timeout=TIMEOUT_S,
             keepalive=20,
-            max_queued_incoming_messages=MAX_QUEUED,
-            tls_context=ssl.create_default_context() if secure else None,
+            queue_type=queue,
+            tls_context=ssl.create_default_context(cafile=self._ca_file) if secure else None,
         )
+
+
+class _Queue:
+    """What aiomqtt needs of its queue, with the inbox behind it."""
+
+    def __init__(self, sensors: BaySensors, maxsize: int) -> None:
+        self._sensors = sensors
+
+    def put_nowait(self, message: aiomqtt.Message) -> None:
+        self._sensors.hear(message)
+
+    async def get(self) -> aiomqtt.Message:
+        return await self._sensors.inbox.get()
+
+    def qsize(self) -> int:
+        return len(self._sensors.inbox)
+
+
+def _kind(topic: str) -> str:
+    return topic.rpartition("/")[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,7 +22,7 @@ from edge_agent.core.directive import (
 )
 from edge_agent.core.facts import PileFacts
 from edge_agent.core.ranges import Runs, normalise
-from edge_agent.core.reading import Detail, Record
+from edge_agent.core.reading import NOTHING_SEEN, Detail, Record
 from edge_agent.uplink.spool_file import StoredGap
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as types
@@ -76,6 +76,7 @@ def _value_columns(batch: edge.ReportBatch, records: Sequence[Record]) -> None:
         (batch.voltage_v, [r.values.voltage_v for r in records]),
         (batch.soc_pct, [r.values.soc_pct for r in records]),
         (batch.temperature_c, [r.values.temperature_c for r in records]),
+        *_surroundings(batch, records),
     )
     for column, values in columns:
         present = [value is not None for value in values]
@@ -83,6 +84,16 @@ def _value_columns(batch: edge.ReportBatch, records: Sequence[Record]) -> None:
             column.values.extend(value or 0.0 for value in values)
             if not all(present):
                 column.presence = bitmap(present)
+
+
+def _surroundings(
+    batch: edge.ReportBatch, records: Sequence[Record]
+) -> Iterator[tuple[edge.FloatColumn, list[float | None]]]:
+    if any(r.surroundings for r in records):
+        seen = [r.surroundings or NOTHING_SEEN for r in records]
+        yield batch.people_count, [s.people_count for s in seen]
+        yield batch.vehicle_count, [s.vehicle_count for s in seen]
+        yield batch.ambient_temperature_c, [s.ambient_temperature_c for s in seen]
 
 
 def bitmap(present: Sequence[bool]) -> bytes:

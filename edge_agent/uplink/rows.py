@@ -18,6 +18,7 @@ from edge_agent.core.reading import (
     RecordFlags,
     RecordKind,
     StatusSource,
+    Surroundings,
     Values,
 )
 
@@ -31,9 +32,27 @@ _Values = tuple[
     float | None,
 ]
 _Detail = tuple[str, str, str, str, str, str]
-_Row = tuple[
-    str, int, int, int, int, int, int, int, int | None, _Values | None, _Detail | None, int
-]
+_Around = tuple[int | None, int | None, float | None]
+
+
+class _Row(msgspec.Struct, array_like=True, gc=False):
+    """Rows of older agents end earlier, those of newer ones may go on."""
+
+    evse_id: str
+    kind: int
+    observed_at_ms: int
+    status: int
+    source: int
+    iec: int
+    ocpp: int
+    bay: int
+    queue_length: int | None
+    values: _Values | None
+    detail: _Detail | None
+    flags: int
+    around: _Around | None = None
+
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(_Row)
 
@@ -42,7 +61,7 @@ def to_bytes(record: Record) -> bytes:
     """The record as one compact, self-contained row (about 70 bytes with values)."""
     values = record.values
     detail = record.detail
-    row: _Row = (
+    row: tuple[object, ...] = (
         record.evse_id,
         record.kind,
         record.observed_at_ms,
@@ -56,6 +75,9 @@ def to_bytes(record: Record) -> bytes:
         None if detail is None else _detail_row(detail),
         record.flags,
     )
+    around = record.surroundings
+    if around is not None:
+        row += ((around.people_count, around.vehicle_count, around.ambient_temperature_c),)
     return _encoder.encode(row)
 
 
@@ -63,18 +85,19 @@ def from_bytes(body: bytes) -> Record:
     """The record in a row; raises `msgspec.DecodeError` for bytes that are none."""
     row = _decoder.decode(body)
     return Record(
-        evse_id=row[0],
-        kind=RecordKind(row[1]),
-        observed_at_ms=row[2],
-        status=EvseStatus(row[3]),
-        source=StatusSource(row[4]),
-        iec=IecState(row[5]),
-        ocpp=OcppStatus(row[6]),
-        bay=BayState(row[7]),
-        queue_length=row[8],
-        values=NO_VALUES if row[9] is None else Values(*row[9]),
-        detail=None if row[10] is None else Detail(*row[10]),
-        flags=RecordFlags(row[11]),
+        evse_id=row.evse_id,
+        kind=RecordKind(row.kind),
+        observed_at_ms=row.observed_at_ms,
+        status=EvseStatus(row.status),
+        source=StatusSource(row.source),
+        iec=IecState(row.iec),
+        ocpp=OcppStatus(row.ocpp),
+        bay=BayState(row.bay),
+        queue_length=row.queue_length,
+        values=NO_VALUES if row.values is None else Values(*row.values),
+        detail=None if row.detail is None else Detail(*row.detail),
+        surroundings=None if row.around is None else Surroundings(*row.around),
+        flags=RecordFlags(row.flags),
     )
 
 

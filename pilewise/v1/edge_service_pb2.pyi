@@ -80,21 +80,25 @@ class _BayState:
 class _BayStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BayState.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     BAY_STATE_UNSPECIFIED: _BayState.ValueType  # 0
-    """No sensor, or stale."""
+    """No sensor."""
     BAY_STATE_FREE: _BayState.ValueType  # 1
     """Empty."""
     BAY_STATE_OCCUPIED: _BayState.ValueType  # 2
     """Taken."""
+    BAY_STATE_STALE: _BayState.ValueType  # 3
+    """There is a sensor, but its last word is too old to be believed."""
 
 class BayState(_BayState, metaclass=_BayStateEnumTypeWrapper):
     """What a bay sensor says."""
 
 BAY_STATE_UNSPECIFIED: BayState.ValueType  # 0
-"""No sensor, or stale."""
+"""No sensor."""
 BAY_STATE_FREE: BayState.ValueType  # 1
 """Empty."""
 BAY_STATE_OCCUPIED: BayState.ValueType  # 2
 """Taken."""
+BAY_STATE_STALE: BayState.ValueType  # 3
+"""There is a sensor, but its last word is too old to be believed."""
 Global___BayState: _TypeAlias = BayState  # noqa: Y015
 
 class _DirectiveOutcome:
@@ -582,6 +586,9 @@ class ReportBatch(_message.Message):
     DETAILS_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
     GAPS_FIELD_NUMBER: _builtins.int
+    PEOPLE_COUNT_FIELD_NUMBER: _builtins.int
+    VEHICLE_COUNT_FIELD_NUMBER: _builtins.int
+    AMBIENT_TEMPERATURE_C_FIELD_NUMBER: _builtins.int
     spool_id: _builtins.str
     """The spool that numbered the rows."""
     first_record_seq: _builtins.int
@@ -670,6 +677,18 @@ class ReportBatch(_message.Message):
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gap]:
         """Runs of record numbers that are lost for good."""
 
+    @_builtins.property
+    def people_count(self) -> Global___FloatColumn:
+        """People around the pile, counted on site; column absent means no camera. No picture ever travels."""
+
+    @_builtins.property
+    def vehicle_count(self) -> Global___FloatColumn:
+        """Vehicles around the pile, counted on site; column absent means no camera."""
+
+    @_builtins.property
+    def ambient_temperature_c(self) -> Global___FloatColumn:
+        """Temperature of the air around the pile, degrees Celsius; column absent means no thermometer."""
+
     def __init__(
         self,
         *,
@@ -696,10 +715,13 @@ class ReportBatch(_message.Message):
         details: _abc.Iterable[Global___RecordDetail] | None = ...,
         flags: _abc.Iterable[_builtins.int] | None = ...,
         gaps: _abc.Iterable[Global___Gap] | None = ...,
+        people_count: Global___FloatColumn | None = ...,
+        vehicle_count: Global___FloatColumn | None = ...,
+        ambient_temperature_c: Global___FloatColumn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["current_a", b"current_a", "energy_kwh", b"energy_kwh", "power_kw", b"power_kw", "soc_pct", b"soc_pct", "temperature_c", b"temperature_c", "voltage_v", b"voltage_v"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ambient_temperature_c", b"ambient_temperature_c", "current_a", b"current_a", "energy_kwh", b"energy_kwh", "people_count", b"people_count", "power_kw", b"power_kw", "soc_pct", b"soc_pct", "temperature_c", b"temperature_c", "vehicle_count", b"vehicle_count", "voltage_v", b"voltage_v"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bay", b"bay", "current_a", b"current_a", "detail_index_plus_one", b"detail_index_plus_one", "details", b"details", "energy_kwh", b"energy_kwh", "evse_ids", b"evse_ids", "evse_index", b"evse_index", "first_record_seq", b"first_record_seq", "flags", b"flags", "gaps", b"gaps", "iec61851_state", b"iec61851_state", "kind", b"kind", "observed_at_ms", b"observed_at_ms", "ocpp_status", b"ocpp_status", "power_kw", b"power_kw", "queue_length_plus_one", b"queue_length_plus_one", "record_count", b"record_count", "soc_pct", b"soc_pct", "source", b"source", "spool_id", b"spool_id", "status", b"status", "temperature_c", b"temperature_c", "voltage_v", b"voltage_v"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ambient_temperature_c", b"ambient_temperature_c", "bay", b"bay", "current_a", b"current_a", "detail_index_plus_one", b"detail_index_plus_one", "details", b"details", "energy_kwh", b"energy_kwh", "evse_ids", b"evse_ids", "evse_index", b"evse_index", "first_record_seq", b"first_record_seq", "flags", b"flags", "gaps", b"gaps", "iec61851_state", b"iec61851_state", "kind", b"kind", "observed_at_ms", b"observed_at_ms", "ocpp_status", b"ocpp_status", "people_count", b"people_count", "power_kw", b"power_kw", "queue_length_plus_one", b"queue_length_plus_one", "record_count", b"record_count", "soc_pct", b"soc_pct", "source", b"source", "spool_id", b"spool_id", "status", b"status", "temperature_c", b"temperature_c", "vehicle_count", b"vehicle_count", "voltage_v", b"voltage_v"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,95 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import shutil
-import socket
+import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiomqtt
 import pytest
+from mosquitto_broker import EVSE, HINT, MOSQUITTO, PILE, Broker, Heard, free_port, password_line
+from site_certificates import certificates
 from structlog.testing import capture_logs
 
+from edge_agent.core.reading import Surroundings
 from edge_agent.sensors.mqtt import BaySensors
-
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-EVSE = "A-01*1"
-
-
-@dataclass
-class Broker:
-    """A private mosquitto on one port that can be stopped and started again."""
-
-    folder: Path
-    port: int
-    process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        config = self.folder / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-        assert MOSQUITTO is not None
-        self.process = await asyncio.create_subprocess_exec(
-            MOSQUITTO,
-            "-c",
-            str(config),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        async with asyncio.timeout(5):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                    continue
-                writer.close()
-                return
-
-    async def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            await self.process.wait()
-            self.process = None
-
-    async def publish(self, topic: str, payload: bytes | str, *, retain: bool = False) -> None:
-        async with aiomqtt.Client("127.0.0.1", self.port) as client:
-            await client.publish(topic, payload, qos=1, retain=retain)
-
-
-@dataclass
-class Heard:
-    """A sink that remembers."""
-
-    words: list[tuple[object, ...]] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __contains__(self, evse_id: object) -> bool:
-        return evse_id == EVSE
-
-    def bay(self, evse_id: str, occupied: bool, at_ms: int | None) -> None:
-        self.words.append(("bay", evse_id, occupied, at_ms))
-        self.news.set()
-
-    def queue(self, evse_id: str, length: int, at_ms: int | None) -> None:
-        self.words.append(("queue", evse_id, length, at_ms))
-        self.news.set()
-
-    async def next(self, count: int) -> None:
-        async with asyncio.timeout(15):
-            while len(self.words) < count:
-                self.news.clear()
-                await self.news.wait()
 
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     if MOSQUITTO is None:
-        pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    made = Broker(tmp_path, port)
+        pytest.skip(HINT)
+    made = Broker(tmp_path, free_port())
     await made.start()
     yield made
     await made.stop()
@@ -128,6 +58,11 @@ async def test_sensor_words_arrive(broker: Broker, listening: tuple[BaySensors, 
         (f"site/7/bay/{EVSE}/occupancy", '{"occupied": 1}'),
         (f"site/7/bay/{EVSE}/occupancy", '{"occupied": true, "pad": "' + "x" * 2000 + '"}'),
         (f"site/7/bay/{EVSE}/queue", '{"length": -1}'),
+        (f"site/7/bay/{EVSE}/queue", b"\xff\xd8\xff\xe0 a picture"),
+        (f"site/7/pile/{PILE}/camera", b"\xff\xd8\xff\xe0" + bytes(200_000)),
+        (f"site/7/pile/{PILE}/camera", "{}"),
+        (f"site/7/pile/{PILE}/ambient", '{"temperature_c": NaN}'),
+        (f"site/7/pile/{PILE}/position", '{"latitude_deg": 91, "longitude_deg": 0}'),
     ],
 )
 async def test_unreadable_words_are_counted_and_passed_over(
@@ -162,10 +97,10 @@ async def test_foreign_bays_are_counted_apart_without_complaint(
 
 
 @pytest.mark.slow
-async def test_E12_broker_restart_is_survived(
+async def test_E12_broker_restart_is_survived_and_retained_words_come_again(
     broker: Broker, listening: tuple[BaySensors, Heard]
 ) -> None:
-    """After the broker was killed and started again, the subscriptions are there again."""
+    """After the broker was killed and started again, retained and fresh words are heard."""
     sensors, heard = listening
     await broker.stop()
     async with asyncio.timeout(5):
@@ -173,11 +108,13 @@ async def test_E12_broker_restart_is_survived(
             await asyncio.sleep(0.01)
 
     await broker.start()
+    await broker.publish(f"site/7/bay/{EVSE}/queue", '{"length": 1}', retain=True)
     await asyncio.wait_for(sensors.connected.wait(), 20)
     await broker.publish(f"site/7/bay/{EVSE}/occupancy", json.dumps({"occupied": True}))
-    await heard.next(1)
+    await heard.next(2)
 
-    assert heard.words == [("bay", EVSE, True, None)]
+    assert set(heard.words) == {("queue", EVSE, 1, None), ("bay", EVSE, True, None)}
+    assert sensors.connections == 2
 
 
 async def test_retained_word_is_read_on_connecting(broker: Broker) -> None:
@@ -194,3 +131,63 @@ async def test_retained_word_is_read_on_connecting(broker: Broker) -> None:
     assert heard.words == [("bay", EVSE, True, 9)]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_counts_temperature_and_position_arrive(
+    broker: Broker, listening: tuple[BaySensors, Heard]
+) -> None:
+    """What a camera counted, a thermometer measured and a receiver fixed reach the picture."""
+    _, heard = listening
+    words = {
+        "camera": '{"people": 4, "vehicles": 1, "at_ms": 5, "model": "cam-9"}',
+        "ambient": '{"temperature_c": 31.5}',
+        "position": '{"latitude_deg": 22.5, "longitude_deg": 114.0}',
+    }
+
+    for kind, payload in words.items():
+        await broker.publish(f"site/7/pile/{PILE}/{kind}", payload)
+    await heard.next(3)
+
+    assert heard.words == [
+        ("surroundings", PILE, Surroundings(4, 1), 5),
+        ("surroundings", PILE, Surroundings(ambient_temperature_c=31.5), None),
+        ("fix", PILE, 22.5, 114.0, None),
+    ]
+
+
+@pytest.mark.slow
+async def test_broker_with_tls_and_password_is_listened_to(tmp_path: Path) -> None:
+    """Over TLS with the site's own CA and with a login, words arrive; a wrong login hears none."""
+    if MOSQUITTO is None:
+        pytest.skip(HINT)
+    ca_file, cert_file, key_file = certificates(tmp_path)
+    (tmp_path / "passwords").write_text(password_line("agent", "s3cret"))
+    (tmp_path / "passwords").chmod(0o600)
+    made = Broker(
+        tmp_path,
+        free_port(),
+        f"allow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"
+        f"cafile {ca_file}\ncertfile {cert_file}\nkeyfile {key_file}\n",
+    )
+    await made.start()
+    url = f"mqtts://localhost:{made.port}"
+    heard = Heard()
+    login = ("agent", "s3cret", ca_file)
+    sensors = BaySensors(url, "s", heard, random.Random(1), *login)
+    stranger = BaySensors(url, "s", Heard(), random.Random(1), "agent", "wrong", ca_file)
+    tasks = [asyncio.create_task(s.run(), name="test:sensors") for s in (sensors, stranger)]
+    await asyncio.wait_for(sensors.connected.wait(), 20)
+
+    secure = ssl.create_default_context(cafile=ca_file)
+    async with aiomqtt.Client(
+        "localhost", made.port, username="agent", password="s3cret", tls_context=secure
+    ) as client:
+        await client.publish(f"s/bay/{EVSE}/queue", '{"length": 2}', qos=1)
+    await heard.next(1)
+
+    assert heard.words == [("queue", EVSE, 2, None)]
+    assert stranger.connections == 0
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await made.stop()

@@ -14,7 +14,17 @@ from coordinator.rpc.packed import PackedReader, batch_payload
 from pilewise.v1 import edge_service_pb2 as edge
 
 WORDS = ("source", "iec61851_state", "ocpp_status", "bay", "queue_length_plus_one", "flags")
-FLOATS = ("power_kw", "energy_kwh", "current_a", "voltage_v", "soc_pct", "temperature_c")
+FLOATS = (
+    "power_kw",
+    "energy_kwh",
+    "current_a",
+    "voltage_v",
+    "soc_pct",
+    "temperature_c",
+    "people_count",
+    "vehicle_count",
+    "ambient_temperature_c",
+)
 Small = st.integers(0, 9)
 Number = st.floats(width=32, allow_nan=True, allow_infinity=True)
 

@@ -56,15 +56,15 @@ def test_E14_charging_beats_an_empty_bay() -> None:
     assert fused.conflict == CONFLICT_EMPTY_BAY
 
 
-def test_stale_sensor_counts_as_none() -> None:
-    """After its time to live a bay sensor blocks nothing any more."""
+def test_E12_stale_sensor_blocks_nothing_and_is_said_to_be_stale() -> None:
+    """After its time to live a bay sensor blocks nothing any more, and shows as STALE."""
     evidence = Evidence(word(EvseStatus.AVAILABLE, 130.0), BayWord(True, 100.0))
 
     fresh = fuse(evidence, None, RULES, 129.9)
     stale = fuse(evidence, None, RULES, 130.0)
 
     assert fresh.status is EvseStatus.BLOCKED
-    assert (stale.status, stale.bay) == (EvseStatus.AVAILABLE, BayState.UNSPECIFIED)
+    assert (stale.status, stale.bay) == (EvseStatus.AVAILABLE, BayState.STALE)
 
 
 def test_queue_counter_travels_and_ages() -> None:
@@ -86,6 +86,18 @@ def test_flash_of_available_is_carried_over() -> None:
     assert (flash.status, flash.carried_over) == (EvseStatus.CHARGING, True)
     assert flash.revisit_s == 102.0
     assert (settled.status, settled.carried_over) == (EvseStatus.AVAILABLE, False)
+
+
+def test_flash_of_available_beside_a_taken_bay_is_not_blocked() -> None:
+    """At the end of a charge the car still stands there: it blocks only when the flash lasts."""
+    charging = Fused(EvseStatus.CHARGING, StatusSource.OCPP)
+    evidence = Evidence(word(EvseStatus.AVAILABLE, 101.0, 100.0), BayWord(True, 101.0))
+
+    flash = fuse(evidence, charging, RULES, 101.9)
+    settled = fuse(evidence, flash, RULES, 102.0)
+
+    assert (flash.status, flash.carried_over) == (EvseStatus.CHARGING, True)
+    assert (settled.status, settled.reason) == (EvseStatus.BLOCKED, BLOCKED_REASON)
 
 
 def test_first_word_ever_is_not_debounced() -> None:

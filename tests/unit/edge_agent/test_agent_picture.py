@@ -19,6 +19,7 @@ from edge_agent.core.reading import (
     RecordFlags,
     RecordKind,
     StatusSource,
+    Surroundings,
     Values,
 )
 
@@ -158,7 +159,7 @@ def test_never_heard_pile_is_told_unknown(picture: LivePicture) -> None:
     assert [record.status for record in picture.tick(3.1, NOW_MS)] == [EvseStatus.UNKNOWN]
 
 
-def test_conflict_is_told_once_and_names_itself(picture: LivePicture) -> None:
+def test_E14_conflict_is_told_once_and_names_itself(picture: LivePicture) -> None:
     """Charging with an empty bay is one event that says which contradiction was decided."""
     picture.observe(CHARGING, 0.0, NOW_MS)
 
@@ -169,6 +170,44 @@ def test_conflict_is_told_once_and_names_itself(picture: LivePicture) -> None:
     assert again == []
     assert records[1].detail is not None
     assert records[1].detail.reason == "CHARGING_WITH_EMPTY_BAY"
+
+
+def test_E14_flickering_sensor_is_one_conflict_a_charge(picture: LivePicture) -> None:
+    """A sensor that comes and goes tells its conflict once a charge, and again in the next one."""
+    told: list[Record] = []
+    for second in range(6):
+        told += picture.observe(CHARGING, float(second), NOW_MS)
+        told += picture.bay("E", second % 2 == 0, float(second), float(second), NOW_MS)
+    first = kinds(told).count(RecordKind.EVENT)
+    for second in range(6, 10):
+        told += picture.observe(FREE, float(second), NOW_MS)
+    told += picture.observe(CHARGING, 10.0, NOW_MS)
+
+    assert first == 1
+    assert kinds(told).count(RecordKind.EVENT) == 2
+    assert all(record.status is not EvseStatus.AVAILABLE for record in told[:first])
+
+
+def test_counts_around_a_pile_are_told_on_change_and_confirmed(picture: LivePicture) -> None:
+    """What a camera counts is one METER record a change; a temperature has a dead band."""
+    picture.observe(FREE, 0.0, NOW_MS)
+
+    told = [
+        picture.surroundings("E", seen, now_s, NOW_MS)
+        for now_s, seen in (
+            (1.0, Surroundings(people_count=3, vehicle_count=1)),
+            (2.0, Surroundings(people_count=3, vehicle_count=1)),
+            (3.0, Surroundings(people_count=4, vehicle_count=1)),
+            (4.0, Surroundings(ambient_temperature_c=20.0)),
+            (5.0, Surroundings(ambient_temperature_c=20.4)),
+            (24.0, Surroundings(ambient_temperature_c=20.4)),
+        )
+    ]
+
+    assert [len(records) for records in told] == [1, 0, 1, 1, 0, 1]
+    assert told[2][0].kind is RecordKind.METER
+    assert told[2][0].surroundings == Surroundings(people_count=4, vehicle_count=1)
+    assert told[2][0].status is EvseStatus.AVAILABLE
 
 
 def test_T2_unsynchronised_clock_is_marked(picture: LivePicture) -> None:
