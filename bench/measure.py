@@ -17,6 +17,21 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def resident_mib(pid: int) -> tuple[float, float]:
+    """Memory that a process holds now and the most it ever held, MiB. Source: proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sizes = dict(line.split(":", 1) for line in lines)
+    now, most = (int(sizes[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return round(now, 1), round(most, 1)
+
+
+def written_mib(pid: int) -> float:
+    """What a process caused to be written to a disk, MiB; 0 on a file system in memory."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    figures = {name: int(value) for name, value in (line.split(": ") for line in lines)}
+    return (figures["write_bytes"] - figures["cancelled_write_bytes"]) / 2**20
+
+
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The value below which this share of ascending values lies; NaN if there are none."""
     if not ordered:
