@@ -16,6 +16,7 @@ from firmware_sim.bench.service import Bench
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.config_tables import ClockTable, SimConfig
 from firmware_sim.faces.modbus import ModbusFace, watch_masters
+from firmware_sim.faces.modbus_ports import build_ports
 from firmware_sim.faces.mqtt import BaySensors
 from firmware_sim.faces.ocpp16.face import OcppFace
 from firmware_sim.fleet import Fleet
@@ -52,11 +53,12 @@ class Simulator:
         )
         self._modbus = {
             pile.spec.pile_id: ModbusFace(
-                self.fleet, pile.spec.pile_id, pile.table.listen, self.clock.now_ms
+                self.fleet, pile.spec.pile_id, self.clock.now_ms, pile.table.unit_id
             )
             for pile in config.piles
             if pile.table.face == "modbus"
         }
+        self._ports = build_ports(config.piles, self._modbus)
         self._ocpp = {
             pile.spec.pile_id: OcppFace(
                 self.fleet, pile, config.ocpp, self.clock.now_ms, seed=config.sim.seed
@@ -115,8 +117,9 @@ class Simulator:
         }
 
     async def _listen(self) -> str:
-        for pile_id, face in self._modbus.items():
-            self._addresses[pile_id] = ("modbus", await face.start())
+        for pile_ids, port in self._ports.items():
+            address = await port.start()
+            self._addresses.update(dict.fromkeys(pile_ids, ("modbus", address)))
         return await self._bench.start()
 
     def _start(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -149,7 +152,9 @@ class Simulator:
     async def _close(self) -> None:
         await self._bench.close()
         for face in self._modbus.values():
-            await face.close()
+            face.forget()
+        for port in self._ports.values():
+            await port.close()
 
 
 def print_ready(line: dict[str, Any]) -> None:

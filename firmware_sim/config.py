@@ -14,6 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from firmware_sim.config_modbus import (
+    AC_MODELS,
+    LOOPBACK,
+    check_address,
+    check_modbus,
+    check_shared_buses,
+    check_wire,
+)
 from firmware_sim.config_tables import (
     AgeingTable,
     ClockTable,
@@ -31,7 +39,6 @@ from firmware_sim.errors import ConfigError, Finding
 from firmware_sim.toml_file import Reader
 
 _NAME = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
-_LOOPBACK = {"127.0.0.1", "localhost", "::1", "[::1]"}
 # Above this, AC plugs do not exist: IEC 62196-2 ends at 63 A in three phases.
 _MAX_AC_KW = 43.5
 
@@ -72,7 +79,7 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
         tables = []
     piles = _piles(reader, tables, folder)
     if sim is not None:
-        _check_address(reader, sim.bench, "sim.bench")
+        check_address(reader, sim.bench, "sim.bench")
     if clock is not None and clock.speed != 1:
         _check_fast(reader, tables, mqtt)
     if mqtt is not None:
@@ -98,6 +105,7 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
 
 def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
     piles: list[PileConfig] = []
+    places: list[str] = []
     listening: dict[str, int] = {}
     _check_pile_ids(reader, tables)
     for number, raw in enumerate(tables):
@@ -105,7 +113,8 @@ def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
         table = reader.struct(PileTable, raw, at)
         if table is None:
             continue
-        if table.face == "modbus" and not table.listen.endswith(":0"):
+        alone = table.face == "modbus" and table.transport != "rtu" and not table.bus
+        if alone and not table.listen.endswith(":0"):
             if first := listening.get(table.listen):
                 reader.fail(
                     "CFG-013",
@@ -116,6 +125,8 @@ def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
             listening.setdefault(table.listen, reader.line(f"{at}.listen"))
         if (pile := _pile(reader, table, at, folder)) is not None:
             piles.append(pile)
+            places.append(at)
+    check_shared_buses(reader, [(at, p.table) for at, p in zip(places, piles, strict=True)])
     return piles
 
 
@@ -144,9 +155,10 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
     before = len(reader.findings)
     supply = _supply(reader, table, at)
     if table.face == "modbus":
-        _check_modbus(reader, table, supply, at)
+        check_modbus(reader, table, supply, at)
     else:
         _check_ocpp(reader, table, at)
+    wire = check_wire(reader, table, at)
     ageing = None
     if table.ageing is not None:
         checked = reader.struct(AgeingTable, table.ageing, f"{at}.ageing")
@@ -162,6 +174,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         evse_count=table.connectors,
         local_auth=table.face == "modbus",
         serial=hashlib.sha256(table.pile_id.encode()).hexdigest()[:16].upper(),
+        wire=wire,
     )
     return PileConfig(spec, table, ageing, password)
 
@@ -171,7 +184,7 @@ def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
         supply = _SUPPLY[table.supply]
     elif table.model == "alpitronic-hypercharger":
         supply = Supply.DC
-    elif table.model == "abb-terra-ac" or table.max_power_kw <= _MAX_AC_KW:
+    elif table.model in AC_MODELS or table.max_power_kw <= _MAX_AC_KW:
         supply = Supply.AC_1 if table.max_power_kw <= 7.4 else Supply.AC_3
     else:
         supply = Supply.DC
@@ -184,24 +197,6 @@ def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
             hint='set supply = "dc"',
         )
     return supply
-
-
-def _check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> None:
-    _check_address(reader, table.listen, f"{at}.listen")
-    if table.model == "generic":
-        reader.fail(
-            "CFG-016",
-            f"{at}.model",
-            "a Modbus pile needs a register map",
-            hint='set model = "abb-terra-ac" or "alpitronic-hypercharger"',
-        )
-    if table.model == "abb-terra-ac":
-        if table.connectors != 1:
-            reader.fail("CFG-017", f"{at}.connectors", "a Terra AC has one connector")
-        if supply is Supply.DC:
-            reader.fail("CFG-018", f"{at}.supply", "a Terra AC gives no direct current")
-    elif table.model == "alpitronic-hypercharger" and supply is not Supply.DC:
-        reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
 
 
 def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
@@ -233,24 +228,10 @@ def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> Non
     if mqtt is not None:
         urls["mqtt.url"] = mqtt.url
     for path, url in urls.items():
-        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in _LOOPBACK:
+        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in LOOPBACK:
             reader.fail(
                 "CFG-023",
                 path,
                 f"clock.speed is not 1 and {url} is not this machine",
                 hint="set speed = 1, or keep everything on 127.0.0.1",
             )
-
-
-def _check_address(reader: Reader, address: str, path: str) -> None:
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        reader.fail("CFG-005", path, f"not an address: {address!r}", hint="write 127.0.0.1:0")
-    elif host not in _LOOPBACK:
-        reader.fail(
-            "CFG-006",
-            path,
-            f"{host or 'every interface'} is not this machine",
-            note="simulated piles have no TLS and listen on loopback only",
-            hint=f"write 127.0.0.1:{port}",
-        )

@@ -63,12 +63,31 @@ class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[[pile]]`: one simulated pile."""
+    """`[[pile]]`: one simulated pile.
+
+    Modbus piles with the same `bus` share a port, those with the same `serial_line` a line; each
+    then needs a `unit_id` of its own. `wire_fault` is present from the start.
+    """
 
     pile_id: str
     face: Literal["modbus", "ocpp16"]
-    model: Literal["abb-terra-ac", "alpitronic-hypercharger", "generic"] = "generic"
+    model: Literal[
+        "abb-terra-ac",
+        "alpitronic-hypercharger",
+        "bender-cc613",
+        "keba-p30",
+        "phoenix-ev-cc",
+        "generic",
+    ] = "generic"
+    transport: Literal["tcp", "rtu", "rtu-over-tcp"] = "tcp"
     listen: str = "127.0.0.1:0"
+    bus: str = ""
+    unit_id: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
+    serial_line: str = ""
+    baud: Annotated[int, msgspec.Meta(ge=300, le=1_000_000)] = 19200
+    parity: Literal["N", "E", "O"] = "N"
+    stop_bits: Literal[1, 2] = 1
+    wire_fault: str = ""
     url: str = ""
     password_file: str = ""
     max_power_kw: Positive = 11.0

@@ -11,7 +11,7 @@ from firmware_sim.core.battery import Battery
 from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
 from firmware_sim.core.faults import FAULTS, FaultKind
 from firmware_sim.core.status import ocpp_status
-from firmware_sim.core.wire import PREFIX, WireFault, parse_wire_fault
+from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.errors import BadArgumentError
 from pilewise.v1 import bench_service_pb2, types_pb2
 
@@ -113,8 +113,9 @@ def wire_fault_of(name: str, duration_s: float | None, *, face: str) -> WireFaul
         fault = parse_wire_fault(name, duration_s)
     except ValueError as error:
         raise BadArgumentError("fault", str(error)) from error
-    if fault.kind == "exception" and face != "modbus":
-        raise BadArgumentError("fault", "only a Modbus pile answers with exception codes")
+    narrowed = fault.registers is not None or fault.times is not None
+    if (fault.kind not in EVERYWHERE or narrowed) and face != "modbus":
+        raise BadArgumentError("fault", f"{fault.name} is a fault of Modbus piles")
     return fault
 
 

@@ -17,7 +17,10 @@ _SHARE_STEP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PileSpec:
-    """What a pile is: model, power in kW, what flows, how many EVSEs, 16 hex digits of serial."""
+    """What a pile is: model, power in kW, what flows, how many EVSEs, 16 hex digits of serial.
+
+    `wire` is the wire fault that it has from the start.
+    """
 
     pile_id: str
     model: str
@@ -27,6 +30,7 @@ class PileSpec:
     local_auth: bool = True
     serial: str = "0" * 16
     firmware: str = "1.8.21"
+    wire: WireFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def build_pile(spec: PileSpec) -> Pile:
         )
         for number in range(1, spec.evse_count + 1)
     )
-    return share_out(Pile(spec, evses))
+    return share_out(Pile(spec, evses, spec.wire))
 
 
 def share_out(pile: Pile) -> Pile:

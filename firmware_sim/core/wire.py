@@ -6,13 +6,39 @@ What such a fault does to one protocol is decided in that protocol's face.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+import re
+from dataclasses import dataclass, replace
+from typing import Final, Literal, cast, get_args
 
 PREFIX = "wire:"
+Kind = Literal[
+    "silent",
+    "exception",
+    "delay",
+    "disconnect",
+    "hangup",
+    "truncate",
+    "bad_crc",
+    "wrong_unit",
+    "wrong_transaction",
+    "stale",
+]
+# What every protocol can suffer; the others are faults of Modbus frames.
+EVERYWHERE: Final = frozenset({"silent", "delay", "disconnect"})
 # Modbus exception codes that the specification defines.
 _EXCEPTION_CODES = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 _MAX_DELAY_S = 3600.0
+_VALUED: Final = frozenset({"exception", "delay"})
+_NUMBER: Final = r"(?:0x[0-9a-fA-F]{1,4}|\d{1,5})"
+_WORD: Final = re.compile(
+    rf"(?P<kind>[a-z_]+)(?::(?P<value>[^@*]+))?"
+    rf"(?:@(?P<first>{_NUMBER})-(?P<last>{_NUMBER}))?(?:\*(?P<times>\d{{1,6}}))?"
+)
+_KNOWN: Final = (
+    "wire:silent, wire:exception:<1-8|10|11>, wire:delay:<seconds>, wire:disconnect, wire:hangup, "
+    "wire:truncate, wire:bad_crc, wire:wrong_unit, wire:wrong_transaction and wire:stale, each "
+    "with @<first>-<last> for these registers only and *<n> for n requests only"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +46,51 @@ class WireFault:
     """A wire fault that is present.
 
     `silent` answers nothing, `exception` answers every request with `exception_code`, `delay`
-    answers after `delay_s` real seconds, `disconnect` drops every connection. `remaining_s` is
-    domain time; None lasts until cleared.
+    answers after `delay_s` real seconds, `disconnect` drops every connection, `hangup` accepts
+    connections and closes them at once. The others spoil answers: `truncate` breaks them off,
+    `bad_crc` damages what frames are known by, `wrong_unit` and `wrong_transaction` put another
+    number, `stale` gives the answer to the question before. `registers` (first, last) and `times`
+    narrow it to requests for them, and to so many of them. `remaining_s` is domain time; None
+    lasts until cleared.
     """
 
-    kind: Literal["silent", "exception", "delay", "disconnect"]
+    kind: Kind
     exception_code: int = 0
     delay_s: float = 0.0
     remaining_s: float | None = None
+    registers: tuple[int, int] | None = None
+    times: int | None = None
 
     @property
     def name(self) -> str:
         """The word that injects it, e.g. `wire:delay:2`."""
+        word = f"{PREFIX}{self.kind}"
         if self.kind == "exception":
-            return f"{PREFIX}exception:{self.exception_code}"
+            word += f":{self.exception_code}"
         if self.kind == "delay":
-            return f"{PREFIX}delay:{self.delay_s:g}"
-        return f"{PREFIX}{self.kind}"
+            word += f":{self.delay_s:g}"
+        if self.registers is not None:
+            word += f"@{self.registers[0]}-{self.registers[1]}"
+        return word if self.times is None else f"{word}*{self.times}"
+
+    @property
+    def cuts_at_once(self) -> bool:
+        """Whether open connections fall when it begins."""
+        narrowed = self.registers is not None or self.times is not None
+        return self.kind in ("disconnect", "hangup") and not narrowed
+
+    def concerns(self, address: int, count: int) -> bool:
+        """Whether a request for these registers meets it."""
+        if self.registers is None:
+            return True
+        first, last = self.registers
+        return address <= last and first < address + max(count, 1)
+
+    def after_one(self) -> WireFault | None:
+        """The fault after it met one request."""
+        if self.times is None:
+            return self
+        return replace(self, times=self.times - 1) if self.times > 1 else None
 
 
 def parse_wire_fault(text: str, remaining_s: float | None) -> WireFault:
@@ -44,19 +98,26 @@ def parse_wire_fault(text: str, remaining_s: float | None) -> WireFault:
 
     >>> parse_wire_fault("wire:exception:6", None).exception_code
     6
+    >>> parse_wire_fault("wire:disconnect@730-741", None).registers
+    (730, 741)
     """
-    match text.removeprefix(PREFIX).split(":"):
-        case ["silent"]:
-            return WireFault("silent", remaining_s=remaining_s)
-        case ["disconnect"]:
-            return WireFault("disconnect", remaining_s=remaining_s)
-        case ["exception", code] if code.isdecimal() and int(code) in _EXCEPTION_CODES:
-            return WireFault("exception", exception_code=int(code), remaining_s=remaining_s)
-        case ["delay", seconds]:
-            return WireFault("delay", delay_s=_delay(seconds), remaining_s=remaining_s)
-    raise ValueError(
-        f"unknown wire fault {text!r}; known are wire:silent, wire:exception:<1-8|10|11>, "
-        "wire:delay:<seconds>, wire:disconnect"
+    word = _WORD.fullmatch(text.removeprefix(PREFIX))
+    kind: str = word["kind"] if word else ""
+    value: str = (word["value"] or "") if word else ""
+    if word is None or kind not in get_args(Kind) or bool(value) != (kind in _VALUED):
+        raise ValueError(f"unknown wire fault {text!r}; known are {_KNOWN}")
+    code = 0
+    if kind == "exception":
+        code = int(value) if value.isdecimal() else 0
+        if code not in _EXCEPTION_CODES:
+            raise ValueError(f"unknown wire fault {text!r}; known are {_KNOWN}")
+    return WireFault(
+        cast(Kind, kind),
+        exception_code=code,
+        delay_s=_delay(value) if kind == "delay" else 0.0,
+        remaining_s=remaining_s,
+        registers=(int(word["first"], 0), int(word["last"], 0)) if word["first"] else None,
+        times=int(word["times"]) if word["times"] else None,
     )
 
 

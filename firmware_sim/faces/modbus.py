@@ -1,6 +1,6 @@
 """Shows one pile as a Modbus device: its registers, its clock, its watchdog on the master.
 
-The map is in `registers/`, the socket in `modbus_server.py`.
+The map is in `registers/`, the port or line that it is shown on in `modbus_server.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import structlog
 from firmware_sim.core.controller import set_fallback
 from firmware_sim.core.pile import Pile
 from firmware_sim.core.wire import WireFault
-from firmware_sim.faces.modbus_server import RegisterServer
+from firmware_sim.faces.modbus_server import RegisterPort
 from firmware_sim.faces.registers.map import Device, Field, RegisterMap
 from firmware_sim.faces.registers.models import REGISTER_MAPS
 from firmware_sim.fleet import Fleet
@@ -25,23 +25,24 @@ DEFAULT_COMM_TIMEOUT_S = 60
 
 
 class ModbusFace:
-    """One pile behind one port.
+    """One pile as a device with a unit id.
 
-    `now_ms` is the pile's own clock (domain time); the watchdog counts real seconds.
+    `now_ms` is the pile's own clock (domain time); the watchdog counts real seconds. With
+    `unit_id` None the model's own number counts.
     """
 
-    def __init__(self, fleet: Fleet, pile_id: str, listen: str, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, fleet: Fleet, pile_id: str, now_ms: Callable[[], int], unit_id: int | None = None
+    ) -> None:
         self._fleet = fleet
         self._pile_id = pile_id
         self._now_ms = now_ms
         self._map: RegisterMap = REGISTER_MAPS[self.pile.spec.model](self.pile.spec)
         self._comm_timeout_s = DEFAULT_COMM_TIMEOUT_S
         self._heard_at_s: float | None = None
-        self.unit_id = self._map.unit_id
+        self.unit_id = self._map.unit_id if unit_id is None else unit_id
         self.functions = self._map.functions
-        self.span = self._map.span
-        host, _, port = listen.rpartition(":")
-        self._server = RegisterServer(self, host, int(port))
+        self._server: RegisterPort | None = None
         self._forget = fleet.on_wire_change(self._wire_changed)
 
     @property
@@ -54,23 +55,34 @@ class ModbusFace:
         """The register map, field by field."""
         return self._map.fields
 
-    async def start(self) -> str:
-        """Listens; gives host:port as bound. Raises BindError."""
-        return await self._server.start()
+    def shown_on(self, port: RegisterPort) -> None:
+        """Takes the port or line that the pile is shown on."""
+        self._server = port
 
-    async def close(self) -> None:
-        """Closes the port and every connection."""
+    def forget(self) -> None:
+        """Stops following the pile's wire."""
         self._forget()
-        await self._server.shutdown()  # type: ignore[no-untyped-call]
 
     def device(self) -> Device:
         """What the registers are made of at this moment."""
         return Device(self.pile, self._now_ms() // 1000, self._comm_timeout_s)
 
-    def wire_fault(self) -> WireFault | None:
-        """The wire fault that is present; a request was heard, so the watchdog starts anew."""
+    def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
+        """The wire fault that a request meets; it was heard, so the watchdog starts anew."""
         self._heard_at_s = time.monotonic()
-        return self.pile.wire
+        fault = self.pile.wire
+        if fault is not None and fault.concerns(address, count):
+            if fault.times is not None:
+                self._fleet.set_wire(self._pile_id, fault.after_one())
+            return fault
+        if self._map.hangs_up_on(address, count):
+            return WireFault("disconnect")
+        return None
+
+    def hangs_up(self) -> bool:
+        """Whether new connections are closed at once."""
+        fault = self.pile.wire
+        return fault is not None and fault.kind == "hangup"
 
     def read(self, function: int, address: int, count: int) -> list[int]:
         """The words asked for."""
@@ -94,7 +106,7 @@ class ModbusFace:
                 self._fleet.change(evse.spec.evse_id, lambda now: set_fallback(now, fallback_kw))
 
     def _wire_changed(self, pile_id: str, fault: WireFault | None) -> None:
-        if pile_id == self._pile_id and fault is not None and fault.kind == "disconnect":
+        if pile_id == self._pile_id and fault is not None and fault.cuts_at_once and self._server:
             self._server.drop_connections()
 
 

@@ -1,35 +1,48 @@
-"""The only file that knows pymodbus' server: a listening port that asks a device for words.
+"""The only file that knows pymodbus' servers: a port or serial line with devices by unit id.
 
-What the words mean is in `registers/`; which wire fault is present, the device says.
+What the words mean is in `registers/`; which wire fault is present, the device says; how an
+answer is framed or spoiled is in `modbus_frames.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, cast
 
 from pymodbus.constants import ExcCodes
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.server.base import ModbusBaseServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import BindError
+from firmware_sim.faces.modbus_frames import (
+    BIT_WRITES,
+    READS,
+    answer_read,
+    answer_write,
+    frame,
+    refusal,
+)
 from firmware_sim.faces.registers.map import (
     IllegalAddressError,
     IllegalFunctionError,
     IllegalValueError,
 )
 
+_MOST_READ: Final = {1: 2000, 2: 2000, 3: 125, 4: 125}
+
 
 class Registers(Protocol):
-    """A device behind a port: its unit id, its functions, the span of its addresses."""
+    """A device behind a port: its unit id (None: any), its functions, its registers."""
 
-    unit_id: int
+    unit_id: int | None
     functions: frozenset[int]
-    span: range
 
     def read(self, function: int, address: int, count: int) -> list[int]:
         """The words asked for; raises one of the Illegal…Error classes."""
@@ -37,100 +50,175 @@ class Registers(Protocol):
     def write(self, function: int, address: int, words: Sequence[int]) -> None:
         """Takes the words; raises one of the Illegal…Error classes."""
 
-    def wire_fault(self) -> WireFault | None:
-        """The wire fault that is present, or None; called once for every request."""
+    def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
+        """The wire fault that this request meets, or None; called once for every request."""
+
+    def hangs_up(self) -> bool:
+        """Whether new connections are closed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """A serial line as a master has to set it."""
+
+    path: str
+    baud: int = 19200
+    parity: str = "N"
+    stop_bits: int = 1
 
 
 class _Handler(ServerRequestHandler):
     """One connection; wire faults act here, before the device hears of a request."""
 
+    def callback_connected(self) -> None:
+        super().callback_connected()
+        if any(device.hangs_up() for device in self.server.devices):
+            self.loop.call_soon(self.close)
+
     async def handle_request(self) -> None:
         request = self.last_pdu
         if request is None:
             return
-        fault = self.server.registers.wire_fault()
-        if fault is not None and fault.kind == "silent":
+        device = self.server.device(request.dev_id)
+        if device is None:
+            # On a line nobody answers for a unit that is not there; a gateway says so.
+            if self.server.framing is FramerType.SOCKET:
+                self._send(refusal(request, ExcCodes.GATEWAY_NO_RESPONSE), "")
             return
-        if fault is not None and fault.kind == "disconnect":
+        count = request.count or len(request.registers) or len(request.bits)
+        fault = device.wire_fault(request.address, count)
+        kind = fault.kind if fault is not None else ""
+        if kind == "silent":
+            return
+        if kind in ("disconnect", "hangup"):
             self.close()
             return
-        if fault is not None and fault.kind == "delay":
+        if fault is not None and kind == "delay":
             await asyncio.sleep(fault.delay_s)
-            if not self.transport:
-                return
-        refusal = self._refusal(request, fault)
-        if refusal is None:
-            self.last_pdu = request
-            await super().handle_request()  # type: ignore[no-untyped-call]
-            return
-        answer = ExceptionResponse(
-            request.function_code, refusal, request.dev_id, request.transaction_id
-        )
-        self.server_send(answer, self.last_addr)  # type: ignore[no-untyped-call]
+        if fault is not None and kind == "exception":
+            answer = refusal(request, fault.exception_code)
+        else:
+            answer = _answer(device, request)
+        self._send(answer, kind)
 
-    def _refusal(self, request: ModbusPDU, fault: WireFault | None) -> int | None:
-        """The exception code that ends a request before it reaches the registers."""
-        registers: Registers = self.server.registers
-        if fault is not None and fault.kind == "exception":
-            return fault.exception_code
-        if request.dev_id != registers.unit_id:
-            return ExcCodes.GATEWAY_NO_RESPONSE
-        if request.function_code not in registers.functions:
-            return ExcCodes.ILLEGAL_FUNCTION
+    def _send(self, answer: ModbusPDU, fault: str) -> None:
+        data = frame(self.framer, answer, fault)
+        if fault == "stale":
+            data, self.server.kept_back = self.server.kept_back, data
+        if data and self.transport:
+            self.send(data)
+
+
+def _answer(device: Registers, request: ModbusPDU) -> ModbusPDU:
+    """What the device answers, an exception where it refuses."""
+    function = request.function_code
+    if function not in device.functions:
+        return refusal(request, ExcCodes.ILLEGAL_FUNCTION)
+    try:
+        if function in READS:
+            if not 1 <= request.count <= _MOST_READ[function]:
+                raise IllegalValueError(request.count)
+            words = device.read(function, request.address, request.count)
+            return answer_read(request, words)
+        values = request.bits if function in BIT_WRITES else request.registers
+        device.write(function, request.address, [int(value) for value in values])
+        return answer_write(request)
+    except IllegalFunctionError:
+        return refusal(request, ExcCodes.ILLEGAL_FUNCTION)
+    except IllegalAddressError:
+        return refusal(request, ExcCodes.ILLEGAL_ADDRESS)
+    except IllegalValueError:
+        return refusal(request, ExcCodes.ILLEGAL_VALUE)
+
+
+def _no_data() -> SimDevice:
+    """What pymodbus wants to serve; never asked, because the handler answers itself."""
+    return SimDevice(0, [SimData(0, values=[0], datatype=DataType.REGISTERS)])
+
+
+class RegisterPort:
+    """Devices by unit id on one TCP port or serial line.
+
+    `kept_back` is the answer that a `stale` wire gives to the next question.
+    """
+
+    def __init__(self, devices: Sequence[Registers], framing: FramerType, asked_for: str) -> None:
+        self.devices = tuple(devices)
+        self.framing = framing
+        self.kept_back = b""
+        self._asked_for = asked_for
+        self._server: ModbusBaseServer | None = None
+
+    def device(self, unit: int) -> Registers | None:
+        """The device that answers to a unit id."""
+        for device in self.devices:
+            if device.unit_id is None or device.unit_id == unit:
+                return device
         return None
 
-
-class RegisterServer(ModbusTcpServer):
-    """A Modbus TCP port that shows one device; port 0 lets the system choose."""
-
-    def __init__(self, registers: Registers, host: str, port: int) -> None:
-        self.registers = registers
-        self._asked_for = f"{host}:{port}"
-        span = registers.span
-        # The block only carries the words of the request at hand; the device is asked each time.
-        block = SimData(span.start, values=[0] * len(span), datatype=DataType.REGISTERS)
-        device = SimDevice(registers.unit_id, [block], action=self._exchange)
-        super().__init__(device, address=(host, port))
+    @property
+    def active_connections(self) -> dict[str, Any]:
+        """Connections that are open."""
+        return self._server.active_connections if self._server is not None else {}
 
     async def start(self) -> str:
-        """Listens; gives host:port as bound. Raises BindError."""
-        if not await self.listen():
-            raise BindError("a Modbus pile", self._asked_for, "the address is taken or not ours")
+        """Listens; gives host:port as bound, or the path of the line. Raises BindError."""
+        host, _, port = self._asked_for.rpartition(":")
+        server = ModbusTcpServer(_no_data(), framer=self.framing, address=(host, int(port)))
+        await self._listen(server)
         # A listening ModbusProtocol keeps asyncio's Server where a connection keeps its transport.
-        server = cast(asyncio.Server, self.transport)
-        host, port = server.sockets[0].getsockname()[:2]
-        return f"{host}:{port}"
+        bound = cast(asyncio.Server, server.transport).sockets[0].getsockname()
+        return f"{bound[0]}:{bound[1]}"
 
     def drop_connections(self) -> None:
         """Closes every connection that is open; the port keeps listening."""
         for connection in list(self.active_connections.values()):
             connection.close()
 
-    def callback_new_connection(self) -> ServerRequestHandler:
-        """A handler for a connection that has just come in."""
-        return _Handler(  # type: ignore[no-untyped-call]
-            self, self.trace_packet, self.trace_pdu, self.trace_connect
-        )
+    async def close(self) -> None:
+        """Closes the port and every connection."""
+        if self._server is not None:
+            await self._server.shutdown()  # type: ignore[no-untyped-call]
 
-    async def _exchange(
-        self,
-        function: int,
-        start: int,
-        address: int,
-        count: int,
-        block: list[int],
-        values: list[int] | list[bool] | None,
-    ) -> ExcCodes | None:
+    async def _listen(self, server: ModbusBaseServer) -> None:
+        def connection() -> ServerRequestHandler:
+            handler = _Handler(  # type: ignore[no-untyped-call]
+                server, server.trace_packet, server.trace_pdu, server.trace_connect
+            )
+            handler.server = self
+            return handler
+
+        server.callback_new_connection = connection  # type: ignore[method-assign]
+        self._server = server
+        if not await server.listen():
+            raise BindError("a Modbus pile", self._asked_for, "the address is taken or not ours")
+
+
+class SerialPort(RegisterPort):
+    """Devices by unit id on one serial line, or on a pseudo-terminal that stands for it."""
+
+    def __init__(self, devices: Sequence[Registers], line: LineSettings) -> None:
+        super().__init__(devices, FramerType.RTU, line.path)
+        self._line = line
+
+    async def start(self) -> str:
+        """Listens on the line; gives its path. Raises BindError."""
+        line = self._line
+        server = ModbusSerialServer(
+            _no_data(),
+            framer=FramerType.RTU,
+            port=line.path,
+            baudrate=line.baud,
+            parity=line.parity,
+            stopbits=line.stop_bits,
+            reconnect_delay=0,
+        )
         try:
-            if values is not None:
-                self.registers.write(function, address, [int(value) for value in values])
-            else:
-                words = self.registers.read(function, address, count)
-                block[address - start : address - start + count] = words
-        except IllegalFunctionError:
-            return ExcCodes.ILLEGAL_FUNCTION
-        except IllegalAddressError:
-            return ExcCodes.ILLEGAL_ADDRESS
-        except IllegalValueError:
-            return ExcCodes.ILLEGAL_VALUE
-        return None
+            await self._listen(server)
+        except RuntimeError as error:  # pyserial, which drives serial lines, is an extra
+            hint = "pyserial is missing: pip install 'pilewise[serial]'"
+            raise BindError("a Modbus pile", line.path, hint) from error
+        return line.path
+
+    def drop_connections(self) -> None:
+        """Does nothing: a line has no connections."""

@@ -11,8 +11,11 @@ from functools import cached_property
 
 from firmware_sim.core.pile import Pile
 
+COIL = 1
+DISCRETE = 2
 HOLDING = 3
 INPUT = 4
+_COIL_WRITES = (5, 15)
 
 
 class IllegalFunctionError(Exception):
@@ -44,7 +47,7 @@ Writer = Callable[[Device, int], Device]
 class Field:
     """One field: `width` registers from `address`, big-endian words, high word first.
 
-    One count is worth `scale` `unit`. `table` is the function code that reads it (3 or 4);
+    One count is worth `scale` `unit`. `table` is the function code that reads it (1 to 4);
     a field without `read` can only be written, one without `write` only read. Reserved fields
     read as 0.
     """
@@ -71,13 +74,19 @@ class Field:
 
 @dataclass(frozen=True)
 class RegisterMap:
-    """A model's registers: fields, the unit id it answers to, the functions it knows."""
+    """A model's registers: fields, the unit id it answers to, the functions it knows.
+
+    With `unit_id` None it answers to any. It refuses reads of more than `most_read` registers,
+    and closes the connection on whoever asks for one of the `closing` ranges (first, last).
+    """
 
     model: str
-    unit_id: int
+    unit_id: int | None
     functions: frozenset[int]
     fields: Sequence[Field]
     fallback_kw: float | None = None
+    most_read: int = 2000
+    closing: Sequence[tuple[int, int]] = ()
 
     @cached_property
     def _at(self) -> Mapping[tuple[int, int], Field]:
@@ -87,18 +96,19 @@ class RegisterMap:
             for offset in range(field.width)
         }
 
-    @property
-    def span(self) -> range:
-        """From the lowest to the highest address, whatever reads or writes it."""
-        ends = [field.address + field.width for field in self.fields]
-        return range(min(field.address for field in self.fields), max(ends))
+    def hangs_up_on(self, address: int, count: int) -> bool:
+        """Whether the device closes the connection on a request for these registers."""
+        return any(address <= last and first < address + count for first, last in self.closing)
 
     def read(self, device: Device, function: int, address: int, count: int) -> list[int]:
         """The words that a read answers with.
 
-        Raises IllegalFunctionError, or IllegalAddressError if any register cannot be read.
+        Raises IllegalFunctionError, IllegalAddressError if any register cannot be read, or
+        IllegalValueError for more registers than the model gives at once.
         """
         self.check_function(function)
+        if count > self.most_read:
+            raise IllegalValueError(count)
         words: list[int] = []
         at = address
         while len(words) < count:
@@ -118,8 +128,9 @@ class RegisterMap:
         """
         self.check_function(function)
         at, end = address, address + len(words)
+        table = COIL if function in _COIL_WRITES else HOLDING
         while at < end:
-            field = self._at.get((HOLDING, at))
+            field = self._at.get((table, at))
             if field is None or field.write is None:
                 raise IllegalAddressError(at)
             if at != field.address or at + field.width > end:

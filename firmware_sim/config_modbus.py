@@ -1,0 +1,115 @@
+"""Checks on Modbus piles of a simulator: their model, their port or line, who shares it.
+
+The keys are in `config_tables.py`, the other checks in `config.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Final
+
+from firmware_sim.config_tables import PileTable
+from firmware_sim.core.evse import Supply
+from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
+from firmware_sim.toml_file import Reader
+
+AC_MODELS: Final = ("abb-terra-ac", "bender-cc613", "keba-p30", "phoenix-ev-cc")
+LOOPBACK: Final = {"127.0.0.1", "localhost", "::1", "[::1]"}
+_ANY_UNIT: Final = "any"
+# The unit ids of the models; those that answer to any share a bus only with a unit_id of their own.
+_UNITS: Final = {
+    "abb-terra-ac": "1",
+    "alpitronic-hypercharger": "1",
+    "bender-cc613": _ANY_UNIT,
+    "keba-p30": "255",
+    "phoenix-ev-cc": "1",
+}
+
+
+def check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> None:
+    """Notes a model without registers or with a wrong supply, and a line that is none."""
+    if table.transport != "rtu":
+        check_address(reader, table.listen, f"{at}.listen")
+    elif not table.serial_line:
+        reader.fail("CFG-024", at, "RTU needs a line", hint='set serial_line = "/dev/pts/3"')
+    elif find_spec("serial") is None:
+        hint = "pip install 'pilewise[serial]'"
+        reader.fail("CFG-024", f"{at}.serial_line", "pyserial is not installed", hint=hint)
+    if table.model == "generic":
+        reader.fail(
+            "CFG-016",
+            f"{at}.model",
+            "a Modbus pile needs a register map",
+            hint=f"set model to one of {', '.join(_UNITS)}",
+        )
+    if table.model in AC_MODELS:
+        if table.connectors != 1:
+            reader.fail("CFG-017", f"{at}.connectors", f"{table.model} has one connector")
+        if supply is Supply.DC:
+            reader.fail("CFG-018", f"{at}.supply", f"{table.model} gives no direct current")
+    elif table.model == "alpitronic-hypercharger" and supply is not Supply.DC:
+        reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
+
+
+def bus_of(table: PileTable) -> str:
+    """What piles that share a port or line have in common; the pile's own id for one alone."""
+    if table.transport == "rtu":
+        return f"line {table.serial_line}"
+    return f"bus {table.bus}" if table.bus else f"pile {table.pile_id}"
+
+
+def check_shared_buses(reader: Reader, piles: Sequence[tuple[str, PileTable]]) -> None:
+    """Notes piles that cannot share what they share: settings differ, or unit ids are equal."""
+    first: dict[str, tuple[str, PileTable]] = {}
+    units: dict[tuple[str, str], str] = {}
+    for at, table in piles:
+        alone = not table.bus and table.transport != "rtu"
+        if table.face != "modbus" or alone:
+            continue
+        bus = bus_of(table)
+        first_at, other = first.setdefault(bus, (at, table))
+        if _settings(other) != _settings(table):
+            note = f"first at line {reader.line(first_at)}"
+            reader.fail("CFG-025", at, f"{bus} has other settings before", note=note)
+        unit = _UNITS.get(table.model, "") if table.unit_id is None else str(table.unit_id)
+        if _ANY_UNIT in (unit, units.get((bus, _ANY_UNIT))) and other is not table:
+            hint = "give each pile a unit_id"
+            reader.fail("CFG-026", at, f"{table.model} answers to every unit of {bus}", hint=hint)
+        elif taken := units.get((bus, unit)):
+            note = f"first at line {reader.line(taken)}"
+            reader.fail("CFG-026", at, f"unit {unit} exists already on {bus}", note=note)
+        units.setdefault((bus, unit), at)
+
+
+def check_wire(reader: Reader, table: PileTable, at: str) -> WireFault | None:
+    """The wire fault that is present from the start; notes one that is none."""
+    if not table.wire_fault:
+        return None
+    try:
+        fault = parse_wire_fault(table.wire_fault, None)
+    except ValueError as error:
+        reader.fail("CFG-027", f"{at}.wire_fault", str(error))
+        return None
+    if table.face != "modbus" and fault.kind not in EVERYWHERE:
+        reader.fail("CFG-027", f"{at}.wire_fault", f"{PREFIX}{fault.kind} is a fault of Modbus")
+    return fault
+
+
+def check_address(reader: Reader, address: str, path: str) -> None:
+    """Notes an address that is none, or one that others could reach."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        reader.fail("CFG-005", path, f"not an address: {address!r}", hint="write 127.0.0.1:0")
+    elif host not in LOOPBACK:
+        reader.fail(
+            "CFG-006",
+            path,
+            f"{host or 'every interface'} is not this machine",
+            note="simulated piles have no TLS and listen on loopback only",
+            hint=f"write 127.0.0.1:{port}",
+        )
+
+
+def _settings(table: PileTable) -> tuple[object, ...]:
+    return table.transport, table.listen, table.baud, table.parity, table.stop_bits
