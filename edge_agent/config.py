@@ -109,6 +109,8 @@ class PileSection(msgspec.Struct, frozen=True):
     maker: str | None = None
     model: str | None = None
     serial: str | None = None
+    firmware: str | None = None
+    bay_count: Annotated[int, Meta(ge=0, le=100)] | None = None
     commissioned_at: Annotated[datetime, Meta(tz=True)] | None = None
     latitude_deg: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude_deg: Annotated[float, Meta(ge=-180, le=180)] | None = None

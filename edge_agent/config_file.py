@@ -32,6 +32,7 @@ from edge_agent.config_checks import (
 from edge_agent.core.facts import (
     CONFIG,
     CONNECTOR_STANDARDS,
+    DEFAULT,
     PROFILE,
     ConnectorFacts,
     PileFacts,
@@ -137,8 +138,22 @@ def _pile(
 def _facts(
     section: PileSection, profile: Profile, plugs: tuple[ConnectorFacts, ...], label: str
 ) -> PileFacts:
-    told = ("label", "maker", "model", "serial", "station_id", "commissioned_at", "latitude_deg")
+    told = [
+        "label",
+        "maker",
+        "model",
+        "serial",
+        "firmware",
+        "station_id",
+        "commissioned_at",
+        "bay_count",
+    ]
     sources = {name: CONFIG for name in told if getattr(section, name) is not None}
+    sources.setdefault("label", DEFAULT)
+    if section.latitude_deg is not None:
+        sources["position"] = CONFIG
+    if plugs:
+        sources["pile_type"] = sources["evses"] = CONFIG if section.connector else PROFILE
     maker, model = section.maker or "", section.model or ""
     # The profile of a whole protocol knows no maker.
     if profile.transport != "ocpp1.6":
@@ -153,6 +168,8 @@ def _facts(
         maker=maker,
         model=model,
         serial=section.serial or "",
+        firmware=section.firmware or "",
+        bay_count=section.bay_count,
         commissioned_at_ms=None if started is None else round(started.timestamp() * 1000),
         latitude_deg=section.latitude_deg,
         longitude_deg=section.longitude_deg,

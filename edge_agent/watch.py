@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 import structlog
 
-from edge_agent.core.facts import PileFacts, learned
+from edge_agent.core.facts import ASTRAY_M, CONFIG, PileFacts, is_fix, learned, located
 from edge_agent.core.occupancy import Fused, FusionRules
 from edge_agent.core.picture import LivePicture
 from edge_agent.core.reading import (
@@ -52,6 +52,7 @@ class Watch:
         self._facts = {pile.pile_id: pile for pile in facts}
         self._spool = spool
         self._clock = clock
+        self._astray: set[str] = set()
         self.readings = 0
         self.on_facts: Callable[[PileFacts], None] = lambda facts: None
 
@@ -138,6 +139,30 @@ class Watch:
             self._facts[pile_id] = now
             log.info("pile introduced itself", pile_id=pile_id, source=source)
             self.on_facts(now)
+
+    def fix(self, pile_id: str, latitude_deg: float, longitude_deg: float, at_ms: int) -> None:
+        """Takes a position fix of a pile's receiver, WGS84; `at_ms` is domain time.
+
+        Far from where the operator put the pile it raises an event, once until it is near again.
+        """
+        before = self._facts.get(pile_id)
+        if before is None or not is_fix(latitude_deg, longitude_deg):
+            return
+        now, away_m = located(before, latitude_deg, longitude_deg)
+        if now is not before:
+            self._facts[pile_id] = now
+            self.on_facts(now)
+        if away_m <= ASTRAY_M:
+            self._astray.discard(pile_id)
+            return
+        if pile_id in self._astray or before.sources.get("position") != CONFIG:
+            return
+        self._astray.add(pile_id)
+        text = f"the receiver is {away_m:.0f} m away from the configured position"
+        log.warning("pile is elsewhere", pile_id=pile_id, away_m=round(away_m))
+        detail = Detail(reason="POSITION_MISMATCH", text=text)
+        evse_id = before.evse_ids[0]
+        self._spool.offer([self.note(evse_id, RecordKind.EVENT, at_ms, detail)])
 
     def set_period(self, evse_id: str, period_s: float) -> None:
         """Takes a new reading period: a pile is UNKNOWN after three missed ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -58,6 +59,14 @@ CONFIG: Final = "config"
 BOOT: Final = "boot_notification"
 REGISTERS: Final = "registers"
 PROFILE: Final = "profile"
+GNSS: Final = "gnss"
+DEFAULT: Final = "default"
+
+# A fix this far from where the operator put the pile is worth a look.
+ASTRAY_M: Final = 200.0
+# Fixes wander by some metres: a pile has moved, or was found, only beyond this.
+SETTLED_M: Final = 25.0
+_EARTH_RADIUS_M: Final = 6_371_008.8
 
 
 def power_type_of(standard: str, max_power_kw: float) -> str:
@@ -84,7 +93,8 @@ class ConnectorFacts:
 class PileFacts:
     """One pile; empty strings and None are unknown. EVSE n serves connector n of `connectors`.
 
-    `sources` names for each known field who said so.
+    `bay_count` is the parking spaces of the whole pile, None unknown. `sources` names for each
+    known field who said so.
     """
 
     pile_id: str
@@ -98,12 +108,71 @@ class PileFacts:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     station_id: str = ""
+    bay_count: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def evse_ids(self) -> tuple[str, ...]:
         """`<pile_id>*<n>` for each EVSE, n from 1."""
         return tuple(f"{self.pile_id}*{n}" for n in range(1, len(self.connectors) + 1))
+
+    @property
+    def pile_type(self) -> str:
+        """`AC`, `DC` or `AC_AND_DC`, as the plugs say; empty without plugs."""
+        kinds = {"DC" if plug.power_type == "DC" else "AC" for plug in self.connectors}
+        return "_AND_".join(sorted(kinds))
+
+    def bays_of(self, number: int) -> int:
+        """Parking spaces of EVSE `number` (from 1); one each where nobody counted them."""
+        if self.bay_count is None:
+            return 1
+        each, more = divmod(self.bay_count, len(self.connectors))
+        return each + (number <= more)
+
+
+def distance_m(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Great-circle distance of two positions (latitude, longitude in degrees), metres.
+
+    >>> round(distance_m((22.54, 114.05), (22.54, 114.06)))
+    1027
+    """
+    (lat_a, lon_a), (lat_b, lon_b) = ((math.radians(p[0]), math.radians(p[1])) for p in (a, b))
+    half = (
+        math.sin((lat_b - lat_a) / 2) ** 2
+        + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
+    )
+    return 2 * _EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(half)))
+
+
+def located(facts: PileFacts, latitude_deg: float, longitude_deg: float) -> tuple[PileFacts, float]:
+    """The facts after a position fix, and the metres between it and the position known before.
+
+    The operator's position stays, whatever a receiver says. Gives back `facts` itself where
+    nothing changed; 0 m where no position was known.
+    """
+    fix = latitude_deg, longitude_deg
+    moved = replace(
+        facts,
+        latitude_deg=latitude_deg,
+        longitude_deg=longitude_deg,
+        sources={**facts.sources, "position": GNSS},
+    )
+    if facts.latitude_deg is None or facts.longitude_deg is None:
+        return moved, 0.0
+    away_m = distance_m((facts.latitude_deg, facts.longitude_deg), fix)
+    if facts.sources.get("position") == CONFIG or away_m <= SETTLED_M:
+        return facts, away_m
+    return moved, away_m
+
+
+def is_fix(latitude_deg: float, longitude_deg: float) -> bool:
+    """Whether this is a place on Earth; receivers without a fix say 0, 0.
+
+    >>> is_fix(22.5, 114.0), is_fix(0.0, 0.0), is_fix(float("nan"), 1.0), is_fix(91.0, 1.0)
+    (True, False, False, False)
+    """
+    on_earth = abs(latitude_deg) <= 90.0 and abs(longitude_deg) <= 180.0
+    return on_earth and (latitude_deg, longitude_deg) != (0.0, 0.0)
 
 
 def learned(facts: PileFacts, told: Mapping[str, str], source: str) -> PileFacts:

@@ -18,6 +18,7 @@ from edge_agent.core.backoff import full_jitter_s
 from edge_agent.core.decoder import Decoder
 from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
 from edge_agent.core.facts import REGISTERS
+from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.core.profile import Profile
 from edge_agent.core.reading import Reading
 from edge_agent.errors import PileError, PileRefused, PileSilent, ReplyUnusable
@@ -60,6 +61,7 @@ class ModbusPile:
         self.evse_ids = tuple(evse_ids)
         self.period_s = period_s
         self.failures = 0
+        self.tap: FrameTap = NO_TAP
         self._decoder = Decoder(profile, evse_ids)
         self._blocks = plan(self._decoder.each, profile, lanes, len(self.evse_ids))
         self._once = plan(self._decoder.once, profile, lanes, len(self.evse_ids))
@@ -79,7 +81,7 @@ class ModbusPile:
     async def run(self) -> NoReturn:
         """Polls until cancelled; a device that fails is asked again with jittered back-off."""
         for bus in self._buses:
-            bus.join(self.pile_id, self._wake)
+            bus.join(self.pile_id, self._wake, self.tap)
         try:
             # Piles that start together would otherwise be asked in the same instant for ever.
             await asyncio.sleep(self._rng.uniform(0.0, min(self.period_s, 1.0) / 2))

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from edge_agent.core.backoff import full_jitter_s
+from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.errors import PileRefused, PileSilent, ReplyUnusable
 from edge_agent.piles.modbus_address import TCP
 from edge_agent.piles.modbus_wire import Question, Wire, WireError
@@ -57,6 +58,7 @@ class Bus:
         self._wire: Wire | None = None
         self._turn = asyncio.Lock()
         self._members: dict[str, Callable[[], None]] = {}
+        self._taps: dict[str, FrameTap] = {}
         self._silent: set[str] = set()
         self._free_s = 0.0
         self._probe_s = 0.0
@@ -70,9 +72,10 @@ class Bus:
         """Whether more than one pile depends on it."""
         return len(self._members) > 1
 
-    def join(self, pile_id: str, wake: Callable[[], None]) -> None:
+    def join(self, pile_id: str, wake: Callable[[], None], tap: FrameTap = NO_TAP) -> None:
         """Adds a pile; `wake` is called when a line that was dead altogether speaks again."""
         self._members[pile_id] = wake
+        self._taps[pile_id] = tap
 
     def leave(self, pile_id: str) -> None:
         """Takes a pile away; the last one closes the connection."""
@@ -89,6 +92,7 @@ class Bus:
                 wire = await self._open(pile_id)
             if self.gap_s:
                 await self._keep_gap()
+            wire.tap = self._taps.get(pile_id, NO_TAP)
             try:
                 answer = await wire.ask(question, TIMEOUT_S)
             except WireError as error:

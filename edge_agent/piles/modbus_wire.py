@@ -17,6 +17,8 @@ from typing import Final, cast
 from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
+from edge_agent.core.frames import IN, NO_TAP, OUT, FrameTap
+
 _READ_BITS: Final = frozenset({1, 2})
 _MBAP: Final = struct.Struct(">HHHB")
 # The largest length that the header of a Modbus TCP frame may tell: unit and 253 bytes.
@@ -95,6 +97,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.spoiled = ""
+        self.tap: FrameTap = NO_TAP
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[bytes] | None = None
         self._question: Question
@@ -110,7 +113,9 @@ class Wire(asyncio.Protocol):
         self._waiting = waiting
         self._question = question
         self._buffer = b""
-        self._transport.write(self._frame(question))
+        frame = self._frame(question)
+        self.tap.frame(OUT, frame)
+        self._transport.write(frame)
         timer = loop.call_later(timeout_s, self._expire, timeout_s)
         try:
             return await waiting
@@ -152,6 +157,7 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Completes the answer, or spoils the connection where nothing was asked."""
+        self.tap.frame(IN, data)
         waiting = self._waiting
         if waiting is None or waiting.done():
             self.spoiled = f"{len(data)} bytes came that nobody had asked for"

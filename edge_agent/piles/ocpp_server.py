@@ -19,6 +19,7 @@ import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.core.ocpp_admission import (
     Door,
     Knock,
@@ -79,6 +80,8 @@ class OcppServer:
         self._server: Server | None = None
         self.url = ""
         self.refused = 0
+        # Who wants to see the frames of an identity.
+        self.tap_of: Callable[[str], FrameTap] = lambda identity: NO_TAP
 
     async def start(self) -> str:
         """Starts listening; gives back the URL in front of the identity. Raises OSError."""
@@ -120,7 +123,8 @@ class OcppServer:
             if previous is not None:
                 await self._evict(identity, previous, socket)
             subprotocol = socket.subprotocol or door.subprotocols[-1]
-            await self._stations[identity].serve(StationSocket(identity, socket, subprotocol))
+            station = StationSocket(identity, socket, subprotocol, self.tap_of(identity))
+            await self._stations[identity].serve(station)
         finally:
             session.ended.set()
             if self._sessions.get(identity) is session:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import structlog
 from websockets.asyncio.server import ServerConnection
 
+from edge_agent.core.frames import IN, NO_TAP, OUT, FrameTap
 from edge_agent.core.ocpp_frame import BrokenFrame, answer_to, inspect
 
 log: Final = structlog.get_logger("edge_agent.ocpp")
@@ -19,11 +20,14 @@ log: Final = structlog.get_logger("edge_agent.ocpp")
 class StationSocket:
     """A `StationConnection` over a websocket; `broken` counts frames that were no OCPP."""
 
-    def __init__(self, identity: str, socket: ServerConnection, subprotocol: str) -> None:
+    def __init__(
+        self, identity: str, socket: ServerConnection, subprotocol: str, tap: FrameTap = NO_TAP
+    ) -> None:
         self.identity = identity
         self.subprotocol = subprotocol
         self.broken = 0
         self._socket = socket
+        self._tap = tap
 
     @property
     def remote_address(self) -> Any:
@@ -35,6 +39,7 @@ class StationSocket:
         while True:
             # Undecoded: bad UTF-8 is answered like any other broken frame.
             raw = await self._socket.recv(decode=False)
+            self._tap.frame(IN, raw)
             frame = inspect(raw)
             if not isinstance(frame, BrokenFrame):
                 return raw.decode()
@@ -43,10 +48,11 @@ class StationSocket:
                 log.warning("broken OCPP frame", identity=self.identity, why=frame.why)
             answer = answer_to(frame, self.subprotocol)
             if answer is not None:
-                await self._socket.send(answer)
+                await self.send(answer)
 
     async def send(self, text: str) -> None:
         """Sends one frame; raises `ConnectionClosed` of websockets."""
+        self._tap.frame(OUT, text.encode())
         await self._socket.send(text)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:

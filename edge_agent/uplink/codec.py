@@ -162,14 +162,18 @@ def to_facts(facts: PileFacts) -> types.PileFacts:
         firmware=facts.firmware,
         station_id=facts.station_id,
         sources=dict(facts.sources),
+        bay_count=facts.bay_count or 0,
     )
+    if facts.pile_type:
+        message.pile_type = types.PileType.Value(f"PILE_TYPE_{facts.pile_type}")
     if facts.commissioned_at_ms is not None:
         message.commissioned_at.CopyFrom(timestamp(facts.commissioned_at_ms))
     if facts.latitude_deg is not None and facts.longitude_deg is not None:
         message.position.latitude_deg = facts.latitude_deg
         message.position.longitude_deg = facts.longitude_deg
-    for evse_id, plug in zip(facts.evse_ids, facts.connectors, strict=True):
-        evse = message.evses.add(evse_id=evse_id, bay_count=1)
+    for number, plug in enumerate(facts.connectors, 1):
+        evse_id = facts.evse_ids[number - 1]
+        evse = message.evses.add(evse_id=evse_id, bay_count=facts.bays_of(number))
         evse.connectors.add(
             connector_id="1",
             standard=types.ConnectorStandard.Value(f"CONNECTOR_STANDARD_{plug.standard.upper()}"),

@@ -1126,7 +1126,9 @@ Global___SetPeriod: _TypeAlias = SetPeriod  # noqa: Y015
 
 @_typing.final
 class Configure(_message.Message):
-    """Change the agent's configuration, whole or not at all."""
+    """Change the agent's configuration, whole or not at all. The result comes once the agent runs with
+    it: DONE, or REFUSED with the reason after the last good configuration has come back.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1178,15 +1180,23 @@ class DirectiveResult(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FRAMES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    EVSE_ID_FIELD_NUMBER: _builtins.int
     directive_id: _builtins.str
     """Which."""
     outcome: Global___DirectiveOutcome.ValueType
     """How it ended."""
     message: _builtins.str
     """The pile's own answer, or what to do."""
+    more: _builtins.bool
+    """True where more frames follow in another result of the same directive."""
+    evse_id: _builtins.str
+    """The EVSE that was asked; filled in by the coordinator for operators."""
     @_builtins.property
     def frames(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Raw frames, where they were asked for."""
+        """Raw frames, where they were asked for, in order. Each begins with `<at_ms> <direction> `:
+        domain time in milliseconds since 1970 UTC, then > for said to the pile or < for said by it.
+        """
 
     def __init__(
         self,
@@ -1195,10 +1205,12 @@ class DirectiveResult(_message.Message):
         outcome: Global___DirectiveOutcome.ValueType = ...,
         message: _builtins.str = ...,
         frames: _abc.Iterable[_builtins.bytes] | None = ...,
+        more: _builtins.bool = ...,
+        evse_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directive_id", b"directive_id", "frames", b"frames", "message", b"message", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directive_id", b"directive_id", "evse_id", b"evse_id", "frames", b"frames", "message", b"message", "more", b"more", "outcome", b"outcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

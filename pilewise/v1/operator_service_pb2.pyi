@@ -636,6 +636,102 @@ class PutPilesResponse(_message.Message):
 Global___PutPilesResponse: _TypeAlias = PutPilesResponse  # noqa: Y015
 
 @_typing.final
+class ListPileFactsRequest(_message.Message):
+    """Asks for the history of a pile's facts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PILE_ID_FIELD_NUMBER: _builtins.int
+    ONLY_PRESENT_FIELD_NUMBER: _builtins.int
+    pile_id: _builtins.str
+    """Which pile."""
+    only_present: _builtins.bool
+    """True leaves out what no longer holds."""
+    def __init__(
+        self,
+        *,
+        pile_id: _builtins.str = ...,
+        only_present: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["only_present", b"only_present", "pile_id", b"pile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPileFactsRequest: _TypeAlias = ListPileFactsRequest  # noqa: Y015
+
+@_typing.final
+class FactSpan(_message.Message):
+    """One fact, for as long as it held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Field of PileFacts, e.g. firmware."""
+    value: _builtins.str
+    """Its value as text; empty means that it became unknown."""
+    source: _builtins.str
+    """Who said so: config, boot_notification, registers, gnss, profile, default, import."""
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Since when, domain time."""
+
+    @_builtins.property
+    def valid_to(self) -> _timestamp_pb2.Timestamp:
+        """Until when; absent means that it holds."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        value: _builtins.str = ...,
+        source: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_to: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "source", b"source", "valid_from", b"valid_from", "valid_to", b"valid_to", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FactSpan: _TypeAlias = FactSpan  # noqa: Y015
+
+@_typing.final
+class ListPileFactsResponse(_message.Message):
+    """The history, oldest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PILE_ID_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    pile_id: _builtins.str
+    """Which pile."""
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactSpan]:
+        """Facts in the order in which they began to hold."""
+
+    def __init__(
+        self,
+        *,
+        pile_id: _builtins.str = ...,
+        facts: _abc.Iterable[Global___FactSpan] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "pile_id", b"pile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPileFactsResponse: _TypeAlias = ListPileFactsResponse  # noqa: Y015
+
+@_typing.final
 class PutPlannedOutagesRequest(_message.Message):
     """Enters outages."""
 

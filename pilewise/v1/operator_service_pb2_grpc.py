@@ -65,6 +65,11 @@ class OperatorServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutPilesRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutPilesResponse.FromString,
                 _registered_method=True)
+        self.ListPileFacts = channel.unary_unary(
+                '/pilewise.v1.OperatorService/ListPileFacts',
+                request_serializer=pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsResponse.FromString,
+                _registered_method=True)
         self.RetirePile = channel.unary_unary(
                 '/pilewise.v1.OperatorService/RetirePile',
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.RetirePileRequest.SerializeToString,
@@ -223,6 +228,13 @@ class OperatorServiceServicer(object):
 
     def PutPiles(self, request, context):
         """Enters or changes pile facts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPileFacts(self, request, context):
+        """What was known of a pile as a device, since when, and who said so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -421,6 +433,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.PutPiles,
                     request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutPilesRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutPilesResponse.SerializeToString,
+            ),
+            'ListPileFacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPileFacts,
+                    request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsResponse.SerializeToString,
             ),
             'RetirePile': grpc.unary_unary_rpc_method_handler(
                     servicer.RetirePile,
@@ -701,6 +718,33 @@ class OperatorService(object):
             '/pilewise.v1.OperatorService/PutPiles',
             pilewise_dot_v1_dot_operator__service__pb2.PutPilesRequest.SerializeToString,
             pilewise_dot_v1_dot_operator__service__pb2.PutPilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPileFacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.OperatorService/ListPileFacts',
+            pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsRequest.SerializeToString,
+            pilewise_dot_v1_dot_operator__service__pb2.ListPileFactsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class OperatorServiceStub:
     """Something to do at a pile, a station or an area."""
     PutPiles: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutPilesRequest, _operator_service_pb2.PutPilesResponse]
     """Enters or changes pile facts."""
+    ListPileFacts: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListPileFactsRequest, _operator_service_pb2.ListPileFactsResponse]
+    """What was known of a pile as a device, since when, and who said so."""
     RetirePile: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RetirePileRequest, _operator_service_pb2.RetirePileResponse]
     """Takes a pile out for good."""
     PutPlannedOutages: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutPlannedOutagesRequest, _operator_service_pb2.PutPlannedOutagesResponse]
@@ -109,6 +111,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Something to do at a pile, a station or an area."""
     PutPiles: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutPilesRequest, _operator_service_pb2.PutPilesResponse]  # type: ignore[assignment]
     """Enters or changes pile facts."""
+    ListPileFacts: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListPileFactsRequest, _operator_service_pb2.ListPileFactsResponse]  # type: ignore[assignment]
+    """What was known of a pile as a device, since when, and who said so."""
     RetirePile: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RetirePileRequest, _operator_service_pb2.RetirePileResponse]  # type: ignore[assignment]
     """Takes a pile out for good."""
     PutPlannedOutages: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutPlannedOutagesRequest, _operator_service_pb2.PutPlannedOutagesResponse]  # type: ignore[assignment]
@@ -206,6 +210,14 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.PutPilesResponse, _abc.Awaitable[_operator_service_pb2.PutPilesResponse]]:
         """Enters or changes pile facts."""
+
+    @_abc_1.abstractmethod
+    def ListPileFacts(
+        self,
+        request: _operator_service_pb2.ListPileFactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListPileFactsResponse, _abc.Awaitable[_operator_service_pb2.ListPileFactsResponse]]:
+        """What was known of a pile as a device, since when, and who said so."""
 
     @_abc_1.abstractmethod
     def RetirePile(

@@ -570,6 +570,34 @@ INTENTION_NONE: Intention.ValueType  # 3
 """S3, none."""
 Global___Intention: _TypeAlias = Intention  # noqa: Y015
 
+class _PileType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PileTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PileType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PILE_TYPE_UNSPECIFIED: _PileType.ValueType  # 0
+    """Not known."""
+    PILE_TYPE_AC: _PileType.ValueType  # 1
+    """Alternating current only."""
+    PILE_TYPE_DC: _PileType.ValueType  # 2
+    """Direct current only."""
+    PILE_TYPE_AC_AND_DC: _PileType.ValueType  # 3
+    """Plugs of both kinds."""
+
+class PileType(_PileType, metaclass=_PileTypeEnumTypeWrapper):
+    """What a pile gives."""
+
+PILE_TYPE_UNSPECIFIED: PileType.ValueType  # 0
+"""Not known."""
+PILE_TYPE_AC: PileType.ValueType  # 1
+"""Alternating current only."""
+PILE_TYPE_DC: PileType.ValueType  # 2
+"""Direct current only."""
+PILE_TYPE_AC_AND_DC: PileType.ValueType  # 3
+"""Plugs of both kinds."""
+Global___PileType: _TypeAlias = PileType  # noqa: Y015
+
 @_typing.final
 class Position(_message.Message):
     """A place on the ground and when it was measured."""
@@ -780,6 +808,8 @@ class PileFacts(_message.Message):
     STATION_ID_FIELD_NUMBER: _builtins.int
     EVSES_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    PILE_TYPE_FIELD_NUMBER: _builtins.int
+    BAY_COUNT_FIELD_NUMBER: _builtins.int
     pile_id: _builtins.str
     """The controller."""
     label: _builtins.str
@@ -794,6 +824,10 @@ class PileFacts(_message.Message):
     """Firmware version; empty means unknown."""
     station_id: _builtins.str
     """Station it belongs to; empty means as imported."""
+    pile_type: Global___PileType.ValueType
+    """AC or DC, as its plugs say."""
+    bay_count: _builtins.int
+    """Parking spaces of the whole pile; 0 means unknown."""
     @_builtins.property
     def commissioned_at(self) -> _timestamp_pb2.Timestamp:
         """Start of service; absent means unknown."""
@@ -808,7 +842,7 @@ class PileFacts(_message.Message):
 
     @_builtins.property
     def sources(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Field name to its source: config, boot_notification, registers, gnss."""
+        """Field name to its source: config, boot_notification, registers, gnss, profile, default."""
 
     def __init__(
         self,
@@ -824,10 +858,12 @@ class PileFacts(_message.Message):
         station_id: _builtins.str = ...,
         evses: _abc.Iterable[Global___Evse] | None = ...,
         sources: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        pile_type: Global___PileType.ValueType = ...,
+        bay_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commissioned_at", b"commissioned_at", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commissioned_at", b"commissioned_at", "evses", b"evses", "firmware", b"firmware", "label", b"label", "maker", b"maker", "model", b"model", "pile_id", b"pile_id", "position", b"position", "serial", b"serial", "sources", b"sources", "station_id", b"station_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bay_count", b"bay_count", "commissioned_at", b"commissioned_at", "evses", b"evses", "firmware", b"firmware", "label", b"label", "maker", b"maker", "model", b"model", "pile_id", b"pile_id", "pile_type", b"pile_type", "position", b"position", "serial", b"serial", "sources", b"sources", "station_id", b"station_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
