@@ -107,9 +107,9 @@ def _pile(
         if section.host is not None:
             check_modbus_host(section, key, subnets, source)
         return None
-    if profile.transport == "modbus-tcp":
+    if profile.is_modbus:
         check_modbus_host(section, key, subnets, source)
-        if len(plugs) > 1 and not profile.connector_stride:
+        if len(plugs) > 1 and not profile.step.is_set:
             source.report(
                 "CFG-019",
                 f"profile {section.profile} has registers for one connector, not {len(plugs)}",
@@ -156,7 +156,7 @@ def _facts(
         sources["pile_type"] = sources["evses"] = CONFIG if section.connector else PROFILE
     maker, model = section.maker or "", section.model or ""
     # The profile of a whole protocol knows no maker.
-    if profile.transport != "ocpp1.6":
+    if profile.is_modbus:
         for name in ("maker", "model"):
             sources.setdefault(name, PROFILE)
         maker, model = maker or profile.maker, model or profile.model

@@ -134,9 +134,11 @@ def from_code(
 
 
 def from_bits(
-    raw: int, table: dict[int, str], *, otherwise: str = "OtherError"
+    raw: int, table: dict[int, str], *, otherwise: str = "OtherError", first_bit: int = 0
 ) -> tuple[Fault, ...]:
     """One fault for each distinct code among the set bits of a vendor's error word.
+
+    `table` counts bits from 0; the vendor's own numbers, which start at `first_bit`, are shown.
 
     >>> [f.code for f in from_bits(0b101, {0: "CX002", 2: "CX014"})]
     ['CX002', 'CX014']
@@ -145,7 +147,7 @@ def from_bits(
     found: dict[str, Fault] = {}
     for bit in bits:
         code = table.get(bit, otherwise)
-        found.setdefault(code, Fault(code, f"{raw:#x} bit {bit}", name_of(code)))
+        found.setdefault(code, Fault(code, f"{raw:#x} bit {bit + first_bit}", name_of(code)))
     return tuple(found.values())
 
 

@@ -1,6 +1,7 @@
 """A profile file's tables become a `Profile`, or a list of everything that is wrong with them.
 
-The tables come parsed from TOML; `profile.py` says what each of them means.
+The tables come parsed from TOML; `profile.py` says what each of them means. Points, maps and
+access have files of their own beside this one.
 """
 
 from __future__ import annotations
@@ -8,231 +9,188 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from edge_agent.core.faults import unknown_codes
+from edge_agent.core.facts import CONNECTOR_STANDARDS, POWER_TYPES
 from edge_agent.core.profile import (
-    FACT_FIELDS,
-    VALUE_FIELDS,
+    MODBUS_TRANSPORTS,
+    OCPP_TRANSPORTS,
     ConnectorDefault,
-    FaultMap,
     Point,
+    Probe,
     Profile,
-    StateMap,
-    StateRule,
-    point_words,
 )
-from edge_agent.core.registers import NUMBER_KINDS, TEXT_KINDS
-from edge_agent.core.status import PROFILE_WORDS
+from edge_agent.core.profile_access_file import (
+    MODBUS_KEYS,
+    parse_keep_alive,
+    parse_serial,
+    parse_step,
+    parse_write,
+)
+from edge_agent.core.profile_maps import parse_fault, parse_state
+from edge_agent.core.profile_points import parse_points
+from edge_agent.core.profile_table import MISSING, NOT_THERE, WRONG_VALUE, Mistake, Table
 
-TRANSPORTS: Final = ("modbus-tcp", "ocpp1.6")
-_TOP: Final = frozenset(
-    [
-        "id",
-        "maker",
-        "model",
-        "transport",
-        "power_type",
-        "sources",
-        "unverified",
-        "modbus",
-        "connector",
-        "point",
-        "state",
-        "station_state",
-        "fault",
-        "settings",
-    ]
-)
-_MODBUS: Final = frozenset(
-    [
-        "port",
-        "device_id",
-        "max_registers_per_read",
-        "bridge_registers",
-        "forbidden",
-        "connector_stride",
-    ]
-)
-_POINT: Final = frozenset(
-    [
-        "function",
-        "register",
-        "kind",
-        "words",
-        "word_order",
-        "scale",
-        "shift",
-        "mask",
-        "absent",
-        "feeds",
-        "scope",
-        "read",
-        "note",
-    ]
+TRANSPORTS: Final = (*MODBUS_TRANSPORTS, *OCPP_TRANSPORTS)
+_TOP: Final = (
+    "id",
+    "maker",
+    "model",
+    "transport",
+    "transports",
+    "power_type",
+    "sources",
+    "verified_on",
+    "unverified",
+    "modbus",
+    "serial",
+    "step",
+    "connector",
+    "point",
+    "state",
+    "station_state",
+    "fault",
+    "keep_alive",
+    "write",
+    "failsafe",
+    "probe",
+    "settings",
 )
 
 
 class ProfileError(ValueError):
-    """A profile cannot be used; `mistakes` names every one, with the table it is in."""
+    """A profile cannot be used; `mistakes` names every one, with the key it stands at."""
 
-    def __init__(self, profile_id: str, mistakes: list[str]) -> None:
-        self.mistakes = mistakes
-        super().__init__(f"profile {profile_id}: " + "; ".join(mistakes))
+    def __init__(self, profile_id: str, mistakes: list[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(f"profile {profile_id}: " + "; ".join(map(str, mistakes)))
 
 
 def parse_profile(tables: Mapping[str, Any]) -> Profile:
     """The profile in parsed TOML tables; raises `ProfileError` with all mistakes at once."""
-    mistakes: list[str] = []
-    _known(tables, _TOP, "top level", mistakes)
-    transport = str(tables.get("transport", ""))
-    if transport not in TRANSPORTS:
-        mistakes.append(f'transport "{transport}" is none of {", ".join(TRANSPORTS)}')
+    mistakes: list[Mistake] = []
+    top = Table(tables, "", mistakes)
+    top.only(_TOP)
     for key in ("id", "maker", "model"):
-        if not isinstance(tables.get(key), str) or not tables[key]:
-            mistakes.append(f"{key} is missing")
-    if not tables.get("sources"):
-        mistakes.append("sources is missing: a profile has to say where its facts are from")
-    modbus = tables.get("modbus", {})
-    _known(modbus, _MODBUS, "[modbus]", mistakes)
-    points = _points(tables.get("point", {}), mistakes)
-    state = _state_map(tables.get("state"), "[state]", points, mistakes)
-    if transport == "modbus-tcp" and state is None:
-        mistakes.append("[state] is missing: without it no status can be told")
-    profile = Profile(
-        profile_id=str(tables.get("id", "?")),
-        maker=str(tables.get("maker", "")),
-        model=str(tables.get("model", "")),
-        transport=transport,
-        sources=tuple(map(str, tables.get("sources", ()))),
-        unverified=tuple(map(str, tables.get("unverified", ()))),
-        power_type=str(tables.get("power_type", "")),
-        connectors=tuple(
-            ConnectorDefault(str(c["standard"]), float(c["max_power_kw"]))
-            for c in tables.get("connector", ())
-        ),
-        port=int(modbus.get("port", 502)),
-        device_id=int(modbus.get("device_id", 1)),
-        max_registers=int(modbus.get("max_registers_per_read", 125)),
-        bridge_registers=int(modbus.get("bridge_registers", 0)),
-        forbidden=tuple((int(a), int(b)) for a, b in modbus.get("forbidden", ())),
-        connector_stride=int(modbus.get("connector_stride", 0)),
-        points=points,
-        state=state,
-        station_state=_state_map(tables.get("station_state"), "[station_state]", points, mistakes),
-        fault_maps=_fault_maps(tables.get("fault", ()), points, mistakes),
-        settings={str(k): float(v) for k, v in tables.get("settings", {}).items()},
-    )
+        if top.need(key) and not top.text(key):
+            top.wrong(key, f"{key} is empty")
+    if not top.texts("sources"):
+        top.wrong("sources", "sources is missing: say where the facts are from", MISSING)
+    transports = _transports(top)
+    points = parse_points(top.table("point"))
+    if transports[0] in MODBUS_TRANSPORTS and "state" not in top:
+        top.wrong("state", "[state] is missing: without it no status can be told", MISSING)
+    profile = _profile(top, transports, points)
     if mistakes:
         raise ProfileError(profile.profile_id, mistakes)
     return profile
 
 
-def _points(tables: Mapping[str, Any], mistakes: list[str]) -> dict[str, Point]:
-    points: dict[str, Point] = {}
-    for name, table in tables.items():
-        where = f"[point.{name}]"
-        _known(table, _POINT, where, mistakes)
-        kind = str(table.get("kind", ""))
-        function = table.get("function", 3)
-        feeds = str(table.get("feeds", ""))
-        found = len(mistakes)
-        if kind not in NUMBER_KINDS and kind not in TEXT_KINDS:
-            mistakes.append(f'{where} kind "{kind}" is unknown')
-        if kind in TEXT_KINDS and not table.get("words"):
-            mistakes.append(f"{where} needs words, because {kind} has no width of its own")
-        if function not in (3, 4):
-            mistakes.append(f"{where} function {function} is neither 3 nor 4")
-        if not isinstance(table.get("register"), int) or not 0 <= table["register"] <= 0xFFFF:
-            mistakes.append(f"{where} register is missing or outside 0..0xFFFF")
-        if feeds and feeds not in VALUE_FIELDS and feeds not in FACT_FIELDS:
-            mistakes.append(f'{where} feeds "{feeds}", which is no value and no fact')
-        if len(mistakes) == found:
-            points[name] = _point(name, table, kind, function, feeds)
-    return points
-
-
-def _point(name: str, table: Mapping[str, Any], kind: str, function: int, feeds: str) -> Point:
-    return Point(
-        name=name,
-        function=function,
-        register=table["register"],
-        kind=kind,
-        words=point_words(kind, int(table.get("words", 0))),
-        word_order="little" if table.get("word_order") == "little" else "big",
-        scale=float(table.get("scale", 1.0)),
-        shift=int(table.get("shift", 0)),
-        mask=table.get("mask"),
-        absent=frozenset(map(int, table.get("absent", ()))),
-        feeds=feeds,
-        station=table.get("scope", "connector") == "station",
-        once=table.get("read", "each") == "once",
+def _profile(top: Table, transports: tuple[str, ...], points: Mapping[str, Point]) -> Profile:
+    modbus = top.table("modbus")
+    modbus.only(MODBUS_KEYS)
+    station = modbus.whole("station_device_id", 0, 0, 255)
+    return Profile(
+        profile_id=top.text("id", "?"),
+        maker=top.text("maker"),
+        model=top.text("model"),
+        transports=transports,
+        sources=top.texts("sources"),
+        verified_on=top.texts("verified_on"),
+        unverified=top.texts("unverified"),
+        power_type=top.word("power_type", ("", *POWER_TYPES), ""),
+        connectors=tuple(_connector(item) for item in top.tables("connector")),
+        port=modbus.whole("port", 502, 1),
+        device_id=modbus.whole("device_id", 1, 0, 255),
+        station_device_id=station if "station_device_id" in modbus else None,
+        serial=parse_serial(top.table("serial")),
+        step=parse_step(top.table("step")),
+        gap_s=modbus.number("gap_s", 0.0),
+        warm_up=modbus.flag("warm_up", False),
+        single_client=modbus.flag("single_client", False),
+        max_registers=modbus.whole("max_registers_per_read", 125, 1, 125),
+        bridge_registers=modbus.whole("bridge_registers", 0, 0, 124),
+        forbidden=_forbidden(modbus),
+        period_s=modbus.number("period_s", 0.0),
+        longest_period_s=modbus.number("longest_period_s", 0.0),
+        points=points,
+        state=parse_state(top.table("state"), points) if "state" in top else None,
+        station_state=(
+            parse_state(top.table("station_state"), points) if "station_state" in top else None
+        ),
+        fault_maps=tuple(parse_fault(item, points) for item in top.tables("fault")),
+        keep_alives=tuple(parse_keep_alive(item) for item in top.tables("keep_alive")),
+        writes=tuple(parse_write(item, points) for item in top.tables("write")),
+        failsafe=_failsafe(top.table("failsafe"), points),
+        probe=_probe(top.table("probe"), points),
+        settings={
+            key: top.table("settings").number(key, 0.0) for key in top.table("settings").values
+        },
     )
 
 
-def _state_map(
-    table: Mapping[str, Any] | None, where: str, points: Mapping[str, Point], mistakes: list[str]
-) -> StateMap | None:
-    if table is None:
-        return None
-    _known(table, frozenset({"point", "words", "faults"}), where, mistakes)
-    _moving(table.get("point"), where, points, mistakes)
-    rules: dict[int, StateRule] = {}
-    for raw, told in table.get("words", {}).items():
-        rule = (
-            StateRule(told)
-            if isinstance(told, str)
-            else StateRule(told["then"], told["when"], told["at_least"], told["otherwise"])
-        )
-        for word in (rule.word, rule.otherwise):
-            if word and word not in PROFILE_WORDS:
-                mistakes.append(f'{where} {raw} = "{word}" is no IEC letter and no OCPP status')
-        if rule.when:
-            _moving(rule.when, where, points, mistakes)
-        rules[int(raw, 0)] = rule
-    implied = {int(raw, 0): str(code) for raw, code in table.get("faults", {}).items()}
-    _codes(implied.values(), where, mistakes)
-    return StateMap(str(table.get("point", "")), rules, implied)
+def _transports(top: Table) -> tuple[str, ...]:
+    """`transports`, or the one that `transport` names."""
+    named = top.texts("transports") or ((top.text("transport"),) if "transport" in top else ())
+    if not named:
+        top.wrong("transports", f"transports is missing: {', '.join(TRANSPORTS)}", MISSING)
+    for name in named:
+        if name not in TRANSPORTS:
+            top.wrong("transports", f'"{name}" is none of {", ".join(TRANSPORTS)}', WRONG_VALUE)
+    if {name in MODBUS_TRANSPORTS for name in named} == {True, False}:
+        top.wrong("transports", "a profile is for Modbus or for OCPP, not for both")
+    return named or TRANSPORTS[:1]
 
 
-def _fault_maps(
-    tables: Any, points: Mapping[str, Point], mistakes: list[str]
-) -> tuple[FaultMap, ...]:
-    maps: list[FaultMap] = []
-    for i, table in enumerate(tables):
-        where = f"[[fault]] {i}"
-        _known(
-            table,
-            frozenset(["point", "bits", "codes", "otherwise", "out_of_order"]),
-            where,
-            mistakes,
-        )
-        _moving(table.get("point"), where, points, mistakes)
-        codes = {int(raw, 0): str(code) for raw, code in table.get("codes", {}).items()}
-        otherwise = str(table.get("otherwise", "OtherError"))
-        _codes([*codes.values(), otherwise], where, mistakes)
-        maps.append(
-            FaultMap(
-                point=str(table.get("point", "")),
-                bits=bool(table.get("bits", False)),
-                codes=codes,
-                otherwise=otherwise,
-                out_of_order=bool(table.get("out_of_order", True)),
-            )
-        )
-    return tuple(maps)
+def _connector(table: Table) -> ConnectorDefault:
+    table.only(("standard", "max_power_kw"))
+    table.need("max_power_kw")
+    standard = table.text("standard")
+    if standard not in CONNECTOR_STANDARDS:
+        table.wrong("standard", f'"{standard}" is no OCPI connector standard')
+    return ConnectorDefault(standard, table.number("max_power_kw", 1.0))
 
 
-def _known(
-    table: Mapping[str, Any], allowed: frozenset[str], where: str, mistakes: list[str]
-) -> None:
-    mistakes.extend(f'{where} has an unknown key "{key}"' for key in table if key not in allowed)
+def _forbidden(modbus: Table) -> tuple[tuple[int, int], ...]:
+    found: list[tuple[int, int]] = []
+    ranges = modbus.values.get("forbidden", [])
+    for item in ranges if isinstance(ranges, list) else [ranges]:
+        match item:
+            case [int() as first, int() as last] if 0 <= first <= last <= 0xFFFF:
+                found.append((first, last))
+            case _:
+                modbus.wrong("forbidden", f"forbidden lists [first, last] pairs, not {item!r}")
+    return tuple(found)
 
 
-def _moving(name: Any, where: str, points: Mapping[str, Point], mistakes: list[str]) -> None:
+def _failsafe(table: Table, points: Mapping[str, Point]) -> dict[str, str]:
+    table.only(("current", "timeout", "power"))
+    for key in table.values:
+        _present(table, key, points)
+    return {key: table.text(key) for key in table.values}
+
+
+def _probe(table: Table, points: Mapping[str, Point]) -> Probe:
+    table.only(("identity", "frequency", "voltage_v"))
+    identity = table.table("identity")
+    for name in identity.values:
+        if name not in points:
+            identity.wrong(name, f'point "{name}" is not there', NOT_THERE)
+    if "frequency" in table:
+        _present(table, "frequency", points)
+    limits = table.values.get("voltage_v", [207.0, 253.0])
+    match limits:
+        case [int() | float() as lowest, int() | float() as highest] if lowest < highest:
+            voltage_v = float(lowest), float(highest)
+        case _:
+            table.wrong("voltage_v", "voltage_v is [lowest, highest]")
+            voltage_v = 207.0, 253.0
+    return Probe(
+        identity={name: identity.text(name) for name in identity.values},
+        frequency=table.text("frequency"),
+        voltage_v=voltage_v,
+    )
+
+
+def _present(table: Table, key: str, points: Mapping[str, Point]) -> None:
+    name = table.text(key)
     if name not in points:
-        mistakes.append(f'{where} refers to point "{name}", which is not there')
-    elif points[name].once:
-        mistakes.append(f'{where} refers to point "{name}", which is read only once')
-
-
-def _codes(codes: Any, where: str, mistakes: list[str]) -> None:
-    mistakes.extend(f'{where} names "{c}", which is no MREC code' for c in unknown_codes(codes))
+        table.wrong(key, f'point "{name}" is not there', NOT_THERE)

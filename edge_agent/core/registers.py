@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 WordOrder = Literal["big", "little"]
+ByteOrder = Literal["big", "little"]
 Number = int | float
+Words = Sequence[int]
 
 # kind -> (words, struct code)
 NUMBER_KINDS: Final[dict[str, tuple[int, str]]] = {
+    "bit": (1, "H"),
+    "low_byte": (1, "H"),
+    "high_byte": (1, "H"),
     "u16": (1, "H"),
     "i16": (1, "h"),
     "u32": (2, "I"),
@@ -25,18 +30,12 @@ NUMBER_KINDS: Final[dict[str, tuple[int, str]]] = {
     "f32": (2, "f"),
     "f64": (4, "d"),
 }
-# Text kinds have no width of their own: the point says how many words.
-TEXT_KINDS: Final = frozenset({"ascii", "hex", "dotted"})
-
-# All ones means "not available" in the wild for unsigned, the most negative for signed integers.
-ALL_ONES: Final[dict[str, int]] = {
-    "u16": 0xFFFF,
-    "u32": 0xFFFF_FFFF,
-    "u64": 0xFFFF_FFFF_FFFF_FFFF,
-    "i16": -0x8000,
-    "i32": -0x8000_0000,
-    "i64": -0x8000_0000_0000_0000,
-}
+# Text kinds have no width of their own: the point says how many words, one if it does not.
+TEXT_KINDS: Final = frozenset({"ascii", "hex", "dotted", "decimal", "low_char", "high_char"})
+# Stands in the place of a word that was not read; no word has this value.
+NOT_READ: Final = -1
+# `Span.device` of registers that the station answers at a unit id of its own.
+STATION_DEVICE: Final = -1
 
 
 def word_count(kind: str) -> int:
@@ -44,23 +43,52 @@ def word_count(kind: str) -> int:
     return NUMBER_KINDS[kind][0]
 
 
-def number_decoder(kind: str, word_order: WordOrder) -> Callable[[Sequence[int]], Number]:
-    """A function from exactly `word_count(kind)` words to the raw number, built once per point."""
-    words, code = NUMBER_KINDS[kind]
-    pack = struct.Struct(f">{words}H").pack
+def number_reader(
+    kind: str, start: int, word_order: WordOrder = "big", byte_order: ByteOrder = "big"
+) -> Callable[[Words], Number | None]:
+    """A function from all words of a device to the raw number at `start`; built once per point.
+
+    None where a word was not read. Shifts are much cheaper than `struct` for what is met most.
+    """
+    if byte_order == "big":
+        if kind == "u16" or kind == "bit":
+            return lambda words: word if (word := words[start]) >= 0 else None
+        if kind == "low_byte":
+            return lambda words: word & 0xFF if (word := words[start]) >= 0 else None
+        if kind == "high_byte":
+            return lambda words: word >> 8 if (word := words[start]) >= 0 else None
+        if kind == "u32":
+            high, low = (start, start + 1) if word_order == "big" else (start + 1, start)
+            return lambda words: n if (n := words[high] << 16 | words[low]) >= 0 else None
+    return _struct_reader(kind, start, word_order, byte_order)
+
+
+def _struct_reader(
+    kind: str, start: int, word_order: WordOrder, byte_order: ByteOrder
+) -> Callable[[Words], Number | None]:
+    count, code = NUMBER_KINDS[kind]
+    end = start + count
+    # Writing the words the other way round swaps the bytes in each of them.
+    pack = struct.Struct(f"{'>' if byte_order == 'big' else '<'}{count}H").pack
     unpack = struct.Struct(f">{code}").unpack
-    if word_order == "big":
+    turned = word_order == "little" and count > 1
 
-        def decode(raw: Sequence[int]) -> Number:
-            number: Number = unpack(pack(*raw))[0]
-            return number
-    else:
+    def read(words: Words) -> Number | None:
+        raw = words[start:end]
+        try:
+            number: Number = unpack(pack(*(reversed(raw) if turned else raw)))[0]
+        except struct.error:
+            return None  # a word that was not read
+        return number
 
-        def decode(raw: Sequence[int]) -> Number:
-            number: Number = unpack(pack(*reversed(raw)))[0]
-            return number
+    return read
 
-    return decode
+
+def number_decoder(
+    kind: str, word_order: WordOrder, byte_order: ByteOrder = "big"
+) -> Callable[[Words], Number | None]:
+    """A function from exactly `word_count(kind)` words to the raw number."""
+    return number_reader(kind, 0, word_order, byte_order)
 
 
 def encode_number(value: Number, kind: str, word_order: WordOrder = "big") -> tuple[int, ...]:
@@ -75,28 +103,45 @@ def encode_number(value: Number, kind: str, word_order: WordOrder = "big") -> tu
     return big if word_order == "big" else tuple(reversed(big))
 
 
-def decode_text(words: Sequence[int], kind: str) -> str:
-    """The text in words: `ascii` up to the first NUL, `hex` digits, `dotted` a.b.c of the bytes.
+def decode_text(words: Words, kind: str, byte_order: ByteOrder = "big") -> str:
+    """The text in words; "" where one of them was not read.
+
+    `ascii` ends at the first NUL; `hex` are digits; `dotted` is a.b.c of the first three bytes;
+    `decimal` is a.b.c of a number written MMmmpp; `low_char` and `high_char` are one letter.
 
     >>> decode_text([0x4142, 0x4300], "ascii"), decode_text([0x0108, 0x0500], "dotted")
     ('ABC', '1.8.5')
+    >>> decode_text([0, 10201], "decimal"), decode_text([0x0043], "low_char")
+    ('1.2.1', 'C')
     """
-    raw = b"".join(word.to_bytes(2, "big") for word in words)
+    if min(words, default=NOT_READ) < 0:
+        return ""
+    raw = b"".join(word.to_bytes(2, byte_order) for word in words)
     if kind == "hex":
         return raw.hex()
     if kind == "dotted":
         return ".".join(str(byte) for byte in raw[:3])
+    if kind == "decimal":
+        number = int.from_bytes(raw, "big")
+        return f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
+    if kind in ("low_char", "high_char"):
+        raw = raw[1:2] if kind == "low_char" else raw[:1]
     text = raw.split(b"\0", 1)[0].decode("ascii", errors="replace")
     return "".join(char if char.isprintable() else "?" for char in text).strip()
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Registers that are read together: function code 3 or 4, first address, count."""
+    """What is read together: function code, first address, count of registers, or of bits (1, 2).
+
+    `device` tells connectors apart that answer at units or ports of their own, from 0;
+    `Profile.reach` knows where.
+    """
 
     function: int
     address: int
     count: int
+    device: int = field(default=0, repr=False)
 
     @property
     def end(self) -> int:
@@ -121,16 +166,20 @@ def plan_blocks(
     (Span(function=3, address=0, count=4), Span(function=3, address=9, count=1))
     """
     blocks: list[Span] = []
-    for span in sorted(set(spans)):
+    for span in sorted(set(spans), key=_reading_order):
         if any(span.address <= last and first < span.end for first, last in forbidden):
             raise ValueError(f"registers {span.address:#06x}+{span.count} are forbidden")
         previous = blocks[-1] if blocks else None
         if previous and _joinable(previous, span, max_registers, forbidden, bridge_registers):
             end = max(previous.end, span.end)
-            blocks[-1] = Span(span.function, previous.address, end - previous.address)
+            blocks[-1] = replace(previous, count=end - previous.address)
         else:
             blocks.extend(_cut(span, max_registers))
     return tuple(blocks)
+
+
+def _reading_order(span: Span) -> tuple[int, int, int, int]:
+    return span.device, span.function, span.address, span.count
 
 
 def _joinable(
@@ -140,7 +189,9 @@ def _joinable(
     forbidden: Sequence[tuple[int, int]],
     bridge_registers: int,
 ) -> bool:
-    if before.function != after.function or after.address - before.end > bridge_registers:
+    if (before.device, before.function) != (after.device, after.function):
+        return False
+    if after.address - before.end > bridge_registers:
         return False
     if max(before.end, after.end) - before.address > max_registers:
         return False
@@ -149,6 +200,6 @@ def _joinable(
 
 def _cut(span: Span, max_registers: int) -> list[Span]:
     return [
-        Span(span.function, address, min(max_registers, span.end - address))
+        replace(span, address=address, count=min(max_registers, span.end - address))
         for address in range(span.address, span.end, max_registers)
     ]

@@ -63,8 +63,8 @@ class ModbusPile:
         self.failures = 0
         self.tap: FrameTap = NO_TAP
         self._decoder = Decoder(profile, evse_ids)
-        self._blocks = plan(self._decoder.each, profile, lanes, len(self.evse_ids))
-        self._once = plan(self._decoder.once, profile, lanes, len(self.evse_ids))
+        self._blocks = plan(self._decoder.each, self._decoder.vital, lanes)
+        self._once = plan(self._decoder.once, (), lanes)
         self._buses = tuple(dict.fromkeys(block.bus for block in self._blocks))
         self._sink = sink
         self._facts = facts

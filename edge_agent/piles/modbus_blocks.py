@@ -5,20 +5,17 @@ When they are done belongs to `modbus.py`, what they mean to the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from edge_agent.core.profile import Profile
-from edge_agent.core.registers import Span
+from edge_agent.core.registers import NOT_READ, Span
 from edge_agent.piles.modbus_bus import Bus
 from edge_agent.piles.modbus_wire import Question, read_question, words_of
 
 # Registers that a device refuses are asked for again this often, twice as seldom each time.
 SET_ASIDE_S: Final = 60.0
 SET_ASIDE_CAP_S: Final = 3600.0
-# Stands for a register that was not read; no word has this value.
-NOT_READ: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +57,15 @@ class Block:
         self.pause_s = SET_ASIDE_S
 
 
-def plan(
-    spans: Sequence[Span], profile: Profile, lanes: Sequence[Lane], connectors: int
-) -> list[Block]:
+def plan(spans: Sequence[Span], vital: Collection[Span], lanes: Sequence[Lane]) -> list[Block]:
     """The blocks of a pile, in the order of the decoder's spans."""
     lane = lanes[0]
-    vital = _state_addresses(profile, connectors)
     return [
         Block(
             span,
             lane.bus,
             read_question(lane.unit, span.function, span.address, span.count),
-            any(f == span.function and span.address <= a < span.end for f, a in vital),
+            span in vital,
         )
         for span in spans
     ]
@@ -87,11 +81,3 @@ def joined_words(blocks: Sequence[Block]) -> list[int]:
         else:
             words.extend([NOT_READ] * span.count)
     return words
-
-
-def _state_addresses(profile: Profile, connectors: int) -> list[tuple[int, int]]:
-    if profile.state is None:
-        return []
-    point = profile.points[profile.state.point]
-    step = 0 if point.station else profile.connector_stride
-    return [(point.function, point.register + step * n) for n in range(1, connectors + 1)]

@@ -189,7 +189,7 @@ def test_mistakes_in_a_profile_are_named_all_at_once() -> None:
     with pytest.raises(ProfileError) as refusal:
         parse_profile(tables)
 
-    said = " ".join(refusal.value.mistakes)
+    said = " ".join(map(str, refusal.value.mistakes))
     assert all(word in said for word in ("colour", "u24", "Sleeping", "CX999"))
 
 
@@ -202,8 +202,8 @@ def test_a_new_model_needs_no_python() -> None:
         model = "U"
         transport = "modbus-tcp"
         sources = ["a test"]
-        [modbus]
-        connector_stride = 10
+        [step]
+        registers = 10
         [point.power]
         register = 1
         kind = "f32"
