@@ -1,5 +1,7 @@
 """`python -m edge_agent -c agent.toml`: runs the agent; `--check` only looks at the file.
 
+`python -m edge_agent WORD ...` runs one of the commands beside it, imported only then.
+
 Exit codes: 0 stopped as asked, 2 wrong usage, 3 mistakes in the configuration, 1 anything else.
 """
 
@@ -11,6 +13,7 @@ import json
 import logging
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,23 @@ from edge_agent.errors import ConfigError, SpoolError
 from edge_agent.parts import check_ports
 
 EXIT_CONFIG = 3
+# Each has `main(arguments) -> exit code`.
+COMMANDS = {
+    "profile": "edge_agent.commands.profile",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code of the command with these arguments."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in COMMANDS:
+        command = import_module(COMMANDS[words[0]])
+        return int(command.main(words[1:]))
+    return run(words)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the agent until it is told to stop, or only checks its configuration."""
     parser = argparse.ArgumentParser(prog="python -m edge_agent", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="agent.toml")
     parser.add_argument("--check", action="store_true", help="check the file and exit")

@@ -205,6 +205,8 @@ class ModbusPile:
             log.info("device tells nothing of itself", pile_id=self.pile_id, why=str(error))
             return
         facts = self._decoder.facts(joined_words(self._once))
+        # Firmware and product may have changed what the registers mean.
+        self._stale = True
         told = {
             "maker": facts.maker,
             "model": facts.model,
