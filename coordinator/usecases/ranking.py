@@ -1,12 +1,13 @@
 """Requests that arrive together are ranked together: sixty cost little more than ten.
 
-A request that comes alone is ranked at once. Under load the server hands calls over one by one,
-faster than they can be ranked singly, so what arrives within two milliseconds shares one pass.
+A request that comes alone is ranked at once. Under load the server hands calls over one by one, so
+what arrives within a few milliseconds shares one pass; in a crowd, as long as more keep coming.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
@@ -20,8 +21,21 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.world import World
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
-BUSY_S = 0.01  # who ranked something so lately is under load
-GATHER_S = 0.004  # under load, what arrives within so long is ranked together
+BUSY_S = 0.05  # who ranked something so lately is under load
+STEP_S = 0.001  # how often it is looked whether more have come
+CROWD = 32  # a pass of so many means that callers are queueing: the next may be as large
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a pass waits for more: at most, and for steps in which nobody came."""
+
+    most_s: float
+    quiet_steps: int
+
+
+USUAL = _Patience(0.004, 1)
+CROWDED = _Patience(0.040, 3)
 
 Answered = tuple[Ranked, Context, Layout]
 Waiting = tuple[ChargingRequest, "asyncio.Future[Answered]"]
@@ -45,6 +59,8 @@ class RankingDesk:
         self._counters = counters
         self._waiting: list[Waiting] = []
         self._ranked_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._patience = USUAL
 
     async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
         """The request, ranked against the district as it is when this returns, and the world."""
@@ -53,12 +69,26 @@ class RankingDesk:
             future: asyncio.Future[Answered] = loop.create_future()
             self._waiting.append((request, future))
             if len(self._waiting) == 1:
-                busy = loop.time() - self._ranked_at < BUSY_S
-                loop.call_later(GATHER_S if busy else 0.0, self._rank_waiting)
+                self._asked_at = loop.time()
+                if loop.time() - self._ranked_at < BUSY_S:
+                    loop.call_later(STEP_S, self._gather, 1, 0)
+                else:
+                    loop.call_soon(self._rank_waiting)
             ranked, context, layout = await future
             # Rows mean other EVSEs once the station list has changed.
             if layout is layout_of(self._district):
                 return ranked, context
+
+    def _gather(self, seen: int, quiet_steps: int) -> None:
+        """Looks whether more have come, and ranks once nobody does or it has taken too long."""
+        loop = asyncio.get_running_loop()
+        count, patience = len(self._waiting), self._patience
+        quiet_steps = quiet_steps + 1 if count == seen else 0
+        late = loop.time() - self._asked_at >= patience.most_s
+        if count >= TOGETHER or quiet_steps >= patience.quiet_steps or late:
+            self._rank_waiting()
+        else:
+            loop.call_later(STEP_S, self._gather, count, quiet_steps)
 
     def _rank_waiting(self) -> None:
         """Ranks everything that waits, at most so many at once."""
@@ -67,6 +97,7 @@ class RankingDesk:
         if self._waiting:
             loop.call_soon(self._rank_waiting)
         self._ranked_at = loop.time()
+        self._patience = CROWDED if len(taken) >= CROWD else USUAL
         try:
             self._rank(taken)
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others
