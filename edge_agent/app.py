@@ -70,6 +70,8 @@ class _Agent:
         jobs |= {f"pile-{name}": pile.run() for name, pile in self.piles.items()}
         if self.sensors is not None:
             jobs["sensors"] = self.sensors.run()
+        if self.server is not None:
+            jobs["ocpp"] = self.server.run()
         return jobs
 
     def figures(self) -> dict[str, float]:

@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Meta
 
 from edge_agent.core.facts import PileFacts
+from edge_agent.core.ocpp_admission import Door
 from edge_agent.core.profile import Profile
 from edge_agent.toml_source import TomlSource
 
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:*-]{1,64}$")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
+SecurityProfile = Annotated[int, Meta(ge=0, le=3)]
 Period = Annotated[float, Meta(ge=0.2, le=3600)]
 
 
@@ -64,12 +66,31 @@ class UplinkSection(msgspec.Struct, frozen=True):
 
 
 class OcppSection(msgspec.Struct, frozen=True):
-    """`[ocpp]`: the local central system that OCPP piles dial."""
+    """`[ocpp]`: the local central system that OCPP piles dial, and the operator's behind it.
+
+    `listen` takes ws:// for security profiles 0 and 1, else wss://; `listen_tls` is for agents
+    that need both. `url` is how piles reach this gateway where that is not where it listens.
+    """
 
     listen: str
+    listen_tls: str | None = None
+    url: str | None = None
+    security_profile: SecurityProfile = 0
+    cert_file: str | None = None
+    key_file: str | None = None
+    ca_file: str | None = None
+    ping_s: Seconds = 20.0
     accept_without_subprotocol: bool = False
     authorize: Literal["accept", "list", "reject"] = "accept"
     id_tags: list[str] = []
+    upstream: str | None = None
+    upstream_password_file: str | None = None
+    upstream_ca_file: str | None = None
+    upstream_cert_file: str | None = None
+    upstream_key_file: str | None = None
+    offline_authorize: Literal["accept", "list", "reject", "cached"] = "cached"
+    reconnect_base_s: Seconds = 1.0
+    reconnect_cap_s: Seconds = 60.0
 
 
 class BaySensorsSection(msgspec.Struct, frozen=True):
@@ -104,6 +125,9 @@ class PileSection(msgspec.Struct, frozen=True):
     period_s: Period | None = None
     identity: str | None = None
     password_file: str | None = None
+    security_profile: SecurityProfile | None = None
+    upstream: str | None = None
+    upstream_password_file: str | None = None
     station_id: Identifier | None = None
     label: str | None = None
     maker: str | None = None
@@ -118,13 +142,29 @@ class PileSection(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamConfig:
+    """The operator's own central system for one pile; `url` is in front of the identity."""
+
+    url: str
+    password: bytes = b""
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PileConfig:
-    """One pile, ready to be built: its section, its profile and its facts."""
+    """One pile, ready to be built: its section, its profile and its facts.
+
+    `door` is how an OCPP pile comes in, `password_path` the file that its keys were read from.
+    """
 
     section: PileSection
     profile: Profile
     facts: PileFacts
-    password: str = ""
+    door: Door | None = None
+    password_path: Path | None = None
+    upstream: UpstreamConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

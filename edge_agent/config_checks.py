@@ -53,7 +53,11 @@ def check_addresses(
     source: TomlSource,
 ) -> None:
     """Notes addresses that are none, and those that are open to more than this machine."""
-    listens = {"ocpp.listen": ocpp.listen if ocpp else None}
+    listens = {
+        "ocpp.listen": ocpp.listen if ocpp else None,
+        "ocpp.listen_tls": ocpp.listen_tls if ocpp else None,
+    }
+    plain = ocpp is not None and ocpp.security_profile < 2
     if agent is not None:
         listens["agent.metrics"] = agent.metrics
         _check_coordinator(agent, clock, tls, source)
@@ -66,7 +70,9 @@ def check_addresses(
         elif key == "agent.metrics" and not is_loopback(parts[0]):
             source.report("CFG-010", "metrics are served on loopback only", key)
         elif (
-            not is_loopback(parts[0])
+            key == "ocpp.listen"
+            and plain
+            and not is_loopback(parts[0])
             and source.sound("agent.pile_subnets")
             and not (agent and agent.pile_subnets)
         ):
@@ -144,16 +150,25 @@ def check_tls(tls: TlsSection | None, folder: Path, source: TomlSource) -> None:
 def secret(path: Path, key: str, source: TomlSource) -> str:
     """The text of a secret file without the end of line; refused if others may read it."""
     try:
+        return secret_bytes(path, key, source).decode()
+    except UnicodeDecodeError:
+        source.report("CFG-013", f"{path.name} is no text", key)
+        return ""
+
+
+def secret_bytes(path: Path, key: str, source: TomlSource) -> bytes:
+    """The bytes of a secret file without the end of line; refused if others may read it."""
+    try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             source.report(
                 "CFG-013", f"{path.name} may be read by others", key, hint=f"chmod 600 {path.name}"
             )
-            return ""
-        return path.read_text(encoding="utf-8").rstrip("\n")
+            return b""
+        return path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
         source.report("CFG-013", f"{path.name} cannot be read: {error.strerror}", key)
-        return ""
+        return b""
 
 
 def parse_subnets(agent: AgentSection | None, source: TomlSource) -> Subnets:

@@ -24,11 +24,10 @@ from edge_agent.config_checks import (
     check_modbus_host,
     check_sensors,
     check_tls,
-    is_loopback,
     parse_subnets,
     secret,
-    split_address,
 )
+from edge_agent.config_ocpp import check_doors, check_ocpp, pile_door, pile_upstream
 from edge_agent.core.facts import (
     CONFIG,
     CONNECTOR_STANDARDS,
@@ -64,6 +63,7 @@ def load_config(path: Path) -> Config:
     check_addresses(agent, clock, tls, ocpp, source)
     check_sensors(sensors, subnets, folder, source)
     check_tls(tls, folder, source)
+    check_ocpp(ocpp, folder, source)
     password = ""
     if sensors is not None and sensors.password_file:
         password = secret(folder / sensors.password_file, "bay_sensors.password_file", source)
@@ -71,6 +71,7 @@ def load_config(path: Path) -> Config:
         _pile(section, f"pile[{i}]", i, agent, ocpp, source, subnets, folder)
         for i, section in enumerate(sections)
     ]
+    check_doors([pile.door for pile in piles if pile and pile.door], ocpp, source)
     source.finish()
     assert agent is not None  # a missing section was reported
     return Config(
@@ -99,14 +100,12 @@ def _pile(
 ) -> PileConfig | None:
     profile = _profile(section, key, source)
     plugs = _plugs(section, profile, key, source)
-    password = ""
-    if section.password_file:
-        password = secret(folder / section.password_file, f"{key}.password_file", source)
     if profile is None:
         # A host is dialled, so whatever the profile was to be, its network must be named.
         if section.host is not None:
             check_modbus_host(section, key, subnets, source)
         return None
+    door, upstream = None, None
     if profile.is_modbus:
         check_modbus_host(section, key, subnets, source)
         if len(plugs) > 1 and not profile.step.is_set:
@@ -121,18 +120,12 @@ def _pile(
             "CFG-009", f"pile {section.uid} dials in, but nothing listens", key, hint=hint
         )
     else:
-        address = split_address(ocpp.listen)
-        locked = section.password_file or not source.sound(f"{key}.password_file")
-        if address is not None and not is_loopback(address[0]) and not locked:
-            source.report(
-                "CFG-010",
-                f"pile {section.uid} would dial an open port without a password",
-                key,
-                note="an identity in a URL proves nothing; outside loopback Basic auth is needed",
-                hint="set password_file",
-            )
+        door = pile_door(section, profile, key, ocpp, source, folder)
+        upstream = pile_upstream(section, key, ocpp, source, folder)
     default_label = f"{agent.id if agent else ''}*P{index + 1}"
-    return PileConfig(section, profile, _facts(section, profile, plugs, default_label), password)
+    facts = _facts(section, profile, plugs, default_label)
+    secret_path = folder / section.password_file if section.password_file else None
+    return PileConfig(section, profile, facts, door, secret_path, upstream)
 
 
 def _facts(

@@ -10,7 +10,7 @@ import random
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import uuid_utils
 
@@ -19,7 +19,6 @@ from edge_agent.config_checks import split_address
 from edge_agent.core.clock import DomainClock
 from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
 from edge_agent.core.occupancy import FusionRules
-from edge_agent.core.reading import Detail, RecordKind
 from edge_agent.host_clock import HostClock
 from edge_agent.piles.modbus import ModbusPile
 from edge_agent.piles.modbus_address import TcpAddress
@@ -134,36 +133,9 @@ def ocpp_server(
     """The local central system for the piles that dial in; None where there are none."""
     if config.ocpp is None:
         return None
-    from edge_agent.core.ocpp_admission import Door, key_forms
-    from edge_agent.piles.ocpp_server import OcppServer
-    from edge_agent.piles.port import Station
+    from edge_agent.ocpp_parts import build_server
 
-    doors: dict[str, Door] = {}
-    stations: dict[str, Station] = {}
-    evse_ids: dict[str, tuple[str, ...]] = {}
-    for pile in config.piles:
-        if not pile.profile.transport.startswith("ocpp"):
-            continue
-        identity = pile.section.identity or pile.facts.pile_id
-        keys = key_forms(pile.password.encode())
-        doors[identity] = Door(identity, (pile.profile.transport,), int(bool(keys)), keys)
-        stations[identity] = cast(Station, piles[pile.facts.pile_id])
-        evse_ids[identity] = pile.facts.evse_ids
-
-    def alarm(identity: str, reason: str, text: str) -> None:
-        detail = Detail(reason=reason, text=text)
-        evse_id = evse_ids[identity][0]
-        spool.offer([watch.note(evse_id, RecordKind.EVENT, clock.now_ms(), detail)])
-
-    address = split_address(config.ocpp.listen)
-    assert address is not None  # checked with the file
-    return OcppServer(
-        address,
-        doors.values(),
-        stations,
-        accept_without_subprotocol=config.ocpp.accept_without_subprotocol,
-        alarm=alarm,
-    )
+    return build_server(config, piles, watch, spool, clock)
 
 
 def bay_sensors(config: Config, watch: Watch, rng: random.Random) -> BaySensors | None:
@@ -215,6 +187,7 @@ def check_ports(config: Config) -> None:
     """Raises `ConfigError` naming every listening port that is taken."""
     wanted = {
         "ocpp.listen": config.ocpp.listen if config.ocpp else None,
+        "ocpp.listen_tls": config.ocpp.listen_tls if config.ocpp else None,
         "agent.metrics": config.agent.metrics,
     }
     for key, address in wanted.items():

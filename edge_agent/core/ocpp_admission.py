@@ -59,7 +59,8 @@ class Knock:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a handshake is turned away; `guessed` where a wrong key or certificate was shown."""
+    """Why a handshake is turned away; `guessed` where an identity, a key or a certificate was
+    tried that is none."""
 
     status: HTTPStatus
     why: str
@@ -87,7 +88,7 @@ def url_for(base: str, identity: str) -> str:
 def judge(door: Door | None, knock: Knock, *, lenient: bool = False) -> str | Refusal:
     """The sub-protocol to talk, or why not; `lenient` lets a missing sub-protocol pass."""
     if door is None:
-        return Refusal(HTTPStatus.NOT_FOUND, "unknown charge point identity")
+        return Refusal(HTTPStatus.NOT_FOUND, "unknown charge point identity", guessed=True)
     refusal = _judge_profile(door, knock) or _judge_proof(door, knock)
     if refusal is not None:
         return refusal

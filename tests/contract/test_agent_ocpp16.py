@@ -26,7 +26,7 @@ from edge_agent.core.reading import EvseStatus, OcppStatus, Record, RecordKind
 from edge_agent.host_clock import HostClock
 from edge_agent.parts import new_id
 from edge_agent.piles.ocpp16 import Ocpp16Pile, OcppSettings, token_hash
-from edge_agent.piles.ocpp_server import OcppServer
+from edge_agent.piles.ocpp_server import OcppServer, Ports
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import Watch
@@ -106,7 +106,9 @@ async def build(folder: Path, *, password: str = "", lenient: bool = False) -> G
     )
     keys = key_forms(password.encode())
     door = Door("P/1", ("ocpp1.6",), int(bool(keys)), keys)
-    server = OcppServer(("127.0.0.1", 0), [door], {"P/1": pile}, accept_without_subprotocol=lenient)
+    server = OcppServer(
+        Ports(("127.0.0.1", 0)), [door], {"P/1": pile}, accept_without_subprotocol=lenient
+    )
     await server.start()
     return Gateway(spool, pile, server, watch)
 

@@ -184,7 +184,7 @@ def test_named_subnet_lets_piles_in(tmp_path: Path) -> None:
 def test_open_port_needs_a_password_per_pile(tmp_path: Path) -> None:
     """OCPP outside loopback asks for Basic auth, whose file nobody else may read."""
     secret = tmp_path / "secret"
-    secret.write_text("pass\n")
+    secret.write_text("long-enough-password\n")
     secret.chmod(0o600)
     text = (
         HEAD
@@ -195,7 +195,9 @@ def test_open_port_needs_a_password_per_pile(tmp_path: Path) -> None:
     locked = text.replace('profile = "ocpp16"\n', 'profile = "ocpp16"\npassword_file = "secret"\n')
 
     assert problems(tmp_path, text) == [("CFG-010", 8, "pile[0]")]
-    assert load(tmp_path, locked).piles[0].password == "pass"
+    door = load(tmp_path, locked).piles[0].door
+    assert door is not None
+    assert (door.security_profile, door.keys) == (1, (b"long-enough-password",))
     secret.chmod(0o644)
     assert problems(tmp_path, locked)[0] == ("CFG-013", 11, "pile[0].password_file")
 
