@@ -107,7 +107,7 @@ def _assemble(
     for pile in config.piles:
         built: Pile = (
             parts.ocpp_pile(pile, config, watch, spool, clock)
-            if pile.profile.transport == "ocpp1.6"
+            if pile.profile.transport.startswith("ocpp")
             else parts.modbus_pile(pile, config, buses, watch, rng)
         )
         piles[pile.facts.pile_id] = built

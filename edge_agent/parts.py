@@ -32,7 +32,7 @@ from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import MISSED_INTERVALS, Watch
 
 if TYPE_CHECKING:
-    from edge_agent.piles.ocpp16 import Ocpp16Pile
+    from edge_agent.piles.ocpp_pile import OcppPile
     from edge_agent.piles.ocpp_server import OcppServer
     from edge_agent.sensors.mqtt import BaySensors
 
@@ -104,10 +104,19 @@ def modbus_pile(
 
 def ocpp_pile(
     pile: PileConfig, config: Config, watch: Watch, spool: Spool, clock: HostClock
-) -> Ocpp16Pile:
-    """A pile that dials in and speaks OCPP 1.6."""
-    from edge_agent.piles.ocpp16 import Ocpp16Pile, OcppSettings
+) -> OcppPile:
+    """A pile that dials in; each version of OCPP is loaded only where it is spoken."""
+    from edge_agent.piles.ocpp_pile import OcppSettings
 
+    build: type[OcppPile]
+    if pile.profile.transport == "ocpp2.0.1":
+        from edge_agent.piles.ocpp201 import Ocpp201Pile
+
+        build = Ocpp201Pile
+    else:
+        from edge_agent.piles.ocpp16 import Ocpp16Pile
+
+        build = Ocpp16Pile
     assert config.ocpp is not None  # checked with the file
     settings = OcppSettings(
         heartbeat_s=config.agent.heartbeat_s,
@@ -116,7 +125,7 @@ def ocpp_pile(
         authorize=config.ocpp.authorize,
         id_tags=frozenset(config.ocpp.id_tags),
     )
-    return Ocpp16Pile(
+    return build(
         pile.facts.pile_id,
         pile.facts.evse_ids,
         settings,

@@ -21,6 +21,7 @@ from edge_agent.core.reading import (
     Detail,
     Reading,
     Record,
+    RecordFlags,
     RecordKind,
     Surroundings,
     Values,
@@ -74,9 +75,14 @@ class Watch:
         """The present status of an EVSE."""
         return self._picture.fused(evse_id)
 
-    def observe(self, reading: Reading, at_ms: int | None = None) -> None:
+    def observe(
+        self, reading: Reading, at_ms: int | None = None, flags: RecordFlags = RecordFlags.NONE
+    ) -> None:
         """Takes what a pile says of one EVSE; `at_ms` is domain time, None means now."""
-        self._spool.offer(self.judge(reading, at_ms))
+        records = self.judge(reading, at_ms)
+        if flags:
+            records = [replace(record, flags=record.flags | flags) for record in records]
+        self._spool.offer(records)
 
     def judge(self, reading: Reading, at_ms: int | None = None) -> list[Record]:
         """The same, but the records are the caller's to commit."""

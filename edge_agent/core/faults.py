@@ -64,6 +64,9 @@ _BLAMELESS = frozenset({"WeakSignal", "LocalListConflict"})
 # Vendors whose own numbers mean a lost control link (Alfen: "Modbus TCP/IP lost, in safe mode").
 _LINK_LOST_VENDOR_CODES = frozenset({("alfen", "210")})
 
+# Networks that join several faults of their own numbering by commas, whatever the errorCode says.
+_LIST_VENDORS = frozenset({"com.evgo.mrec"})
+
 _MREC = re.compile(r"^CX\d{3}$", re.IGNORECASE)
 _NAME_TO_CODE = {name.lower(): code for code, name in MREC_NAMES.items()}
 
@@ -102,6 +105,8 @@ def from_ocpp16(
     ['CX014', 'CX023']
     >>> from_ocpp16("NoError")
     ()
+    >>> [f.code for f in from_ocpp16("OtherError", "F002,A011", "GroundFailure,Card unreadable")]
+    ['CX002', 'OtherError']
     """
     raw_codes = split_list(vendor_error_code)
     texts = split_list(info)
@@ -114,6 +119,8 @@ def from_ocpp16(
     if any(((vendor or "").lower(), raw) in _LINK_LOST_VENDOR_CODES for raw in raw_codes):
         return (Fault("WeakSignal", vendor_error_code or "", info or "control link lost"),)
     code = OCPP16_ERRORS.get(error_code, "OtherError")
+    if len(raw_codes) > 1 and (code or (vendor or "").lower() in _LIST_VENDORS):
+        return _listed(raw_codes, texts, code or "OtherError")
     if not code:
         return ()
     return (Fault(code, vendor_error_code or error_code, info or name_of(code)),)
@@ -154,6 +161,19 @@ def from_bits(
 def unknown_codes(codes: Iterable[str]) -> list[str]:
     """Those of `codes` that are no normalised code; a profile that names one is refused."""
     return sorted({code for code in codes if code not in KNOWN_CODES})
+
+
+def _listed(raw_codes: list[str], texts: list[str], code: str) -> tuple[Fault, ...]:
+    """One fault for each distinct code; its name in the info list beats the errorCode."""
+    found: dict[str, Fault] = {}
+    for i, raw in enumerate(raw_codes):
+        text = texts[i] if i < len(texts) else ""
+        known = _mrec_code(text) or OCPP16_ERRORS.get(text, "") or code
+        before = found.get(known)
+        if before is not None:
+            raw, text = f"{before.vendor_code},{raw}", ",".join(filter(None, (before.text, text)))
+        found[known] = Fault(known, raw, text or name_of(known))
+    return tuple(found.values())
 
 
 def _mrec_code(raw: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from edge_agent.core.energy_register import Carried, EnergyRegister, with_register
+from edge_agent.core.energy_register import Carried, EnergyRegister, fell, lifted, with_register
 from edge_agent.core.occupancy import (
     BayWord,
     Evidence,
@@ -112,6 +112,10 @@ class LivePicture:
             )
             return []
         evse.evidence = heard(evse.evidence, reading, now_s)
+        if fell(evse.register, reading.values):
+            # Told as a doubtful value once; from here on the total goes on where it was.
+            reading = replace(reading, suspect=True)
+            evse.evidence = heard(evse.evidence, reading, now_s)
         evse.register, evse.values = with_register(evse.register, reading.values)
         records = self._fault_news(evse, reading, at_ms)
         records += self._refresh(evse, now_s, at_ms)
@@ -173,7 +177,9 @@ class LivePicture:
         """A record about an EVSE that somebody else decided, e.g. an OCPP transaction."""
         evse = self._evses[evse_id]
         record = self._record(evse, kind, at_ms, detail, urgent=True)
-        return replace(record, values=values) if values is not NO_VALUES else record
+        if values is NO_VALUES:
+            return record
+        return replace(record, values=lifted(evse.register, values))
 
     def _refresh(self, evse: _Evse, now_s: float, at_ms: int) -> list[Record]:
         fused = fuse(evse.evidence, evse.fused, evse.rules, now_s)

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 from edge_agent.core.directive import Action, Answer
-from edge_agent.core.reading import NO_VALUES, Detail, Reading, Record, RecordKind, Values
+from edge_agent.core.ocpp_transaction import Known
+from edge_agent.core.reading import (
+    NO_VALUES,
+    Detail,
+    Reading,
+    Record,
+    RecordFlags,
+    RecordKind,
+    Values,
+)
 
 
 class Pile(Protocol):
@@ -44,8 +53,10 @@ class FactSink(Protocol):
 class OcppSink(Protocol):
     """What an OCPP pile needs of the agent's picture."""
 
-    def observe(self, reading: Reading, at_ms: int | None = None) -> None:
-        """Takes the present state of one EVSE."""
+    def observe(
+        self, reading: Reading, at_ms: int | None = None, flags: RecordFlags = RecordFlags.NONE
+    ) -> None:
+        """Takes the present state of one EVSE; `flags` are added to what is told of it."""
         ...
 
     def judge(self, reading: Reading, at_ms: int | None = None) -> list[Record]:
@@ -82,6 +93,21 @@ class Transactions(Protocol):
         self, pile_id: str, transaction_id: int, record_of: Callable[[str, str], Record]
     ) -> bool:
         """False where it was ended before."""
+        ...
+
+    async def look_up(self, pile_id: str, transaction_id: str, seq_no: int) -> Known | None:
+        """What is known of an OCPP 2.0.1 transaction; None for a fresh one."""
+        ...
+
+    async def take_event(
+        self,
+        pile_id: str,
+        transaction_id: str,
+        seq_no: int,
+        known: Known,
+        records: Sequence[Record],
+    ) -> None:
+        """Commits what one message of an OCPP 2.0.1 transaction says, once."""
         ...
 
     async def keep(self, records: Sequence[Record]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from edge_agent.core.ocpp_transaction import Known
 from edge_agent.core.reading import Record
-from edge_agent.uplink import memory
+from edge_agent.uplink import memory, transaction_events
 from edge_agent.uplink.spool import Spool
 
 
@@ -30,6 +31,27 @@ class TransactionBook:
         """False where the end was written before; `record_of` takes EVSE and session."""
         return await self._spool.call(
             lambda file: memory.end_transaction(file, pile_id, transaction_id, record_of)
+        )
+
+    async def look_up(self, pile_id: str, transaction_id: str, seq_no: int) -> Known | None:
+        """What is known of an OCPP 2.0.1 transaction; None for a fresh one."""
+        return await self._spool.call(
+            lambda file: transaction_events.look_up(file, pile_id, transaction_id, seq_no)
+        )
+
+    async def take_event(
+        self,
+        pile_id: str,
+        transaction_id: str,
+        seq_no: int,
+        known: Known,
+        records: Sequence[Record],
+    ) -> None:
+        """Commits what one message of an OCPP 2.0.1 transaction says, once."""
+        await self._spool.call(
+            lambda file: transaction_events.take_event(
+                file, pile_id, transaction_id, seq_no, known, records
+            )
         )
 
     async def keep(self, records: Sequence[Record]) -> None:

@@ -24,8 +24,9 @@ from edge_agent.core.faults import (
     blameless,
     from_ocpp16,
 )
+from edge_agent.core.ocpp_clock import StationClock
 from edge_agent.core.ocpp_frame import BrokenFrame, Frame, inspect
-from edge_agent.core.ocpp_meter import instant_ms, sampled
+from edge_agent.core.ocpp_meter import sampled
 from edge_agent.core.ranges import covers, leading, normalise, size, subtract
 from edge_agent.core.reading import EvseStatus, OcppStatus
 from edge_agent.core.status import IEC_TABLE, OCPP16_TABLE, OCPP201_TABLE
@@ -153,7 +154,7 @@ def test_sampled_values_are_converted() -> None:
 )
 def test_absurd_stamps_give_now(text: str | None) -> None:
     """A stamp that is missing, unreadable, from 1970 or from the future is replaced."""
-    assert instant_ms(text, 1_790_000_000_000)[0] == 1_790_000_000_000
+    assert StationClock().told(text, 1_790_000_000_000).at_ms == 1_790_000_000_000
 
 
 runs = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 60)), max_size=8).map(normalise)
