@@ -1,13 +1,13 @@
 """Requests that arrive together are ranked together: sixty cost little more than ten.
 
 A request that comes alone is ranked at once. Under load the server hands calls over one by one, so
-what arrives within a few milliseconds shares one pass; in a crowd, as long as more keep coming.
+a pass waits for more of them, for about as long as the last pass took: passes grow with the load,
+and shrink when it goes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
@@ -23,19 +23,8 @@ from coordinator.usecases.world import World
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
 BUSY_S = 0.05  # who ranked something so lately is under load
 STEP_S = 0.001  # how often it is looked whether more have come
-CROWD = 32  # a pass of so many means that callers are queueing: the next may be as large
-
-
-@dataclass(frozen=True, slots=True)
-class _Patience:
-    """How long a pass waits for more: at most, and for steps in which nobody came."""
-
-    most_s: float
-    quiet_steps: int
-
-
-USUAL = _Patience(0.004, 1)
-CROWDED = _Patience(0.040, 3)
+MOST = 2.0  # passes of waiting for more, at most
+QUIET = 0.5  # passes of waiting in which nobody came
 
 Answered = tuple[Ranked, Context, Layout]
 Waiting = tuple[ChargingRequest, "asyncio.Future[Answered]"]
@@ -60,7 +49,8 @@ class RankingDesk:
         self._waiting: list[Waiting] = []
         self._ranked_at = float("-inf")
         self._asked_at = float("-inf")
-        self._patience = USUAL
+        self._pass_s = 0.0  # that the last pass took
+        self._came_at = float("-inf")
 
     async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
         """The request, ranked against the district as it is when this returns, and the world."""
@@ -69,9 +59,9 @@ class RankingDesk:
             future: asyncio.Future[Answered] = loop.create_future()
             self._waiting.append((request, future))
             if len(self._waiting) == 1:
-                self._asked_at = loop.time()
-                if loop.time() - self._ranked_at < BUSY_S:
-                    loop.call_later(STEP_S, self._gather, 1, 0)
+                self._asked_at = self._came_at = loop.time()
+                if self._asked_at - self._ranked_at < BUSY_S:
+                    loop.call_later(STEP_S, self._gather, 1)
                 else:
                     loop.call_soon(self._rank_waiting)
             ranked, context, layout = await future
@@ -79,16 +69,17 @@ class RankingDesk:
             if layout is layout_of(self._district):
                 return ranked, context
 
-    def _gather(self, seen: int, quiet_steps: int) -> None:
+    def _gather(self, seen: int) -> None:
         """Looks whether more have come, and ranks once nobody does or it has taken too long."""
         loop = asyncio.get_running_loop()
-        count, patience = len(self._waiting), self._patience
-        quiet_steps = quiet_steps + 1 if count == seen else 0
-        late = loop.time() - self._asked_at >= patience.most_s
-        if count >= TOGETHER or quiet_steps >= patience.quiet_steps or late:
+        now, count = loop.time(), len(self._waiting)
+        if count > seen:
+            self._came_at = now
+        quiet = now - self._came_at >= QUIET * self._pass_s
+        if count >= TOGETHER or quiet or now - self._asked_at >= MOST * self._pass_s:
             self._rank_waiting()
         else:
-            loop.call_later(STEP_S, self._gather, count, quiet_steps)
+            loop.call_later(STEP_S, self._gather, count)
 
     def _rank_waiting(self) -> None:
         """Ranks everything that waits, at most so many at once."""
@@ -96,19 +87,24 @@ class RankingDesk:
         taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
         if self._waiting:
             loop.call_soon(self._rank_waiting)
-        self._ranked_at = loop.time()
-        self._patience = CROWDED if len(taken) >= CROWD else USUAL
+        begun_at = loop.time()
         try:
             self._rank(taken)
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others
-            if len(taken) == 1:
-                _fail(taken[0], error)
-                return
-            for one in taken:
-                try:
-                    self._rank([one])
-                except Exception as its_own:  # noqa: BLE001 - handed to who asked
-                    _fail(one, its_own)
+            self._rank_apart(taken, error)
+        self._ranked_at = loop.time()
+        self._pass_s = self._ranked_at - begun_at
+
+    def _rank_apart(self, taken: list[Waiting], error: Exception) -> None:
+        """Ranks each by itself, so that only the faulty request fails."""
+        if len(taken) == 1:
+            _fail(taken[0], error)
+            return
+        for one in taken:
+            try:
+                self._rank([one])
+            except Exception as its_own:  # noqa: BLE001 - handed to who asked
+                _fail(one, its_own)
 
     def _rank(self, taken: list[Waiting]) -> None:
         self._counters.add("rankings")

@@ -15,7 +15,7 @@ from coordinator.core.vehicle import ChargingRequest, Vehicle
 from coordinator.store.claims import MemoryClaims
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
-from coordinator.usecases.ranking import CROWD, TOGETHER, RankingDesk
+from coordinator.usecases.ranking import TOGETHER, RankingDesk
 
 CCS2 = 1 << 27
 
@@ -59,9 +59,9 @@ async def test_lone_request_is_ranked_without_waiting(monkeypatch: pytest.Monkey
 
 
 async def test_crowd_shares_a_pass() -> None:
-    """After a pass as large as a crowd, callers that come one by one are judged side by side."""
+    """After a large pass, callers that come one by one are judged side by side."""
     desk, counters = desk_and_counters()
-    await asyncio.gather(*(desk.rank(request(number)) for number in range(CROWD)))
+    await asyncio.gather(*(desk.rank(request(number)) for number in range(TOGETHER)))
     before = counters.values()["rankings"]
 
     await arrive_one_by_one(desk, TOGETHER)
