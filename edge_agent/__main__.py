@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from importlib import import_module
@@ -20,15 +21,18 @@ from typing import Any
 import structlog
 
 from edge_agent.app import run_agent
-from edge_agent.config import Config
+from edge_agent.config import STATE_DIR, Config
 from edge_agent.config_file import load_config
 from edge_agent.errors import ConfigError, SpoolError
+from edge_agent.host_notify import from_environment
 from edge_agent.parts import check_ports
 
 EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
 COMMANDS = {
     "profile": "edge_agent.commands.profile",
+    "tail": "edge_agent.commands.tail",
+    "unit": "edge_agent.commands.unit",
 }
 
 
@@ -52,7 +56,9 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     _log_to_stderr(options.log_level)
     try:
-        config = load_config(options.config)
+        # systemd tells where the unit's StateDirectory= really lies.
+        state_dir = os.environ.get("STATE_DIRECTORY") or STATE_DIR
+        config = load_config(options.config, Path(state_dir))
         check_ports(config)
         if options.check:
             print(f"{options.config}: {len(config.piles)} piles, no mistakes", file=sys.stderr)
@@ -72,7 +78,7 @@ async def _run(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
-    await run_agent(config, stop, _ready)
+    await run_agent(config, stop, _ready, from_environment(os.environ, os.getpid()))
 
 
 def _ready(told: dict[str, Any]) -> None:

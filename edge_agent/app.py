@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import structlog
@@ -16,12 +17,17 @@ import structlog
 from edge_agent import parts
 from edge_agent.config import Config
 from edge_agent.config_checks import split_address
+from edge_agent.control import Ask, ControlSocket, Recent
 from edge_agent.core.energy_register import Carried
 from edge_agent.core.picture import LivePicture
+from edge_agent.drain import drain, flush
 from edge_agent.errors import ConfigError
+from edge_agent.figures import Figures
 from edge_agent.host_clock import HostClock
-from edge_agent.metrics import serve_metrics
+from edge_agent.host_notify import ServiceNotify
+from edge_agent.metrics import Collect, serve_metrics
 from edge_agent.piles.port import Pile
+from edge_agent.pulse import Pulse
 from edge_agent.uplink import memory
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.reporter import Reporter
@@ -33,13 +39,16 @@ if TYPE_CHECKING:
     from edge_agent.sensors.mqtt import BaySensors
 
 log: Final = structlog.get_logger("edge_agent.app")
-DRAIN_S: Final = 1.0
 
 Ready = Callable[[dict[str, Any]], None]
 
 
-async def run_agent(config: Config, stop: asyncio.Event, ready: Ready) -> None:
+async def run_agent(
+    config: Config, stop: asyncio.Event, ready: Ready, notify: ServiceNotify | None = None
+) -> None:
     """Runs the agent until `stop` is set; `ready` gets the addresses once everything listens.
+
+    `notify` is told when it is ready, alive and stopping.
 
     Raises `ConfigError` where a port or the data folder is taken, `SpoolError` for a bad spool.
     """
@@ -48,7 +57,7 @@ async def run_agent(config: Config, stop: asyncio.Event, ready: Ready) -> None:
     await _open(spool, config)
     try:
         agent = _assemble(config, clock, spool, await spool.call(memory.carried))
-        await _run(config, agent, stop, ready)
+        await _run(config, agent, stop, ready, notify or ServiceNotify())
     finally:
         await spool.close()
 
@@ -63,6 +72,8 @@ class _Agent:
     spool: Spool
     sensors: BaySensors | None
     server: OcppServer | None
+    figures: Figures
+    control: ControlSocket
 
     def jobs(self) -> dict[str, Coroutine[Any, Any, NoReturn]]:
         """What runs beside the uplink, by the name of its task."""
@@ -73,24 +84,6 @@ class _Agent:
         if self.server is not None:
             jobs["ocpp"] = self.server.run()
         return jobs
-
-    def figures(self) -> dict[str, float]:
-        """What the metrics page shows."""
-        failures = sum(getattr(pile, "failures", 0) for pile in self.piles.values())
-        return {
-            "pilewise_agent_readings_total": self.watch.readings,
-            "pilewise_agent_pile_failures_total": failures,
-            "pilewise_agent_records_committed_total": self.spool.committed,
-            "pilewise_agent_records_settled_total": self.reporter.acked,
-            "pilewise_agent_records_rejected_total": self.reporter.rejected,
-            "pilewise_agent_records_dropped_total": self.spool.dropped,
-            "pilewise_agent_handshakes_refused_total": self.server.refused if self.server else 0,
-            "pilewise_agent_sensor_messages_refused_total": (
-                self.sensors.refused if self.sensors else 0
-            ),
-            "pilewise_agent_connected": float(self.reporter.connected),
-            "pilewise_agent_clock_skew_seconds": self.reporter.skew_s,
-        }
 
 
 def _assemble(
@@ -117,20 +110,22 @@ def _assemble(
     settings = parts.link_settings(config, clock)
     reporter = Reporter(settings, spool, desk, watch.facts, clock.now_ms, rng)
     watch.on_facts = reporter.inventory_changed
-    return _Agent(
-        watch,
-        piles,
-        reporter,
-        spool,
-        parts.bay_sensors(config, watch, rng),
-        parts.ocpp_server(config, piles, watch, spool, clock),
-    )
+    sensors = parts.bay_sensors(config, watch, rng)
+    server = parts.ocpp_server(config, piles, watch, spool, clock)
+    recent = Recent()
+    watch.on_records = recent.add
+    figures = Figures(config, clock, watch, reporter, spool, sensors, server)
+    asks: dict[str, Ask] = {"status": figures.status, "flush": partial(flush, spool, reporter)}
+    control = ControlSocket(config.data_dir, recent, asks)
+    return _Agent(watch, piles, reporter, spool, sensors, server, figures, control)
 
 
-async def _run(config: Config, agent: _Agent, stop: asyncio.Event, ready: Ready) -> None:
+async def _run(
+    config: Config, agent: _Agent, stop: asyncio.Event, ready: Ready, notify: ServiceNotify
+) -> None:
     server = agent.server
     ocpp_url = await _listen(config, "ocpp.listen", server.start) if server else None
-    metrics, stop_metrics = await _serve_metrics(config, agent.figures)
+    metrics, stop_metrics = await _serve_metrics(config, agent.figures.collect)
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -138,24 +133,24 @@ async def _run(config: Config, agent: _Agent, stop: asyncio.Event, ready: Ready)
                 for name, job in agent.jobs().items()
             ]
             link = group.create_task(agent.reporter.run(), name="edge_agent:uplink")
-            ready(
-                {
-                    "event": "ready",
-                    "agent_id": config.agent.id,
-                    "ocpp": ocpp_url,
-                    "metrics": metrics,
-                    "piles": list(agent.piles),
-                }
-            )
+            pulse = agent.figures.pulse = Pulse(notify, agent.spool, agent.figures.line)
+            tasks.append(group.create_task(pulse.run(), name="edge_agent:pulse"))
+            await agent.control.start()
+            addresses = agent.figures.addresses = {"ocpp": ocpp_url, "metrics": metrics}
+            told = {"event": "ready", "agent_id": config.agent.id, **addresses}
+            ready({**told, "piles": list(agent.piles)})
+            notify.ready(agent.figures.line())
             await stop.wait()
             log.info("stopping")
+            notify.stopping()
             await _end(tasks)
             if server is not None:
                 await server.close()
-            await _drain(agent.spool, agent.reporter)
+            await drain(agent.spool, agent.reporter)
             await _end([link])
     finally:
         stop_metrics()
+        agent.control.close()
         if server is not None:
             await server.close()
 
@@ -178,14 +173,12 @@ async def _listen(config: Config, key: str, start: Callable[[], Any]) -> str:
         raise ConfigError(config.source.problems) from error
 
 
-async def _serve_metrics(
-    config: Config, read: Callable[[], dict[str, float]]
-) -> tuple[str | None, Callable[[], None]]:
+async def _serve_metrics(config: Config, collect: Collect) -> tuple[str | None, Callable[[], None]]:
     address = split_address(config.agent.metrics) if config.agent.metrics else None
     if address is None:
         return None, lambda: None
     try:
-        return serve_metrics(*address, read)
+        return serve_metrics(*address, collect)
     except OSError as error:
         parts.report_port(config, "agent.metrics", config.agent.metrics or "", error)
         raise ConfigError(config.source.problems) from error
@@ -202,12 +195,3 @@ async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=1.0)
-
-
-async def _drain(spool: Spool, reporter: Reporter) -> None:
-    """Gives the last records a moment to reach the coordinator; what does not stays spooled."""
-    deadline_s = asyncio.get_running_loop().time() + DRAIN_S
-    while reporter.connected and asyncio.get_running_loop().time() < deadline_s:
-        if await spool.call(lambda file: file.numbers.depth()) == 0:
-            return
-        await asyncio.sleep(0.05)

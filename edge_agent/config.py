@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -25,12 +25,16 @@ SecurityProfile = Annotated[int, Meta(ge=0, le=3)]
 Period = Annotated[float, Meta(ge=0.2, le=3600)]
 
 
+# Where systemd's StateDirectory= of the unit leads.
+STATE_DIR: Final = Path("/var/lib/pilewise-agent")
+
+
 class AgentSection(msgspec.Struct, frozen=True):
     """`[agent]`: who it is, where it reports, where it keeps its spool."""
 
     id: Identifier
     coordinator: str
-    data_dir: str
+    data_dir: str | None = None
     period_s: Period = 1.0
     heartbeat_s: Seconds = 20.0
     metrics: str | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from edge_agent.config import (
+    STATE_DIR,
     AgentSection,
     BaySensorsSection,
     ClockSection,
@@ -45,8 +46,11 @@ from edge_agent.toml_source import TomlSource
 _SECTIONS: Final = ("agent", "pile", "clock", "tls", "uplink", "ocpp", "bay_sensors")
 
 
-def load_config(path: Path) -> Config:
-    """The configuration in a file; raises `ConfigError` with every mistake at once."""
+def load_config(path: Path, state_dir: Path = STATE_DIR) -> Config:
+    """The configuration in a file; raises `ConfigError` with every mistake at once.
+
+    `state_dir` is the data folder of a file that names none.
+    """
     source = TomlSource(path)
     tables = source.tables
     source.only_known(tables, "", _SECTIONS)
@@ -82,7 +86,7 @@ def load_config(path: Path) -> Config:
         uplink=uplink or UplinkSection(),
         ocpp=ocpp,
         bay_sensors=sensors,
-        data_dir=folder / agent.data_dir,
+        data_dir=folder / (agent.data_dir or state_dir),
         mqtt_password=password,
         source=source,
     )

@@ -1,43 +1,88 @@
-"""The agent's figures for Prometheus, on loopback, only where the configuration asks for them."""
+"""The agent's figures as a page for Prometheus, on loopback, only where the configuration asks.
+
+Names are `pilewise_agent_<noun>_<unit>` in base units; labels name piles and reasons, never people.
+Where the figures come from belongs to `figures.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-NAMES: Final = {
-    "pilewise_agent_readings_total": "Readings that piles gave.",
-    "pilewise_agent_pile_failures_total": "Reads of piles that brought nothing.",
-    "pilewise_agent_records_committed_total": "Records that became durable in the spool.",
-    "pilewise_agent_records_settled_total": "Record numbers that the coordinator has stored.",
-    "pilewise_agent_records_rejected_total": "Records that the coordinator refused.",
-    "pilewise_agent_records_dropped_total": "Records given up because the disk took none.",
-    "pilewise_agent_handshakes_refused_total": "OCPP connections that were turned away.",
-    "pilewise_agent_sensor_messages_refused_total": "Sensor messages that could not be read.",
-    "pilewise_agent_connected": "1 while the coordinator is connected.",
-    "pilewise_agent_clock_skew_seconds": "Coordinator's system time minus ours.",
+COLLECT_S: Final = 5.0
+
+
+class Metric(NamedTuple):
+    """What a figure means and which labels its samples have."""
+
+    text: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Final = {
+    "build_info": Metric("1; the version of the software.", ("version",)),
+    "readings_total": Metric("Readings that all piles gave."),
+    "pile_readings_total": Metric("Readings that a pile gave.", ("pile",)),
+    "pile_failures_total": Metric("Reads of a pile that brought nothing.", ("pile", "reason")),
+    "pile_last_reading_age_seconds": Metric("Since a pile was heard.", ("pile",)),
+    "records_committed_total": Metric("Records that became durable in the spool."),
+    "records_settled_total": Metric("Record numbers that the coordinator has stored."),
+    "records_rejected_total": Metric("Records that the coordinator refused."),
+    "records_dropped_total": Metric("Records given up because the disk took none."),
+    "spool_records": Metric("Record numbers not settled yet, gaps included."),
+    "spool_gaps": Metric("Lost runs of records that the coordinator has not been told yet."),
+    "spool_bytes": Metric("Size of the spool's files."),
+    "spool_oldest_age_seconds": Metric("Age of the oldest record that waits; 0 if none does."),
+    "spool_failing": Metric("1 while the disk takes no records."),
+    "connected": Metric("1 while the coordinator is connected."),
+    "connections_total": Metric("Streams that the coordinator welcomed."),
+    "acks_total": Metric("Acks that came."),
+    "clock_skew_seconds": Metric("Coordinator's system time minus ours."),
+    "sensors_connected": Metric("1 while the MQTT broker is connected."),
+    "sensor_connections_total": Metric("Connections to the MQTT broker."),
+    "sensor_messages_total": Metric("Sensor messages that came."),
+    "sensor_messages_refused_total": Metric("Sensor messages that could not be read."),
+    "sensor_messages_foreign_total": Metric("Sensor messages about bays of other agents."),
+    "sensor_messages_superseded_total": Metric("Sensor words that gave way to newer ones."),
+    "ocpp_connections": Metric("Charge points that are connected."),
+    "ocpp_handshakes_refused_total": Metric("OCPP connections that were turned away."),
+    "loop_lag_seconds": Metric("Greatest delay of the event loop within the last minute."),
+    "resident_memory_bytes": Metric("Memory that the process holds."),
+    "uptime_seconds": Metric("Since the agent became ready."),
 }
+PREFIX: Final = "pilewise_agent_"
 
-Read = Callable[[], dict[str, float]]
+
+class Sample(NamedTuple):
+    """One figure: a name of `METRICS`, its value, and the values of its labels in order."""
+
+    name: str
+    value: float
+    labels: tuple[str, ...] = ()
 
 
-def serve_metrics(host: str, port: int, read: Read) -> tuple[str, Callable[[], None]]:
-    """Serves what `read` gives at each scrape; the address bound and a function that stops it.
+Collect = Callable[[], Awaitable[Sequence[Sample]]]
 
-    Keys of `read` are those of `NAMES`. Raises OSError where the port is taken.
+
+def serve_metrics(host: str, port: int, collect: Collect) -> tuple[str, Callable[[], None]]:
+    """Serves what `collect` gives at each scrape; the address bound and a function that stops it.
+
+    `collect` runs on the event loop that called; a loop that hangs shows as a scrape that fails.
+    Raises OSError where the port is taken.
     """
     # Only paid for by those who want metrics.
     from prometheus_client import CollectorRegistry, start_http_server
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+    loop = asyncio.get_running_loop()
 
     class Figures:
-        def collect(self) -> Iterator[Metric]:
-            figures = read()
-            for name, text in NAMES.items():
-                if name.endswith("_total"):
-                    yield CounterMetricFamily(name, text, value=figures[name])
-                else:
-                    yield GaugeMetricFamily(name, text, value=figures[name])
+        def describe(self) -> list[Any]:
+            return []
+
+        def collect(self) -> Iterator[Any]:
+            gathered = asyncio.run_coroutine_threadsafe(_gather(collect), loop)
+            return _families(gathered.result(COLLECT_S))
 
     registry = CollectorRegistry()
     collector: Any = Figures()
@@ -49,3 +94,23 @@ def serve_metrics(host: str, port: int, read: Read) -> tuple[str, Callable[[], N
         server.server_close()
 
     return f"{host}:{server.server_port}", stop
+
+
+async def _gather(collect: Collect) -> Sequence[Sample]:
+    return await collect()
+
+
+def _families(samples: Sequence[Sample]) -> Iterator[Any]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+    by_name: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_name.setdefault(sample.name, []).append(sample)
+    for name, metric in METRICS.items():
+        if name not in by_name:
+            continue
+        family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+        made = family(PREFIX + name, metric.text, labels=metric.labels)
+        for sample in by_name[name]:
+            made.add_metric(sample.labels, sample.value)
+        yield made

@@ -27,6 +27,7 @@ from edge_agent.core.reading import (
     Values,
 )
 from edge_agent.host_clock import HostClock
+from edge_agent.tally import Tally
 from edge_agent.uplink.spool import Spool
 
 log: Final = structlog.get_logger("edge_agent.watch")
@@ -37,7 +38,8 @@ MISSED_INTERVALS: Final = 3
 class Watch:
     """The picture with the host's clock and the spool behind it.
 
-    `readings` counts what piles said; `on_facts` is called for each pile whose facts changed.
+    `tally` counts how each pile fares; `on_facts` is called for each pile whose facts changed,
+    `on_records` with all records as they are made.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Watch:
         self._spool = spool
         self._clock = clock
         self._astray: set[str] = set()
-        self.readings = 0
+        self.tally = Tally({pile.pile_id: pile.evse_ids for pile in facts})
         self.on_facts: Callable[[PileFacts], None] = lambda facts: None
+        self.on_records: Callable[[Sequence[Record]], None] = lambda records: None
 
     def __contains__(self, evse_id: object) -> bool:
         return evse_id in self._rules
@@ -65,7 +68,7 @@ class Watch:
         self._picture.start(self._clock.now_s())
         while True:
             await asyncio.sleep(TICK_S)
-            self._spool.offer(self._picture.tick(self._clock.now_s(), self._clock.now_ms()))
+            self._keep(self._picture.tick(self._clock.now_s(), self._clock.now_ms()))
 
     def facts(self) -> list[PileFacts]:
         """The present inventory."""
@@ -82,34 +85,40 @@ class Watch:
         records = self.judge(reading, at_ms)
         if flags:
             records = [replace(record, flags=record.flags | flags) for record in records]
-        self._spool.offer(records)
+        if records:
+            self._spool.offer(records)
 
     def judge(self, reading: Reading, at_ms: int | None = None) -> list[Record]:
         """The same, but the records are the caller's to commit."""
-        self.readings += 1
         now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
-        return self._picture.observe(reading, now_s, now_ms if at_ms is None else at_ms)
+        self.tally.heard(reading.evse_id, now_s)
+        records = self._picture.observe(reading, now_s, now_ms if at_ms is None else at_ms)
+        if records:
+            self.on_records(records)
+        return records
 
     def miss(self, evse_id: str, reason: str) -> None:
         """Takes that an EVSE could not be read."""
+        self.tally.failed(evse_id, reason)
         self._picture.miss(evse_id, reason)
 
     def lose(self, evse_id: str, reason: str) -> None:
         """Takes that an EVSE is surely out of reach."""
         now_s, at_ms = self._clock.now_s(), self._clock.now_ms()
-        self._spool.offer(self._picture.lose(evse_id, reason, now_s, at_ms))
+        self.tally.failed(evse_id, reason)
+        self._keep(self._picture.lose(evse_id, reason, now_s, at_ms))
 
     def bay(self, evse_id: str, occupied: bool, at_ms: int | None) -> None:
         """Takes a bay sensor's word; `at_ms` is domain time, None means now."""
         now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
         heard_s = self._heard_s(at_ms, now_s, now_ms)
-        self._spool.offer(self._picture.bay(evse_id, occupied, heard_s, now_s, now_ms))
+        self._keep(self._picture.bay(evse_id, occupied, heard_s, now_s, now_ms))
 
     def queue(self, evse_id: str, length: int, at_ms: int | None) -> None:
         """Takes a queue counter's word; `at_ms` is domain time, None means now."""
         now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
         heard_s = self._heard_s(at_ms, now_s, now_ms)
-        self._spool.offer(self._picture.queue(evse_id, length, heard_s, now_s, now_ms))
+        self._keep(self._picture.queue(evse_id, length, heard_s, now_s, now_ms))
 
     def serves(self, pile_id: str) -> bool:
         """True for a pile of this agent."""
@@ -124,7 +133,7 @@ class Watch:
         now_s, now_ms = self._clock.now_s(), self._clock.now_ms()
         if now_s - self._heard_s(at_ms, now_s, now_ms) < self._rules[evse_id].bay_ttl_s:
             seen_at_ms = now_ms if at_ms is None else min(at_ms, now_ms)
-            self._spool.offer(self._picture.surroundings(evse_id, seen, now_s, seen_at_ms))
+            self._keep(self._picture.surroundings(evse_id, seen, now_s, seen_at_ms))
 
     def note(
         self,
@@ -135,7 +144,9 @@ class Watch:
         values: Values = NO_VALUES,
     ) -> Record:
         """A record of something that was decided elsewhere; it is the caller's to commit."""
-        return self._picture.note(evse_id, kind, at_ms, detail, values)
+        record = self._picture.note(evse_id, kind, at_ms, detail, values)
+        self.on_records([record])
+        return record
 
     def learn(self, pile_id: str, told: Mapping[str, str], source: str) -> None:
         """Takes what a pile tells of itself; the operator's word wins."""
@@ -146,8 +157,10 @@ class Watch:
             log.info("pile introduced itself", pile_id=pile_id, source=source)
             self.on_facts(now)
 
-    def fix(self, pile_id: str, latitude_deg: float, longitude_deg: float, at_ms: int) -> None:
-        """Takes a position fix of a pile's receiver, WGS84; `at_ms` is domain time.
+    def fix(
+        self, pile_id: str, latitude_deg: float, longitude_deg: float, at_ms: int | None
+    ) -> None:
+        """Takes a position fix of a pile's receiver, WGS84; `at_ms` is domain time, None means now.
 
         Far from where the operator put the pile it raises an event, once until it is near again.
         """
@@ -168,13 +181,19 @@ class Watch:
         log.warning("pile is elsewhere", pile_id=pile_id, away_m=round(away_m))
         detail = Detail(reason="POSITION_MISMATCH", text=text)
         evse_id = before.evse_ids[0]
-        self._spool.offer([self.note(evse_id, RecordKind.EVENT, at_ms, detail)])
+        seen_at_ms = self._clock.now_ms() if at_ms is None else at_ms
+        self._spool.offer([self.note(evse_id, RecordKind.EVENT, seen_at_ms, detail)])
 
     def set_period(self, evse_id: str, period_s: float) -> None:
         """Takes a new reading period: a pile is UNKNOWN after three missed ones."""
         rules = replace(self._rules[evse_id], pile_ttl_s=MISSED_INTERVALS * period_s)
         self._rules[evse_id] = rules
         self._picture.set_rules(evse_id, rules)
+
+    def _keep(self, records: Sequence[Record]) -> None:
+        if records:
+            self.on_records(records)
+            self._spool.offer(records)
 
     def _heard_s(self, at_ms: int | None, now_s: float, now_ms: int) -> float:
         """Link time of a domain instant that is not in the future."""

@@ -99,6 +99,11 @@ class OcppServer:
         """Handshakes that were turned away."""
         return self.gate.refused
 
+    @property
+    def connected(self) -> int:
+        """Charge points that are connected now."""
+        return len(self._sessions)
+
     async def start(self) -> str:
         """Starts listening; gives back the URL in front of an identity. Raises OSError."""
         if self._ports.plain is not None:

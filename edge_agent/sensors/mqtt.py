@@ -50,6 +50,12 @@ class SensorSink(Protocol):
         """Takes what was counted or measured around a pile."""
         ...
 
+    def fix(
+        self, pile_id: str, latitude_deg: float, longitude_deg: float, at_ms: int | None
+    ) -> None:
+        """Takes where a pile's receiver says it stands."""
+        ...
+
 
 class BaySensors:
     """Listens to one broker for as long as it runs.
@@ -141,10 +147,8 @@ class BaySensors:
             case payloads.Ambient(temperature_c=temperature_c):
                 seen = Surroundings(ambient_temperature_c=temperature_c)
                 self._sink.surroundings(name, seen, word.at_ms)
-            case payloads.Position():
-                fix = getattr(self._sink, "fix", None)
-                if fix is not None:
-                    fix(name, word.latitude_deg, word.longitude_deg, word.at_ms)
+            case payloads.Position(latitude_deg=latitude_deg, longitude_deg=longitude_deg):
+                self._sink.fix(name, latitude_deg, longitude_deg, word.at_ms)
 
     def _refuse(self, topic: str, why: str) -> None:
         self.refused += 1

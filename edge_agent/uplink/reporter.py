@@ -61,6 +61,8 @@ class Reporter:
         self._heard_s = 0.0
         self._welcomed_s = 0.0
         self.connected = False
+        self.connections = 0
+        self.acks = 0
         self.acked = 0
         self.rejected = 0
         self.skew_s = 0.0
@@ -160,6 +162,7 @@ class Reporter:
             return None
         self._heard_s = self._welcomed_s = time.monotonic()
         self.connected = True
+        self.connections += 1
         log.info("connected", district_id=welcome.district_id, credit=welcome.credit)
         return lanes
 
@@ -226,6 +229,7 @@ class Reporter:
 
     async def _acked(self, ack: edge.Ack, lanes: Lanes) -> None:
         settled = await lanes.settle(ack.spool_id, codec.stored_runs(ack.stored), ack.credit)
+        self.acks += 1
         self.acked += settled
         if ack.rejected_count:
             self.rejected += ack.rejected_count

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli import agent, ask, coordinator, demo, sim, train
+from pilewise.cli import agent, agent_local, ask, coordinator, demo, sim, train
 from pilewise.cli.output import emit
 from pilewise.version import __version__
 
@@ -18,6 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("demo")(demo.demo)
+agent_local.register(agent.app)
 app.add_typer(agent.app, name="agent")
 app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(sim.app, name="sim")

@@ -47,6 +47,15 @@ def test_small_file_gets_its_defaults(tmp_path: Path) -> None:
     assert config.data_dir == tmp_path / "data"
 
 
+def test_data_lies_where_systemd_says_unless_the_file_names_a_folder(tmp_path: Path) -> None:
+    """Without data_dir the state folder of the service is used."""
+    path = tmp_path / "agent.toml"
+    path.write_text(HEAD.replace('data_dir = "data"\n', "") + PILE)
+
+    assert load_config(path).data_dir == Path("/var/lib/pilewise-agent")
+    assert load_config(path, tmp_path / "state").data_dir == tmp_path / "state"
+
+
 def test_K1_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     """Unknown key, wrong type, duplicate id, unknown names: one run shows them all."""
     text = (
