@@ -28,9 +28,10 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A started process, the line it said when ready, and where its errors go."""
+    """A started process, the line it said when ready, and where its errors went."""
 
     popen: subprocess.Popen[str]
+    log: Path
     ready: dict[str, Any]
 
     @property
@@ -40,6 +41,8 @@ class Process:
 
     def ask(self) -> str:
         """The line that it answers to a line."""
+        if self.popen.poll() is not None:
+            raise SystemExit(f"it ended too early:\n{self.log.read_text()}")
         assert self.popen.stdin is not None
         assert self.popen.stdout is not None
         self.popen.stdin.write("\n")
@@ -62,7 +65,7 @@ def running(log: Path, *command: str) -> Iterator[Process]:
             line = popen.stdout.readline().strip()
             if not line:
                 raise SystemExit(f"{command[0]} did not start:\n{log.read_text()}")
-            yield Process(popen, json.loads(line) if line.startswith("{") else {})
+            yield Process(popen, log, json.loads(line) if line.startswith("{") else {})
         finally:
             popen.terminate()
             try:
