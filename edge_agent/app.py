@@ -26,6 +26,7 @@ from edge_agent.figures import Figures
 from edge_agent.host_clock import HostClock
 from edge_agent.host_notify import ServiceNotify
 from edge_agent.metrics import Collect, serve_metrics
+from edge_agent.parts_modbus import Buses, modbus_pile
 from edge_agent.piles.port import Pile
 from edge_agent.pulse import Pulse
 from edge_agent.uplink import memory
@@ -96,12 +97,12 @@ def _assemble(
     watch = Watch(picture, rules, [pile.facts for pile in config.piles], spool, clock)
     piles: dict[str, Pile] = {}
     by_evse: dict[str, Pile] = {}
-    buses: parts.Buses = {}
+    buses: Buses = {}
     for pile in config.piles:
         built: Pile = (
             parts.ocpp_pile(pile, config, watch, spool, clock)
-            if pile.profile.transport.startswith("ocpp")
-            else parts.modbus_pile(pile, config, buses, watch, rng)
+            if not pile.profile.is_modbus
+            else modbus_pile(pile, config, buses, watch, rng)
         )
         piles[pile.facts.pile_id] = built
         by_evse.update(dict.fromkeys(pile.facts.evse_ids, built))

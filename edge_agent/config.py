@@ -119,13 +119,23 @@ class ConnectorSection(msgspec.Struct, frozen=True):
 
 
 class PileSection(msgspec.Struct, frozen=True):
-    """`[[pile]]`: one pile; `port` and `device_id` default to the profile's."""
+    """`[[pile]]`: one pile; how it is reached defaults to the profile's.
+
+    `serial` is its serial number; the line it hangs on is `serial_line`. `writes` lets the agent
+    write what the profile's keep-alives and commands need; without it nothing is ever written.
+    """
 
     uid: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,60}$")]
     profile: str
     host: str | None = None
     port: Port | None = None
     device_id: Annotated[int, Meta(ge=0, le=255)] | None = None
+    transport: Literal["modbus-tcp", "modbus-rtu", "modbus-rtu-over-tcp"] | None = None
+    serial_line: str | None = None
+    baud: Annotated[int, Meta(ge=300, le=1_000_000)] | None = None
+    parity: Literal["N", "E", "O"] | None = None
+    stop_bits: Literal[1, 2] | None = None
+    writes: bool = False
     period_s: Period | None = None
     identity: str | None = None
     password_file: str | None = None

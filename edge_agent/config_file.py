@@ -28,6 +28,7 @@ from edge_agent.config_checks import (
     parse_subnets,
     secret,
 )
+from edge_agent.config_modbus import check_modbus_pile, check_shared_lines
 from edge_agent.config_ocpp import check_doors, check_ocpp, pile_door, pile_upstream
 from edge_agent.core.facts import (
     CONFIG,
@@ -76,6 +77,9 @@ def load_config(path: Path, state_dir: Path = STATE_DIR) -> Config:
         for i, section in enumerate(sections)
     ]
     check_doors([pile.door for pile in piles if pile and pile.door], ocpp, source)
+    check_shared_lines(
+        {f"pile[{i}]": p for i, p in enumerate(piles) if p and p.profile.is_modbus}, source
+    )
     source.finish()
     assert agent is not None  # a missing section was reported
     return Config(
@@ -111,7 +115,7 @@ def _pile(
         return None
     door, upstream = None, None
     if profile.is_modbus:
-        check_modbus_host(section, key, subnets, source)
+        check_modbus_pile(section, profile, key, subnets, source)
         if len(plugs) > 1 and not profile.step.is_set:
             source.report(
                 "CFG-019",

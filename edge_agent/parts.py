@@ -21,9 +21,6 @@ from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPerio
 from edge_agent.core.occupancy import FusionRules
 from edge_agent.host_clock import HostClock
 from edge_agent.piles.modbus import ModbusPile
-from edge_agent.piles.modbus_address import TcpAddress
-from edge_agent.piles.modbus_blocks import Lane
-from edge_agent.piles.modbus_bus import Bus
 from edge_agent.piles.port import Pile
 from edge_agent.uplink.channel import LinkSettings, TlsFiles
 from edge_agent.uplink.lanes import BatchLimits
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
     from edge_agent.piles.ocpp_pile import OcppPile
     from edge_agent.piles.ocpp_server import OcppServer
     from edge_agent.sensors.mqtt import BaySensors
-
-Buses = dict[TcpAddress, Bus]
-"""The connections by what they lead to; piles behind one gateway share theirs."""
 
 
 @dataclass(slots=True)
@@ -79,27 +73,6 @@ def fusion_rules(config: Config) -> dict[str, FusionRules]:
         for pile in config.piles
         for evse_id in pile.facts.evse_ids
     }
-
-
-def modbus_pile(
-    pile: PileConfig, config: Config, buses: Buses, watch: Watch, rng: random.Random
-) -> ModbusPile:
-    """A pile that is read over Modbus."""
-    section, profile = pile.section, pile.profile
-    address = TcpAddress(section.host or "", section.port or profile.port)
-    if address not in buses:
-        buses[address] = Bus(address, rng)
-    unit = profile.device_id if section.device_id is None else section.device_id
-    return ModbusPile(
-        pile.facts.pile_id,
-        pile.facts.evse_ids,
-        profile,
-        [Lane(buses[address], unit)],
-        section.period_s or config.agent.period_s,
-        watch,
-        watch,
-        rng,
-    )
 
 
 def ocpp_pile(

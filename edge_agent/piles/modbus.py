@@ -9,7 +9,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 import structlog
@@ -51,7 +51,7 @@ class ModbusPile:
         pile_id: str,
         evse_ids: Sequence[str],
         profile: Profile,
-        lanes: Sequence[Lane],
+        lanes: Mapping[int, Lane],
         period_s: float,
         sink: ReadingSink,
         facts: FactSink,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from edge_agent.piles.modbus_wire import RtuWire, TcpWire, Wire
@@ -26,6 +27,11 @@ class TcpAddress:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def gap_s(self) -> float:
+        """No silence: what stands behind the port keeps the gaps of its line."""
+        return 0.0
 
     async def open(self) -> Wire:
         """An open connection; raises OSError."""
@@ -55,13 +61,23 @@ class SerialAddress:
 
     async def open(self) -> Wire:
         """An open line; raises OSError, which pyserial's errors are."""
-        # pyserial is an extra: only agents with a serial line need it.
-        from pymodbus.transport.serialtransport import SerialTransport
-
         wire = RtuWire()
-        line = (self.path, self.baud, self.data_bits, self.parity, self.stop_bits, 0)
-        transport: Any = SerialTransport(asyncio.get_running_loop(), wire, *line)
+        loop = asyncio.get_running_loop()
+        # Opening an adapter may take its time.
+        transport = await asyncio.to_thread(self._open, loop, wire)
         transport.setup()
         # The transport introduces itself one turn of the loop later; nobody may ask before.
         wire.connection_made(transport)
         return wire
+
+    def _open(self, loop: asyncio.AbstractEventLoop, wire: Wire) -> Any:
+        if not Path(self.path).exists():
+            raise FileNotFoundError(
+                f"{self.path} is not there; the adapter is unplugged or has another name now: "
+                "ls -l /dev/serial/by-id shows the present ones"
+            )
+        # pyserial is an extra: only agents with a serial line need it.
+        from pymodbus.transport.serialtransport import SerialTransport
+
+        line = (self.path, self.baud, self.data_bits, self.parity, self.stop_bits, 0)
+        return SerialTransport(loop, wire, *line)

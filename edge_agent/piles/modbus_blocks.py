@@ -5,7 +5,7 @@ When they are done belongs to `modbus.py`, what they mean to the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +20,7 @@ SET_ASIDE_CAP_S: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How one connector of a pile is reached: a connection and a unit id on it."""
+    """How one device of a pile is reached: a connection and a unit id on it."""
 
     bus: Bus
     unit: int
@@ -57,18 +57,14 @@ class Block:
         self.pause_s = SET_ASIDE_S
 
 
-def plan(spans: Sequence[Span], vital: Collection[Span], lanes: Sequence[Lane]) -> list[Block]:
-    """The blocks of a pile, in the order of the decoder's spans."""
-    lane = lanes[0]
-    return [
-        Block(
-            span,
-            lane.bus,
-            read_question(lane.unit, span.function, span.address, span.count),
-            span in vital,
-        )
-        for span in spans
-    ]
+def plan(spans: Sequence[Span], vital: Collection[Span], lanes: Mapping[int, Lane]) -> list[Block]:
+    """The blocks of a pile in the order of the decoder's spans; `lanes` by `Span.device`."""
+    return [_block(span, lanes[span.device], span in vital) for span in spans]
+
+
+def _block(span: Span, lane: Lane, is_vital: bool) -> Block:
+    question = read_question(lane.unit, span.function, span.address, span.count)
+    return Block(span, lane.bus, question, is_vital)
 
 
 def joined_words(blocks: Sequence[Block]) -> list[int]:

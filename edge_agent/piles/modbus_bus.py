@@ -39,6 +39,11 @@ class Address(Protocol):
         """Which frames it speaks."""
         ...
 
+    @property
+    def gap_s(self) -> float:
+        """The silence that its frames need between them."""
+        ...
+
     async def open(self) -> Wire:
         """An open connection; raises OSError."""
         ...
@@ -50,10 +55,10 @@ class Bus:
     `connections` counts how often it was opened. `gap_s` is the silence between two frames.
     """
 
-    def __init__(self, address: Address, rng: random.Random, gap_s: float = 0.0) -> None:
+    def __init__(self, address: Address, rng: random.Random) -> None:
         self.address = address
         self.connections = 0
-        self.gap_s = gap_s
+        self.gap_s = address.gap_s
         self._rng = rng
         self._wire: Wire | None = None
         self._turn = asyncio.Lock()

@@ -100,8 +100,8 @@ async def device() -> AsyncIterator[Device]:
 
 def pile_at(port: int, notes: Notes, period_s: float = 0.05) -> ModbusPile:
     rng = random.Random(1)
-    lane = Lane(Bus(TcpAddress("127.0.0.1", port), rng), 1)
-    return ModbusPile("A-01", ["A-01*1"], ABB, [lane], period_s, notes, notes, rng)
+    lanes = {0: Lane(Bus(TcpAddress("127.0.0.1", port), rng), 1)}
+    return ModbusPile("A-01", ["A-01*1"], ABB, lanes, period_s, notes, notes, rng)
 
 
 @pytest.fixture
