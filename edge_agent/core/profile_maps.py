@@ -106,7 +106,7 @@ def _rule(words: Table, raw: str, points: Mapping[str, Point]) -> StateRule:
 def _word(table: Table, key: str) -> str:
     word = table.text(key)
     if word not in PROFILE_WORDS:
-        table.wrong(key, f'"{word}" is no IEC 61851 letter and no OCPP 1.6 status')
+        table.wrong(key, f'"{word}" is no IEC 61851 letter and no OCPP status')
     return word
 
 

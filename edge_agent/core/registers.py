@@ -106,8 +106,8 @@ def encode_number(value: Number, kind: str, word_order: WordOrder = "big") -> tu
 def decode_text(words: Words, kind: str, byte_order: ByteOrder = "big") -> str:
     """The text in words; "" where one of them was not read.
 
-    `ascii` ends at the first NUL; `hex` are digits; `dotted` is a.b.c of the first three bytes;
-    `decimal` is a.b.c of a number written MMmmpp; `low_char` and `high_char` are one letter.
+    `ascii` ends at the first NUL behind it; `hex` are digits; `dotted` is a.b.c of the first three
+    bytes; `decimal` is a.b.c of a number written MMmmpp; `low_char` and `high_char` are one letter.
 
     >>> decode_text([0x4142, 0x4300], "ascii"), decode_text([0x0108, 0x0500], "dotted")
     ('ABC', '1.8.5')
@@ -126,7 +126,8 @@ def decode_text(words: Words, kind: str, byte_order: ByteOrder = "big") -> str:
         return f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
     if kind in ("low_char", "high_char"):
         raw = raw[1:2] if kind == "low_char" else raw[:1]
-    text = raw.split(b"\0", 1)[0].decode("ascii", errors="replace")
+    # A single letter may stand in either byte of its word.
+    text = raw.lstrip(b"\0").split(b"\0", 1)[0].decode("ascii", errors="replace")
     return "".join(char if char.isprintable() else "?" for char in text).strip()
 
 

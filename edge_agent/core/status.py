@@ -65,7 +65,8 @@ OCPP201_TABLE: dict[str, PileState] = {
     "Faulted": PileState(EvseStatus.OUTOFORDER, ocpp=OcppStatus.FAULTED),
 }
 
-# Words a profile may use for its enum values: letters and OCPP 1.6 statuses are disjoint.
-PROFILE_WORDS: dict[str, PileState] = {**IEC_TABLE, **OCPP16_TABLE}
+# Words a profile may use for its enum values: letters and OCPP statuses are disjoint. What the
+# versions of OCPP share means the same in both.
+PROFILE_WORDS: dict[str, PileState] = {**IEC_TABLE, **OCPP201_TABLE, **OCPP16_TABLE}
 
 UNKNOWN_STATE = PileState(EvseStatus.UNKNOWN)
