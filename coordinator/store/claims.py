@@ -13,6 +13,7 @@ from dataclasses import replace
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
+from coordinator.core.vehicle import WarningLevel
 from coordinator.usecases.ledger import Answering, KeptAnswer, Outcome, Watcher
 
 REMEMBERED = 10_000  # answers kept in memory
@@ -61,6 +62,16 @@ class MemoryClaims:
         return await self._settle(
             self.index.renew(claim_id, lease_until_s, to_s, moment), moment, None
         )
+
+    async def relevel(
+        self,
+        claim_id: str,
+        level: WarningLevel,
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car behind a claim is now of this level."""
+        return await self._settle(self.index.relevel(claim_id, level, moment), moment, answering)
 
     async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
         """The car is plugged in."""

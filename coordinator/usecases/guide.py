@@ -1,33 +1,29 @@
-"""Follows a car to its pile: confirm, progress, arrival, release, and what happened in the end.
+"""Follows a car to its pile: confirm, arrival, release, and what happened in the end.
 
-What changes a promise from outside is in `watchman.py`; how a car gets another place is in
-`reroute.py`.
+What a position means for the promise is in `underway.py`, what changes it from outside in
+`watchman.py`; how a car gets another place is in `reroute.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
 from coordinator.clock import Clock
-from coordinator.core.areas import area
-from coordinator.core.areas.ledger import ClaimState, Moment, Refused, Step
+from coordinator.core.areas.ledger import ClaimState, Refused, Step
 from coordinator.core.district import District
-from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, PromiseLost
-from coordinator.usecases.answer import Answer, Stage
+from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer, answers, requests
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.underway import Underway
 from coordinator.usecases.world import World
 
-RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
 PLUGGED_S = 120.0  # a plug-in so long before "arrived" is still this car's, link time
 
 
@@ -53,6 +49,7 @@ class Guidance:
         self._rerouter = rerouter
         self._clock = clock
         self._counters = counters
+        self._underway = Underway(district, world, claims, promises, composer, rerouter, clock)
 
     async def restore(self) -> int:
         """Takes the promises behind the live claims of the store up again; gives how many."""
@@ -163,56 +160,8 @@ class Guidance:
     async def progress(
         self, promise: Promise, latitude_deg: float, longitude_deg: float, soc_pct: float
     ) -> None:
-        """Takes a position: renews the lease, and tells the pile when the car is near."""
-        promise.reported_link_s = self._clock.link_s()
-        promise.request = replace(
-            promise.request,
-            latitude_deg=latitude_deg,
-            longitude_deg=longitude_deg,
-            soc_pct=soc_pct,
-        )
-        if promise.closed or not promise.claim_id:
-            return
-        moment = self._rerouter.moment()
-        distance_km, eta_s = self._left(promise)
-        if promise.confirmed and moment.now_s - promise.renewed_at_s >= RENEW_S:
-            promise.renewed_at_s = moment.now_s
-            figures = promise.answer.choice.figures
-            stay_s = promise.request.vehicle.setup_s + figures.charge_s
-            claim = self._claims.table.get(promise.claim_id)
-            begin_s = moment.now_s + eta_s
-            if claim is not None and figures.ahead:
-                begin_s = max(begin_s, claim.from_s)  # cars before it are served first
-            await self._claims.renew(
-                promise.claim_id, begin_s + CONFIRMED_LEASE_S, begin_s + stay_s, moment
-            )
-        near = area.stage(distance_km, eta_s) == area.PILE_STAGE
-        if near and promise.answer.stage is not Stage.PILE:
-            await self._tell_pile(promise, moment)
-
-    def _left(self, promise: Promise) -> tuple[float, float]:
-        """Km and seconds that are left to the held station."""
-        request, answer = promise.request, promise.answer
-        here = request.latitude_deg, request.longitude_deg
-        straight_km = great_circle_km(here, answer.entrance)
-        first = answer.choice.figures
-        speed_kmh = first.distance_km / first.eta_s * 3600.0 if first.eta_s > 0 else 20.0
-        left_km = self._world.roads.between_km(here, answer.entrance)
-        return straight_km, left_km / speed_kmh * 3600.0
-
-    async def _tell_pile(self, promise: Promise, moment: Moment) -> None:
-        """The exact pile is shown from now on; it is not changed any more without need."""
-        evse_id = promise.answer.choice.evse_id
-        change = self._rerouter.change(promise, "NEAR", evse_id)
-        answer = msgspec.structs.replace(
-            promise.answer,
-            revision=promise.answer.revision + 1,
-            stage=Stage.PILE,
-            made_at_s=moment.now_s,
-            change=change,
-        )
-        await self._claims.keep_answer(self._kept(promise, answer), moment)
-        self._promises.revise(promise, answer)
+        """Takes a position; what follows from it is in `underway.py`."""
+        await self._underway.progress(promise, latitude_deg, longitude_deg, soc_pct)
 
     def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
         return self._composer.kept(answer, promise.request)

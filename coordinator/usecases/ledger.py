@@ -11,6 +11,7 @@ from typing import Protocol
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, Moment, Move, Refused, Step
+from coordinator.core.vehicle import WarningLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,16 @@ class ClaimStore(Protocol):
         self, claim_id: str, lease_until_s: float, to_s: float, moment: Moment
     ) -> Step | Refused:
         """Moves a confirmed lease and its window's end."""
+        ...
+
+    async def relevel(
+        self,
+        claim_id: str,
+        level: WarningLevel,
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car behind a claim is now of this level; what it holds stays."""
         ...
 
     async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:

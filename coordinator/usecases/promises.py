@@ -33,6 +33,8 @@ class Promise:
     request: ChargingRequest
     confirmed: bool = False
     reported_link_s: float = float("-inf")
+    levelled_place: tuple[float, float] | None = None  # where its level was judged last
+    levelled_soc_pct: float = float("inf")
     arrived_link_s: float = float("-inf")
     arrived_evse_id: str = ""
     taken_link_s: float = float("inf")  # since when another car seems to stand there

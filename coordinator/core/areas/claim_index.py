@@ -28,6 +28,7 @@ from coordinator.core.areas.ledger import (
     Step,
     lapse,
 )
+from coordinator.core.vehicle import WarningLevel
 
 QUEUE_PLACES = 3  # cars promised to one EVSE at once
 
@@ -136,6 +137,14 @@ class ClaimIndex:
         changes = _Changes(self.table)
         until_s = self._until(claim, to_s)
         return changes.step(changes.put(replace(claim, lease_until_s=lease_until_s, to_s=until_s)))
+
+    def relevel(self, claim_id: str, level: WarningLevel, moment: Moment) -> Step | Refused:
+        """The car behind a live claim is now of this level; what it holds stays as it is."""
+        claim = self._live(claim_id, moment)
+        if isinstance(claim, Refused):
+            return claim
+        changes = _Changes(self.table)
+        return changes.step(changes.put(replace(claim, level=level)))
 
     def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
         """The car is plugged in; the window ends when it should be charged.

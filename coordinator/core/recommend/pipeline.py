@@ -39,7 +39,7 @@ from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.rules_ranker import scores_or_rules, shares
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
 
-__all__ = ["Columns", "Ranked", "rank", "rank_each"]
+__all__ = ["Columns", "Ranked", "level_of", "rank", "rank_each"]
 
 Floats = NDArray[np.float64]
 Charge = tuple[Floats, Floats, Floats]  # seconds, average kW, kWh
@@ -53,6 +53,14 @@ def rank(
     Source: US 12,393,974 B2, steps 310-340, 410-420, 510-530, 610-630; paper 2.2, 2.3.
     """
     return rank_each(district, [request], [context], models, now_s)[0]
+
+
+def level_of(
+    district: District, request: ChargingRequest, context: Context, now_s: float
+) -> tuple[WarningLevel, str]:
+    """The warning level of a car where it is now, and the code of its reason. Source: paper 2.2."""
+    asked = ask([request], [context], now_s)
+    return _levels(district, asked, candidates.find(district, asked))[0]
 
 
 def rank_each(

@@ -26,6 +26,7 @@ from coordinator.core.areas.ledger import (
     Refused,
     Step,
 )
+from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims import MemoryClaims
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.ledger import KeptAnswer
@@ -194,6 +195,18 @@ async def test_a_longer_window_stops_where_the_next_car_begins(store: MemoryClai
     assert occupied.claim is not None
     assert renewed.claim.to_s == occupied.claim.to_s == NOW.now_s + 700
     check_exclusion(store.table)
+    await store.close()
+
+
+async def test_a_new_level_changes_nothing_else(store: MemoryClaims) -> None:
+    """A car that became more urgent holds what it held; a lapsed claim takes no level."""
+    before = (await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))).claim
+    assert before is not None
+
+    after = (await granted(await store.relevel("c1", WarningLevel.HIGH, NOW))).claim
+
+    assert after == replace(before, level=WarningLevel.HIGH)
+    assert why(await store.relevel("c1", WarningLevel.LOW, later(OFFER_S))) == LAPSED
     await store.close()
 
 

@@ -1,0 +1,139 @@
+"""What a car's position means for its promise: lease, warning level, and when the pile is told.
+
+Who may report a position is checked by `rpc`; arriving and leaving are in `guide.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from coordinator.clock import Clock
+from coordinator.core.areas import area
+from coordinator.core.areas.ledger import Moment
+from coordinator.core.district import District
+from coordinator.core.geo import great_circle_km
+from coordinator.core.recommend import pipeline
+from coordinator.usecases.answer import Answer, Stage
+from coordinator.usecases.composing import Composer
+from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.world import World
+
+RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
+# A level is judged anew when a car has come so far, or has used so much.
+LEVELLED_KM = 0.2
+LEVELLED_PCT = 1.0
+
+
+class Underway:
+    """Follows promised cars while they drive."""
+
+    def __init__(
+        self,
+        district: District,
+        world: World,
+        claims: ClaimStore,
+        promises: Promises,
+        composer: Composer,
+        rerouter: Rerouter,
+        clock: Clock,
+    ) -> None:
+        self._district = district
+        self._world = world
+        self._claims = claims
+        self._promises = promises
+        self._composer = composer
+        self._rerouter = rerouter
+        self._clock = clock
+
+    async def progress(
+        self, promise: Promise, latitude_deg: float, longitude_deg: float, soc_pct: float
+    ) -> None:
+        """Takes a position: level and lease follow the car, the pile is told when it is near."""
+        promise.reported_link_s = self._clock.link_s()
+        promise.request = replace(
+            promise.request,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+            soc_pct=soc_pct,
+        )
+        if promise.closed or not promise.claim_id:
+            return
+        moment = self._rerouter.moment()
+        distance_km, eta_s = self._left(promise)
+        if promise.confirmed and moment.now_s - promise.renewed_at_s >= RENEW_S:
+            await self._renew(promise, moment, eta_s)
+        await self._relevel(promise, moment)
+        near = area.stage(distance_km, eta_s) == area.PILE_STAGE
+        if near and promise.answer.stage is not Stage.PILE:
+            await self._tell_pile(promise, moment)
+
+    async def _renew(self, promise: Promise, moment: Moment, eta_s: float) -> None:
+        """Moves lease and window to when the car will be there."""
+        promise.renewed_at_s = moment.now_s
+        figures = promise.answer.choice.figures
+        stay_s = promise.request.vehicle.setup_s + figures.charge_s
+        claim = self._claims.table.get(promise.claim_id)
+        begin_s = moment.now_s + eta_s
+        if claim is not None and figures.ahead:
+            begin_s = max(begin_s, claim.from_s)  # cars before it are served first
+        await self._claims.renew(
+            promise.claim_id, begin_s + CONFIRMED_LEASE_S, begin_s + stay_s, moment
+        )
+
+    async def _relevel(self, promise: Promise, moment: Moment) -> None:
+        """Judges how urgent the car has become; its claim and its answer say so from then on.
+
+        What it is offered next follows the chain of the new level.
+        """
+        request = promise.request
+        here = request.latitude_deg, request.longitude_deg
+        if (
+            promise.levelled_place is not None
+            and great_circle_km(promise.levelled_place, here) < LEVELLED_KM
+            and abs(request.soc_pct - promise.levelled_soc_pct) < LEVELLED_PCT
+        ):
+            return
+        promise.levelled_place, promise.levelled_soc_pct = here, request.soc_pct
+        context = self._world.around(request)
+        level, reason = pipeline.level_of(self._district, request, context, moment.now_s)
+        before = promise.answer
+        if level == before.level:
+            return
+        answer = msgspec.structs.replace(before, level=int(level), level_reason=reason)
+        await self._claims.relevel(
+            promise.claim_id, level, moment, lambda _: (self._kept(promise, answer),)
+        )
+        # Whoever revised it meanwhile judged the level as well.
+        if promise.answer is before:
+            promise.answer = answer
+
+    def _left(self, promise: Promise) -> tuple[float, float]:
+        """Km and seconds that are left to the held station."""
+        request, answer = promise.request, promise.answer
+        here = request.latitude_deg, request.longitude_deg
+        straight_km = great_circle_km(here, answer.entrance)
+        first = answer.choice.figures
+        speed_kmh = first.distance_km / first.eta_s * 3600.0 if first.eta_s > 0 else 20.0
+        left_km = self._world.roads.between_km(here, answer.entrance)
+        return straight_km, left_km / speed_kmh * 3600.0
+
+    async def _tell_pile(self, promise: Promise, moment: Moment) -> None:
+        """The exact pile is shown from now on; it is not changed any more without need."""
+        evse_id = promise.answer.choice.evse_id
+        change = self._rerouter.change(promise, "NEAR", evse_id)
+        answer = msgspec.structs.replace(
+            promise.answer,
+            revision=promise.answer.revision + 1,
+            stage=Stage.PILE,
+            made_at_s=moment.now_s,
+            change=change,
+        )
+        await self._claims.keep_answer(self._kept(promise, answer), moment)
+        self._promises.revise(promise, answer)
+
+    def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
+        return self._composer.kept(answer, promise.request)
