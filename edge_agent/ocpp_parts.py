@@ -24,7 +24,12 @@ log: Final = structlog.get_logger("edge_agent.ocpp")
 
 
 def build_server(
-    config: Config, piles: Mapping[str, Pile], watch: Watch, spool: Spool, clock: HostClock
+    config: Config,
+    piles: Mapping[str, Pile],
+    watch: Watch,
+    spool: Spool,
+    clock: HostClock,
+    new_id: Callable[[], str],
 ) -> OcppServer:
     """The local central system with its ports, doors and stations; raises `ConfigError`."""
     assert config.ocpp is not None  # asked by the caller
@@ -35,10 +40,19 @@ def build_server(
         {d.door.identity: d.facts.evse_ids[0] for d in dialling if d.door}, watch, spool, clock
     )
     _warn(config.ocpp)
+    stations = {d.door.identity: cast(Station, piles[d.facts.pile_id]) for d in dialling if d.door}
+    beside = None
+    if any(pile.upstream is not None for pile in dialling):
+        from edge_agent.relay_parts import Relays
+
+        relays = Relays(config, stations, alarm, clock.now_ms, new_id)
+        stations |= relays.by_identity
+        beside = relays.run
     return OcppServer(
         _ports(config, levels),
         doors,
-        {d.door.identity: cast(Station, piles[d.facts.pile_id]) for d in dialling if d.door},
+        stations,
+        beside=beside,
         accept_without_subprotocol=config.ocpp.accept_without_subprotocol,
         networks=parse_subnets(config.agent, config.source) or (),
         alarm=alarm,

@@ -117,7 +117,7 @@ def ocpp_server(
         return None
     from edge_agent.ocpp_parts import build_server
 
-    return build_server(config, piles, watch, spool, clock)
+    return build_server(config, piles, watch, spool, clock, new_id)
 
 
 def bay_sensors(config: Config, watch: Watch, rng: random.Random) -> BaySensors | None:

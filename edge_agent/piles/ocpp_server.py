@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -76,6 +76,7 @@ class OcppServer:
         alarm: Alarm = lambda identity, reason, text: None,
         ping_s: float = PING_S,
         key_files: Mapping[str, Path] | None = None,
+        beside: Callable[[], Coroutine[Any, Any, NoReturn]] | None = None,
     ) -> None:
         self._ports = ports
         by_identity = {door.identity: door for door in doors}
@@ -87,6 +88,7 @@ class OcppServer:
         self._alarmed_s: dict[str, float] = {}
         self._ping_s = ping_s
         self._key_files = dict(key_files or {})
+        self._beside = beside
         self._sessions: dict[str, _Session] = {}
         self._servers: list[Server] = []
         self.url = ""
@@ -115,9 +117,14 @@ class OcppServer:
         return self.url or self.tls_url
 
     async def run(self) -> NoReturn:
-        """Takes new passwords from their files until cancelled."""
+        """Takes new passwords from their files, and does what `beside` does, until cancelled."""
         known = {name: door.keys for name, door in self.gate.doors.items()}
-        await watch_keys(self._key_files, known, self.change_keys)
+        async with asyncio.TaskGroup() as group:
+            keys = watch_keys(self._key_files, known, self.change_keys)
+            group.create_task(keys, name="edge_agent:ocpp-keys")
+            if self._beside is not None:
+                group.create_task(self._beside(), name="edge_agent:ocpp-relays")
+        raise AssertionError("unreachable")
 
     def url_of(self, identity: str) -> str:
         """The URL that a charge point of that identity has to dial."""

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,9 @@ class TlsPaths:
     cert: Path | None = None
     key: Path | None = None
     ca: Path | None = None
+
+
+NO_FILES: Final = TlsPaths()
 
 
 def server_context(

@@ -1,0 +1,425 @@
+"""The relay between a pile and the operator's own system, with real sockets at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from central_system import CentralSystem, Heard
+from raw_pile import RawPile
+
+from edge_agent.core.facts import ConnectorFacts, PileFacts
+from edge_agent.core.occupancy import FusionRules
+from edge_agent.core.ocpp_admission import Door
+from edge_agent.core.picture import LivePicture
+from edge_agent.core.reading import RecordKind
+from edge_agent.host_clock import HostClock
+from edge_agent.parts import new_id
+from edge_agent.piles.ocpp16 import Ocpp16Pile
+from edge_agent.piles.ocpp_pile import OcppSettings
+from edge_agent.piles.ocpp_server import OcppServer, Ports
+from edge_agent.piles.relay import Relay
+from edge_agent.piles.relay_policy import OfflinePolicy
+from edge_agent.piles.relay_store import RelayStore
+from edge_agent.piles.relay_upstream import UpstreamSettings
+from edge_agent.uplink.spool import Spool
+from edge_agent.uplink.transactions import TransactionBook
+from edge_agent.watch import Watch
+
+NOW = "2026-11-22T10:00:00Z"
+BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Volt 22"}
+IDENTITY = "site 7/P1"
+
+
+class Site:
+    """An agent's OCPP side with a relay, and the operator's system."""
+
+    def __init__(
+        self, folder: Path, *, policy: str = "cached", tokens: tuple[str, ...] = ()
+    ) -> None:
+        self.central = CentralSystem()
+        self.pile = RawPile()
+        self.alarms: list[tuple[str, str, str]] = []
+        self._folder = folder
+        self._policy = policy
+        self._tokens = frozenset(tokens)
+        self._port = 0
+
+    async def open_central(self) -> None:
+        await self.central.open(self._port)
+        self._port = self.central.port
+
+    async def start(self) -> None:
+        """Starts the agent's half; `stop` and `start` are a restart."""
+        clock = HostClock()
+        self.spool = Spool(self._folder, new_id)
+        await self.spool.start()
+        facts = PileFacts("P1", "P1", (ConnectorFacts("IEC_62196_T2", "AC_3_PHASE", 22.0),) * 2)
+        rules = dict.fromkeys(facts.evse_ids, FusionRules(60.0, 30.0, 0.05))
+        picture = LivePicture(rules, heartbeat_s=20.0, new_id=new_id)
+        self.watch = Watch(picture, rules, [facts], self.spool, clock)
+        pile = Ocpp16Pile(
+            "P1",
+            facts.evse_ids,
+            OcppSettings(20.0, 5.0, {}, settle_s=0.05),
+            self.watch,
+            TransactionBook(self.spool),
+            clock.now_ms,
+            new_id,
+        )
+        self.store = RelayStore(self._folder)
+        self.relay = Relay(
+            IDENTITY,
+            "ocpp1.6",
+            pile,
+            self.store,
+            UpstreamSettings(
+                f"ws://127.0.0.1:{self._port}/ocpp",
+                b"operators-password",
+                backoff_base_s=0.05,
+                backoff_cap_s=0.1,
+            ),
+            OfflinePolicy(self._policy, self._tokens, self.store, clock.now_ms),
+            lambda *told: self.alarms.append(told),
+            new_id,
+            random.Random(7),
+        )
+        self.server = OcppServer(
+            Ports(("127.0.0.1", 0)), [Door(IDENTITY)], {IDENTITY: self.relay}, beside=self.relay.run
+        )
+        await self.server.start()
+        self._jobs = asyncio.create_task(self.server.run(), name="test:server")
+
+    async def dial(self) -> None:
+        await self.pile.dial(self.server.url_of(IDENTITY))
+
+    async def stop(self) -> None:
+        self._jobs.cancel()
+        await asyncio.gather(self._jobs, return_exceptions=True)
+        await self.server.close()
+        await self.store.close()
+        await self.spool.close()
+
+    async def close(self) -> None:
+        await self.pile.hang_up()
+        await self.stop()
+        await self.central.close()
+
+    async def until_ready(self, ready: bool = True) -> None:
+        await until(lambda: self.relay.ready is ready)
+
+    async def until_delivered(self) -> None:
+        async with asyncio.timeout(20):
+            while await self.store.depth(IDENTITY):
+                await asyncio.sleep(0.01)
+
+    def delivered(self) -> list[Heard]:
+        """Transaction messages as the operator's system has to count them: each id once."""
+        found: dict[str, Heard] = {}
+        for heard in self.central.heard:
+            if heard.action in ("StartTransaction", "MeterValues", "StopTransaction"):
+                found.setdefault(heard.message_id, heard)
+        return list(found.values())
+
+
+async def until(met: Any, deadline_s: float = 10.0) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not met():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    made = Site(tmp_path)
+    await made.open_central()
+    await made.start()
+    yield made
+    await made.close()
+
+
+def start(meter: int = 0, tag: str = "TAG", connector: int = 1) -> dict[str, Any]:
+    return {"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": NOW}
+
+
+def meter(transaction: int, value: int) -> dict[str, Any]:
+    sample = {"timestamp": NOW, "sampledValue": [{"value": str(value)}]}
+    return {"connectorId": 1, "transactionId": transaction, "meterValue": [sample]}
+
+
+def stop(transaction: int, value: int) -> dict[str, Any]:
+    return {"transactionId": transaction, "meterStop": value, "timestamp": NOW}
+
+
+def status(word: str, connector: int = 1) -> dict[str, Any]:
+    return {"connectorId": connector, "errorCode": "NoError", "status": word}
+
+
+async def test_operator_answers_while_it_is_connected(site: Site) -> None:
+    """Boot, heartbeat and unknown actions get the operator's answers, not ours."""
+    site.central.answers["DataTransfer"] = {"status": "Accepted", "data": "from above"}
+    site.central.answers["SignCertificate"] = {"status": "Accepted"}
+    await site.dial()
+
+    boot = await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    data = await site.pile.call("DataTransfer", {"vendorId": "x"})
+    strange = await site.pile.frame("SignCertificate", {"csr": "x"})
+
+    assert boot["interval"] == 300
+    assert data["data"] == "from above"
+    assert strange[:1] == [3]
+    assert site.central.actions().count("BootNotification") == 1
+    facts = site.watch.facts()[0]
+    assert facts.maker == "Acme"
+
+
+async def test_identity_and_password_go_up_with_the_connection(site: Site) -> None:
+    """The operator's system is dialled with the pile's identity, Basic auth and sub-protocol."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+
+    socket = site.central.connections[0]
+    assert socket.request is not None
+    assert socket.request.path == "/ocpp/site%207/P1"
+    proof = b64encode(f"{IDENTITY}:operators-password".encode()).decode()
+    assert site.central.headers[0]["Authorization"] == f"Basic {proof}"
+    assert socket.subprotocol == "ocpp1.6"
+
+
+async def test_readings_are_made_of_relayed_frames(site: Site) -> None:
+    """What the pile tells the operator becomes our readings and sessions all the same."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+
+    await site.pile.call("StatusNotification", status("Charging"))
+    told = await site.pile.call("StartTransaction", start(1500))
+    await site.pile.call("StopTransaction", stop(told["transactionId"], 2500))
+
+    run = await site.spool.call(lambda file: file.read_run(0, 1 << 62, 500, 1 << 20))
+    assert run is not None
+    kinds = [record.kind for record in run.records]
+    assert RecordKind.STATUS in kinds
+    assert RecordKind.SESSION_START in kinds
+    assert RecordKind.SESSION_END in kinds
+
+
+async def test_our_own_calls_never_go_up(site: Site) -> None:
+    """What the agent asks of the pile, and what the pile answers to it, stays below."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await until(lambda: any(action == "TriggerMessage" for action, _ in site.pile.asked))
+    answer = await site.central.ask("GetConfiguration", {})
+
+    assert answer == {"status": "Accepted"}
+    assert site.central.replies.empty()
+    assert "TriggerMessage" not in site.central.actions()
+
+
+async def test_transaction_ids_are_mapped_both_ways(site: Site) -> None:
+    """The pile knows our id, the operator its own; both are right in every message."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    mine = (await site.pile.call("StartTransaction", start()))["transactionId"]
+    await site.pile.call("MeterValues", meter(mine, 10))
+    theirs = site.central.next_transaction
+
+    await site.central.ask("RemoteStopTransaction", {"transactionId": theirs})
+    await site.pile.call("StopTransaction", stop(mine, 20))
+
+    assert mine != theirs
+    assert ("RemoteStopTransaction", {"transactionId": mine}) in site.pile.asked
+    assert [heard.payload.get("transactionId") for heard in site.delivered()] == [
+        None,
+        theirs,
+        theirs,
+    ]
+
+
+@pytest.mark.slow
+async def test_transaction_messages_wait_for_the_operator_in_order(site: Site) -> None:
+    """While it is away we answer; on its return boot, statuses and the queue go up, ids mapped."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await site.central.close()
+    await site.until_ready(False)
+
+    mine = (await site.pile.call("StartTransaction", start(tag="NEW")))["transactionId"]
+    for value in (10, 20, 30):
+        await site.pile.call("MeterValues", meter(mine, value))
+    await site.pile.call("StatusNotification", status("Charging"))
+    await site.pile.call("StatusNotification", status("SuspendedEV"))
+    await site.pile.call("Heartbeat", {})
+    await site.pile.call("StopTransaction", stop(mine, 40))
+    known = len(site.central.heard)
+    await site.open_central()
+    await site.until_delivered()
+
+    theirs = site.central.next_transaction
+    back = site.central.heard[known:]
+    assert [heard.action for heard in back] == [
+        "BootNotification",
+        "StatusNotification",
+        "StartTransaction",
+        "MeterValues",
+        "MeterValues",
+        "MeterValues",
+        "StopTransaction",
+    ]
+    assert back[0].payload == BOOT
+    assert back[1].payload["status"] == "SuspendedEV"
+    assert [heard.payload.get("transactionId") for heard in back[3:]] == [theirs] * 4
+
+
+@pytest.mark.slow
+async def test_queue_survives_a_restart_of_the_agent(site: Site) -> None:
+    """What was answered while the operator was away goes up after a restart, without the pile."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await site.central.close()
+    await site.until_ready(False)
+    mine = (await site.pile.call("StartTransaction", start()))["transactionId"]
+    await site.pile.call("StopTransaction", stop(mine, 5))
+    await site.pile.hang_up()
+    await site.stop()
+    known = len(site.central.heard)
+
+    await site.open_central()
+    await site.start()
+    await site.until_delivered()
+
+    back = [heard.action for heard in site.central.heard[known:]]
+    assert back == ["BootNotification", "StartTransaction", "StopTransaction"]
+
+
+@pytest.mark.slow
+async def test_repetition_of_the_pile_is_not_sent_twice(site: Site) -> None:
+    """A message that the pile sends again gets an answer and goes up once."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    first = await site.pile.call("StartTransaction", start())
+    again = await site.pile.call("StartTransaction", start())
+    await site.central.close()
+    await site.until_ready(False)
+    for _ in range(3):
+        await site.pile.call("StopTransaction", stop(first["transactionId"], 9))
+    await site.open_central()
+    await site.until_delivered()
+
+    assert again["transactionId"] == first["transactionId"]
+    assert [h.action for h in site.delivered()] == ["StartTransaction", "StopTransaction"]
+
+
+@pytest.mark.slow
+async def test_lost_answer_of_the_operator_repeats_the_same_message_id(site: Site) -> None:
+    """What the operator heard and did not answer comes again under its id, so it can be known."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    site.central.answers["StartTransaction"] = "never"
+    asked = asyncio.create_task(site.pile.call("StartTransaction", start()), name="test:start")
+    await site.central.wait_for("StartTransaction")
+    del site.central.answers["StartTransaction"]
+
+    await site.central.close()
+    answer = await asked
+    await site.open_central()
+    await site.until_delivered()
+
+    starts = [h for h in site.central.heard if h.action == "StartTransaction"]
+    assert answer["transactionId"] > 0
+    assert len(starts) == 2
+    assert starts[0].message_id == starts[1].message_id
+
+
+async def test_late_and_double_answers_of_the_operator_are_harmless(site: Site) -> None:
+    """Answers that nobody waits for change nothing."""
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+
+    for frame in ([3, "unknown", {}], [3, "p1", {}], [4, "p1", "GenericError", "", {}], ["x"]):
+        await site.central.connections[-1].send(json.dumps(frame))
+    answer = await site.pile.call("Heartbeat", {})
+
+    assert "currentTime" in answer
+
+
+async def test_calls_of_both_sides_take_turns_at_the_pile(site: Site) -> None:
+    """The operator's calls are passed down one at a time, each with its own answer."""
+    site.pile.replies["ChangeAvailability"] = {"status": "Scheduled"}
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    socket = site.central.connections[-1]
+    for number in range(5):
+        action = "ChangeAvailability" if number % 2 else "ClearCache"
+        await socket.send(json.dumps([2, f"u{number}", action, {}]))
+    replies = [await asyncio.wait_for(site.central.replies.get(), 5) for _ in range(5)]
+
+    assert [reply[1] for reply in replies] == [f"u{number}" for number in range(5)]
+    words = [reply[2]["status"] for reply in replies]
+    assert words == ["Accepted", "Scheduled"] * 2 + ["Accepted"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("policy", "verdicts"),
+    [
+        ("cached", {"SEEN": "Accepted", "LISTED": "Invalid", "NEW": "Invalid"}),
+        ("list", {"SEEN": "Invalid", "LISTED": "Accepted", "NEW": "Invalid"}),
+        ("accept", {"SEEN": "Accepted", "LISTED": "Accepted", "NEW": "Accepted"}),
+        ("reject", {"SEEN": "Invalid", "LISTED": "Invalid", "NEW": "Invalid"}),
+    ],
+)
+async def test_tokens_are_judged_by_policy_while_the_operator_is_away(
+    tmp_path: Path, policy: str, verdicts: dict[str, str]
+) -> None:
+    """`cached` knows whom the operator accepted, `list` the configured ones."""
+    site = Site(tmp_path, policy=policy, tokens=("LISTED",))
+    await site.open_central()
+    await site.start()
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await site.pile.call("Authorize", {"idTag": "SEEN"})
+    await site.central.close()
+    await site.until_ready(False)
+
+    found = {
+        tag: (await site.pile.call("Authorize", {"idTag": tag}))["idTagInfo"]["status"]
+        for tag in verdicts
+    }
+
+    assert found == verdicts
+    await site.close()
+
+
+@pytest.mark.slow
+async def test_driver_whom_the_operator_refuses_later_is_stopped(tmp_path: Path) -> None:
+    """A transaction that we let begin is ended by RemoteStop when the operator says Invalid."""
+    site = Site(tmp_path, policy="accept")
+    await site.open_central()
+    await site.start()
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await site.central.close()
+    await site.until_ready(False)
+    mine = (await site.pile.call("StartTransaction", start()))["transactionId"]
+    refused = {"transactionId": 5, "idTagInfo": {"status": "Invalid"}}
+    site.central.answers["StartTransaction"] = refused
+    await site.open_central()
+    await until(lambda: ("RemoteStopTransaction", {"transactionId": mine}) in site.pile.asked)
+    await site.close()
