@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -22,10 +23,10 @@ import structlog
 
 from edge_agent.app import run_agent
 from edge_agent.config import STATE_DIR, Config
-from edge_agent.config_file import load_config
 from edge_agent.errors import ConfigError, SpoolError
 from edge_agent.host_notify import from_environment
 from edge_agent.parts import check_ports
+from edge_agent.renewal import Files, Renewal
 
 EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
@@ -55,15 +56,16 @@ def run(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     _log_to_stderr(options.log_level)
+    # systemd tells where the unit's StateDirectory= really lies.
+    state_dir = os.environ.get("STATE_DIRECTORY") or STATE_DIR
+    files = Files(options.config, Path(state_dir))
     try:
-        # systemd tells where the unit's StateDirectory= really lies.
-        state_dir = os.environ.get("STATE_DIRECTORY") or STATE_DIR
-        config = load_config(options.config, Path(state_dir))
-        check_ports(config)
         if options.check:
+            config = files.load(files.path)
+            check_ports(config)
             print(f"{options.config}: {len(config.piles)} piles, no mistakes", file=sys.stderr)
-            return 0
-        asyncio.run(_run(config))
+        else:
+            _run_and_renew(files)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
@@ -73,12 +75,35 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-async def _run(config: Config) -> None:
+def _run_and_renew(files: Files) -> None:
+    """Runs the agent; a configuration on trial that does not come up is taken back at once."""
+    with contextlib.suppress(OSError):  # a folder that cannot be written holds no trial
+        files.begin_start()
+    try:
+        config = files.load(files.path)
+        check_ports(config)
+        anew = asyncio.run(_run(config, files))
+    except Exception as error:
+        if files.trial() is None:
+            raise
+        files.roll_back(f"it does not come up: {error}")
+        anew = True
+    if anew:
+        sys.stderr.flush()
+        # In place: the process keeps its number, so a service manager sees no end.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+async def _run(config: Config, files: Files) -> bool:
+    """True where the agent has to start anew."""
     stop = asyncio.Event()
+    renewal = Renewal(files, config, stop)
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
-    await run_agent(config, stop, _ready, from_environment(os.environ, os.getpid()))
+    notify = from_environment(os.environ, os.getpid())
+    await run_agent(config, stop, _ready, notify, renewal)
+    return renewal.restart_wanted
 
 
 def _ready(told: dict[str, Any]) -> None:

@@ -27,8 +27,10 @@ from edge_agent.host_clock import HostClock
 from edge_agent.host_notify import ServiceNotify
 from edge_agent.metrics import Collect, serve_metrics
 from edge_agent.parts_modbus import Buses, modbus_pile
+from edge_agent.performers import Performers, tap_frames
 from edge_agent.piles.port import Pile
 from edge_agent.pulse import Pulse
+from edge_agent.renewal import Renewal
 from edge_agent.uplink import memory
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.reporter import Reporter
@@ -45,7 +47,11 @@ Ready = Callable[[dict[str, Any]], None]
 
 
 async def run_agent(
-    config: Config, stop: asyncio.Event, ready: Ready, notify: ServiceNotify | None = None
+    config: Config,
+    stop: asyncio.Event,
+    ready: Ready,
+    notify: ServiceNotify | None = None,
+    renewal: Renewal | None = None,
 ) -> None:
     """Runs the agent until `stop` is set; `ready` gets the addresses once everything listens.
 
@@ -58,6 +64,7 @@ async def run_agent(
     await _open(spool, config)
     try:
         agent = _assemble(config, clock, spool, await spool.call(memory.carried))
+        agent.reporter.take_renewal(renewal)
         await _run(config, agent, stop, ready, notify or ServiceNotify())
     finally:
         await spool.close()
@@ -106,13 +113,15 @@ def _assemble(
         )
         piles[pile.facts.pile_id] = built
         by_evse.update(dict.fromkeys(pile.facts.evse_ids, built))
-    performers = parts.Performers(by_evse, watch)
+    performers = Performers(by_evse, watch)
     desk = DirectiveDesk(spool, performers, clock.now_ms, watch.__contains__)
+    desk.set_service = watch.set_service
     settings = parts.link_settings(config, clock)
     reporter = Reporter(settings, spool, desk, watch.facts, clock.now_ms, rng)
     watch.on_facts = reporter.inventory_changed
     sensors = parts.bay_sensors(config, watch, rng)
     server = parts.ocpp_server(config, piles, watch, spool, clock)
+    performers.rings = tap_frames(config, piles, server, clock.now_ms)
     recent = Recent()
     watch.on_records = recent.add
     figures = Figures(config, clock, watch, reporter, spool, sensors, server)

@@ -66,7 +66,8 @@ class UplinkSection(msgspec.Struct, frozen=True):
     beat_s: Seconds = 20.0
     dead_s: Seconds = 60.0
     backoff_base_s: Seconds = 0.5
-    backoff_cap_s: Seconds = 30.0
+    backoff_cap_s: Seconds = 40.0
+    confirm_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
 
 
 class OcppSection(msgspec.Struct, frozen=True):

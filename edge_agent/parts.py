@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,8 @@ import uuid_utils
 from edge_agent.config import Config, PileConfig
 from edge_agent.config_checks import split_address
 from edge_agent.core.clock import DomainClock
-from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
 from edge_agent.core.occupancy import FusionRules
 from edge_agent.host_clock import HostClock
-from edge_agent.piles.modbus import ModbusPile
 from edge_agent.piles.port import Pile
 from edge_agent.uplink.channel import LinkSettings, TlsFiles
 from edge_agent.uplink.lanes import BatchLimits
@@ -32,32 +29,6 @@ if TYPE_CHECKING:
     from edge_agent.piles.ocpp_pile import OcppPile
     from edge_agent.piles.ocpp_server import OcppServer
     from edge_agent.sensors.mqtt import BaySensors
-
-
-@dataclass(slots=True)
-class Performers:
-    """Finds the pile that an action concerns."""
-
-    by_evse: dict[str, Pile]
-    watch: Watch
-
-    async def perform(self, evse_id: str, action: Action) -> Answer:
-        """How the action ended at the pile; with an empty id at all piles, worst answer first."""
-        if evse_id:
-            return await self._one(evse_id, action)
-        if not isinstance(action, PollNow | SetPeriod):
-            return Answer(Outcome.REFUSED, "this needs an evse_id")
-        answers = [await self._one(name, action) for name in self.by_evse]
-        return max(answers, key=lambda a: a.outcome, default=Answer(Outcome.DONE, "no piles"))
-
-    async def _one(self, evse_id: str, action: Action) -> Answer:
-        pile = self.by_evse[evse_id]
-        answer = await pile.perform(evse_id, action)
-        # Only a pile that is polled becomes silent with its period; OCPP has its heartbeat.
-        polled = isinstance(pile, ModbusPile)
-        if isinstance(action, SetPeriod) and answer.outcome is Outcome.DONE and polled:
-            self.watch.set_period(evse_id, action.period_s)
-        return answer
 
 
 def new_id() -> str:
@@ -165,16 +136,12 @@ def link_settings(config: Config, clock: HostClock) -> LinkSettings:
     )
 
 
-def check_ports(config: Config) -> None:
-    """Raises `ConfigError` naming every listening port that is taken."""
-    wanted = {
-        "ocpp.listen": config.ocpp.listen if config.ocpp else None,
-        "ocpp.listen_tls": config.ocpp.listen_tls if config.ocpp else None,
-        "agent.metrics": config.agent.metrics,
-    }
-    for key, address in wanted.items():
+def check_ports(config: Config, held: Config | None = None) -> None:
+    """Raises `ConfigError` naming every listening port that is taken, by others than `held`."""
+    ours = set(_listens(held).values()) if held else set()
+    for key, address in _listens(config).items():
         parts = split_address(address) if address else None
-        if parts is None or parts[1] == 0:
+        if parts is None or parts[1] == 0 or address in ours:
             continue
         family = socket.AF_INET6 if ":" in parts[0] else socket.AF_INET
         with contextlib.closing(socket.socket(family)) as probe:
@@ -184,6 +151,14 @@ def check_ports(config: Config) -> None:
             except OSError as error:
                 report_port(config, key, address or "", error)
     config.source.finish()
+
+
+def _listens(config: Config) -> dict[str, str | None]:
+    return {
+        "ocpp.listen": config.ocpp.listen if config.ocpp else None,
+        "ocpp.listen_tls": config.ocpp.listen_tls if config.ocpp else None,
+        "agent.metrics": config.agent.metrics,
+    }
 
 
 def report_port(config: Config, key: str, address: str, error: OSError) -> None:

@@ -190,6 +190,12 @@ class Watch:
         self._rules[evse_id] = rules
         self._picture.set_rules(evse_id, rules)
 
+    def set_service(self, evse_id: str, operative: bool) -> None:
+        """Takes that the agent itself keeps an EVSE out of service, or no longer."""
+        rules = replace(self._rules[evse_id], out_of_service=not operative)
+        self._rules[evse_id] = rules
+        self._picture.set_rules(evse_id, rules)
+
     def _keep(self, records: Sequence[Record]) -> None:
         if records:
             self.on_records(records)

@@ -50,14 +50,39 @@ class SetPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class Configure:
+    """Run with another configuration, whole or not at all."""
+
+    toml: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFrames:
+    """Send the raw frames of a pile, for so many seconds."""
+
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Something this agent does not know how to do."""
 
     name: str
 
 
-Action = PollNow | Reserve | Extend | Cancel | SetAvailability | SetPeriod | Unknown
+Action = (
+    PollNow
+    | Reserve
+    | Extend
+    | Cancel
+    | SetAvailability
+    | SetPeriod
+    | Configure
+    | CaptureFrames
+    | Unknown
+)
 PERIOD_LIMITS_S = (0.2, 3600.0)
+CAPTURE_LIMIT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +108,11 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How an action ended, and the pile's own words or what to do."""
+    """How an action ended, the pile's own words or what to do, and frames that were asked for."""
 
     outcome: Outcome
     message: str = ""
+    frames: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

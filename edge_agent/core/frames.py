@@ -20,6 +20,7 @@ IN: Final = "<"
 # One capture holds at most so much; beyond, the oldest frames go and are counted.
 MAX_FRAMES: Final = 4096
 MAX_BYTES: Final = 1024 * 1024
+MAX_FRAME_BYTES: Final = 64 * 1024
 # One result on the wire; the stream's limit is 256 KiB a message.
 PART_BYTES: Final = 128 * 1024
 # Fields of OCPP 1.6 and 2.0.1 that name a driver, and settings whose value is a password.
@@ -63,7 +64,7 @@ class FrameRing:
         """Keeps a frame with its time and direction, secrets hashed, while a capture runs."""
         if self._frames is None:
             return
-        line = f"{self._now_ms()} {direction} ".encode() + masked(payload)
+        line = f"{self._now_ms()} {direction} ".encode() + masked(payload)[:MAX_FRAME_BYTES]
         self._frames.append(line)
         self._bytes += len(line)
         while self._bytes > MAX_BYTES or len(self._frames) > MAX_FRAMES:

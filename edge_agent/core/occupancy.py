@@ -24,11 +24,13 @@ class FusionRules:
 
     `pile_ttl_s`: three missed intervals; `bay_ttl_s`: same for sensors; `debounce_s`: how long a
     pile must say Available before it is believed, because stations flash it between other states.
+    `out_of_service`: the agent itself keeps the EVSE from being used when it is free.
     """
 
     pile_ttl_s: float = 3.0
     bay_ttl_s: float = 30.0
     debounce_s: float = 2.0
+    out_of_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Fused:
     revisit_s: float | None = None
 
 
+OUT_OF_SERVICE = "OUT_OF_SERVICE"
 BLOCKED_REASON = "ICE_OR_UNPLUGGED_VEHICLE"
 CONFLICT_EMPTY_BAY = "CHARGING_WITH_EMPTY_BAY"
 _FREE_BY_ITS_PILE: Final = (EvseStatus.AVAILABLE, EvseStatus.BLOCKED)
@@ -162,6 +165,8 @@ def _decide(
     # A flash beside a taken bay would show as BLOCKED, so it waits as well.
     if flashing and before is not None and before.status not in _FREE_BY_ITS_PILE:
         return before.status, before.source, before.reason, True, ""
+    if rules.out_of_service:
+        return EvseStatus.INOPERATIVE, StatusSource.OPERATOR, OUT_OF_SERVICE, False, ""
     if bay is BayState.OCCUPIED:
         return EvseStatus.BLOCKED, StatusSource.FUSED, BLOCKED_REASON, False, ""
     source = StatusSource.FUSED if bay is BayState.FREE else reading.source

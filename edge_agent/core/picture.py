@@ -98,8 +98,9 @@ class LivePicture:
             evse.next_s = now_s + evse.rules.pile_ttl_s
 
     def set_rules(self, evse_id: str, rules: FusionRules) -> None:
-        """Takes new ages, after a period was changed."""
+        """Takes new rules, which count from the next tick on."""
         self._evses[evse_id].rules = rules
+        self._evses[evse_id].next_s = 0.0
 
     def observe(self, reading: Reading, now_s: float, at_ms: int) -> list[Record]:
         """Takes what a pile says of one EVSE."""

@@ -11,6 +11,8 @@ from edge_agent.core.clock import DomainClock
 from edge_agent.core.directive import (
     Action,
     Cancel,
+    CaptureFrames,
+    Configure,
     Directive,
     Extend,
     PollNow,
@@ -21,6 +23,7 @@ from edge_agent.core.directive import (
     Unknown,
 )
 from edge_agent.core.facts import PileFacts
+from edge_agent.core.frames import parts
 from edge_agent.core.ranges import Runs, normalise
 from edge_agent.core.reading import NOTHING_SEEN, Detail, Record
 from edge_agent.uplink.spool_file import StoredGap
@@ -29,8 +32,9 @@ from pilewise.v1 import types_pb2 as types
 from pilewise.version import __version__
 
 PROTOCOL_MINOR = 0
-FEATURES = ("reserve", "period", "availability")
+FEATURES = ("reserve", "period", "availability", "configure", "frames")
 _TEXT_LIMIT = 256
+_ANSWER_LIMIT = 2048
 
 
 def to_batch(spool_id: str, first_record_seq: int, records: Sequence[Record]) -> edge.ReportBatch:
@@ -243,16 +247,26 @@ def _action(message: edge.Directive, name: str) -> Action:
         return SetAvailability(message.set_availability.operative)
     if name == "set_period":
         return SetPeriod(message.set_period.period_s)
+    if name == "configure":
+        return Configure(message.configure.toml)
+    if name == "capture_frames":
+        return CaptureFrames(message.capture_frames.duration_s)
     return Unknown(name)
 
 
-def to_result(result: Result) -> edge.DirectiveResult:
-    """How a directive ended, as a message."""
-    return edge.DirectiveResult(
-        directive_id=result.directive_id,
-        outcome=result.answer.outcome.value,  # type: ignore[arg-type]
-        message=result.answer.message[:_TEXT_LIMIT],
-    )
+def to_results(result: Result) -> list[edge.DirectiveResult]:
+    """How a directive ended, as one message, or several where its frames need them."""
+    pieces = parts(list(result.answer.frames))
+    return [
+        edge.DirectiveResult(
+            directive_id=result.directive_id,
+            outcome=result.answer.outcome.value,  # type: ignore[arg-type]
+            message=result.answer.message[:_ANSWER_LIMIT],
+            frames=piece,
+            more=number < len(pieces),
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
 
 
 def timestamp(at_ms: int) -> Timestamp:

@@ -17,14 +17,15 @@ from typing import Any, Final, NoReturn
 import grpc
 import structlog
 
-from edge_agent.core.clock import same_time
 from edge_agent.core.directive import Directive, Result
 from edge_agent.core.facts import PileFacts
-from edge_agent.errors import ClockMismatch, LinkError, SpoolError
+from edge_agent.core.flow import Flow
+from edge_agent.errors import LinkError, SpoolError
 from edge_agent.uplink import codec
 from edge_agent.uplink.channel import LinkSettings, open_channel
 from edge_agent.uplink.directives import DirectiveDesk
-from edge_agent.uplink.lanes import Lanes
+from edge_agent.uplink.greeting import Renewing, checked_welcome, skew_of, utc_ms
+from edge_agent.uplink.lanes import BatchLimits, Lanes
 from edge_agent.uplink.pace import Pace
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.stream_end import Goodbye, raise_end, tell_end
@@ -56,16 +57,24 @@ class Reporter:
         self._facts = facts
         self._now_ms = now_ms
         self._pace = Pace(settings, rng or random.Random())
-        self._limits = settings.limits
+        self._flow = Flow(settings.limits.records)
         self._up: deque[edge.ConnectRequest] = deque(maxlen=1024)
         self._heard_s = 0.0
         self._welcomed_s = 0.0
+        self._telling = ""
+        self._renewal: Renewing | None = None
         self.connected = False
         self.connections = 0
         self.acks = 0
         self.acked = 0
         self.rejected = 0
         self.skew_s = 0.0
+
+    def take_renewal(self, renewal: Renewing | None) -> None:
+        """Lets the coordinator change the configuration, and hear how that ended."""
+        self._renewal = renewal
+        if renewal is not None:
+            self._desk.configure = renewal.configure
 
     def inventory_changed(self, facts: PileFacts) -> None:
         """Tells the coordinator of a pile whose facts changed, now or in the next hello."""
@@ -74,7 +83,10 @@ class Reporter:
 
     async def run(self) -> NoReturn:
         """Reports until cancelled; every failure is retried with full-jitter back-off."""
+        await self._desk.recall()
         async with asyncio.TaskGroup() as directives:
+            if self._renewal is not None:
+                directives.create_task(self._renewal.watch(), name="edge_agent:renewal")
             while True:
                 self._welcomed_s = time.monotonic()
                 failure: Exception | None = None
@@ -98,7 +110,7 @@ class Reporter:
             return wait_s
         code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
         if was_connected and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-            self._limits = replace(self._limits, records=max(1, self._limits.records // 2))
+            self._flow.refused()
         wait_s = self._pace.after_failure_s(lived_s)
         if failure is not None:
             tell_end(failure, was_connected, self._settings.coordinator, wait_s)
@@ -134,37 +146,33 @@ class Reporter:
             (spool_id, following),
             floors,
             self._settings.clock,
-            _utc_ms(),
+            utc_ms(),
         )
         return edge.ConnectRequest(hello=hello)
 
     async def _welcomed(self, message: edge.ConnectResponse) -> Lanes | None:
         """The lanes of a good welcome; None where a new spool was begun and has to be announced."""
-        kind = message.WhichOneof("message")
-        if kind == "go_away":
-            raise Goodbye(message.go_away.resume_after_s, message.go_away.reason)
-        if kind != "welcome":
-            raise LinkError(f"the first message was {kind}, not welcome")
-        welcome = message.welcome
-        ours, theirs = self._settings.clock, codec.from_clock(welcome.clock)
-        if welcome.HasField("clock") and not same_time(ours, theirs, time.monotonic()):
-            at_s = time.monotonic()
-            raise ClockMismatch(
-                ours.at_ms(at_s, 0), theirs.at_ms(at_s, 0), ours.speed, theirs.speed
-            )
-        self.skew_s = (welcome.server_time.ToMilliseconds() - _utc_ms()) / 1000.0
-        if abs(self.skew_s) > 5.0:
-            log.warning("system clocks differ", skew_s=round(self.skew_s, 1))
+        welcome = checked_welcome(message, self._settings.clock)
+        self.skew_s = skew_of(welcome)
         await self._desk.raise_floors({f.evse_id: f.fence for f in welcome.fence_floors})
-        lanes = Lanes(self._spool, self._limits)
-        if not await lanes.begin(codec.stored_runs(welcome.stored), welcome.credit):
+        self._flow.begin()
+        lanes = Lanes(self._spool, self._limits())
+        credit = self._flow.credit(welcome.credit)
+        if not await lanes.begin(codec.stored_runs(welcome.stored), credit):
             log.warning("the coordinator knows newer records than this spool: a new spool begins")
             return None
         self._heard_s = self._welcomed_s = time.monotonic()
         self.connected = True
         self.connections += 1
         log.info("connected", district_id=welcome.district_id, credit=welcome.credit)
+        verdict = await self._renewal.welcomed() if self._renewal is not None else None
+        if verdict is not None:
+            self._telling = verdict.directive_id
+            self._tell(verdict)
         return lanes
+
+    def _limits(self) -> BatchLimits:
+        return replace(self._settings.limits, records=self._flow.records)
 
     async def _serve(self, call: _Call, lanes: Lanes, directives: asyncio.TaskGroup) -> None:
         halves = {
@@ -193,7 +201,7 @@ class Reporter:
                 await self._write(call, self._up[0])
                 self._up.popleft()
             now_s = time.monotonic()
-            lanes.limits = self._limits
+            lanes.limits = self._limits()
             batch = await lanes.take(now_s)
             if batch is not None:
                 await self._write(call, edge.ConnectRequest(batch=batch))
@@ -217,6 +225,9 @@ class Reporter:
                 await raise_end(call)
             self._heard_s = time.monotonic()
             kind = message.WhichOneof("message")
+            if self._telling and not self._up and self._renewal is not None:
+                self._telling = ""
+                await self._renewal.told()
             if kind == "ack":
                 await self._acked(message.ack, lanes)
             elif kind == "directive":
@@ -228,7 +239,11 @@ class Reporter:
                 raise Goodbye(message.go_away.resume_after_s, message.go_away.reason)
 
     async def _acked(self, ack: edge.Ack, lanes: Lanes) -> None:
-        settled = await lanes.settle(ack.spool_id, codec.stored_runs(ack.stored), ack.credit)
+        took_s = lanes.oldest_flight_s(time.monotonic())
+        credit = self._flow.credit(ack.credit)
+        settled = await lanes.settle(ack.spool_id, codec.stored_runs(ack.stored), credit)
+        if settled:
+            self._flow.acked(took_s)
         self.acks += 1
         self.acked += settled
         if ack.rejected_count:
@@ -241,9 +256,6 @@ class Reporter:
                 field=worst.field,
                 message=worst.message,
             )
-        if self._limits.records < self._settings.limits.records and settled:
-            grown = min(self._settings.limits.records, self._limits.records * 2)
-            self._limits = replace(self._limits, records=grown)
         self._spool.news.set()
 
     async def _do(self, directive: Directive) -> None:
@@ -253,7 +265,11 @@ class Reporter:
             log.exception("directive failed unexpectedly", directive_id=directive.directive_id)
             return
         if result is not None:
-            self._say(edge.ConnectRequest(directive_result=codec.to_result(result)))
+            self._tell(result)
+
+    def _tell(self, result: Result) -> None:
+        for message in codec.to_results(result):
+            self._say(edge.ConnectRequest(directive_result=message))
 
     def _say(self, message: edge.ConnectRequest) -> None:
         self._up.append(message)
@@ -273,7 +289,3 @@ class Reporter:
 
 
 _Call = Any  # grpc.aio.StreamStreamCall of the two messages
-
-
-def _utc_ms() -> int:
-    return time.time_ns() // 1_000_000

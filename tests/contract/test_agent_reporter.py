@@ -489,7 +489,7 @@ async def test_unknown_directive_is_unsupported(
 
     answer = await ask(
         service,
-        edge.Directive(directive_id="d1", configure=edge.Configure(toml="")),
+        edge.Directive(directive_id="d1"),
     )
 
     assert answer.outcome == edge.DIRECTIVE_OUTCOME_UNSUPPORTED
