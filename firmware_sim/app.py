@@ -14,11 +14,11 @@ import structlog
 from firmware_sim.bench.server import BenchServer
 from firmware_sim.bench.service import Bench
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
-from firmware_sim.config_tables import ClockTable, SimConfig
+from firmware_sim.config_tables import ClockTable, PileConfig, SimConfig
 from firmware_sim.faces.modbus import ModbusFace, watch_masters
 from firmware_sim.faces.modbus_ports import build_ports
 from firmware_sim.faces.mqtt import BaySensors
-from firmware_sim.faces.ocpp16.face import OcppFace
+from firmware_sim.faces.port import Face
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -59,17 +59,10 @@ class Simulator:
             if pile.table.face == "modbus"
         }
         self._ports = build_ports(config.piles, self._modbus)
-        self._ocpp = {
-            pile.spec.pile_id: OcppFace(
-                self.fleet, pile, config.ocpp, self.clock.now_ms, seed=config.sim.seed
-            )
-            for pile in config.piles
-            if pile.table.face == "ocpp16"
-        }
+        dialling = [pile for pile in config.piles if pile.table.face != "modbus"]
+        self._ocpp = {pile.spec.pile_id: self._charge_point(pile) for pile in dialling}
         self._addresses: dict[str, tuple[str, str]] = {
-            pile.spec.pile_id: ("ocpp16", pile.table.url)
-            for pile in config.piles
-            if pile.table.face == "ocpp16"
+            pile.spec.pile_id: (pile.table.face, pile.table.url) for pile in dialling
         }
         self._bench = BenchServer(
             Bench(self.fleet, self.clock, self._addresses, self._modbus), config.sim.bench
@@ -116,6 +109,17 @@ class Simulator:
             ],
         }
 
+    def _charge_point(self, pile: PileConfig) -> Face:
+        """The face of a pile that dials; each version of OCPP is loaded where it is spoken."""
+        fleet, table, now_ms = self.fleet, self._config.ocpp, self.clock.now_ms
+        if pile.table.face == "ocpp201":
+            from firmware_sim.faces.ocpp201.face import Ocpp201Face
+
+            return Ocpp201Face(fleet, pile, table, now_ms, seed=self._config.sim.seed)
+        from firmware_sim.faces.ocpp16.face import OcppFace
+
+        return OcppFace(fleet, pile, table, now_ms, seed=self._config.sim.seed)
+
     async def _listen(self) -> str:
         for pile_ids, port in self._ports.items():
             address = await port.start()
@@ -130,7 +134,7 @@ class Simulator:
             watchdogs = watch_masters(self._modbus.values())
             tasks.append(group.create_task(watchdogs, name="firmware_sim:watchdogs"))
         for pile_id, face in self._ocpp.items():
-            tasks.append(group.create_task(face.run(), name=f"firmware_sim:ocpp16 {pile_id}"))
+            tasks.append(group.create_task(face.run(), name=f"firmware_sim:ocpp {pile_id}"))
         if self._sensors is not None:
             tasks.append(group.create_task(self._sensors.run(), name="firmware_sim:bay sensors"))
         return tasks

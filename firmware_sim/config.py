@@ -164,6 +164,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         checked = reader.struct(AgeingTable, table.ageing, f"{at}.ageing")
         ageing = Ageing(**msgspec.structs.asdict(checked)) if checked else None
     password = _password(reader, table, at, folder)
+    files = _tls_files(reader, table, at, folder)
     if len(reader.findings) > before:
         return None
     spec = PileSpec(
@@ -176,7 +177,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         serial=hashlib.sha256(table.pile_id.encode()).hexdigest()[:16].upper(),
         wire=wire,
     )
-    return PileConfig(spec, table, ageing, password)
+    return PileConfig(spec, table, ageing, password, *files)
 
 
 def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
@@ -219,6 +220,24 @@ def _password(reader: Reader, table: PileTable, at: str, folder: Path) -> str | 
     except OSError as error:
         reader.fail("CFG-022", f"{at}.password_file", f"cannot read it: {error.strerror}")
         return None
+
+
+def _tls_files(
+    reader: Reader, table: PileTable, at: str, folder: Path
+) -> tuple[str | None, str | None, str | None]:
+    """Paths of the CA, the certificate and its key; None where none is named."""
+    named = {"ca_file": table.ca_file, "cert_file": table.cert_file, "key_file": table.key_file}
+    if any(named.values()) and urlsplit(table.url).scheme != "wss":
+        reader.fail(
+            "CFG-024", f"{at}.url", "certificates need wss://", hint="write wss:// in the url"
+        )
+    if bool(table.cert_file) != bool(table.key_file):
+        reader.fail("CFG-024", at, "cert_file and key_file belong together")
+    for key, name in named.items():
+        if name and not (folder / name).is_file():
+            reader.fail("CFG-022", f"{at}.{key}", f"cannot read it: {name} is not there")
+    paths = [str(folder / name) if name else None for name in named.values()]
+    return paths[0], paths[1], paths[2]
 
 
 def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from firmware_sim.core.ageing import Ageing
 from firmware_sim.core.pile import PileSpec
+from firmware_sim.core.quirks import Quirk
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -70,7 +71,7 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """
 
     pile_id: str
-    face: Literal["modbus", "ocpp16"]
+    face: Literal["modbus", "ocpp16", "ocpp201"]
     model: Literal[
         "abb-terra-ac",
         "alpitronic-hypercharger",
@@ -90,6 +91,10 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     wire_fault: str = ""
     url: str = ""
     password_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    quirks: list[Quirk] = []
     max_power_kw: Positive = 11.0
     connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"
@@ -104,6 +109,9 @@ class PileConfig(msgspec.Struct, frozen=True):
     table: PileTable
     ageing: Ageing | None
     password: str | None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 class SimConfig(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The OCPP 1.6 status and error code that follow from an EVSE's state.
+"""The OCPP statuses and error code that follow from an EVSE's state.
 
 Only this mapping lives here; how a status travels is the OCPP face's business.
 Source: IEC 61851 to OCPP mapping, with and without a running transaction.
@@ -35,6 +35,23 @@ def ocpp_status(evse: Evse) -> str:
     if session.phase is Phase.RUNNING:
         return _WITH_TRANSACTION[evse.pilot]
     return "Finishing" if session.phase is Phase.ENDED else "Preparing"
+
+
+def connector_status(evse: Evse) -> str:
+    """The 2.0.1 ConnectorStatus of this EVSE: a car at the plug is Occupied, whatever it does."""
+    status = ocpp_status(evse)
+    if status in ("Available", "Reserved", "Unavailable", "Faulted"):
+        return status
+    return "Occupied" if evse.car is not None else "Available"
+
+
+def charging_state(evse: Evse) -> str:
+    """The 2.0.1 ChargingState of this EVSE."""
+    if evse.car is None:
+        return "Idle"
+    if not evse.is_running or evse.is_broken:
+        return "EVConnected"
+    return _WITH_TRANSACTION.get(evse.pilot, "EVConnected")
 
 
 def ocpp_error(evse: Evse) -> tuple[str, str]:

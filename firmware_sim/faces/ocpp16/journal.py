@@ -8,7 +8,6 @@ from collections.abc import Callable
 from ocpp.v16 import call
 from ocpp.v16.enums import ReadingContext, Reason
 
-from firmware_sim.clock import utc_text
 from firmware_sim.core.evse import Evse, Phase
 from firmware_sim.core.status import ocpp_error, ocpp_status
 from firmware_sim.faces.ocpp16.messages import meter_value
@@ -21,12 +20,12 @@ class Journal:
     `woken` is set whenever something was added. `free_token` stands for a driver who showed none.
     """
 
-    def __init__(self, outbox: Outbox, now_ms: Callable[[], int], free_token: str) -> None:
+    def __init__(self, outbox: Outbox, stamp: Callable[[], str], free_token: str) -> None:
         self.outbox = outbox
         self.woken = asyncio.Event()
         self.statuses: dict[str, None] = {}
         self.drivers: dict[TransactionKey, str] = {}
-        self._now_ms = now_ms
+        self._stamp = stamp
         self._free_token = free_token
 
     def note(self, old: Evse, new: Evse) -> None:
@@ -47,12 +46,12 @@ class Journal:
         """Puts one meter sample of a running transaction into the mail."""
         key = _running_key(evse)
         if key is not None:
-            value = meter_value(evse, self._now_ms(), context)
+            value = meter_value(evse, self._stamp(), context)
             fields = {"connector_id": connector_id, "meter_value": [value]}
             self._post(key, fields, call.MeterValues)
 
     def _note_transaction(self, old: Evse, new: Evse) -> None:
-        at = utc_text(self._now_ms())
+        at = self._stamp()
         if (ended := _running_key(old)) is not None:
             same = new.session is not None and new.session.number == ended.session
             reason = new.session.end_reason if same and new.session else "EVDisconnected"

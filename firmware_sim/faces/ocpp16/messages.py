@@ -14,7 +14,6 @@ from ocpp.v16.enums import (
     UnitOfMeasure,
 )
 
-from firmware_sim.clock import utc_text
 from firmware_sim.core.evse import Evse, Supply
 from firmware_sim.core.pile import Pile, PileSpec
 from firmware_sim.core.status import MREC_VENDOR_ID, ocpp_error, ocpp_status
@@ -38,33 +37,42 @@ def boot_notification(spec: PileSpec) -> call.BootNotification:
     )
 
 
-def status_notification(connector_id: int, evse: Evse, at_ms: int) -> call.StatusNotification:
+def status_notification(
+    connector_id: int, evse: Evse, at: str | None, quirks: frozenset[str] = frozenset()
+) -> call.StatusNotification:
     """Status and worst fault of one connector; faults are named by MREC code."""
-    error, code = ocpp_error(evse)
+    error, code = ("NoError", "") if "faulted_no_error" in quirks else ocpp_error(evse)
     fault = next((f for f in evse.faults if f.kind.code == code), None)
     return call.StatusNotification(
         connector_id=connector_id,
         error_code=ChargePointErrorCode(error),
-        status=ChargePointStatus(ocpp_status(evse)),
-        timestamp=utc_text(at_ms),
+        status=ChargePointStatus(shown_status(evse, quirks)),
+        timestamp=at,
         info=fault.kind.name if fault else None,
         vendor_id=MREC_VENDOR_ID if fault else None,
         vendor_error_code=code or None,
     )
 
 
-def station_status(pile: Pile, at_ms: int) -> call.StatusNotification:
+def shown_status(evse: Evse, quirks: frozenset[str]) -> str:
+    """The status that this station shows."""
+    status = ocpp_status(evse)
+    hidden = status == "Reserved" and "reserve_unreported" in quirks
+    return "Available" if hidden else status
+
+
+def station_status(pile: Pile, at: str | None) -> call.StatusNotification:
     """Connector 0: the pile as a whole, unavailable when all of its EVSEs are."""
     out = not any(evse.is_operative for evse in pile.evses)
     return call.StatusNotification(
         connector_id=0,
         error_code=ChargePointErrorCode.no_error,
         status=ChargePointStatus.unavailable if out else ChargePointStatus.available,
-        timestamp=utc_text(at_ms),
+        timestamp=at,
     )
 
 
-def meter_value(evse: Evse, at_ms: int, context: ReadingContext) -> dict[str, Any]:
+def meter_value(evse: Evse, at: str, context: ReadingContext) -> dict[str, Any]:
     """One sample: energy register, power, current and voltage per phase, charge on DC.
 
     Only a DC pile talks to the car's battery, so only it knows the state of charge.
@@ -87,7 +95,7 @@ def meter_value(evse: Evse, at_ms: int, context: ReadingContext) -> dict[str, An
         samples.append(_sample(Measurand.voltage, voltage, UnitOfMeasure.v, phase))
     for sample in samples:
         sample["context"] = context
-    return {"timestamp": utc_text(at_ms), "sampled_value": samples}
+    return {"timestamp": at, "sampled_value": samples}
 
 
 def _sample(

@@ -114,7 +114,7 @@ class Sender:
         elif message is MessageTrigger.heartbeat:
             await self._call(station, call.Heartbeat())
         elif connector_id == 0:
-            await self._call(station, station_status(self._desk.pile, self._desk.now_ms()))
+            await self._call(station, station_status(self._desk.pile, self._status_stamp()))
         else:
             evse = self._desk.evse(connector_id)
             due = self._desk.pile.evses if evse is None else (evse,)
@@ -126,10 +126,14 @@ class Sender:
         number = int(evse_id.rpartition("*")[2])
         evse = self._desk.fleet.evse(evse_id)
         try:
-            await self._call(station, status_notification(number, evse, self._desk.now_ms()))
+            stamp, quirks = self._status_stamp(), self._desk.quirks
+            await self._call(station, status_notification(number, evse, stamp, quirks))
         except BaseException:
             self._journal.statuses[evse_id] = None
             raise
+
+    def _status_stamp(self) -> str | None:
+        return None if "stamps_missing" in self._desk.quirks else self._desk.stamp()
 
     async def _ask_about_driver(self, station: Station) -> None:
         key, token = next(iter(self._journal.drivers.items()))

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from ocpp import exceptions
 from ocpp.v16 import ChargePoint, call_result
 from ocpp.v16.enums import (
     Action,
@@ -38,6 +39,7 @@ from firmware_sim.core.pile import Pile
 from firmware_sim.faces.ocpp16.outbox import Outbox
 from firmware_sim.faces.ocpp16.routing import answers, follows
 from firmware_sim.faces.ocpp16.settings import Settings
+from firmware_sim.faces.ocpp_calls import AnswerWait
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +60,8 @@ class Desk:
     fleet: Fleet
     pile_id: str
     now_ms: Callable[[], int]
+    stamp: Callable[[], str]
+    quirks: frozenset[str]
     settings: Settings
     outbox: Outbox
     on_trigger: Callable[[MessageTrigger, int | None], None]
@@ -75,7 +79,7 @@ class Desk:
         return self.pile.evses[connector_id - 1]
 
 
-class Station(ChargePoint):  # type: ignore[misc]
+class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
     """One connection's worth of charge point."""
 
     def __init__(self, desk: Desk, link: Any, response_timeout_s: float) -> None:
@@ -87,6 +91,8 @@ class Station(ChargePoint):  # type: ignore[misc]
         self, connector_id: int, expiry_date: str, id_tag: str, reservation_id: int, **_: Any
     ) -> call_result.ReserveNow:
         """Keeps a connector for a token until the date, by the pile's clock."""
+        if "reserve_not_implemented" in self._desk.quirks:
+            raise exceptions.NotImplementedError(description="no reservations here")
         evse = self._desk.evse(connector_id)
         expires_ms = _instant_ms(expiry_date)
         status = _reservable(evse, reservation_id)

@@ -1,0 +1,117 @@
+"""The state of a pile as OCPP 2.0.1 requests; who sends them and when is in `sender.py`.
+
+Nested objects are plain dictionaries with snake case keys, as the `ocpp` package takes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ocpp.v201 import call
+
+from firmware_sim.core.evse import Evse, Supply
+from firmware_sim.core.faults import FaultKind
+from firmware_sim.core.pile import PileSpec
+from firmware_sim.core.status import connector_status
+
+_NAMES = {
+    "abb-terra-ac": ("ABB", "Terra AC"),
+    "alpitronic-hypercharger": ("alpitronic", "Hypercharger"),
+    "generic": ("Pilewise", "Simulated"),
+}
+_PHASES = ("L1-N", "L2-N", "L3-N")
+# The component that a fault is found at; whatever is not named here is the EVSE's.
+_COMPONENTS = {
+    "ConnectorLockFailure": "ConnectorPlugRetentionLock",
+    "GroundFailure": "GroundIsolationProtection",
+    "HighTemperature": "TemperatureSensor",
+    "OverCurrentFailure": "OverCurrentProtection",
+    "EmergencyStop": "EmergencyStopSensor",
+    "PilotFault": "CPPWMController",
+    "PowerLoss": "ElectricalFeed",
+    "EVSEContactorFault": "PowerContactor",
+}
+
+
+def boot_notification(spec: PileSpec, reason: str) -> Any:
+    """Who the pile is; maker and model go with its register map."""
+    vendor, model = _NAMES[spec.model]
+    station: Any = {
+        "vendor_name": vendor,
+        "model": model,
+        "serial_number": spec.serial,
+        "firmware_version": spec.firmware,
+    }
+    return call.BootNotification(charging_station=station, reason=_word(reason))
+
+
+def shown_status(evse: Evse, quirks: frozenset[str]) -> str:
+    """The ConnectorStatus that this station shows."""
+    status = connector_status(evse)
+    hidden = status == "Reserved" and "reserve_unreported" in quirks
+    return "Available" if hidden else status
+
+
+def status_notification(number: int, evse: Evse, at: str, quirks: frozenset[str]) -> Any:
+    """The status of the one connector of an EVSE."""
+    return call.StatusNotification(
+        timestamp=at,
+        connector_status=_word(shown_status(evse, quirks)),
+        evse_id=number,
+        connector_id=1,
+    )
+
+
+def event_data(event_id: int, number: int, fault: FaultKind, at: str, *, cleared: bool) -> Any:
+    """One fault as it begins or ends, named by component and by MREC code."""
+    return {
+        "event_id": event_id,
+        "timestamp": at,
+        "trigger": "Alerting",
+        "actual_value": "false" if cleared else "true",
+        "cleared": cleared,
+        "event_notification_type": "HardWiredMonitor",
+        "tech_code": fault.code,
+        "tech_info": fault.name,
+        "component": {"name": _COMPONENTS.get(fault.name, "EVSE"), "evse": {"id": number}},
+        "variable": {"name": "Problem"},
+    }
+
+
+def meter_value(evse: Evse, at: str, context: str) -> Any:
+    """One sample: energy register, power, current and voltage per phase, charge on DC."""
+    energy = {"unit": "Wh"}
+    samples = [
+        _sample(int(evse.meter.total_wh), "Energy.Active.Import.Register", energy),
+        # Kilowatts as watts with a multiplier, as 2.0.1 allows.
+        _sample(round(evse.power_kw, 3), "Power.Active.Import", {"unit": "W", "multiplier": 3}),
+    ]
+    current, voltage = round(evse.current_a, 2), round(evse.voltage_v, 1)
+    if evse.spec.supply is Supply.DC:
+        samples.append(_sample(current, "Current.Import", {"unit": "A"}))
+        samples.append(_sample(voltage, "Voltage", {"unit": "V"}))
+        if evse.car is not None:
+            soc = round(evse.car.battery.soc_pct, 1)
+            samples.append({**_sample(soc, "SoC", {"unit": "Percent"}), "location": "EV"})
+    for phase in _PHASES[: evse.spec.supply.phases]:
+        samples.append({**_sample(current, "Current.Import", {"unit": "A"}), "phase": phase})
+        samples.append({**_sample(voltage, "Voltage", {"unit": "V"}), "phase": phase})
+    for sample in samples:
+        sample["context"] = context
+    return {"timestamp": at, "sampled_value": samples}
+
+
+def id_token(token: str, free_token: str) -> dict[str, str]:
+    """A driver's token; free vending shows none."""
+    if token in ("", free_token):
+        return {"id_token": "", "type": "NoAuthorization"}
+    return {"id_token": token, "type": "Central"}
+
+
+def _sample(value: float, measurand: str, unit: dict[str, Any]) -> dict[str, Any]:
+    return {"value": value, "measurand": measurand, "unit_of_measure": unit}
+
+
+def _word(word: str) -> Any:
+    """A word of the standard; the package asks for its enum and takes the text as well."""
+    return word
