@@ -99,6 +99,14 @@ class OcppLink(ChargePoint):  # type: ignore[misc]
         """The error code for an action without a handler."""
         return "NotImplemented"
 
+    async def _get_specific_response(self, unique_id: str, timeout: float) -> Any:
+        # The package's own wait loses a cancellation that arrives together with the answer.
+        async with asyncio.timeout(timeout):
+            while True:
+                response = await self._response_queue.get()
+                if response.unique_id == unique_id:
+                    return response
+
     async def _take(self, raw: str) -> None:
         self.frames += 1
         frame = inspect(raw.encode())

@@ -54,7 +54,7 @@ class Gateway:
     @property
     def url(self) -> str:
         """Where the station dials."""
-        return self.server.url + "B-01"
+        return self.server.url_of("B-01")
 
     @property
     def number(self) -> int:
@@ -84,7 +84,14 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway_of(
-    folder: Path, version: str, port: int = 0, **settings: Any
+    folder: Path,
+    version: str,
+    port: int = 0,
+    *,
+    door: Door | None = None,
+    ports: Ports | None = None,
+    lenient: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Gateway]:
     """A running gateway; `settings` are those of `OcppSettings`."""
     clock = HostClock()
@@ -99,8 +106,12 @@ async def gateway_of(
     )
     book = TransactionBook(spool)
     pile = PILES[version]("B-01", facts.evse_ids, told, watch, book, clock.now_ms, new_id)
-    door = Door("B-01", (version,), 0, ())
-    server = OcppServer(Ports(("127.0.0.1", port)), [door], {"B-01": pile})
+    server = OcppServer(
+        ports or Ports(("127.0.0.1", port)),
+        [door or Door("B-01", (version,), 0, ())],
+        {"B-01": pile},
+        accept_without_subprotocol=lenient,
+    )
     await server.start()
     ticking = asyncio.create_task(watch.run(), name="test:watch")
     try:
