@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from coordinator.core.pile import Evse, Pile, Station, Tariff, User
+from coordinator.core.pile import Evse, Pile, PlannedOutage, Station, Tariff, User
 from coordinator.usecases.telemetry import Road
 from pilewise.v1 import charging_service_pb2 as charging
 from pilewise.v1 import operator_service_pb2 as op
@@ -113,6 +113,17 @@ def road_message(road: Road) -> op.RoadEdge:
         free_speed_kmh=road.free_speed_kmh,
         grade_by_hour=road.grade_by_hour,
         two_way=road.two_way,
+    )
+
+
+def outage_message(outage: PlannedOutage) -> op.PlannedOutage:
+    """The planned outage."""
+    window = charging.TimeWindow(from_at=_instant(outage.from_s), to_at=_instant(outage.to_s))
+    return op.PlannedOutage(
+        evse_id=outage.evse_id,
+        station_id=outage.station_id,
+        window=window,
+        reason=outage.reason,
     )
 
 

@@ -72,12 +72,13 @@ def build_parts(config: Config) -> Parts:
         district, store, events, clock.now_s, agent_open=open_to_all, owners=owners
     )
     codec = WireCodec()
+    # Before the batches are replayed: an outage that was planned teaches no failure.
+    lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
     learner = Learner(inventory, history, codec, clock, events)
     learner.start(known)
     ingest = Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
     links = AgentLinks(inventory.speaker_of)
     models = open_models(config.models.bundle)
-    lists = Lists(district, store, known.tariffs, known.users, known.roads)
     brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
     lists.on_roads.append(brain.roads.on_roads)
     if known.roads:

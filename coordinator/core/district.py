@@ -11,7 +11,16 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.pile import EvseStatus, Pile, PowerType, RecordKind, Station, Tariff, User
+from coordinator.core.pile import (
+    EvseStatus,
+    Pile,
+    PlannedOutage,
+    PowerType,
+    RecordKind,
+    Station,
+    Tariff,
+    User,
+)
 from coordinator.core.rows import Changes as Changes
 from coordinator.core.rows import Index as Index
 from coordinator.core.rows import Order, order_rows
@@ -62,6 +71,7 @@ class District:
     def __init__(self, stations: Iterable[Station] = ()) -> None:
         self.tariffs: dict[str, Tariff] = {}
         self.users: dict[str, User] = {}
+        self.outages: list[PlannedOutage] = []
         self.fault_code: dict[int, str] = {}
         self.stations: list[Station] = []
         self.piles: list[Pile] = []
@@ -146,6 +156,11 @@ class District:
         """Adds or replaces tariffs, whole."""
         self.tariffs.update({tariff.tariff_id: tariff for tariff in tariffs})
         self.derived.clear()
+
+    def put_outages(self, outages: Iterable[PlannedOutage]) -> None:
+        """Replaces the planned outages."""
+        self.outages = list(outages)
+        self.derived.pop("outages", None)
 
     def _lay_out(self, stations: list[Station]) -> None:
         """Sets the fixed columns; the EVSEs of a station are neighbours."""

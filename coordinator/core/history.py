@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
+from coordinator.core.outages import is_planned
 from coordinator.core.pile import EvseStatus, RecordKind
 from coordinator.core.rows import Index, Order, Rows, order_rows
 
@@ -125,7 +126,8 @@ class History:
                     district.last_success_at_s[evse] = at
                 yield session
             code = codes.get(evse) or district.fault_code.get(evse, "")
-            memory, onset = _outage(memory, at, status, code)
+            planned = bool(district.outages) and _planned(district, evse, at)
+            memory, onset = _outage(memory, at, status, code, planned)
             district.fault_count[evse] += onset
             self.memories[evse_id] = memory
 
@@ -154,9 +156,17 @@ def _fault_codes(rows: Rows) -> dict[int, str]:
     }
 
 
-def _outage(memory: Memory, at: float, status: int, code: str) -> tuple[Memory, int]:
+def _planned(district: District, evse: int, at: float) -> bool:
+    """Whether this EVSE is out of service on purpose at this instant."""
+    station = district.stations[int(district.station[evse])]
+    return is_planned(district.outages, station.station_id, district.evse_ids[evse], at)
+
+
+def _outage(
+    memory: Memory, at: float, status: int, code: str, planned: bool = False
+) -> tuple[Memory, int]:
     """The memory after a turn of status, and 1 if an unplanned outage began with it."""
-    if status == EvseStatus.OUTOFORDER and code not in COMMUNICATION_FAULTS:
+    if status == EvseStatus.OUTOFORDER and code not in COMMUNICATION_FAULTS and not planned:
         if memory.down:
             return memory, 0
         return replace(memory, down=True), int(at - memory.last_up_at_s >= DEBOUNCE_S)

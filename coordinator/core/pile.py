@@ -158,6 +158,17 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedOutage:
+    """A time in which an EVSE, or a whole station, is out of service on purpose."""
+
+    from_s: float
+    to_s: float
+    evse_id: str = ""
+    station_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """What the operator knows of a driver (patent: second basic information)."""
 

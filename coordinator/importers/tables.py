@@ -1,11 +1,11 @@
-"""Users, roads and owners from CSV files."""
+"""Users, roads, owners and planned outages from CSV files."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
 
-from coordinator.core.pile import User
+from coordinator.core.pile import PlannedOutage, User
 from coordinator.core.report import IDENTIFIER
 from coordinator.importers.rows import Cells, read_table
 from coordinator.usecases.telemetry import Road
@@ -24,6 +24,7 @@ ROAD_COLUMNS = (
     "grade_by_hour",
 )
 OWNER_COLUMNS = ("pile_id", "agent_id")
+OUTAGE_COLUMNS = ("from", "to", "evse_id", "station_id", "reason")
 
 
 def load_users(path: Path) -> list[User]:
@@ -39,6 +40,21 @@ def load_roads(path: Path) -> list[Road]:
 def load_owners(path: Path) -> dict[str, str]:
     """Pile to the agent that speaks for it; raises `ImportInvalid` naming all bad rows."""
     return dict(row for _, row in read_table(Path(path), OWNER_COLUMNS, _owner))
+
+
+def load_outages(path: Path) -> list[PlannedOutage]:
+    """Planned outages of a CSV file; raises `ImportInvalid` naming all bad rows."""
+    return [outage for _, outage in read_table(Path(path), OUTAGE_COLUMNS[:2], _outage)]
+
+
+def _outage(cells: Cells) -> PlannedOutage:
+    evse_id, station_id = cells.text("evse_id", ""), cells.text("station_id", "")
+    if bool(evse_id) == bool(station_id):
+        raise ValueError("evse_id or station_id, exactly one of them")
+    from_s, to_s = _instant(cells.text("from")), _instant(cells.text("to"))
+    if to_s <= from_s:
+        raise ValueError("to is not after from")
+    return PlannedOutage(from_s, to_s, evse_id, station_id, cells.text("reason", ""))
 
 
 def _user(cells: Cells) -> User:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.errors import ImportInvalid, Problem
 from coordinator.importers.export import export
 from coordinator.importers.stations import load_stations
-from coordinator.importers.tables import load_owners, load_roads, load_users
+from coordinator.importers.tables import load_outages, load_owners, load_roads, load_users
 from coordinator.importers.tariffs import load_tariffs
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
@@ -30,6 +30,7 @@ class Files:
     users: tuple[Path, ...] = ()
     roads: tuple[Path, ...] = ()
     owners: tuple[Path, ...] = ()
+    outages: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Imported:
     users: list[User] = field(default_factory=list)
     roads: list[Road] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
+    outages: list[PlannedOutage] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
@@ -52,6 +54,7 @@ class Imported:
             "users": len(self.users),
             "roads": len(self.roads),
             "owners": len(self.owners),
+            "outages": len(self.outages),
         }
 
 
@@ -76,6 +79,7 @@ def read_files(
         users=read(files.users, load_users),
         roads=read(files.roads, load_roads),
         owners=dict(read(files.owners, lambda path: list(load_owners(path).items()))),
+        outages=read(files.outages, load_outages),
     )
     if problems:
         raise ImportInvalid(problems)
@@ -97,6 +101,8 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
             if imported.roads:
                 await store.put_roads(imported.roads, replace=True)
             await store.put_owners(imported.owners, time.time())
+            if imported.outages:
+                await store.put_outages(imported.outages)
         finally:
             await store.close()
     finally:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from coordinator.core.pile import EvseStatus, Tariff, TariffElement, User
+from coordinator.core.pile import EvseStatus, PlannedOutage, Tariff, TariffElement, User
 from coordinator.errors import FieldFault
 from coordinator.rpc.edge_codec import from_ranges
 from coordinator.rpc.noun_codec import (
@@ -134,6 +134,30 @@ def to_road(edge: op.RoadEdge) -> Road:
         edge.free_speed_kmh,
         tuple(edge.grade_by_hour),
         edge.two_way,
+    )
+
+
+def outage_faults(outage: op.PlannedOutage, field: str) -> Iterator[FieldFault]:
+    """Everything wrong with a planned outage by itself."""
+    if bool(outage.evse_id) == bool(outage.station_id):
+        yield FieldFault(field, "names either an evse_id or a station_id")
+    yield from check_text(outage.reason, f"{field}.reason")
+    window = outage.window
+    if not (window.HasField("from_at") and window.HasField("to_at")):
+        yield FieldFault(f"{field}.window", "needs from_at and to_at")
+    elif seconds(window.to_at) <= seconds(window.from_at):
+        yield FieldFault(f"{field}.window.to_at", "must be after from_at")
+
+
+def to_outage(outage: op.PlannedOutage) -> PlannedOutage:
+    """The outage; call after `outage_faults` found nothing."""
+    window = outage.window
+    return PlannedOutage(
+        seconds(window.from_at),
+        seconds(window.to_at),
+        outage.evse_id,
+        outage.station_id,
+        outage.reason,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from coordinator.clock import Clock
 from coordinator.core.pile import EvseStatus
@@ -61,6 +61,27 @@ class OperatorLists(operator_service_pb2_grpc.OperatorServiceServicer):
         return op.PutUsersResponse(
             accepted_count=len(good), rejected_count=len(errors), errors=errors
         )
+
+    async def PutPlannedOutages(  # noqa: N802 - the contract
+        self, request: op.PutPlannedOutagesRequest, context: Context
+    ) -> op.PutPlannedOutagesResponse:
+        """Adds planned outages, or replaces them."""
+        good, errors = codec.sort_entries(request.outages, self._outage_faults, "outages")
+        if good or request.replace:
+            outages = [codec.to_outage(outage) for outage in good]
+            await self.lists.put_outages(outages, request.replace, self._clock.now_s())
+        return op.PutPlannedOutagesResponse(
+            accepted_count=len(good), rejected_count=len(errors), errors=errors
+        )
+
+    def _outage_faults(self, outage: op.PlannedOutage, field: str) -> Iterator[FieldFault]:
+        """Everything wrong with an outage; one of an EVSE that is not known would never apply."""
+        yield from codec.outage_faults(outage, field)
+        district = self._inventory.district
+        if outage.evse_id and outage.evse_id not in district.row:
+            yield FieldFault(f"{field}.evse_id", f"{outage.evse_id} is not known")
+        if outage.station_id and outage.station_id not in district.station_row:
+            yield FieldFault(f"{field}.station_id", f"{outage.station_id} is not known")
 
     async def Export(  # noqa: N802 - the contract
         self, request: op.ExportRequest, context: Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coordinator.core.history import Session
-from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.report import LostRun, Refusal
 from coordinator.errors import StoreClosed
 from coordinator.usecases.telemetry import (
@@ -35,6 +35,7 @@ class MemoryTelemetry:
         self._tariffs: dict[str, Tariff] = {}
         self._users: dict[str, User] = {}
         self._roads: dict[tuple[str, str], Road] = {}
+        self._outages: list[PlannedOutage] = []
         self._owners: dict[str, str] = {}
         self._closed = False
 
@@ -45,6 +46,7 @@ class MemoryTelemetry:
             tariffs=list(self._tariffs.values()),
             users=list(self._users.values()),
             roads=list(self._roads.values()),
+            outages=list(self._outages),
             owners=dict(self._owners),
             spools={spool_id: spool.copy() for spool_id, spool in self._spools.items()},
             states=list(self._states.values()),
@@ -87,6 +89,11 @@ class MemoryTelemetry:
         if replace:
             self._roads.clear()
         self._roads.update({(road.from_node, road.to_node): road for road in roads})
+
+    async def put_outages(self, outages: Sequence[PlannedOutage]) -> None:
+        """Replaces the planned outages."""
+        self._check_open()
+        self._outages = list(outages)
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
         """Says which agent speaks for a pile from now on."""

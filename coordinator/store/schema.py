@@ -6,7 +6,7 @@ spool ──┬── batch      rows as received: one row a batch, never one a 
 evse_state             the newest picture of each EVSE and what its rows have taught
 session                a car at an EVSE, from plug-in to plug-out
 agent_pile             who speaks for a pile, since when, until when
-station tariff user road   as imported, one JSON document each
+station tariff user road outage   as imported, one JSON document each
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
 
-DOCUMENTS = ("station", "tariff", "user", "road")
+DOCUMENTS = ("station", "tariff", "user", "road", "outage")
 
 
 def _readings(db: Any) -> None:
@@ -95,9 +95,18 @@ def _lists(db: Any) -> None:
         {"pile_id": str, "agent_id": str, "valid_from_s": float, "valid_to_s": float},
         pk=("pile_id", "valid_from_s"),
     )
-    for name in DOCUMENTS:
+    for name in ("station", "tariff", "user", "road"):
         db[name].create({"key": str, "body": bytes}, pk="key")
 
 
-for _name, _migration in (("0001_readings", _readings), ("0002_lists", _lists)):
+def _outages(db: Any) -> None:
+    """What operators take out of service on purpose."""
+    db["outage"].create({"key": str, "body": bytes}, pk="key")
+
+
+for _name, _migration in (
+    ("0001_readings", _readings),
+    ("0002_lists", _lists),
+    ("0003_outages", _outages),
+):
     telemetry(name=_name)(_migration)

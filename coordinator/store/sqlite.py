@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.ranges import Ranges
 from coordinator.errors import StoreUnavailable
 from coordinator.store import schema
@@ -88,6 +88,7 @@ class SqliteTelemetry:
                 tariffs=_documents(db, "tariff", Tariff),
                 users=_documents(db, "user", User),
                 roads=_documents(db, "road", Road),
+                outages=_documents(db, "outage", PlannedOutage),
                 owners=dict(
                     db.execute("SELECT pile_id, agent_id FROM agent_pile WHERE valid_to_s IS NULL")
                 ),
@@ -127,6 +128,11 @@ class SqliteTelemetry:
         """Adds edges, or replaces all."""
         rows = [(f"{r.from_node}>{r.to_node}", msgspec.json.encode(r)) for r in roads]
         await self._put("road", rows, replace)
+
+    async def put_outages(self, outages: Sequence[PlannedOutage]) -> None:
+        """Replaces the planned outages."""
+        rows = [(str(number), msgspec.json.encode(o)) for number, o in enumerate(outages)]
+        await self._put("outage", rows, replace=True)
 
     async def _put(
         self, table: str, rows: Sequence[tuple[str, bytes]], replace: bool = False

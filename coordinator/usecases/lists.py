@@ -1,11 +1,12 @@
-"""Tariffs, users and roads as operators import them: durable first, then in use."""
+"""Tariffs, users, roads and planned outages as imported: durable first, then in use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
 from coordinator.core.district import District
-from coordinator.core.pile import Tariff, User
+from coordinator.core.outages import merged
+from coordinator.core.pile import PlannedOutage, Tariff, User
 from coordinator.usecases.telemetry import Road, TelemetryStore
 
 
@@ -19,6 +20,7 @@ class Lists:
         tariffs: Iterable[Tariff],
         users: Iterable[User],
         roads: Iterable[Road],
+        outages: Iterable[PlannedOutage] = (),
     ) -> None:
         self.on_roads: list[Callable[[Sequence[Road]], None]] = []
         self._district = district
@@ -26,6 +28,7 @@ class Lists:
         self._roads = {(road.from_node, road.to_node): road for road in roads}
         district.put_tariffs(tariffs)
         district.users.update({user.user_id: user for user in users})
+        district.put_outages(outages)
 
     @property
     def roads(self) -> list[Road]:
@@ -50,3 +53,12 @@ class Lists:
         self._roads.update({(road.from_node, road.to_node): road for road in roads})
         for tell in self.on_roads:
             tell(self.roads)
+
+    async def put_outages(
+        self, outages: Sequence[PlannedOutage], replace: bool, now_s: float
+    ) -> None:
+        """Adds planned outages, or replaces all; those that are over are forgotten."""
+        known = () if replace else self._district.outages
+        now = merged(known, outages, now_s)
+        await self._store.put_outages(now)
+        self._district.put_outages(now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from coordinator.core.history import Session
-from coordinator.core.pile import Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.ranges import Ranges
 from coordinator.core.report import LostRun, Refusal
 
@@ -132,6 +132,7 @@ class Snapshot:
     tariffs: list[Tariff]
     users: list[User]
     roads: list[Road]
+    outages: list[PlannedOutage]
     owners: dict[str, str]  # pile to agent
     spools: dict[str, Spool]
     states: list[StateRow]
@@ -170,6 +171,10 @@ class TelemetryStore(Protocol):
 
     async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
         """Adds edges, or replaces all."""
+        ...
+
+    async def put_outages(self, outages: Sequence[PlannedOutage]) -> None:
+        """Replaces the planned outages."""
         ...
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:

@@ -42,6 +42,7 @@ def import_(
     users: Annotated[Paths, typer.Option(help="CSV.")] = None,
     roads: Annotated[Paths, typer.Option(help="CSV edge list; replaces the roads.")] = None,
     owners: Annotated[Paths, typer.Option(help="CSV: pile_id,agent_id.")] = None,
+    outages: Annotated[Paths, typer.Option(help="CSV; replaces the planned outages.")] = None,
     near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
     limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -51,7 +52,7 @@ def import_(
     from coordinator.errors import CoordinatorError, DirectoryBusy
     from coordinator.importers import Files, import_into_store, read_files
 
-    kinds = (stations, tariffs, users, roads, owners)
+    kinds = (stations, tariffs, users, roads, owners, outages)
     files = Files(*(tuple(paths or ()) for paths in kinds))
     if not any(kinds):
         fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
@@ -170,9 +171,15 @@ async def _import(target: str, imported: Imported) -> dict[str, int]:
                 ),
             ),
         }
+        if imported.outages:
+            request = op.PutPlannedOutagesRequest(
+                outages=map(messages.outage_message, imported.outages), replace=True
+            )
+            answer = await stub.PutPlannedOutages(request, timeout=CALL_S)
+            taken["outages"] = _taken(answer)
         for pile_id, agent_id in imported.owners.items():
-            request = op.AssignPileRequest(pile_id=pile_id, agent_id=agent_id)
-            await stub.AssignPile(request, timeout=CALL_S)
+            owner = op.AssignPileRequest(pile_id=pile_id, agent_id=agent_id)
+            await stub.AssignPile(owner, timeout=CALL_S)
         return taken | {"owners": len(imported.owners)}
 
 
@@ -180,11 +187,15 @@ async def _put(entries: Sequence[Any], call: Callable[[Sequence[Any]], Any]) -> 
     """How many entries were taken; ends the command where one is refused."""
     taken = 0
     for start in range(0, len(entries), PIECE):
-        answer = await call(entries[start : start + PIECE])
-        taken += answer.accepted_count
-        for error in answer.errors:
-            fail(error.code, f"{error.field}: {error.message}", exit_code=Exit.PARTIAL)
+        taken += _taken(await call(entries[start : start + PIECE]))
     return taken
+
+
+def _taken(answer: Any) -> int:
+    """How many entries an answer took; ends the command where one was refused."""
+    for error in answer.errors:
+        fail(error.code, f"{error.field}: {error.message}", exit_code=Exit.PARTIAL)
+    return int(answer.accepted_count)
 
 
 async def _export(target: str, form: str) -> str:

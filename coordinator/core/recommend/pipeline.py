@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core import charging
+from coordinator.core import charging, outages
 from coordinator.core.areas.cost import cost
 from coordinator.core.district import District
 from coordinator.core.recommend import (
@@ -85,6 +85,9 @@ def rank_each(
     # 330: time information, and the charge that follows it
     drive = eta.drive(layout_of(district), found, asked)
     charge = _charge(district, asked, found, drive)
+    # What will be out of service on purpose meanwhile is no candidate
+    if district.outages:
+        found, drive, charge = _in_service(district, asked, found, drive, charge)
     # Paper 2.3.2: the chain of filters of each level
     found, drive, charge, relaxed = _chain(asked, levels, found, drive, charge)
     # 330-340, 420, 510-520, 610-630: queue, failure, sorting model, sub-recommendations, one cost
@@ -213,11 +216,28 @@ def _chain(
     keep, relaxed = chain.level_two(
         high, found.valid, drive.distance_km, asked.reach_km, charge[1], asked.rules
     )
+    return *_narrowed(keep, found, drive, charge), relaxed
+
+
+def _in_service(
+    district: District, asked: Asked, found: Candidates, drive: Drive, charge: Charge
+) -> tuple[Candidates, Drive, Charge]:
+    """The candidates whose EVSE is not taken out of service before the car would be charged."""
+    from_s = asked.now_s + drive.drive_s
+    stay_s = np.array([[request.vehicle.setup_s] for request in asked.requests]) + charge[0]
+    out = outages.meets(district, found.evse, from_s, from_s + stay_s, asked.now_s)
+    return _narrowed(found.valid & ~out, found, drive, charge)
+
+
+def _narrowed(
+    keep: NDArray[np.bool_], found: Candidates, drive: Drive, charge: Charge
+) -> tuple[Candidates, Drive, Charge]:
+    """The candidates that are kept, at the front of each row."""
     if (keep == found.valid).all():
-        return found, drive, charge, relaxed
+        return found, drive, charge
     width = keep.shape[1]
     flat = (~keep).argsort(axis=1, kind="stable") + np.arange(0, keep.size, width)[:, None]
     found = only(found, keep).take(flat)
     charge_s, power_kw, energy_kwh = charge
     moved = charge_s.take(flat), power_kw.take(flat), energy_kwh.take(flat)
-    return found, rearrange(drive, flat), moved, relaxed
+    return found, rearrange(drive, flat), moved

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coordinator.core.district import District
 from coordinator.core.history import DEBOUNCE_S, SILENCE_S, History
-from coordinator.core.pile import Evse, EvseStatus, Pile, RecordKind, Station
+from coordinator.core.pile import Evse, EvseStatus, Pile, PlannedOutage, RecordKind, Station
 from coordinator.core.rows import Rows
 
 FREE, BUSY, BROKEN = EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.OUTOFORDER
@@ -121,6 +121,18 @@ def test_faults_of_the_link_are_no_outages() -> None:
     )
 
     assert place.fault_count.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("at_s", "onsets"), [(59.0, 1), (60.0, 0), (119.0, 0), (120.0, 1)])
+@pytest.mark.parametrize("scope", [{"evse_id": "P1*1"}, {"station_id": "S1"}])
+def test_a_planned_outage_is_no_failure(at_s: float, onsets: int, scope: dict[str, str]) -> None:
+    """An EVSE that stops inside its window was meant to; outside it failed."""
+    place = district()
+    place.put_outages([PlannedOutage(T0 + 60.0, T0 + 120.0, **scope)])
+
+    learn(place, History(), rows([(0, FREE), (at_s, BROKEN)]))
+
+    assert place.fault_count.tolist() == [onsets, 0]
 
 
 def test_late_history_teaches_nothing_twice() -> None:

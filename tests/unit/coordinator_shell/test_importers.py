@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.core.pile import Payment, PowerType
+from coordinator.core.pile import Payment, PlannedOutage, PowerType
 from coordinator.errors import ImportInvalid
 from coordinator.importers import (
     Files,
@@ -245,6 +245,28 @@ def test_users_roads_and_owners_are_read(tmp_path: Path) -> None:
     assert (user.vip, user.vip_until_s, user.vehicle_ids) == (True, 1_798_761_600.0, ("V1", "V2"))
     assert (road.length_km, road.two_way, road.to_position) == (11.5, True, (22.6, 114.0))
     assert owners == {"P1": "A1", "P2": "A1"}
+
+
+def test_planned_outages_are_read_and_bad_ones_told(tmp_path: Path) -> None:
+    """Each row names one EVSE or one station and a time; every other row is told with its line."""
+    head = "from,to,evse_id,station_id,reason\n"
+    from_to = "2027-01-01T08:00:00+08:00,2027-01-01T10:00:00+08:00"
+    good = write(tmp_path, "good.csv", f"{head}{from_to},P1*1,,meter\n{from_to},,S1,\n")
+    bad = write(
+        tmp_path,
+        "bad.csv",
+        f"{head}{from_to},P1*1,S1,\n{from_to},,,\n2027-01-01T08:00:00,2027-01-02T08:00:00Z,P1*1,,\n",
+    )
+
+    outages = read_files(Files(outages=(good,))).outages
+    with pytest.raises(ImportInvalid) as caught:
+        read_files(Files(outages=(bad,)))
+
+    assert outages == [
+        PlannedOutage(1_798_761_600.0, 1_798_768_800.0, "P1*1", reason="meter"),
+        PlannedOutage(1_798_761_600.0, 1_798_768_800.0, station_id="S1"),
+    ]
+    assert [p.where for p in caught.value.problems] == [f"{bad}:{n}" for n in (2, 3, 4)]
 
 
 def test_problems_of_all_files_are_told_together(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from coordinator.core.pile import (
     Connector,
     Evse,
     Pile,
+    PlannedOutage,
     PowerType,
     Station,
     Tariff,
@@ -68,6 +69,8 @@ async def test_lists_come_back_as_they_were_put(open_store: Opener) -> None:
     await store.put_tariffs([tariff])
     await store.put_users([user])
     await store.put_roads([road], replace=False)
+    await store.put_outages([PlannedOutage(1.0, 2.0, "P9*1")])
+    await store.put_outages([PlannedOutage(3.0, 4.0, station_id="S1", reason="paint")])
     await store.put_owners({"P1": "agent-1"}, 1.0)
     await store.put_owners({"P1": "agent-2"}, 2.0)
 
@@ -77,6 +80,7 @@ async def test_lists_come_back_as_they_were_put(open_store: Opener) -> None:
     assert known.tariffs == [tariff]
     assert known.users == [user]
     assert known.roads == [road]
+    assert known.outages == [PlannedOutage(3.0, 4.0, station_id="S1", reason="paint")]
     assert known.owners == {"P1": "agent-2"}
 
 

@@ -1,0 +1,85 @@
+"""Planned outages: when an EVSE is out of service because somebody meant it to be.
+
+Whether an EVSE works by chance belongs to `reliability`; here is only the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.district import District
+from coordinator.core.pile import PlannedOutage
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+_Next = tuple[float, Floats, Floats]
+
+
+def merged(
+    known: Iterable[PlannedOutage], more: Iterable[PlannedOutage], now_s: float
+) -> list[PlannedOutage]:
+    """Known and new outages, each once, without those that are over.
+
+    >>> old, new = PlannedOutage(1.0, 2.0, "E*1"), PlannedOutage(5.0, 9.0, "E*1")
+    >>> [o.from_s for o in merged([old, new], [new], now_s=3.0)]
+    [5.0]
+    """
+    both = {outage: None for outage in (*known, *more) if outage.to_s > now_s}
+    return sorted(both, key=lambda o: (o.from_s, o.station_id, o.evse_id))
+
+
+def next_windows(district: District, now_s: float) -> tuple[Floats, Floats]:
+    """Begin and end of the outage that comes next, or is on, for each EVSE; inf where none is.
+
+    Kept with the district until one of them is over.
+    """
+    kept = district.derived.get("outages")
+    if isinstance(kept, tuple) and now_s < kept[0]:
+        return kept[1], kept[2]
+    begin_s = np.full(len(district), np.inf)
+    end_s = np.full(len(district), np.inf)
+    for outage in reversed(merged(district.outages, (), now_s)):  # the earliest is written last
+        rows = _rows(district, outage)
+        begin_s[rows], end_s[rows] = outage.from_s, outage.to_s
+    found: _Next = (float(end_s.min(initial=np.inf)), begin_s, end_s)
+    district.derived["outages"] = found
+    return begin_s, end_s
+
+
+def meets(
+    district: District, evse: Index, from_s: Floats, to_s: Floats, now_s: float
+) -> NDArray[np.bool_]:
+    """Whether a stay at these EVSEs between these instants would meet a planned outage."""
+    begin_s, end_s = next_windows(district, now_s)
+    return np.asarray((begin_s[evse] < to_s) & (end_s[evse] > from_s))
+
+
+def is_planned(
+    outages: Sequence[PlannedOutage], station_id: str, evse_id: str, at_s: float
+) -> bool:
+    """Whether an EVSE that stops at this instant was meant to.
+
+    >>> plan = [PlannedOutage(10.0, 20.0, station_id="S")]
+    >>> is_planned(plan, "S", "E*1", 10.0), is_planned(plan, "S", "E*1", 20.0)
+    (True, False)
+    """
+    return any(
+        outage.from_s <= at_s < outage.to_s
+        and (outage.evse_id == evse_id or (not outage.evse_id and outage.station_id == station_id))
+        for outage in outages
+    )
+
+
+def _rows(district: District, outage: PlannedOutage) -> slice | list[int]:
+    """Rows of the EVSEs that an outage takes out; none where they are not known."""
+    if outage.evse_id:
+        row = district.row.get(outage.evse_id)
+        return [] if row is None else [row]
+    station = district.station_row.get(outage.station_id)
+    if station is None:
+        return []
+    start = int(district.station_start[station])
+    return slice(start, start + int(district.station_size[station]))
