@@ -32,6 +32,8 @@ EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
 COMMANDS = {
     "profile": "edge_agent.commands.profile",
+    "doctor": "edge_agent.commands.doctor",
+    "buffer": "edge_agent.commands.buffer",
     "tail": "edge_agent.commands.tail",
     "unit": "edge_agent.commands.unit",
 }

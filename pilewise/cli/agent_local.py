@@ -13,10 +13,43 @@ from pilewise.cli.launch import become
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]
 
 
+buffer = typer.Typer(help="What waits on the disk of the gateway.", no_args_is_help=True)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file to `pilewise agent`."""
+    app.command()(doctor)
+    app.add_typer(buffer, name="buffer")
     app.command()(tail)
     app.command()(unit)
+
+
+def doctor(
+    config: ConfigFile = Path("agent.toml"),
+    json: AsJson = False,
+    offline: Annotated[bool, typer.Option("--offline", help="The gateway only.")] = False,
+) -> None:
+    """Looks at everything the agent needs, and says what to do; exit code 1 with errors."""
+    words = ["--json"] if json else []
+    words += ["--offline"] if offline else []
+    become("edge_agent", "doctor", "-c", str(config), *words)
+
+
+@buffer.command()
+def show(config: ConfigFile = Path("agent.toml"), json: AsJson = False) -> None:
+    """Shows what waits for the coordinator; reads only."""
+    become("edge_agent", "buffer", "show", "-c", str(config), *(["--json"] if json else []))
+
+
+@buffer.command()
+def flush(
+    config: ConfigFile = Path("agent.toml"),
+    json: AsJson = False,
+    wait_s: Annotated[float, typer.Option(help="How long to wait.")] = 60.0,
+) -> None:
+    """Has the running agent send what waits, and waits for it; never deletes."""
+    words = ["-c", str(config), "--wait-s", str(wait_s), *(["--json"] if json else [])]
+    become("edge_agent", "buffer", "flush", *words)
 
 
 def tail(

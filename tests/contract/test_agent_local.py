@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import stat
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from durable_edge_service import DurableEdgeService
+from local_agent import LocalAgent, command
 from notify_socket import Systemd
 
 from edge_agent.commands.running import NotRunning, ask
@@ -25,62 +23,11 @@ from edge_agent.control_protocol import NAME
 ROOT = Path(__file__).parents[2]
 
 
-@dataclass
-class Agent:
-    """An agent with one OCPP pile that never dials, so that no device is needed."""
-
-    folder: Path
-    service: DurableEdgeService
-    process: asyncio.subprocess.Process | None = None
-
-    @property
-    def config(self) -> Path:
-        return self.folder / "agent.toml"
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    def write(self) -> None:
-        self.config.write_text(
-            f'[agent]\nid = "G1"\ncoordinator = "127.0.0.1:{self.service.port}"\n'
-            'data_dir = "data"\nheartbeat_s = 0.3\nmetrics = "127.0.0.1:0"\n'
-            "[uplink]\nbackoff_base_s = 0.05\nbackoff_cap_s = 0.2\n"
-            '[ocpp]\nlisten = "127.0.0.1:0"\n'
-            '[[pile]]\nuid = "A-01"\nprofile = "ocpp16"\n'
-            '[[pile.connector]]\nstandard = "IEC_62196_T2"\nmax_power_kw = 11\n'
-        )
-
-    async def start(self, **environment: str) -> dict[str, Any]:
-        self.write()
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edge_agent",
-            "-c",
-            str(self.config),
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **environment},
-        )
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 30)
-        told: dict[str, Any] = json.loads(line)
-        return told
-
-    async def stop(self) -> int:
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 20)
-
-
 @pytest.fixture
-async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
+async def agent(tmp_path: Path) -> AsyncIterator[LocalAgent]:
     service = DurableEdgeService(tmp_path / "coordinator.db")
     await service.start()
-    made = Agent(tmp_path, service)
+    made = LocalAgent(tmp_path, service)
     yield made
     if made.process is not None:
         await made.stop()
@@ -89,22 +36,6 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 
 def is_stopped(pid: int) -> bool:
     return "State:\tT" in Path(f"/proc/{pid}/status").read_text()
-
-
-async def command(*words: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `python -m edge_agent WORDS`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "edge_agent",
-        *words,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def page(address: str) -> str:
@@ -117,7 +48,7 @@ async def page(address: str) -> str:
 
 
 @pytest.mark.slow
-async def test_E15_stopped_process_feeds_no_watchdog(agent: Agent, tmp_path: Path) -> None:
+async def test_E15_stopped_process_feeds_no_watchdog(agent: LocalAgent, tmp_path: Path) -> None:
     """systemd hears READY and signs of life, nothing while the process is stopped, then STOPPING.
 
     A unit with WatchdogSec then restarts it.
@@ -145,7 +76,7 @@ async def test_E15_stopped_process_feeds_no_watchdog(agent: Agent, tmp_path: Pat
 
 
 @pytest.mark.slow
-async def test_records_are_shown_and_followed_as_lines(agent: Agent) -> None:
+async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> None:
     """tail prints the newest records and goes on with those that are made meanwhile."""
     await agent.start()
     await agent.service.until(lambda: len(agent.service.rows()) >= 1)
@@ -171,7 +102,7 @@ async def test_records_are_shown_and_followed_as_lines(agent: Agent) -> None:
 
 
 @pytest.mark.slow
-async def test_flush_sends_what_waits_or_says_why_not(agent: Agent) -> None:
+async def test_flush_sends_what_waits_or_says_why_not(agent: LocalAgent) -> None:
     """flush waits until the coordinator has stored all; without one it explains, deleting nothing.
 
     The control socket belongs to the agent's user alone.
@@ -204,7 +135,7 @@ async def test_flush_sends_what_waits_or_says_why_not(agent: Agent) -> None:
 
 
 @pytest.mark.slow
-async def test_metrics_page_tells_piles_spool_and_link(agent: Agent) -> None:
+async def test_metrics_page_tells_piles_spool_and_link(agent: LocalAgent) -> None:
     """Per-pile counters, the spool, the link, the loop and memory are on the page, none of people.
 
     A hung loop would make the scrape fail; here it answers.
@@ -226,7 +157,7 @@ async def test_metrics_page_tells_piles_spool_and_link(agent: Agent) -> None:
 
 
 @pytest.mark.slow
-async def test_strange_requests_are_answered_not_obeyed(agent: Agent) -> None:
+async def test_strange_requests_are_answered_not_obeyed(agent: LocalAgent) -> None:
     """Unknown commands, broken JSON and endless lines cost the caller, not the agent."""
     await agent.start()
     begun = time.monotonic()
