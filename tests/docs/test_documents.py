@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def commands() -> list[str]:
 def test_documented_commands_and_options_exist(line: str) -> None:
     """Each documented command answers --help and knows the options that it is shown with."""
     words = shlex.split(line)[1:]
-    command = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
+    command = list(takewhile(re.compile(r"[a-z]+").fullmatch, words))
     code = "from pilewise.cli import main; main()"
 
     ran = subprocess.run(
