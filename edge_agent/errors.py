@@ -5,7 +5,8 @@ AgentError
 ├── PileError              this pile only; the others go on
 │   ├── PileSilent         retry: no answer in time, or no connection
 │   ├── PileRefused        retry slowly: the pile answered with a Modbus exception
-│   └── ReplyUnusable      retry: the answer was not what was asked for
+│   ├── ReplyUnusable      retry: the answer was not what was asked for
+│   └── WriteForbidden     give up: the operator or the profile does not allow it
 ├── SpoolError             the disk
 │   ├── SpoolFull          retry: no room; telemetry is thinned
 │   ├── SpoolBroken        reopen: I/O error or damaged file
@@ -84,6 +85,13 @@ class PileRefused(PileError):
 
 class ReplyUnusable(PileError):
     """The pile answered something else than it was asked."""
+
+
+class WriteForbidden(PileError):
+    """A write was held back; nothing left for the device."""
+
+    def __init__(self, pile_id: str, text: str) -> None:
+        super().__init__(pile_id, "WRITE_FORBIDDEN", text)
 
 
 class SpoolError(AgentError):

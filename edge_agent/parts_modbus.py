@@ -44,6 +44,7 @@ def modbus_pile(
         watch,
         watch,
         rng,
+        writes=section.writes,
     )
 
 

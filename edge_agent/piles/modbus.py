@@ -6,6 +6,7 @@ Connections belong to `modbus_bus.py`, bytes to `modbus_wire.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import time
@@ -14,33 +15,28 @@ from typing import Final, NoReturn
 
 import structlog
 
-from edge_agent.core.backoff import full_jitter_s
 from edge_agent.core.decoder import Decoder
-from edge_agent.core.directive import Action, Answer, Outcome, PollNow, SetPeriod
+from edge_agent.core.directive import (
+    Action,
+    Answer,
+    Outcome,
+    PollNow,
+    SetAvailability,
+    SetPeriod,
+)
 from edge_agent.core.facts import REGISTERS
 from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.core.profile import Profile
 from edge_agent.core.reading import Reading
-from edge_agent.errors import PileError, PileRefused, PileSilent, ReplyUnusable
+from edge_agent.errors import PileError, PileRefused, PileSilent, ReplyUnusable, WriteForbidden
 from edge_agent.piles.modbus_blocks import Block, Lane, joined_words, plan
+from edge_agent.piles.modbus_patience import MISFIT, Patience
+from edge_agent.piles.modbus_writes import SignsOfLife, WriteGate
 from edge_agent.piles.port import FactSink, ReadingSink
 
 log: Final = structlog.get_logger("edge_agent.modbus")
 
-BACKOFF_CAP_S: Final = 10.0
-# On a line that others use, a unit that does not answer is asked more seldom.
-SHARED_BACKOFF_CAP_S: Final = 30.0
-# A device that refuses is asked at its period this often before it is asked more slowly.
-PATIENT_REFUSALS: Final = 3
-REFUSED_CAP_S: Final = 60.0
 SLOT_S: Final = 0.125
-# Exceptions that say "not now" of a device that is well: asked again at the next period.
-BUSY: Final = frozenset({5, 6})
-# Exceptions that say "not ever": the profile does not fit the device.
-MISFIT: Final = frozenset({1, 2, 3})
-_MISFITS: Final = frozenset(f"MODBUS_EXCEPTION_{code:02X}" for code in MISFIT)
-# What a gateway says for a unit behind it that keeps silent.
-GATEWAY: Final = frozenset({0x0A, 0x0B})
 
 
 class ModbusPile:
@@ -56,6 +52,8 @@ class ModbusPile:
         sink: ReadingSink,
         facts: FactSink,
         rng: random.Random,
+        *,
+        writes: bool = False,
     ) -> None:
         self.pile_id = pile_id
         self.evse_ids = tuple(evse_ids)
@@ -73,30 +71,40 @@ class ModbusPile:
         self._asked = False
         self._stale = True
         self._readings: tuple[Reading, ...] = ()
-        self._trouble = ""
         self._introduced = False
-        self._bad_polls = 0
-        self._probing = False
+        self._patience = Patience(pile_id, rng)
+        self._warm_up = profile.warm_up
+        self._gate = WriteGate(pile_id, profile, lanes, allowed=writes)
+        self._signs = SignsOfLife(
+            pile_id, profile, self._gate, len(self.evse_ids), lambda: self._patience.bad_polls > 0
+        )
 
     async def run(self) -> NoReturn:
         """Polls until cancelled; a device that fails is asked again with jittered back-off."""
         for bus in self._buses:
-            bus.join(self.pile_id, self._wake, self.tap)
+            bus.join(self.pile_id, self._wake)
         try:
-            # Piles that start together would otherwise be asked in the same instant for ever.
-            await asyncio.sleep(self._rng.uniform(0.0, min(self.period_s, 1.0) / 2))
-            due_s = time.monotonic()
-            while True:
-                if self._probing:
-                    await self._wait_for_probe()
-                due_s += await self._attempt()
-                due_s = await self._sleep_until(due_s + self.period_s)
+            if not self._signs:
+                await self._poll_for_ever()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._signs.run(), name=f"edge_agent:signs-{self.pile_id}")
+                await self._poll_for_ever()
         finally:
             for bus in self._buses:
                 bus.leave(self.pile_id)
 
+    async def _poll_for_ever(self) -> NoReturn:
+        # Piles that start together would otherwise be asked in the same instant for ever.
+        await asyncio.sleep(self._rng.uniform(0.0, min(self.period_s, 1.0) / 2))
+        due_s = time.monotonic()
+        while True:
+            if self._patience.is_silent:
+                await self._wait_for_probe()
+            due_s += await self._attempt()
+            due_s = await self._sleep_until(due_s + self.period_s)
+
     async def perform(self, evse_id: str, action: Action) -> Answer:
-        """Polls at once or changes the period; registers cannot reserve."""
+        """Polls at once, changes the period, or switches an EVSE; registers cannot reserve."""
         if isinstance(action, SetPeriod):
             self.period_s = action.period_s
             self._wake()
@@ -105,7 +113,25 @@ class ModbusPile:
             self._stale = True
             self._wake()
             return Answer(Outcome.DONE)
+        if isinstance(action, SetAvailability):
+            return await self._switch(evse_id, action.operative)
         return Answer(Outcome.UNSUPPORTED, f"{self.pile_id} is read over Modbus and cannot do that")
+
+    async def _switch(self, evse_id: str, operative: bool) -> Answer:
+        span = self._gate.span("availability")
+        if span is None:
+            return Answer(Outcome.UNSUPPORTED, f"{self.pile_id} has no register for that")
+        connector = self.evse_ids.index(evse_id) + 1
+        try:
+            await self._gate.command(span, (int(operative),), connector)
+        except WriteForbidden as error:
+            return Answer(Outcome.UNSUPPORTED, str(error))
+        except PileSilent as error:
+            return Answer(Outcome.TIMED_OUT, str(error))
+        except PileError as error:
+            return Answer(Outcome.REFUSED, str(error))
+        self._wake()
+        return Answer(Outcome.DONE)
 
     async def _attempt(self) -> float:
         """Polls once; gives the seconds by which the next poll is put off."""
@@ -114,19 +140,18 @@ class ModbusPile:
         except PileError as error:
             self.failures += 1
             self._miss(error)
-            pause_s = self._pause_s(error)
-            self._bad_polls += 1
-            return pause_s
-        if self._bad_polls:
-            self._bad_polls = 0
-            self._probing = False
-            self._say("", "")
+            shared = any(bus.shared for bus in self._buses)
+            return self._patience.failed(error, self.period_s, shared=shared)
+        if self._patience.bad_polls:
+            self._patience.answered()
         if not self._introduced:
             await self._introduce()
         return 0.0
 
     async def _poll(self) -> None:
         changed = self._stale
+        if self._warm_up:
+            await self._warm()
         for block in self._blocks:
             if block.is_set_aside:
                 changed = await self._try_again(block) or changed
@@ -147,12 +172,18 @@ class ModbusPile:
         for reading in self._readings:
             self._sink.observe(reading)
 
+    async def _warm(self) -> None:
+        """Wakes a device that loses the first request after a pause."""
+        block = self._blocks[0]
+        with contextlib.suppress(PileError):
+            await block.bus.ask(self.pile_id, block.question)
+
     async def _ask(self, block: Block) -> bytes:
         """A block's answer; what is lost on the way is asked once more on a fresh socket."""
         try:
             return await block.bus.ask(self.pile_id, block.question)
         except (PileSilent, ReplyUnusable) as error:
-            if self._bad_polls or error.reason == "NOT_CONNECTED":
+            if self._patience.bad_polls or error.reason == "NOT_CONNECTED":
                 raise
         return await block.bus.ask(self.pile_id, block.question)
 
@@ -166,7 +197,9 @@ class ModbusPile:
             lasting = error.code in MISFIT
         else:
             first = block is self._blocks[0]
-            lasting = error.reason == "CONNECTION_LOST" and not first and not self._bad_polls
+            lasting = (
+                error.reason == "CONNECTION_LOST" and not first and not self._patience.bad_polls
+            )
         if not lasting or block.is_vital:
             return False
         block.set_aside(time.monotonic())
@@ -215,21 +248,6 @@ class ModbusPile:
         }
         self._facts.learn(self.pile_id, told, REGISTERS)
 
-    def _pause_s(self, error: PileError) -> float:
-        """How much longer than its period a device that failed is left alone."""
-        base_s, cap_s = self.period_s, BACKOFF_CAP_S
-        refused = error.code if isinstance(error, PileRefused) else 0
-        if refused in BUSY:
-            return 0.0
-        self._probing = not refused or refused in GATEWAY
-        if refused and self._bad_polls < PATIENT_REFUSALS:
-            return 0.0
-        if refused:
-            cap_s = REFUSED_CAP_S
-        elif any(bus.shared for bus in self._buses):
-            base_s, cap_s = max(base_s, 1.0), SHARED_BACKOFF_CAP_S
-        return full_jitter_s(self._bad_polls, self._rng, base_s, cap_s)
-
     async def _wait_for_probe(self) -> None:
         """Waits until the line has room for a unit that may not answer."""
         for bus in self._buses:
@@ -237,25 +255,11 @@ class ModbusPile:
                 await self._sleep_until(time.monotonic() + wait_s * self._rng.uniform(1.0, 1.2))
 
     def _miss(self, error: PileError) -> None:
-        self._say(error.reason, str(error))
         # What was read before the failure must not be taken for fresh when it comes again.
         self._stale = True
         self._introduced = self._introduced and isinstance(error, PileRefused)
         for evse_id in self.evse_ids:
             self._sink.miss(evse_id, error.reason)
-
-    def _say(self, trouble: str, why: str) -> None:
-        """One log line for each change: read, silent in whatever way, or refusing."""
-        state = trouble if trouble.startswith("MODBUS_EXCEPTION") else "SILENT" if trouble else ""
-        if state == self._trouble:
-            return
-        if state in _MISFITS:
-            log.error("profile does not fit the device", pile_id=self.pile_id, why=why)
-        elif state:
-            log.warning("pile cannot be read", pile_id=self.pile_id, why=why)
-        else:
-            log.info("pile is read again", pile_id=self.pile_id)
-        self._trouble = state
 
     async def _sleep_until(self, due_s: float) -> float:
         """When the next poll really begins: at `due_s`, at once if overdue or asked for."""

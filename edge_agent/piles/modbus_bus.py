@@ -16,7 +16,7 @@ from edge_agent.core.backoff import full_jitter_s
 from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.errors import PileRefused, PileSilent, ReplyUnusable
 from edge_agent.piles.modbus_address import TCP
-from edge_agent.piles.modbus_wire import Question, Wire, WireError
+from edge_agent.piles.modbus_wire import Question, Wire, WireError, counter_question
 
 log: Final = structlog.get_logger("edge_agent.modbus")
 
@@ -95,10 +95,12 @@ class Bus:
             wire = self._wire
             if wire is None or wire.spoiled:
                 wire = await self._open(pile_id)
-            if self.gap_s:
-                await self._keep_gap()
             wire.tap = self._taps.get(pile_id, NO_TAP)
             try:
+                if self._doubtful:
+                    await self._clear_doubt(wire, question)
+                if self.gap_s:
+                    await self._keep_gap()
                 answer = await wire.ask(question, TIMEOUT_S)
             except WireError as error:
                 self._fail(pile_id, error)
@@ -143,10 +145,19 @@ class Bus:
             raise PileSilent(pile_id, "NOT_CONNECTED", text) from error
         self._wire = wire
         self.connections += 1
-        if self._doubtful and self.address.transport != TCP:
-            await wire.settle(QUIET_S, QUIET_CAP_S)
-        self._doubtful = False
         return wire
+
+    async def _clear_doubt(self, wire: Wire, question: Question) -> None:
+        """Makes sure after trouble that answers belong to their questions.
+
+        Where frames carry no numbers, what still comes is heard out, and a question of another
+        length is asked first: a converter that is one answer behind gives that of the one before.
+        """
+        if self.address.transport != TCP:
+            await wire.settle(QUIET_S, QUIET_CAP_S)
+            if (other := counter_question(question)) is not None:
+                await wire.ask(other, TIMEOUT_S)
+        self._doubtful = False
 
     def _fail(self, pile_id: str, error: WireError) -> None:
         """Closes after a failed question, because a late answer would be taken for the next one."""

@@ -63,6 +63,18 @@ def read_question(unit: int, function: int, address: int, count: int) -> Questio
     return Question(unit, pdu, bytes((function, size)), size + 2, address, count)
 
 
+def counter_question(question: Question) -> Question | None:
+    """A read at the same place whose answer has another length; None for bits and writes.
+
+    >>> counter_question(read_question(1, 3, 0x400C, 24)).answer_size
+    4
+    """
+    function = question.pdu[0]
+    if function not in (3, 4):
+        return None
+    return read_question(question.unit, function, question.address, 2 if question.count == 1 else 1)
+
+
 def write_question(unit: int, function: int, address: int, values: Sequence[int]) -> Question:
     """Writes one coil (5), one register (6) or several registers (16).
 

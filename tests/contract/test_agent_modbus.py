@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
+from modbus_site import Notes
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.core.directive import Cancel, Outcome, PollNow, SetPeriod
-from edge_agent.core.reading import EvseStatus, IecState, Reading
+from edge_agent.core.reading import EvseStatus, IecState
 from edge_agent.piles import modbus_bus
 from edge_agent.piles.modbus import ModbusPile
 from edge_agent.piles.modbus_address import TcpAddress
@@ -22,35 +23,6 @@ from edge_agent.piles.modbus_bus import Bus
 from edge_agent.profiles import load_profile
 
 ABB = load_profile("abb-terra-ac")
-
-
-@dataclass
-class Notes:
-    """A sink that remembers."""
-
-    readings: list[Reading] = field(default_factory=list)
-    misses: list[tuple[str, str]] = field(default_factory=list)
-    told: list[dict[str, str]] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def observe(self, reading: Reading) -> None:
-        self.readings.append(reading)
-        self.news.set()
-
-    def miss(self, evse_id: str, reason: str) -> None:
-        self.misses.append((evse_id, reason))
-        self.news.set()
-
-    def learn(self, pile_id: str, told: Mapping[str, str], source: str) -> None:
-        self.told.append(dict(told))
-        self.news.set()
-
-    async def until(self, met: object, deadline_s: float = 8.0) -> None:
-        assert callable(met)
-        async with asyncio.timeout(deadline_s):
-            while not met():
-                self.news.clear()
-                await self.news.wait()
 
 
 @dataclass
