@@ -31,6 +31,7 @@ from edge_agent.renewal import Files, Renewal
 EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
 COMMANDS = {
+    "probe": "edge_agent.commands.probe",
     "profile": "edge_agent.commands.profile",
     "doctor": "edge_agent.commands.doctor",
     "buffer": "edge_agent.commands.buffer",

@@ -30,7 +30,10 @@ STATE_DIR: Final = Path("/var/lib/pilewise-agent")
 
 
 class AgentSection(msgspec.Struct, frozen=True):
-    """`[agent]`: who it is, where it reports, where it keeps its spool."""
+    """`[agent]`: who it is, where it reports, where it keeps its spool.
+
+    `profiles_dir` is a folder of the operator's own device profiles.
+    """
 
     id: Identifier
     coordinator: str
@@ -38,6 +41,7 @@ class AgentSection(msgspec.Struct, frozen=True):
     period_s: Period = 1.0
     heartbeat_s: Seconds = 20.0
     metrics: str | None = None
+    profiles_dir: str | None = None
     pile_subnets: list[str] = []
 
 

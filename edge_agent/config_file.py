@@ -41,7 +41,8 @@ from edge_agent.core.facts import (
 )
 from edge_agent.core.profile import Profile
 from edge_agent.core.profile_file import ProfileError
-from edge_agent.profiles import load_profile, profile_names
+from edge_agent.profile_files import read_profiles
+from edge_agent.profiles import Shelf
 from edge_agent.toml_source import TomlSource
 
 _SECTIONS: Final = ("agent", "pile", "clock", "tls", "uplink", "ocpp", "bay_sensors")
@@ -72,8 +73,9 @@ def load_config(path: Path, state_dir: Path = STATE_DIR) -> Config:
     password = ""
     if sensors is not None and sensors.password_file:
         password = secret(folder / sensors.password_file, "bay_sensors.password_file", source)
+    shelf = _shelf(agent, folder, source)
     piles = [
-        _pile(section, f"pile[{i}]", i, agent, ocpp, source, subnets, folder)
+        _pile(section, f"pile[{i}]", i, agent, ocpp, source, subnets, folder, shelf)
         for i, section in enumerate(sections)
     ]
     check_doors([pile.door for pile in piles if pile and pile.door], ocpp, source)
@@ -105,8 +107,9 @@ def _pile(
     source: TomlSource,
     subnets: Subnets,
     folder: Path,
+    shelf: Shelf,
 ) -> PileConfig | None:
-    profile = _profile(section, key, source)
+    profile = _profile(section, key, source, shelf)
     plugs = _plugs(section, profile, key, source)
     if profile is None:
         # A host is dialled, so whatever the profile was to be, its network must be named.
@@ -179,16 +182,25 @@ def _facts(
     )
 
 
-def _profile(section: PileSection, key: str, source: TomlSource) -> Profile | None:
+def _shelf(agent: AgentSection | None, folder: Path, source: TomlSource) -> Shelf:
+    """The profiles that piles may name; mistakes in the operator's own are noted beside others."""
+    if agent is None or agent.profiles_dir is None:
+        return Shelf()
+    own = read_profiles([folder / agent.profiles_dir])
+    source.problems += own.problems
+    return Shelf(own.profiles)
+
+
+def _profile(section: PileSection, key: str, source: TomlSource, shelf: Shelf) -> Profile | None:
     try:
-        return load_profile(section.profile)
+        return shelf.take(section.profile)
     except KeyError:
-        near = difflib.get_close_matches(section.profile, profile_names(), 1)
+        near = difflib.get_close_matches(section.profile, shelf.names, 1)
         source.report(
             "CFG-007",
             f'unknown profile "{section.profile}"',
             f"{key}.profile",
-            note=f"known profiles: {', '.join(profile_names())}",
+            note=f"known profiles: {', '.join(shelf.names)}",
             hint=f'set profile = "{near[0]}"' if near else "",
         )
     except ProfileError as error:

@@ -53,7 +53,10 @@ class TomlSource:
         while key:
             if key in self._lines:
                 return self._lines[key]
-            key = key.rsplit(".", 1)[0] if "." in key else re.sub(r"\[\d+\]$|^[^\[]+$", "", key)
+            if key.endswith("]"):
+                key = key[: key.rindex("[")]
+            else:
+                key = key.rsplit(".", 1)[0] if "." in key else ""
         return 1
 
     def report(self, code: str, message: str, key: str, note: str = "", hint: str = "") -> None:

@@ -56,6 +56,11 @@ class Decoder:
         self._told: dict[str, str] = {}
         self._evses = self._build()
 
+    @property
+    def told(self) -> Mapping[str, str]:
+        """What the once-read points have said, by name of the point."""
+        return self._told
+
     def readings(self, words: Words) -> tuple[Reading, ...]:
         """One reading for each EVSE, from the joined words of the `each` reads."""
         return tuple([evse.reading(words) for evse in self._evses])

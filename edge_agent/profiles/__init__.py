@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from edge_agent.core.profile import Profile
 from edge_agent.core.profile_file import parse_profile
@@ -25,3 +27,28 @@ def load_profile(name: str) -> Profile:
         raise KeyError(name)
     text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return parse_profile(tomllib.loads(text))
+
+
+def bundled_folder() -> Path:
+    """Where the bundled profiles lie."""
+    return Path(str(resources.files(__name__)))
+
+
+class Shelf:
+    """The bundled profiles and an operator's own, which count where both have the same id."""
+
+    def __init__(self, own: Mapping[str, Profile] | None = None) -> None:
+        self._own = dict(own or {})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every id, sorted."""
+        return tuple(sorted({*profile_names(), *self._own}))
+
+    def take(self, name: str) -> Profile:
+        """The profile; raises `KeyError` or `ProfileError`."""
+        return self._own[name] if name in self._own else load_profile(name)
+
+    def is_own(self, name: str) -> bool:
+        """True for a profile of the operator's."""
+        return name in self._own

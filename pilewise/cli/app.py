@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli import agent, agent_local, ask, coordinator, demo, sim, train
+from pilewise.cli import agent, agent_local, agent_profile, ask, coordinator, demo, sim, train
 from pilewise.cli.output import emit
 from pilewise.version import __version__
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 agent_local.register(agent.app)
+agent_profile.register(agent.app)
 app.add_typer(agent.app, name="agent")
 app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(sim.app, name="sim")

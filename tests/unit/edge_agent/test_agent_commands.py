@@ -16,7 +16,7 @@ def test_first_word_chooses_the_command(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["profile", "list", "--json"]) == 0
 
     last = capsys.readouterr().out.splitlines()[-1]
-    assert "abb-terra-ac" in json.loads(last)["profiles"]
+    assert "abb-terra-ac" in {row["profile"] for row in json.loads(last)["profiles"]}
 
 
 @pytest.mark.slow
