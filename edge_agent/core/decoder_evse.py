@@ -15,6 +15,7 @@ from edge_agent.core.point_reader import (
     IMPOSSIBLE,
     Place,
     raw_reader,
+    raw_words,
     text_reader,
     value_reader,
 )
@@ -49,11 +50,16 @@ class EvseDecoder:
             for m in profile.fault_maps
             if m.point in points
         ]
+        fed = {
+            name: [(p, locate(p)) for p in points.values() if p.feeds == name]
+            for name in VALUE_FIELDS
+        }
         self._values = [
-            (place, _combined(name, fed, locate), *LIMITS[name])
+            (place, _combined(name, fed[name]), *LIMITS[name])
             for place, name in enumerate(VALUE_FIELDS)
-            if (fed := [p for p in points.values() if p.feeds == name])
+            if fed[name]
         ]
+        self._fed = fed
 
     def reading(self, words: Words) -> Reading:
         """What the joined words of the device say of this EVSE."""
@@ -68,7 +74,7 @@ class EvseDecoder:
             if broken:
                 state = PileState(_BROKEN, state.iec, state.ocpp, state.plugged)
         numbers: list[float | None] = [None] * len(VALUE_FIELDS)
-        suspect = False
+        doubted: list[str] = []
         for place, read, lowest, highest in self._values:
             value = read(words)
             if value is None:
@@ -76,7 +82,7 @@ class EvseDecoder:
             if lowest <= value <= highest:
                 numbers[place] = value
             else:
-                suspect = True
+                doubted.append(VALUE_FIELDS[place])
         if state.plugged is False:
             numbers[_SOC] = None  # idle devices show 0 or the last car's
         return Reading(
@@ -88,7 +94,16 @@ class EvseDecoder:
             Values(*numbers),
             found,
             state.plugged,
-            suspect,
+            bool(doubted),
+            self._doubt(doubted, words) if doubted else "",
+        )
+
+    def _doubt(self, names: Sequence[str], words: Words) -> str:
+        """The raw words of values that cannot be true."""
+        return "; ".join(
+            f"{name} from {point.name} = {raw_words(point, start, words)}"
+            for name in names
+            for point, start in self._fed[name]
         )
 
     def _coded(self, words: Words) -> tuple[tuple[Fault, ...], bool]:
@@ -175,11 +190,9 @@ def _state_reader(
     return said
 
 
-def _combined(
-    name: str, points: Sequence[Point], locate: Locate
-) -> Callable[[Words], float | None]:
+def _combined(name: str, points: Sequence[tuple[Point, Place]]) -> Callable[[Words], float | None]:
     """Of phases the largest current and voltage count, and the powers add up."""
-    readers = [value_reader(point, locate(point)) for point in points]
+    readers = [value_reader(point, start) for point, start in points]
     if len(readers) == 1:
         return readers[0]
     total = name == "power_kw"

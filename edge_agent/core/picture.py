@@ -121,7 +121,8 @@ class LivePicture:
         records = self._fault_news(evse, reading, at_ms)
         records += self._refresh(evse, now_s, at_ms)
         if reading.suspect and not evse.suspect:
-            records.append(self._record(evse, RecordKind.METER, at_ms))
+            doubt = Detail(reason="IMPLAUSIBLE", text=reading.doubt) if reading.doubt else None
+            records.append(self._record(evse, RecordKind.METER, at_ms, doubt))
         evse.suspect = reading.suspect
         return records
 

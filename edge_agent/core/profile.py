@@ -1,4 +1,4 @@
-"""A device profile: what is known of a charger model, as data.
+"""A device profile: what is known of a pile model, as data.
 
 Reading profile files belongs to `profile_file.py`, using one on raw registers to `decoder.py`.
 How a device is spoken to (lines, keep-alives, writes) is told by `profile_access.py`.

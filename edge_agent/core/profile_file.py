@@ -30,7 +30,7 @@ from edge_agent.core.profile_points import parse_points
 from edge_agent.core.profile_table import MISSING, NOT_THERE, WRONG_VALUE, Mistake, Table
 
 TRANSPORTS: Final = (*MODBUS_TRANSPORTS, *OCPP_TRANSPORTS)
-_TOP: Final = (
+TOP_KEYS: Final = (
     "id",
     "maker",
     "model",
@@ -68,7 +68,7 @@ def parse_profile(tables: Mapping[str, Any]) -> Profile:
     """The profile in parsed TOML tables; raises `ProfileError` with all mistakes at once."""
     mistakes: list[Mistake] = []
     top = Table(tables, "", mistakes)
-    top.only(_TOP)
+    top.only(TOP_KEYS)
     for key in ("id", "maker", "model"):
         if top.need(key) and not top.text(key):
             top.wrong(key, f"{key} is empty")

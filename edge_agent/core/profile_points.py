@@ -18,7 +18,7 @@ from edge_agent.core.registers import NUMBER_KINDS, TEXT_KINDS, ByteOrder, WordO
 
 KINDS: Final = (*NUMBER_KINDS, *sorted(TEXT_KINDS))
 _ORDERS: Final = get_args(WordOrder)
-_KEYS: Final = (
+POINT_KEYS: Final = (
     "function",
     "register",
     "kind",
@@ -57,7 +57,7 @@ def parse_points(tables: Table) -> dict[str, Point]:
 
 
 def _point(name: str, table: Table) -> Point:
-    table.only(_KEYS)
+    table.only(POINT_KEYS)
     kind = table.word("kind", KINDS, "u16") if table.need("kind") else "u16"
     table.need("register")
     feeds = table.text("feeds")

@@ -137,7 +137,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a pile says of one EVSE at one moment, already translated but not yet fused."""
+    """What a pile says of one EVSE at one moment, already translated but not yet fused.
+
+    A `suspect` reading lacks values that cannot be true; `doubt` keeps what was read instead.
+    """
 
     evse_id: str
     status: EvseStatus
@@ -148,6 +151,7 @@ class Reading:
     faults: tuple[Fault, ...] = ()
     plugged: bool | None = None
     suspect: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

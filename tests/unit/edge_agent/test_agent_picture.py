@@ -226,3 +226,15 @@ def test_E6_suspect_reading_is_marked(picture: LivePicture) -> None:
     assert [record.flags & RecordFlags.IMPLAUSIBLE for record in records] == [
         RecordFlags.IMPLAUSIBLE
     ]
+
+
+def test_E6_raw_words_travel_with_the_mark(picture: LivePicture) -> None:
+    """What was read instead of a value that can be true is kept in the record."""
+    picture.observe(CHARGING, 0.0, NOW_MS)
+    doubt = "energy_kwh from total_energy = ffff fffe"
+
+    records = picture.observe(replace(CHARGING, suspect=True, doubt=doubt), 1.0, NOW_MS)
+
+    detail = records[-1].detail
+    assert detail is not None
+    assert (detail.reason, detail.text) == ("IMPLAUSIBLE", doubt)
