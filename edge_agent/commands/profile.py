@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from edge_agent.commands.profile_page import page, summary
+from edge_agent.commands.profile_page import markdown, page, summary
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, emit, say, trouble
 from edge_agent.core.profile import Profile
 from edge_agent.profile_files import read_profiles
@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     lint = actions.add_parser("lint", help="check the bundled profiles, and files or folders")
     lint.add_argument("paths", type=Path, nargs="*", help="profile files or folders of them")
     listing = actions.add_parser("list", help="the models that are known")
+    listing.add_argument("--markdown", action="store_true", help="a table for docs/profiles.md")
     show = actions.add_parser("show", help="all that is known of a model")
     show.add_argument("name", help="the id of a profile")
     for action in (listing, show):
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
     if shelf is None:
         return CONFIG
     if options.action == "list":
-        return _list(shelf, options.json)
+        return _list(shelf, options.json, options.markdown)
     return _show(shelf, options.name, options.json)
 
 
@@ -74,8 +75,11 @@ def _lint(paths: list[Path], as_json: bool) -> int:
     return CONFIG if problems else OK
 
 
-def _list(shelf: Shelf, as_json: bool) -> int:
+def _list(shelf: Shelf, as_json: bool, as_markdown: bool) -> int:
     profiles = [shelf.take(name) for name in shelf.names]
+    if as_markdown:
+        print(markdown([profile for profile in profiles if profile.is_modbus]))
+        return OK
     if as_json:
         emit({"profiles": [summary(profile, shelf) for profile in profiles]})
         return OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from edge_agent.core.profile import Point, Profile, StateMap
@@ -40,6 +41,18 @@ def page(profile: Profile, shelf: Shelf) -> dict[str, Any]:
     told["verified_on"] = list(profile.verified_on)
     told["unverified"] = list(profile.unverified)
     return {key: value for key, value in told.items() if value not in ([], "")}
+
+
+def markdown(profiles: Sequence[Profile]) -> str:
+    """The models as a table, each with what is unverified of it."""
+    lines = ["| Profile | Model | Reached over | Unverified |", "|---|---|---|---|"]
+    for profile in profiles:
+        doubts = "; ".join(profile.unverified).replace("|", "/")
+        lines.append(
+            f"| `{profile.profile_id}` | {profile.maker} {profile.model} "
+            f"| {', '.join(profile.transports)} | {doubts} |"
+        )
+    return "\n".join(lines)
 
 
 def _reached(profile: Profile) -> str:

@@ -1,4 +1,4 @@
-"""`pilewise agent profile` and `pilewise agent probe`: what is known of charger models."""
+"""`pilewise agent profile` and `pilewise agent probe`: what is known of pile models."""
 
 from __future__ import annotations
 
