@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from edge_agent.commands import check_host, check_outside
+from edge_agent.commands import check_host, check_outside, check_words
 from edge_agent.commands.finding import Finding, ok, report
 from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
@@ -77,6 +77,7 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
         found += [one async for one in check_outside.check_broker(config, status)]
         if not status:
             found += await check_outside.check_reads(config)
+            found += await check_words.check_words(config)
     return found
 
 

@@ -61,6 +61,17 @@ class Decoder:
         """What the once-read points have said, by name of the point."""
         return self._told
 
+    @property
+    def waits_for_facts(self) -> bool:
+        """True while points have no value because nothing has told yet what they mean."""
+        conditions = {
+            condition.point
+            for point in self._profile.points.values()
+            for variant in point.variants
+            for condition in variant.conditions
+        }
+        return any(not self._told.get(name) for name in conditions)
+
     def readings(self, words: Words) -> tuple[Reading, ...]:
         """One reading for each EVSE, from the joined words of the `each` reads."""
         return tuple([evse.reading(words) for evse in self._evses])

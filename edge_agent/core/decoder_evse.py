@@ -124,6 +124,9 @@ class _FaultReader:
     def __init__(self, fault_map: FaultMap) -> None:
         self._map = fault_map
         first = fault_map.first_bit
+        if not fault_map.bits:
+            self._numbers = dict(fault_map.codes)
+            return
         self._codes = {raw - first: c for raw, c in fault_map.codes.items()}
         self._ignored_bits = sum(1 << (bit - first) for bit in fault_map.ignored)
         self._warning_bits = sum(1 << (bit - first) for bit in fault_map.warnings)
@@ -140,8 +143,9 @@ class _FaultReader:
             )
         else:
             ignored = raw in known.ignored
-            codes = dict(known.codes)
-            found = () if ignored else faults.from_code(raw, codes, otherwise=known.otherwise)
+            found = (
+                () if ignored else faults.from_code(raw, self._numbers, otherwise=known.otherwise)
+            )
             grave = () if raw in known.warnings else found
         stops = known.out_of_order and any(not faults.blameless(fault.code) for fault in grave)
         return found, stops

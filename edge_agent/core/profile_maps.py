@@ -13,6 +13,7 @@ from edge_agent.core.status import PROFILE_WORDS
 
 _STATE_KEYS: Final = ("point", "words", "faults")
 _RULE_KEYS: Final = ("then", "when", "at_least", "otherwise")
+_MOST_BITS: Final = 64
 _FAULT_KEYS: Final = (
     "point",
     "bits",
@@ -61,15 +62,21 @@ def parse_fault(table: Table, points: Mapping[str, Point]) -> FaultMap:
             read[key] = _code(codes, raw)
     otherwise = table.text("otherwise", "OtherError")
     _codes(table, "otherwise", [otherwise])
+    bits, first_bit = table.flag("bits", False), table.whole("first_bit", 0, 0, 1)
+    ignored, warnings = table.numbers("ignored"), table.numbers("warnings")
+    for key, numbers in (("codes", read), ("ignored", ignored), ("warnings", warnings)):
+        for number in numbers:
+            if bits and not first_bit <= number < first_bit + _MOST_BITS:
+                table.wrong(key, f"{number} is no bit: they count from {first_bit}")
     return FaultMap(
         point=moving(table, "point", points),
-        bits=table.flag("bits", False),
+        bits=bits,
         codes=read,
         otherwise=otherwise,
         out_of_order=table.flag("out_of_order", True),
-        first_bit=table.whole("first_bit", 0, 0, 1),
-        ignored=frozenset(table.numbers("ignored")),
-        warnings=frozenset(table.numbers("warnings")),
+        first_bit=first_bit,
+        ignored=frozenset(ignored),
+        warnings=frozenset(warnings),
     )
 
 

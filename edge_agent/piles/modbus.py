@@ -231,12 +231,19 @@ class ModbusPile:
         self._introduced = True
         if not self._once:
             return
-        try:
-            for block in self._once:
+        for block in self._once:
+            block.answer = b""
+            try:
                 block.answer = await block.bus.ask(self.pile_id, block.question)
-        except PileError as error:
-            log.info("device tells nothing of itself", pile_id=self.pile_id, why=str(error))
-            return
+            except PileRefused as error:
+                log.info(
+                    "device does not tell this of itself", pile_id=self.pile_id, why=str(error)
+                )
+            except PileError as error:
+                log.info("device tells nothing of itself", pile_id=self.pile_id, why=str(error))
+                # Where a scale depends on what it tells, it is asked again with the next poll.
+                self._introduced = not self._decoder.waits_for_facts
+                return
         facts = self._decoder.facts(joined_words(self._once))
         # Firmware and product may have changed what the registers mean.
         self._stale = True

@@ -13,6 +13,7 @@ from typing import Final
 from edge_agent.core.decoder import span_of
 from edge_agent.core.probe import Place
 from edge_agent.core.profile import Profile
+from edge_agent.core.profile_access import SerialLine
 from edge_agent.core.registers import Span, plan_blocks
 from edge_agent.piles.modbus_address import RTU, SerialAddress, TcpAddress
 from edge_agent.piles.modbus_wire import Wire, WireError, read_question, words_of
@@ -27,13 +28,17 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to look: a host or a serial device, and what the operator knows better."""
+    """Where to look: a host or a serial device, and what the operator knows better.
+
+    `line` are the settings of the serial line, else the profile's count.
+    """
 
     host: str = ""
     serial: str = ""
     port: int | None = None
     device_id: int | None = None
     transport: str = ""
+    line: SerialLine | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +121,8 @@ class Surveyor:
         return wire
 
     def _address(self, port: int) -> TcpAddress | SerialAddress:
-        target, line = self._target, self._profile.serial
+        target = self._target
+        line = target.line or self._profile.serial
         if target.serial:
             return SerialAddress(
                 target.serial, line.baud, line.data_bits, line.parity, line.stop_bits

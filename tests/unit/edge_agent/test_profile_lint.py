@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_agent.__main__ import main
 from edge_agent.config_file import load_config
+from edge_agent.core.profile_audit import audit
+from edge_agent.core.profile_file import ProfileError, parse_profile
 from edge_agent.errors import ConfigError
 from edge_agent.profile_files import read_profile, read_profiles
+from edge_agent.profiles import bundled_folder
 
 SOUND = """\
 id = "{name}"
@@ -116,6 +124,12 @@ def test_lint_names_every_mistake_with_file_and_line(
         ("[state]", "[[write]]\nname = 'x'\nregister = 1\nfunction = 4\n[state]", "PRF-005", "4"),
         ("[state]", "[[fault]]\npoint = 'state'\ncodes = { 1 = 'CX999' }\n[state]", "PRF-005",
          "CX999"),
+        (
+            "[state]",
+            "[[fault]]\npoint = 'state'\nbits = true\nwarnings = [70]\n[state]",
+            "PRF-005",
+            "70 is no bit",
+        ),
         ("[state]", "[serial]\nparity = 'X'\n[state]", "PRF-005", "parity"),
         ("[state]", "[probe.identity]\nmaker = 'M'\n[state]", "PRF-006", "maker"),
         ("{name}", "other", "PRF-008", "the file is named"),
@@ -194,3 +208,37 @@ def test_show_tells_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> No
 
     assert main(["profile", "show", "nobody"]) == 1
     assert "error[CMD-003]" in capsys.readouterr().err
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
+ANYTHING = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=4), SCALARS)
+
+
+def places(tables: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in parsed TOML where a value stands."""
+    items = tables.items() if isinstance(tables, dict) else enumerate(tables)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["keba-p30-p40", "webasto-next", "phoenix-ev-cc-ac1"])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_lint_survives_any_value_anywhere(name: str, data: st.DataObject) -> None:
+    """Whatever stands in a file, it is a profile or a list of mistakes, never a crash."""
+    tables = tomllib.loads((bundled_folder() / f"{name}.toml").read_text())
+    *path, last = data.draw(st.sampled_from(list(places(tables))))
+    inner: Any = tables
+    for key in path:
+        inner = inner[key]
+    inner[last] = data.draw(ANYTHING)
+
+    try:
+        found = audit(parse_profile(tables))
+    except ProfileError as error:
+        found = list(error.mistakes)
+
+    assert all(mistake.code.startswith("PRF-") and mistake.text for mistake in found)
