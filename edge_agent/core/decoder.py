@@ -32,7 +32,8 @@ class Decoder:
     `each` and `once` are the reads to do, in order; the words of those reads, joined in the same
     order, go into `readings` and `facts`, with `NOT_READ` for words that did not come. What a
     point means may depend on firmware or product: until `facts` has heard of them such points
-    have no value. `vital` are the reads without which there is no status.
+    have no value. `vital` are the reads without which there is no status; `periods` tells for
+    some reads that they are done so often only.
     """
 
     def __init__(self, profile: Profile, evse_ids: Sequence[str]) -> None:
@@ -42,16 +43,19 @@ class Decoder:
         self._evse_ids = tuple(evse_ids)
         points = profile.points.values()
         connectors = range(1, len(self._evse_ids) + 1)
-        moving = [p for p in points if not p.once and not p.spare]
-        self.each = self._plan(span_of(profile, p, n) for p in moving for n in connectors)
+        wanted = [
+            (span_of(profile, p, n), p.every_s)
+            for p in points
+            if not p.once and not p.spare
+            for n in connectors
+        ]
+        self.each, self.periods = self._plan_each(wanted)
         # What a device tells of itself is read at its first connector.
         self.once = self._plan(span_of(profile, p, 1) for p in points if p.once)
-        self._each_index = _index(self.each)
-        self._once_index = _index(self.once)
         state = profile.points[profile.state.point]
-        wanted = {span_of(profile, state, n) for n in connectors}
+        states = {span_of(profile, state, n) for n in connectors}
         self.vital = frozenset(
-            block for block in self.each if any(_holds(block, span) for span in wanted)
+            block for block in self.each if any(overlap(block, span) for span in states)
         )
         self._told: dict[str, str] = {}
         self._evses = self._build()
@@ -84,7 +88,7 @@ class Decoder:
         for point in sorted(once, key=lambda p: bool(p.variants)):
             known = as_told(point, told)
             if known is not None:
-                place = self._place(known, 1, self._once_index)
+                place = self._place(known, 1, self.once)
                 told[point.name] = told_text(known, place, words)
         if told != self._told:
             self._told = told
@@ -99,20 +103,39 @@ class Decoder:
                 evse_id,
                 self._profile,
                 self._told,
-                lambda point, n=n: self._place(point, n, self._each_index),  # type: ignore[misc]
+                lambda point, n=n: self._place(point, n, self.each),  # type: ignore[misc]
             )
             for n, evse_id in enumerate(self._evse_ids, 1)
         ]
 
-    def _place(
-        self, point: Point, connector: int, index: Mapping[tuple[int, int, int], int]
-    ) -> Place:
-        span = span_of(self._profile, point, connector)
-        start = index[span.device, span.function, span.address]
-        end = index[span.device, span.function, span.end - 1] + 1
-        if end - start != point.words:
+    def _place(self, point: Point, connector: int, blocks: Sequence[Span]) -> Place:
+        start = place_of(span_of(self._profile, point, connector), blocks)
+        if start is None:
             raise ValueError(f"point {point.name} is torn apart by the read limit")
         return start
+
+    def _plan_each(
+        self, wanted: Sequence[tuple[Span, float]]
+    ) -> tuple[tuple[Span, ...], dict[Span, float]]:
+        """The reads of every poll, then those that are done more seldom, with their periods."""
+        # A word that two points with different periods share is read with every poll.
+        often = {
+            span
+            for span, every_s in wanted
+            if not every_s or any(s != every_s and overlap(span, other) for other, s in wanted)
+        }
+        fast = self._plan(often)
+        blocks, periods = list(fast), dict[Span, float]()
+        for period_s in sorted({every_s for span, every_s in wanted if span not in often}):
+            group = [
+                span
+                for span, every_s in wanted
+                if every_s == period_s and not any(overlap(block, span) for block in fast)
+            ]
+            for block in self._plan(group):
+                periods[block] = period_s
+                blocks.append(block)
+        return tuple(blocks), periods
 
     def _plan(self, spans: Iterable[Span]) -> tuple[Span, ...]:
         return plan_blocks(
@@ -132,18 +155,30 @@ def span_of(profile: Profile, point: Point, connector: int) -> Span:
     return Span(point.function, address, point.words, profile.device_of(connector))
 
 
-def _holds(block: Span, span: Span) -> bool:
-    same = (block.device, block.function) == (span.device, span.function)
-    return same and block.address <= span.address < block.end
+def overlap(one: Span, other: Span) -> bool:
+    """True where two reads have a word in common."""
+    same = (one.device, one.function) == (other.device, other.function)
+    return same and one.address < other.end and other.address < one.end
 
 
-def _index(blocks: Sequence[Span]) -> dict[tuple[int, int, int], int]:
-    """Where each (device, function, address) stands in the joined words."""
-    index: dict[tuple[int, int, int], int] = {}
+def place_of(span: Span, blocks: Sequence[Span]) -> Place | None:
+    """Where a span begins in the joined words of reads; None where it is nowhere whole.
+
+    It lies in one read, or in several that follow one another.
+
+    >>> place_of(Span(3, 4, 2), [Span(3, 0, 2), Span(3, 3, 4)])
+    3
+    """
     position = 0
-    for block in blocks:
-        for offset in range(block.count):
-            key = (block.device, block.function, block.address + offset)
-            index.setdefault(key, position + offset)
+    for i, block in enumerate(blocks):
+        if overlap(block, span) and block.address <= span.address:
+            end = block.end
+            for after in blocks[i + 1 :]:
+                follows = (after.device, after.function, after.address)
+                if end >= span.end or follows != (block.device, block.function, end):
+                    break
+                end = after.end
+            if end >= span.end:
+                return position + span.address - block.address
         position += block.count
-    return index
+    return None

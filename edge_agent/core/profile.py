@@ -67,7 +67,8 @@ class Point:
     "not available", as NaN does with `nan_absent`. Of a text only what `pattern` matches at its
     start is kept. `once` points are read on connecting only, `spare` points by hand only. A value
     outside `lowest` to `highest` cannot be true. The first of `variants` whose conditions hold
-    changes the point.
+    changes the point. A point with `every_s` is read that often only, unless it comes along with
+    others anyway.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Point:
     station: bool = False
     once: bool = False
     spare: bool = False
+    every_s: float = 0.0
     lowest: float | None = None
     highest: float | None = None
     variants: tuple[Variant, ...] = ()

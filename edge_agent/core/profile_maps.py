@@ -30,6 +30,8 @@ def parse_state(table: Table, points: Mapping[str, Point]) -> StateMap:
     """What each raw state means."""
     table.only(_STATE_KEYS)
     name = moving(table, "point", points)
+    if name in points and points[name].every_s:
+        table.wrong("point", f'point "{name}" has every_s, but a state is read with every poll')
     texts = name in points and points[name].kind in TEXT_KINDS
     words = table.table("words")
     rules: dict[int | str, StateRule] = {}

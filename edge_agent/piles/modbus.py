@@ -29,7 +29,7 @@ from edge_agent.core.frames import NO_TAP, FrameTap
 from edge_agent.core.profile import Profile
 from edge_agent.core.reading import Reading
 from edge_agent.errors import PileError, PileRefused, PileSilent, ReplyUnusable, WriteForbidden
-from edge_agent.piles.modbus_blocks import Block, Lane, joined_words, plan
+from edge_agent.piles.modbus_blocks import Block, Lane, due, joined_words, plan
 from edge_agent.piles.modbus_patience import MISFIT, Patience
 from edge_agent.piles.modbus_writes import SignsOfLife, WriteGate
 from edge_agent.piles.port import FactSink, ReadingSink
@@ -61,8 +61,8 @@ class ModbusPile:
         self.failures = 0
         self.tap: FrameTap = NO_TAP
         self._decoder = Decoder(profile, evse_ids)
-        self._blocks = plan(self._decoder.each, self._decoder.vital, lanes)
-        self._once = plan(self._decoder.once, (), lanes)
+        self._blocks = plan(self._decoder.each, self._decoder.vital, lanes, self._decoder.periods)
+        self._once = plan(self._decoder.once, (), lanes, {})
         self._buses = tuple(dict.fromkeys(block.bus for block in self._blocks))
         self._sink = sink
         self._facts = facts
@@ -152,7 +152,8 @@ class ModbusPile:
         changed = self._stale
         if self._warm_up:
             await self._warm()
-        for block in self._blocks:
+        trouble = self._patience.bad_polls > 0
+        for block in due(self._blocks, time.monotonic(), after_trouble=trouble):
             if block.is_set_aside:
                 changed = await self._try_again(block) or changed
                 continue

@@ -5,7 +5,7 @@ When they are done belongs to `modbus.py`, what they mean to the decoder.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,12 +28,17 @@ class Lane:
 
 @dataclass(slots=True)
 class Block:
-    """Registers that are read with one question. `is_vital`: without it there is no status."""
+    """Registers that are read with one question. `is_vital`: without it there is no status.
+
+    With `every_s` they are read so often only.
+    """
 
     span: Span
     bus: Bus
     question: Question
     is_vital: bool
+    every_s: float = 0.0
+    due_s: float = 0.0
     answer: bytes = b""
     is_set_aside: bool = False
     again_s: float = 0.0
@@ -57,14 +62,30 @@ class Block:
         self.pause_s = SET_ASIDE_S
 
 
-def plan(spans: Sequence[Span], vital: Collection[Span], lanes: Mapping[int, Lane]) -> list[Block]:
+def plan(
+    spans: Sequence[Span],
+    vital: Collection[Span],
+    lanes: Mapping[int, Lane],
+    periods: Mapping[Span, float],
+) -> list[Block]:
     """The blocks of a pile in the order of the decoder's spans; `lanes` by `Span.device`."""
-    return [_block(span, lanes[span.device], span in vital) for span in spans]
+    return [
+        _block(span, lanes[span.device], span in vital, periods.get(span, 0.0)) for span in spans
+    ]
 
 
-def _block(span: Span, lane: Lane, is_vital: bool) -> Block:
+def due(blocks: Sequence[Block], now_s: float, *, after_trouble: bool) -> Iterator[Block]:
+    """The blocks of this poll: all of them after trouble, else without those that are fresh."""
+    for block in blocks:
+        if after_trouble or now_s >= block.due_s or not block.answer:
+            yield block
+            if block.answer:
+                block.due_s = now_s + block.every_s
+
+
+def _block(span: Span, lane: Lane, is_vital: bool, every_s: float) -> Block:
     question = read_question(lane.unit, span.function, span.address, span.count)
-    return Block(span, lane.bus, question, is_vital)
+    return Block(span, lane.bus, question, is_vital, every_s)
 
 
 def joined_words(blocks: Sequence[Block]) -> list[int]:

@@ -37,16 +37,16 @@ def placed(vector: Mapping[str, Any]) -> dict[Place, int]:
 def unit_device(
     unit: int,
     words: Mapping[tuple[int, int], int],
-    counts: list[int],
+    reads: list[tuple[int, int]],
     refused: Container[int] = (),
 ) -> SimDevice:
-    """A unit that answers these (function, address) words; the length of each read goes to
-    `counts`, and reads that begin at a refused register are refused."""
+    """A unit that answers these (function, address) words; address and length of each
+    read go to `reads`, and reads that begin at a refused register are refused."""
 
     async def answer(
         function: int, start: int, address: int, count: int, current: list[int], wanted: object
     ) -> ExcCodes | None:
-        counts.append(count)
+        reads.append((address, count))
         if address in refused:
             return ExcCodes.ILLEGAL_ADDRESS
         for place in range(address, address + count):

@@ -17,7 +17,7 @@ from edge_agent.core.profile import VALUE_FIELDS, Profile
 from edge_agent.core.profile_access import KeepAlive, SerialLine, WriteSpan
 from edge_agent.core.profile_file import parse_profile
 from edge_agent.core.reading import EvseStatus, IecState, Reading
-from edge_agent.core.registers import NOT_READ, STATION_DEVICE
+from edge_agent.core.registers import NOT_READ, NUMBER_KINDS, STATION_DEVICE
 from edge_agent.profiles import load_profile, profile_names
 
 HEAD = """\
@@ -176,6 +176,61 @@ when = [{ all = [{ point = "firmware", below = "1.10" }], scale = 0.1 }]
 
     assert (before, old, new) == (None, pytest.approx(10.0), pytest.approx(100.0))
     assert decoder.readings(words)[0].values.energy_kwh is None
+
+
+def test_points_may_be_read_more_seldom() -> None:
+    """Such points have reads and periods of their own, unless they come along anyway."""
+    text = """
+[modbus]
+bridge_registers = 3
+[point.near]
+register = 2
+kind = "u16"
+every_s = 30
+[point.door]
+register = 4
+kind = "u16"
+[point.energy]
+register = 100
+kind = "u32"
+every_s = 10
+[point.voltage]
+register = 200
+kind = "u16"
+every_s = 30
+"""
+    decoder = Decoder(model(text), ["X*1"])
+
+    assert [(b.address, b.count) for b in decoder.each] == [(0, 5), (100, 2), (200, 1)]
+    assert {b.address: s for b, s in decoder.periods.items()} == {100: 10, 200: 30}
+
+
+spans = st.tuples(
+    st.integers(1, 60), st.sampled_from(["u16", "u32", "u64"]), st.sampled_from([0, 5, 30])
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(spans, min_size=1, max_size=12), st.integers(0, 20), st.integers(4, 30))
+def test_every_point_is_read_whole_whatever_the_periods(
+    wanted: list[tuple[int, str, int]], bridge: int, limit: int
+) -> None:
+    """However periods, widths and overlaps mix, each number is made of its own registers."""
+    text = f"[modbus]\nbridge_registers = {bridge}\nmax_registers_per_read = {limit}\n"
+    for i, (register, kind, every_s) in enumerate(wanted):
+        feeds = 'feeds = "energy_kwh"\nscale = 1e-12' if i == 0 else ""
+        text += f"[point.p{i}]\nregister = {register}\nkind = '{kind}'\nevery_s = {every_s}\n"
+        text += f"{feeds}\n"
+    register, kind, _ = wanted[0]
+    decoder = Decoder(model(text), ["X*1"])
+    addresses = [block.address + n for block in decoder.each for n in range(block.count)]
+
+    values = decoder.readings(addresses)[0].values
+
+    raw = 0
+    for word in range(register, register + NUMBER_KINDS[kind][0]):
+        raw = raw << 16 | word
+    assert values.energy_kwh == pytest.approx(raw * 1e-12)
 
 
 def test_connectors_by_unit_id_are_read_apart() -> None:
