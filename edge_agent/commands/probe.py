@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     except Unreachable as error:
         trouble("CMD-004", str(error), hint="check address, port, cable and power")
         return UNREACHABLE
-    return _tell(found, target, options.json)
+    return _tell(found, target, named=bool(options.profile), as_json=options.json)
 
 
 def _candidates(shelf: Shelf, name: str, serial: bool, transport: str) -> list[Profile]:
@@ -81,12 +81,13 @@ async def _look(profiles: list[Profile], target: Target) -> list[tuple[Fit, Surv
     return sorted(found, key=lambda pair: -pair[0].score)
 
 
-def _tell(found: list[tuple[Fit, Survey]], target: Target, as_json: bool) -> int:
+def _tell(found: list[tuple[Fit, Survey]], target: Target, *, named: bool, as_json: bool) -> int:
     best, survey = found[0]
+    fits = best.fits(named=named)
     rows = [_row(one, survey) for one in best.seen]
     told: dict[str, Any] = {
         "device": target.host or target.serial,
-        "profile": best.profile.profile_id if best.fits else None,
+        "profile": best.profile.profile_id if fits else None,
         "word_order": "swapped" if best.swapped else "as in the profile",
         "fits": [
             {"profile": fit.profile.profile_id, "score": fit.score, "reasons": list(fit.reasons)}
@@ -109,7 +110,7 @@ def _tell(found: list[tuple[Fit, Survey]], target: Target, as_json: bool) -> int
         say(f"{evse['evse']}: {evse['status']} {' '.join(evse['faults'])}".rstrip())
     if best.swapped:
         _warn_of_order(best)
-    if best.fits:
+    if fits:
         say(f'fits: profile = "{best.profile.profile_id}"')
     else:
         trouble(
@@ -119,7 +120,7 @@ def _tell(found: list[tuple[Fit, Survey]], target: Target, as_json: bool) -> int
         )
     if as_json:
         emit(told)
-    return OK if best.fits else FAILED
+    return OK if fits else FAILED
 
 
 def _row(one: Seen, survey: Survey) -> dict[str, Any]:

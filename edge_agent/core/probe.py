@@ -65,10 +65,12 @@ class Fit:
     readings: tuple[Reading, ...]
     swapped: bool = False
 
-    @property
-    def fits(self) -> bool:
-        """True where more speaks for the profile than its state numbers alone."""
-        return self.score > _STATE and bool(self.readings)
+    def fits(self, *, named: bool) -> bool:
+        """True where more speaks for the profile than its state numbers alone.
+
+        They are enough for a profile that somebody named: models without a meter show no more.
+        """
+        return bool(self.readings) and self.score > (0 if named else _STATE)
 
 
 def weigh(profile: Profile, words: Mapping[Place, int]) -> Fit:

@@ -12,9 +12,12 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from golden_device import unit_device
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.framer import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from serial_pair import serial_pair
 
 from edge_agent.__main__ import main
 from edge_agent.core.probe import weigh
@@ -166,3 +169,31 @@ def test_probe_of_a_closed_port_says_so(
     """Nothing listens: exit code 4 and the address."""
     assert main(["probe", "127.0.0.1", "--port", str(unused_tcp_port)]) == 4
     assert f"127.0.0.1:{unused_tcp_port}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_probe_over_a_serial_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --serial the line of the profile is opened, and a named model needs no meter to fit."""
+    words = golden("evse-din")
+    async with serial_pair(tmp_path) as pair:
+        server = ModbusSerialServer(
+            unit_device(1, words, []), port=str(pair.device), framer=FramerType.RTU, baudrate=9600
+        )
+        await server.serve_forever(background=True)
+        try:
+            code, told, _ = await asyncio.to_thread(
+                probed, capsys, "--serial", str(pair.master), "--profile", "evse-din"
+            )
+        finally:
+            await server.shutdown()
+
+    assert (code, told["profile"]) == (0, "evse-din")
+    assert told["evses"][0]["status"] == "CHARGING"
+
+
+def test_probe_wants_one_place_to_look() -> None:
+    """A host and a serial line at once, or neither, is wrong usage."""
+    for words in (["127.0.0.1", "--serial", "line"], []):
+        with pytest.raises(SystemExit) as end:
+            main(["probe", *words])
+        assert end.value.code == 2
