@@ -55,10 +55,10 @@ class KeepAlive:
     """What a device wants to see regularly, or it falls back to its safe current.
 
     `function` is 3 or 4 to read, 6 or 16 to write `values`. Where `period_register` is set, the
-    period is what `period_function` reads there (seconds) times `period_factor`, and `period_s`
-    where that is 0 or cannot be read. `expect` is what the register shows once the device has
-    seen the sign of life. With `each_connector` it goes to every connector's registers, else to
-    the station's.
+    period is what `period_function` reads there (seconds) times `period_factor`, at most
+    `period_s`; 0 there means that the device does not watch. `expect` is what the register shows
+    once the device has seen the sign of life. With `each_connector` all these registers are every
+    connector's, else the station's.
     """
 
     action: Literal["read", "write"]

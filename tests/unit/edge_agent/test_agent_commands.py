@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,25 @@ def test_commands_are_imported_only_when_named() -> None:
 
     assert ran.stdout.strip() == "[]"
     assert all(module.startswith("edge_agent.commands.") for module in COMMANDS.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bad", "code"), [(False, 0), (True, 3)])
+def test_lint_of_the_command_ends_with_one_object(tmp_path: Path, bad: bool, code: int) -> None:
+    """`pilewise agent profile lint --json` prints models and errors last, and exits by them."""
+    path = tmp_path / "own.toml"
+    path.write_text('id = "own"\n')
+    words = ["agent", "profile", "lint", "--json", *([str(path)] if bad else [])]
+
+    ran = subprocess.run(
+        [sys.executable, "-c", "from pilewise.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    told = json.loads(ran.stdout.splitlines()[-1])
+    assert ran.returncode == code
+    assert told["models"] >= 12
+    assert bool(told["errors"]) is bad
