@@ -9,7 +9,10 @@ AgentError
 │   └── WriteForbidden     give up: the operator or the profile does not allow it
 ├── SpoolError             the disk
 │   ├── SpoolFull          retry: no room; telemetry is thinned
-│   ├── SpoolBroken        reopen: I/O error or damaged file
+│   ├── SpoolBusy          retry: another program holds the file
+│   ├── SpoolBroken        reopen: I/O error
+│   │   └── SpoolDamaged   salvage: what can be read moves to a new file
+│   ├── SpoolVolatile      give up: no disk can be written, so nothing can be durable
 │   └── SpoolTooNew        give up: written by a newer agent
 └── LinkError              retry: the coordinator cannot be reached or refused the stream
     └── ClockMismatch      retry slowly: both ends live in different domain times
@@ -104,6 +107,18 @@ class SpoolFull(SpoolError):
 
 class SpoolBroken(SpoolError):
     """The spool file gave an I/O error or is damaged; nothing of the last batch is durable."""
+
+
+class SpoolBusy(SpoolError):
+    """Another program holds the spool file; nothing of the last batch is durable."""
+
+
+class SpoolDamaged(SpoolBroken):
+    """The spool file holds bytes that SQLite did not write there."""
+
+
+class SpoolVolatile(SpoolError):
+    """The data folder cannot be written, so what must be durable is refused."""
 
 
 class SpoolTooNew(SpoolError):

@@ -171,7 +171,7 @@ class Figures:
 def spool_figures(file: SpoolFile, folder: Path) -> SpoolFigures:
     """What waits in a spool; runs on the spool's thread."""
     oldest = file.connection.execute(
-        "SELECT observed_at_ms FROM record ORDER BY position LIMIT 1"
+        "SELECT from_at_ms FROM block ORDER BY position LIMIT 1"
     ).fetchone()
     gaps = file.connection.execute("SELECT count(*) FROM gap").fetchone()
     sizes = [path.stat().st_size for path in folder.glob(f"{DATABASE}*") if path.is_file()]

@@ -170,7 +170,7 @@ class Detail:
 class Record:
     """One row for the coordinator. `observed_at_ms` is domain time, milliseconds since 1970 UTC.
 
-    `urgent` closes the batch that holds the row at once; it is not stored.
+    `urgent` is news: it closes the batch that holds the row at once and is never thinned.
     """
 
     evse_id: str

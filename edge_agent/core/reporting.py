@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.core.occupancy import Fused
-from edge_agent.core.reading import IecState, OcppStatus, RecordKind, Values
+from edge_agent.core.reading import IecState, OcppStatus, Record, RecordKind, Values
 
 # How far a value may move before it is told again: fixed part and share of the last value told.
 DEAD_BANDS: Final[dict[str, tuple[float, float]]] = {
@@ -83,3 +83,11 @@ def moved(before: Values, now: Values) -> bool:
         elif abs(new - old) > max(fixed, share * abs(old)):
             return True
     return False
+
+
+def expendable(record: Record) -> bool:
+    """True for what may be given up when room ends: measurements and confirmed statuses, no news.
+
+    Faults, changes of a status, sessions and what belongs to a transaction are never given up.
+    """
+    return not record.urgent and record.kind in (RecordKind.METER, RecordKind.STATUS)

@@ -26,7 +26,7 @@ from edge_agent.core.facts import PileFacts
 from edge_agent.core.frames import parts
 from edge_agent.core.ranges import Runs, normalise
 from edge_agent.core.reading import NOTHING_SEEN, Detail, Record
-from edge_agent.uplink.spool_file import StoredGap
+from edge_agent.uplink.spool_lost import StoredGap
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as types
 from pilewise.version import __version__

@@ -1,6 +1,7 @@
-"""Which batch goes next: gaps, then live records, then history; and what is on its way.
+"""Which batch goes next: fresh gaps, then live records, then history; and what is on its way.
 
-Live records overtake history after an outage. Reading goes through the spool's own thread.
+Live records overtake history after an outage. Gaps of the history go up in their place, so that the
+coordinator's numbers close as they come. Reading goes through the spool's own thread.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from typing import Final
 from edge_agent.core.ranges import Run, Runs, covers, normalise
 from edge_agent.uplink.codec import to_batch, to_gap_batches
 from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.spool_file import SpoolFile, StoredRun
+from edge_agent.uplink.spool_file import SpoolFile, StoredGap, StoredRun
 from pilewise.v1 import edge_service_pb2 as edge
 
 _END: Final = 1 << 62
 # Acks name at most 16 later runs. Near that, history goes first until the holes have closed.
 MAX_LATER_RUNS: Final = 14
 GAP_LOOK_S: Final = 5.0
+# Gaps in one batch, at most.
+MAX_GAPS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Lanes:
         self.limits = limits
         self.credit = 1
         self._flying: list[_Flying] = []
-        self._told_gaps: set[tuple[str, int]] = set()
+        self._told_gaps: set[tuple[str, int, int]] = set()
         self._history = 0
         self._boundary = 0
         self._live = 0
@@ -104,16 +107,21 @@ class Lanes:
         # Gaps are rare: on connecting, and a look now and then.
         if now_s < self._look_for_gaps_s:
             return None
-        gaps = await self._spool.call(lambda file: file.gaps())
-        fresh = [gap for gap in gaps if (gap.spool_id, gap.first) not in self._told_gaps]
+        behind, beyond = self._history, self._boundary
+        gaps = await self._spool.call(lambda file: file.gaps(200, behind, beyond))
+        fresh = [gap for gap in gaps if _name(gap) not in self._told_gaps]
         if not fresh:
             self._look_for_gaps_s = now_s + GAP_LOOK_S
             return None
         some = [gap for gap in fresh if gap.spool_id == fresh[0].spool_id]
-        self._told_gaps.update((gap.spool_id, gap.first) for gap in some)
-        runs = normalise((gap.first, gap.last) for gap in some)
-        self._flying.append(_Flying(some[0].spool_id, runs, now_s))
-        return to_gap_batches(some)[0]
+        return self._tell(some, now_s)
+
+    def _tell(self, gaps: list[StoredGap], now_s: float) -> edge.ReportBatch:
+        """A batch of gaps of one spool, counted as flying."""
+        self._told_gaps.update(map(_name, gaps))
+        runs = normalise((gap.first, gap.last) for gap in gaps)
+        self._flying.append(_Flying(gaps[0].spool_id, runs, now_s))
+        return to_gap_batches(gaps)[0]
 
     async def _take_live(self, now_s: float) -> edge.ReportBatch | None:
         waiting = self._spool.committed_through - self._live + 1
@@ -140,7 +148,19 @@ class Lanes:
     async def _take_history(self, now_s: float) -> edge.ReportBatch | None:
         if self._history >= self._boundary:
             return None
-        run = await self._read(self._history, self._boundary)
+        start, before, limits = self._history, self._boundary, self.limits
+
+        def look(file: SpoolFile) -> tuple[StoredRun | None, list[StoredGap]]:
+            run = file.read_run(start, before, limits.records, limits.row_bytes)
+            until = before if run is None else run.position
+            return run, file.gaps(MAX_GAPS, until, start=start)
+
+        run, gaps = await self._spool.call(look)
+        if gaps:
+            # What was lost before the next record goes first.
+            some = [gap for gap in gaps if gap.spool_id == gaps[0].spool_id]
+            self._history = some[-1].position + some[-1].last - some[-1].first + 1
+            return self._tell(some, now_s)
         if run is None:
             self._history = self._boundary
             return None
@@ -157,3 +177,8 @@ class Lanes:
         numbers: Run = (run.first_record_seq, run.first_record_seq + len(run.records) - 1)
         self._flying.append(_Flying(run.spool_id, (numbers,), now_s))
         return to_batch(run.spool_id, run.first_record_seq, run.records)
+
+
+def _name(gap: StoredGap) -> tuple[str, int, int]:
+    # A gap that has grown is told again.
+    return gap.spool_id, gap.first, gap.last

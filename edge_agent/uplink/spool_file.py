@@ -9,74 +9,41 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from edge_agent.core.ranges import Runs, leading, normalise, size, subtract
-from edge_agent.core.reading import Record, RecordKind
-from edge_agent.errors import SpoolBroken, SpoolFull
-from edge_agent.uplink.rows import checksum, from_bytes, to_bytes
-from edge_agent.uplink.spool_numbers import SEQ_MASK, SpoolNumbers
+from edge_agent.core.reading import Record
+from edge_agent.errors import SpoolBroken, SpoolBusy, SpoolDamaged, SpoolError, SpoolFull
+from edge_agent.uplink.spool_blocks import Blocks, StoredRun
+from edge_agent.uplink.spool_lost import Dropped, StoredGap, merged
+from edge_agent.uplink.spool_migrate import bring_up_to_date
+from edge_agent.uplink.spool_numbers import (
+    CORRUPT,
+    DISK_FULL,
+    SEQ_MASK,
+    THINNED,
+    SpoolNumbers,
+)
+from edge_agent.uplink.spool_salvage import salvage
 from edge_agent.uplink.spool_schema import (
     DATABASE,
     IdSource,
     Mark,
     connect,
+    keep_head,
     quarantine,
     read_mark,
     write_mark,
 )
+from edge_agent.uplink.spool_thin import Thinner
+
+__all__ = ["CORRUPT", "DISK_FULL", "Dropped", "SpoolFile", "StoredGap", "StoredRun", "merged"]
 
 # The mark is written anew each time that so many numbers were given out.
 RESERVE: Final = 10_000
-# Reasons of gaps.
-CORRUPT: Final = "CORRUPT"
-DISK_FULL: Final = "DISK_FULL"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredGap:
-    """Numbers of a spool that are lost for good; instants are 0 where unknown."""
-
-    spool_id: str
-    first: int
-    last: int
-    reason: str
-    from_at_ms: int = 0
-    to_at_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """Consecutive records of one spool; record i has number `first_record_seq` + i."""
-
-    spool_id: str
-    first_record_seq: int
-    position: int
-    records: tuple[Record, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Records that were given up before they had numbers; they use up numbers as a gap."""
-
-    count: int
-    from_at_ms: int
-    to_at_ms: int
-
-
-def merged(one: Dropped | None, two: Dropped | None) -> Dropped | None:
-    """Both as one; None where both are."""
-    if one is None or two is None:
-        return one or two
-    return Dropped(
-        one.count + two.count,
-        min(one.from_at_ms, two.from_at_ms),
-        max(one.to_at_ms, two.to_at_ms),
-    )
+# Records given up at a time when the budget has ended.
+THIN_STEP: Final = 2_000
 
 
 Also = Callable[[sqlite3.Connection], None]
@@ -85,32 +52,48 @@ Also = Callable[[sqlite3.Connection], None]
 class SpoolFile:
     """The spool database of one data folder; create and use it on one thread.
 
-    Raises `SpoolFull` where the disk has no room and `SpoolBroken` on I/O errors and damage; then
-    nothing of the call is durable. `quarantined` is the new name of a damaged database, or "".
+    `folder` None keeps everything in memory. `max_bytes` is the room that records may take, 0 for
+    no limit; beyond, history is thinned. `damaged` says that the file is known to be so. Raises
+    `SpoolFull` where the disk has no room, `SpoolBusy` where another program holds the file and
+    `SpoolBroken` on I/O errors and damage; then nothing of the call is durable. `quarantined` is
+    the new name of a damaged database, or ""; `thinned` counts records given up for room.
     """
 
-    def __init__(self, folder: Path, new_id: IdSource) -> None:
+    def __init__(
+        self, folder: Path | None, new_id: IdSource, max_bytes: int = 0, *, damaged: bool = False
+    ) -> None:
         self._folder = folder
+        self._new_id = new_id
+        self._max_bytes = max_bytes
         self.quarantined = ""
+        self.thinned = 0
         self._reserved = 0
-        path = folder / DATABASE
+        mark = read_mark(folder) if folder is not None else None
         try:
-            self.connection = connect(path)
-            self.numbers = SpoolNumbers(self.connection, new_id)
+            if damaged:
+                raise sqlite3.DatabaseError("was found damaged")
+            self._open()
+            self._square(mark)
         except sqlite3.OperationalError as error:
-            raise _translated(error) from error
-        except (sqlite3.DatabaseError, ValueError):
-            self.quarantined = str(quarantine(path))
-            self.connection = connect(path)
-            self.numbers = SpoolNumbers(self.connection, new_id)
-        with self.transaction():
-            self.numbers.square_with_mark(read_mark(folder))
+            raise translated(error) from error
+        except (sqlite3.DatabaseError, SpoolDamaged, ValueError):
+            if folder is None:
+                raise
+            self._begin_anew(folder, mark)
+            self._square(mark)
+        if folder is not None:
+            keep_head(folder)
         self._mark()
 
     def close(self) -> None:
         """Leaves an exact mark and closes the database."""
         self._mark()
         self.connection.close()
+
+    @property
+    def volatile(self) -> bool:
+        """True where nothing of it outlives the process."""
+        return self._folder is None
 
     @property
     def spool_id(self) -> str:
@@ -122,10 +105,21 @@ class SpoolFile:
         """The number that the next record will get."""
         return self.numbers.current.next_record_seq
 
+    def used_bytes(self) -> int:
+        """Room taken by what the database holds; pages that are free again do not count."""
+        pages, free, page = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * page)
+
     def append(
         self, records: Sequence[Record], dropped: Dropped | None = None, also: Also | None = None
     ) -> int:
         """Commits the records, and what `also` writes, at once; gives back the first's number."""
+        with _translating():
+            if self._max_bytes and self.used_bytes() > self._max_bytes:
+                self.thin(THIN_STEP, THINNED)
         row = self.numbers.current
         first = row.next_record_seq
         with self.transaction():
@@ -134,15 +128,7 @@ class SpoolFile:
                 since, until = dropped.from_at_ms, dropped.to_at_ms
                 self.numbers.add_gap(row, first, last, DISK_FULL, since, until)
                 first = last + 1
-            bodies = [to_bytes(record) for record in records]
-            self.connection.executemany(
-                "INSERT INTO record(position, kind, observed_at_ms, crc, body)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [
-                    (row.position(first + i), r.kind, r.observed_at_ms, checksum(body), body)
-                    for i, (r, body) in enumerate(zip(records, bodies, strict=True))
-                ],
-            )
+            self.blocks.insert(row.position(first), records)
             following = first + len(records)
             self.connection.execute(
                 "UPDATE spool SET next_record_seq=? WHERE spool_no=?", (following, row.spool_no)
@@ -160,35 +146,33 @@ class SpoolFile:
     ) -> StoredRun | None:
         """The first consecutive records at or after a position; None where there are none.
 
-        Damaged rows become gaps on the way.
+        Damaged blocks become gaps on the way.
         """
         while True:
-            rows = self._fetch(from_position, before_position, limit)
-            if not rows:
-                return None
-            start = int(rows[0][0])
-            records: list[Record] = []
-            used = 0
-            for offset, (position, crc, body) in enumerate(rows):
-                used += len(body)
-                record = _record_in(body, crc) if position == start + offset else None
-                if record is None or (records and used > max_bytes):
-                    break
-                records.append(record)
-            if records:
-                spool_id = self.numbers.of_position(start).spool_id
-                return StoredRun(spool_id, start & SEQ_MASK, start, tuple(records))
-            self._give_up(start)
+            with _translating():
+                run = self.blocks.read_run(from_position, before_position, limit, max_bytes)
+            if not isinstance(run, int):
+                return run
+            with self.transaction():
+                self.blocks.give_up(run)
 
-    def gaps(self, limit: int = 200) -> list[StoredGap]:
-        """Gaps that the coordinator has not settled, oldest first."""
-        rows = self.connection.execute(
-            "SELECT position, last_seq, reason, from_at_ms, to_at_ms FROM gap"
-            " ORDER BY position LIMIT ?",
-            (limit,),
-        ).fetchall()
+    def gaps(
+        self, limit: int = 200, before: int = 1 << 62, beyond: int = 1 << 62, start: int = 0
+    ) -> list[StoredGap]:
+        """Gaps that the coordinator has not settled, oldest first.
+
+        Only those at `start` or later that lie before a position, or beyond (at) another.
+        """
+        with _translating():
+            rows = self.connection.execute(
+                "SELECT position, last_seq, reason, from_at_ms, to_at_ms FROM gap"
+                " WHERE position >= ? AND (position < ? OR position >= ?)"
+                " ORDER BY position LIMIT ?",
+                (start, before, beyond, limit),
+            ).fetchall()
+        of = self.numbers.of_position
         return [
-            StoredGap(self.numbers.of_position(p).spool_id, p & SEQ_MASK, last, why, since, until)
+            StoredGap(of(p).spool_id, p & SEQ_MASK, last, why, since, until, p)
             for p, last, why, since, until in rows
         ]
 
@@ -213,25 +197,13 @@ class SpoolFile:
         self._mark()
 
     def thin(self, count: int, reason: str) -> int:
-        """Gives up the oldest `count` measurements, never statuses, faults or sessions."""
-        rows = self.connection.execute(
-            "SELECT position, observed_at_ms FROM record WHERE kind=? ORDER BY position LIMIT ?",
-            (RecordKind.METER, count),
-        ).fetchall()
-        at_ms = dict(rows)
+        """Gives up about `count` measurements, never news; gives back how many, each in a gap."""
         with self.transaction():
-            for first, last in normalise((p, p) for p, _ in rows):
-                row = self.numbers.of_position(first)
-                inside = [at_ms[p] for p in range(first, last + 1)]
-                self.numbers.add_gap(
-                    row, first & SEQ_MASK, last & SEQ_MASK, reason, min(inside), max(inside)
-                )
-            self.connection.executemany(
-                "DELETE FROM record WHERE position=?", [(p,) for p, _ in rows]
-            )
+            gone = self.thinner.thin(count, reason)
+        self.thinned += gone
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return len(rows)
+        return gone
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -249,26 +221,40 @@ class SpoolFile:
                 # What is believed in memory may not be on the disk: only opening anew helps.
                 self.connection.close()
             if isinstance(error, sqlite3.Error):
-                raise _translated(error) from error
+                raise translated(error) from error
             raise
 
-    def _fetch(self, start: int, before: int, limit: int) -> list[tuple[int, int, bytes]]:
+    def _open(self) -> None:
+        path = self._folder / DATABASE if self._folder is not None else None
+        self.connection = connect(path or ":memory:")
         try:
-            return self.connection.execute(
-                "SELECT position, crc, body FROM record WHERE position >= ? AND position < ?"
-                " ORDER BY position LIMIT ?",
-                (start, before, limit),
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise _translated(error) from error
+            bring_up_to_date(self.connection, path)
+            self._take(SpoolNumbers(self.connection, self._new_id))
+        except BaseException:
+            self.connection.close()
+            raise
 
-    def _give_up(self, position: int) -> None:
-        row = self.numbers.of_position(position)
+    def _take(self, numbers: SpoolNumbers) -> None:
+        self.numbers = numbers
+        self.blocks = Blocks(self.connection, numbers)
+        self.thinner = Thinner(self.connection, numbers, self.blocks)
+
+    def _square(self, mark: Mark | None) -> None:
         with self.transaction():
-            self.connection.execute("DELETE FROM record WHERE position=?", (position,))
-            self.numbers.add_gap(row, position & SEQ_MASK, position & SEQ_MASK, CORRUPT)
+            self.numbers.square_with_mark(mark)
+
+    def _begin_anew(self, folder: Path, mark: Mark | None) -> None:
+        """Puts the damaged file aside and goes on with a new one that has what could be read."""
+        aside = quarantine(folder / DATABASE)
+        self.quarantined = str(aside)
+        self._open()
+        with contextlib.suppress(sqlite3.DatabaseError, SpoolError, ValueError), self.transaction():
+            self._take(salvage(folder, aside, self.connection, mark, self._new_id))
+        self._take(SpoolNumbers(self.connection, self._new_id))
 
     def _mark(self) -> None:
+        if self._folder is None:
+            return
         row = self.numbers.current
         reserved = row.next_record_seq + RESERVE
         mark = Mark(row.spool_id, row.next_record_seq, reserved, leading(row.settled))
@@ -278,16 +264,21 @@ class SpoolFile:
             self._reserved = reserved
 
 
-def _record_in(body: bytes, crc: int) -> Record | None:
-    if checksum(body) != crc:
-        return None
+@contextlib.contextmanager
+def _translating() -> Iterator[None]:
     try:
-        return from_bytes(body)
-    except (msgspec.DecodeError, ValueError):
-        return None
+        yield
+    except sqlite3.Error as error:
+        raise translated(error) from error
 
 
-def _translated(error: sqlite3.Error) -> SpoolFull | SpoolBroken:
-    if "full" in str(error):
-        return SpoolFull(str(error))
-    return SpoolBroken(str(error))
+def translated(error: sqlite3.Error) -> SpoolError:
+    """The same as an error of ours, by what has to be done about it."""
+    text = str(error)
+    if "full" in text:
+        return SpoolFull(text)
+    if "locked" in text or "busy" in text:
+        return SpoolBusy(text)
+    if "malformed" in text or "not a database" in text:
+        return SpoolDamaged(text)
+    return SpoolBroken(text)

@@ -1,7 +1,8 @@
 """Which numbers of which spool exist, are settled or are lost: the bookkeeping of the database.
 
-Every method runs inside a transaction of the caller. A number is in exactly one state: a row in
-`record`, inside a row of `gap`, settled (the coordinator has it), or not given out yet.
+Every method runs inside a transaction of the caller. A number is settled (the coordinator has it),
+or inside a row of `block`, or inside a row of `gap`, or not given out yet. A block stays whole
+until all of its numbers are settled.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ from typing import Final
 from edge_agent.core.ranges import Runs, highest, leading, normalise, size, subtract
 from edge_agent.uplink.spool_schema import SHIFT, IdSource, Mark
 
+# A block never holds more records.
+_LONGEST: Final = 256
 SEQ_MASK: Final = (1 << SHIFT) - 1
 # Reasons of gaps.
+CORRUPT: Final = "CORRUPT"
+DISK_FULL: Final = "DISK_FULL"
+THINNED: Final = "THINNED"
 LOST: Final = "STORE_LOST"
 ROLLED_BACK: Final = "ROLLED_BACK"
 ACKED_THEN_MISSING: Final = "ACKED_THEN_MISSING"
@@ -108,7 +114,8 @@ class SpoolNumbers:
         missing = subtract(row.settled, stored)
         row.settled = subtract(row.settled, missing)
         for first, last in missing:
-            self.add_gap(row, first, last, ACKED_THEN_MISSING)
+            # What still lies here, because its neighbours were not settled, is sent once more.
+            self.account(row, first, last, ACKED_THEN_MISSING)
         self.settle(row, subtract(stored, row.settled))
         if self.current.unproven_from is not None:
             self.current.unproven_from = None
@@ -122,7 +129,7 @@ class SpoolNumbers:
         fresh = self._add(self._new_id(), 1)
         shift = fresh.position(1) - row.position(base)
         span = (row.position(base), row.position(SEQ_MASK))
-        for table in ("record", "gap"):
+        for table in ("block", "gap"):
             self._conn.execute(
                 f"UPDATE {table} SET position = position + ? WHERE position BETWEEN ? AND ?",
                 (shift, *span),
@@ -140,11 +147,19 @@ class SpoolNumbers:
 
     def settle(self, row: SpoolRow, fresh: Runs) -> None:
         """Forgets records and gaps of `row` that the coordinator has stored."""
-        for first, last in fresh:
-            span = (row.position(first), row.position(last))
-            self._conn.execute("DELETE FROM record WHERE position BETWEEN ? AND ?", span)
-            self._settle_gaps(row, first, last)
         row.settled = normalise([*row.settled, *fresh])
+        for first, last in fresh:
+            since, until = next(run for run in row.settled if run[0] <= first <= run[1])
+            # A block goes when all of its numbers are settled.
+            self._conn.execute(
+                "DELETE FROM block WHERE position BETWEEN ? AND ? AND position + span <= ?",
+                (
+                    row.position(max(since, first - _LONGEST)),
+                    row.position(last),
+                    row.position(until),
+                ),
+            )
+            self._settle_gaps(row, first, last)
         given_out = row.next_record_seq - 1
         if row is not self.current and leading(row.settled) >= given_out:
             self._conn.execute("DELETE FROM spool WHERE spool_no=?", (row.spool_no,))
@@ -161,14 +176,47 @@ class SpoolNumbers:
         from_at_ms: int = 0,
         to_at_ms: int = 0,
     ) -> None:
-        """Notes that numbers are lost for good; deleting their records is the caller's part."""
+        """Notes that numbers are lost for good; deleting their records is the caller's part.
+
+        Neighbours with the same reason become one.
+        """
         if first > last:
             return
+        for position, gap_last, since, until in self._conn.execute(
+            "SELECT position, last_seq, from_at_ms, to_at_ms FROM gap WHERE reason=?1 AND"
+            " (position=?3 OR position=(SELECT max(position) FROM gap WHERE position < ?2))",
+            (reason, row.position(first), row.position(last + 1)),
+        ).fetchall():
+            begun = position - row.position(0)
+            if begun < 1 or begun > last + 1 or gap_last < first - 1:
+                continue
+            self._conn.execute("DELETE FROM gap WHERE position=?", (position,))
+            first, last = min(first, begun), max(last, gap_last)
+            from_at_ms = min(from_at_ms or since, since or from_at_ms)
+            to_at_ms = max(to_at_ms, until)
         self._conn.execute(
             "INSERT OR REPLACE INTO gap(position, last_seq, reason, from_at_ms, to_at_ms)"
             " VALUES (?, ?, ?, ?, ?)",
             (row.position(first), last, reason, from_at_ms, to_at_ms),
         )
+
+    def account(self, row: SpoolRow, first: int, last: int, reason: str) -> int:
+        """Makes a gap of every number of a range that is nowhere; gives back how many."""
+        base, span = row.position(0), (row.position(first), row.position(last))
+        blocks = self._conn.execute(
+            "SELECT position, position + span FROM block WHERE position BETWEEN ? AND ?",
+            (max(base, span[0] - _LONGEST), span[1]),
+        )
+        here = [(start - base, end - base) for start, end in blocks]
+        gaps = self._conn.execute(
+            "SELECT position, last_seq FROM gap WHERE position BETWEEN ? AND ?",
+            (base, span[1]),
+        )
+        here += [(start - base, end) for start, end in gaps]
+        nowhere = subtract(((first, last),), normalise([*here, *row.settled]))
+        for run in nowhere:
+            self.add_gap(row, *run, reason)
+        return size(nowhere)
 
     def save(self, row: SpoolRow) -> None:
         """Writes one spool's row."""

@@ -20,9 +20,12 @@ import sqlite_utils
 
 from edge_agent.errors import SpoolTooNew
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 DATABASE: Final = "spool.db"
 BALLAST_BYTES: Final = 256 * 1024
+WAL_BYTES: Final = 4 * 1024 * 1024
+BUSY_S: Final = 5.0
+PAGE_BYTES: Final = 4096
 # Positions of a spool: spool_no << SHIFT | record_seq, so that one integer key orders everything.
 SHIFT: Final = 40
 
@@ -39,72 +42,85 @@ class Mark:
     settled_through: int
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """The one writing connection, WAL and FULL, with the tables made.
+def connect(path: Path | str) -> sqlite3.Connection:
+    """The one writing connection, WAL and FULL; tables are made or migrated where they are not.
 
     Raises `sqlite3.DatabaseError` for a damaged file and `SpoolTooNew` for a newer agent's file.
     """
-    conn = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    conn = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
     try:
         conn.execute("PRAGMA journal_mode=WAL")
         # FULL: with NORMAL a power cut loses commits that were already answered.
         conn.execute("PRAGMA synchronous=FULL")
+        conn.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
         found = int(conn.execute("PRAGMA user_version").fetchone()[0])
         if found > SCHEMA:
             raise SpoolTooNew(str(path), found, SCHEMA)
-        if found < SCHEMA:
-            _create(conn)
     except BaseException:
         conn.close()
         raise
     return conn
 
 
-def _create(conn: sqlite3.Connection) -> None:
+def version(conn: sqlite3.Connection) -> int:
+    """Schema of an open database; 0 where it has no tables yet."""
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def create_tables(conn: sqlite3.Connection) -> None:
+    """Makes the tables that are missing and says which schema this is; in a transaction."""
     db = sqlite_utils.Database(conn)
-    tables: dict[str, tuple[dict[str, type], str]] = {
-        "spool": (
-            {
-                "spool_no": int,
-                "spool_id": str,
-                "next_record_seq": int,
-                "settled": str,
-                "unproven_from": int,
-            },
-            "spool_no",
-        ),
-        "record": (
-            {"position": int, "kind": int, "observed_at_ms": int, "crc": int, "body": bytes},
-            "position",
-        ),
-        "gap": (
-            {"position": int, "last_seq": int, "reason": str, "from_at_ms": int, "to_at_ms": int},
-            "position",
-        ),
-        "fence": ({"evse_id": str, "fence": int}, "evse_id"),
-        "carried": (
-            {"evse_id": str, "session_id": str, "energy_kwh": float, "session_energy_kwh": float},
-            "evse_id",
-        ),
-        "ocpp_transaction": (
-            {
-                "transaction_id": int,
-                "pile_id": str,
-                "start_key": str,
-                "evse_id": str,
-                "session_id": str,
-                "stopped": int,
-            },
-            "transaction_id",
-        ),
-    }
-    conn.execute("BEGIN IMMEDIATE")
-    for name, (columns, key) in tables.items():
+    for name, (columns, key) in _TABLES.items():
         db[name].create(columns, pk=key, if_not_exists=True)
     db["ocpp_transaction"].create_index(["pile_id", "start_key"], unique=True, if_not_exists=True)
     conn.execute(f"PRAGMA user_version={SCHEMA}")
-    if conn.in_transaction:
-        conn.execute("COMMIT")
+
+
+_TABLES: Final[dict[str, tuple[dict[str, type], str]]] = {
+    "spool": (
+        {
+            "spool_no": int,
+            "spool_id": str,
+            "next_record_seq": int,
+            "settled": str,
+            "unproven_from": int,
+        },
+        "spool_no",
+    ),
+    "block": (
+        {
+            "position": int,
+            "span": int,
+            "spare": int,
+            "from_at_ms": int,
+            "to_at_ms": int,
+            "crc": int,
+            "body": bytes,
+        },
+        "position",
+    ),
+    "gap": (
+        {"position": int, "last_seq": int, "reason": str, "from_at_ms": int, "to_at_ms": int},
+        "position",
+    ),
+    "thinning": ({"one": int, "level": int, "position": int}, "one"),
+    "fence": ({"evse_id": str, "fence": int}, "evse_id"),
+    "carried": (
+        {"evse_id": str, "session_id": str, "energy_kwh": float, "session_energy_kwh": float},
+        "evse_id",
+    ),
+    "ocpp_transaction": (
+        {
+            "transaction_id": int,
+            "pile_id": str,
+            "start_key": str,
+            "evse_id": str,
+            "session_id": str,
+            "stopped": int,
+        },
+        "transaction_id",
+    ),
+}
 
 
 def quarantine(path: Path) -> Path:
@@ -119,6 +135,35 @@ def quarantine(path: Path) -> Path:
             side.rename(target.with_name(target.name + suffix))
     path.rename(target)
     return target
+
+
+def keep_head(folder: Path) -> None:
+    """Keeps a copy of the database's first page, without which nothing of it can be found."""
+    try:
+        with (folder / DATABASE).open("rb") as file:
+            page = file.read(PAGE_BYTES)
+        copy = folder / "spool.head"
+        known = copy.read_bytes() if copy.exists() else b""
+        if page.startswith(b"SQLite format 3\0") and b"thinning" in page and page != known:
+            fresh = copy.with_suffix(".new")
+            fresh.write_bytes(page)
+            fresh.replace(copy)
+    except OSError:
+        return
+
+
+def lend_head(folder: Path, damaged: Path) -> bool:
+    """Puts the kept first page over that of a damaged database, whose own is kept beside it."""
+    copy = folder / "spool.head"
+    if not copy.exists():
+        return False
+    page = bytearray(copy.read_bytes())
+    page[28:32] = bytes(4)  # the number of pages is taken from the file
+    with damaged.open("r+b") as file:
+        damaged.with_name(f"{damaged.name}.page1").write_bytes(file.read(PAGE_BYTES))
+        file.seek(0)
+        file.write(page)
+    return True
 
 
 def read_mark(folder: Path) -> Mark | None:
