@@ -106,6 +106,23 @@ def heard(evidence: Evidence, reading: Reading, now_s: float) -> Evidence:
     return Evidence(PileWord(reading, now_s, since_s), evidence.bay, evidence.queue, "")
 
 
+def same_but_values(before: Reading, now: Reading) -> bool:
+    """True where the two differ in measured values at most, in a way that no status hangs on.
+
+    Doubtful readings always count as different.
+    """
+    return (
+        before.status is now.status
+        and before.source is now.source
+        and before.iec is now.iec
+        and before.ocpp is now.ocpp
+        and before.plugged is now.plugged
+        and not (before.suspect or now.suspect)
+        and before.faults == now.faults
+        and _flows(before) is _flows(now)
+    )
+
+
 def lost(evidence: Evidence, reason: str) -> Evidence:
     """The evidence after a pile is known to be away: its last word stays, but is not believed."""
     if evidence.pile is None:
@@ -174,8 +191,11 @@ def _decide(
 
 
 def _surely_plugged(reading: Reading) -> bool:
-    flowing = reading.values.power_kw is not None and reading.values.power_kw > 0.0
-    return flowing or reading.iec in (IecState.C, IecState.D) or bool(reading.plugged)
+    return _flows(reading) or reading.iec in (IecState.C, IecState.D) or bool(reading.plugged)
+
+
+def _flows(reading: Reading) -> bool:
+    return reading.values.power_kw is not None and reading.values.power_kw > 0.0
 
 
 def _bay(word: BayWord | None, rules: FusionRules, now_s: float) -> tuple[BayState, float | None]:

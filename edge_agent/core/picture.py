@@ -7,59 +7,35 @@ the spool does that on commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import replace
 
-from edge_agent.core.energy_register import Carried, EnergyRegister, fell, lifted, with_register
+from edge_agent.core.energy_register import Carried, fell, lifted, with_register
+from edge_agent.core.evse_state import EvseState
 from edge_agent.core.occupancy import (
     BayWord,
-    Evidence,
     Fused,
     FusionRules,
-    PileWord,
     QueueWord,
     fuse,
     heard,
     lost,
+    same_but_values,
 )
 from edge_agent.core.reading import (
     NO_VALUES,
+    BayState,
     Detail,
     EvseStatus,
     Fault,
-    IecState,
-    OcppStatus,
     Reading,
     Record,
-    RecordFlags,
     RecordKind,
     StatusSource,
     Surroundings,
     Values,
 )
-from edge_agent.core.reporting import Told, is_news, worth_telling
-from edge_agent.core.surroundings import Told as ToldAround
+from edge_agent.core.reporting import Told, is_news, moved, worth_telling
 from edge_agent.core.surroundings import told_after
-
-# Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
-CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
-
-
-@dataclass(slots=True)
-class _Evse:
-    evse_id: str
-    rules: FusionRules
-    evidence: Evidence = field(default_factory=Evidence)
-    fused: Fused | None = None
-    told: Told | None = None
-    faults: dict[str, Fault] = field(default_factory=dict)
-    session_id: str = ""
-    register: EnergyRegister = field(default_factory=EnergyRegister)
-    suspect: bool = False
-    conflict: str = ""
-    around: ToldAround = field(default_factory=dict)
-    values: Values = NO_VALUES
-    next_s: float = 0.0
 
 
 class LivePicture:
@@ -79,7 +55,7 @@ class LivePicture:
     ) -> None:
         self._heartbeat_s = heartbeat_s
         self._new_id = new_id
-        self._evses = {name: _Evse(name, rules) for name, rules in evse_rules.items()}
+        self._evses = {name: EvseState(name, rules) for name, rules in evse_rules.items()}
         for name, kept in (carried or {}).items():
             if name in self._evses:
                 evse = self._evses[name]
@@ -106,12 +82,13 @@ class LivePicture:
         """Takes what a pile says of one EVSE."""
         evse = self._evses[reading.evse_id]
         word = evse.evidence.pile
-        if word is not None and word.reading is reading and not word.lost and now_s < evse.next_s:
-            # The very same registers as last time: only their age is new.
-            evse.evidence = replace(
-                evse.evidence, pile=PileWord(reading, now_s, word.same_status_since_s)
-            )
-            return []
+        if word is not None and now_s < evse.next_s and evse.is_believed:
+            if word.reading is reading:
+                # The very same registers as last time: only their age is new.
+                evse.again_s = now_s
+                return []
+            if same_but_values(word.reading, reading) and not fell(evse.register, reading.values):
+                return self._measure(evse, reading, now_s, at_ms)
         evse.evidence = heard(evse.evidence, reading, now_s)
         if fell(evse.register, reading.values):
             # Told as a doubtful value once; from here on the total goes on where it was.
@@ -122,7 +99,7 @@ class LivePicture:
         records += self._refresh(evse, now_s, at_ms)
         if reading.suspect and not evse.suspect:
             doubt = Detail(reason="IMPLAUSIBLE", text=reading.doubt) if reading.doubt else None
-            records.append(self._record(evse, RecordKind.METER, at_ms, doubt))
+            records.append(evse.record(RecordKind.METER, at_ms, doubt))
         evse.suspect = reading.suspect
         return records
 
@@ -134,7 +111,7 @@ class LivePicture:
     def lose(self, evse_id: str, reason: str, now_s: float, at_ms: int) -> list[Record]:
         """Takes that a pile is surely away: UNKNOWN at once."""
         evse = self._evses[evse_id]
-        evse.evidence = lost(evse.evidence, reason)
+        evse.evidence = lost(evse.aged(), reason)
         return self._refresh(evse, now_s, at_ms)
 
     def bay(
@@ -142,7 +119,12 @@ class LivePicture:
     ) -> list[Record]:
         """Takes a bay sensor's word, `heard_s` old or new."""
         evse = self._evses[evse_id]
+        before = evse.evidence.bay
         evse.evidence = replace(evse.evidence, bay=BayWord(taken, heard_s))
+        said = BayState.OCCUPIED if taken else BayState.FREE
+        known = evse.fused is not None and evse.fused.bay is said
+        if known and _renews(before, heard_s) and now_s < evse.next_s:
+            return []
         return self._refresh(evse, now_s, at_ms)
 
     def queue(
@@ -150,7 +132,11 @@ class LivePicture:
     ) -> list[Record]:
         """Takes a queue counter's word."""
         evse = self._evses[evse_id]
+        before = evse.evidence.queue
         evse.evidence = replace(evse.evidence, queue=QueueWord(length, heard_s))
+        known = evse.fused is not None and evse.fused.queue_length == length
+        if known and _renews(before, heard_s) and now_s < evse.next_s:
+            return []
         return self._refresh(evse, now_s, at_ms)
 
     def surroundings(
@@ -162,7 +148,7 @@ class LivePicture:
         if told is None:
             return []
         evse.around = told
-        record = self._record(evse, RecordKind.METER, at_ms)
+        record = evse.record(RecordKind.METER, at_ms)
         return [replace(record, values=NO_VALUES, surroundings=seen)]
 
     def tick(self, now_s: float, at_ms: int) -> list[Record]:
@@ -178,15 +164,25 @@ class LivePicture:
     ) -> Record:
         """A record about an EVSE that somebody else decided, e.g. an OCPP transaction."""
         evse = self._evses[evse_id]
-        record = self._record(evse, kind, at_ms, detail, urgent=True)
+        record = evse.record(kind, at_ms, detail, urgent=True)
         if values is NO_VALUES:
             return record
         return replace(record, values=lifted(evse.register, values))
 
-    def _refresh(self, evse: _Evse, now_s: float, at_ms: int) -> list[Record]:
-        fused = fuse(evse.evidence, evse.fused, evse.rules, now_s)
+    def _measure(self, evse: EvseState, reading: Reading, now_s: float, at_ms: int) -> list[Record]:
+        """Takes a reading in which nothing but measured values is new."""
+        evse.evidence = heard(evse.evidence, reading, now_s)
+        evse.register, evse.values = with_register(evse.register, reading.values)
+        told = evse.told
+        if told is None or not moved(told.values, evse.values):
+            return []
+        evse.told = replace(told, values=evse.values)
+        return [evse.record(RecordKind.METER, at_ms)]
+
+    def _refresh(self, evse: EvseState, now_s: float, at_ms: int) -> list[Record]:
+        fused = fuse(evse.aged(), evse.fused, evse.rules, now_s)
         evse.fused = fused
-        iec, ocpp = self._raw(evse)
+        iec, ocpp = evse.raw()
         values = evse.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES
         told = evse.told
         kind = worth_telling(told, fused, iec, ocpp, values, now_s, self._heartbeat_s)
@@ -194,7 +190,7 @@ class LivePicture:
         if kind is not None:
             news = told is None or is_news(told, fused, iec, ocpp)
             detail = Detail(reason=fused.reason) if fused.reason else None
-            records.append(self._record(evse, kind, at_ms, detail, urgent=news))
+            records.append(evse.record(kind, at_ms, detail, urgent=news))
             at_s = now_s if kind is RecordKind.STATUS or told is None else told.at_s
             evse.told = Told(fused, iec, ocpp, values, at_s)
         records += self._session_news(evse, fused, at_ms)
@@ -203,47 +199,7 @@ class LivePicture:
         evse.next_s = due_s if fused.revisit_s is None else min(due_s, fused.revisit_s)
         return records
 
-    def _raw(self, evse: _Evse) -> tuple[IecState, OcppStatus]:
-        word = evse.evidence.pile
-        if word is None or (evse.fused is not None and evse.fused.status is EvseStatus.UNKNOWN):
-            return IecState.UNSPECIFIED, OcppStatus.UNSPECIFIED
-        return word.reading.iec, word.reading.ocpp
-
-    def _record(
-        self,
-        evse: _Evse,
-        kind: RecordKind,
-        at_ms: int,
-        detail: Detail | None = None,
-        *,
-        urgent: bool = False,
-    ) -> Record:
-        fused = evse.fused or Fused(EvseStatus.UNKNOWN, StatusSource.TIMEOUT)
-        iec, ocpp = self._raw(evse)
-        flags = RecordFlags.NONE
-        if at_ms < CLOCK_SANE_FROM_MS:
-            flags |= RecordFlags.CLOCK_UNSYNCED
-        if evse.evidence.pile is not None and evse.evidence.pile.reading.suspect:
-            flags |= RecordFlags.IMPLAUSIBLE
-        if fused.carried_over:
-            flags |= RecordFlags.CARRIED_OVER
-        return Record(
-            evse_id=evse.evse_id,
-            kind=kind,
-            observed_at_ms=at_ms,
-            status=fused.status,
-            source=fused.source,
-            iec=iec,
-            ocpp=ocpp,
-            bay=fused.bay,
-            queue_length=fused.queue_length,
-            values=evse.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES,
-            detail=detail,
-            flags=flags,
-            urgent=urgent,
-        )
-
-    def _fault_news(self, evse: _Evse, reading: Reading, at_ms: int) -> list[Record]:
+    def _fault_news(self, evse: EvseState, reading: Reading, at_ms: int) -> list[Record]:
         now = {fault.code: fault for fault in reading.faults}
         if now.keys() == evse.faults.keys():
             return []
@@ -256,14 +212,14 @@ class LivePicture:
         evse.faults = now
         return [
             replace(
-                self._record(evse, kind, at_ms, _fault_detail(fault), urgent=True),
+                evse.record(kind, at_ms, _fault_detail(fault), urgent=True),
                 status=reading.status,
                 source=reading.source,
             )
             for kind, fault in begun + ended
         ]
 
-    def _session_news(self, evse: _Evse, fused: Fused, at_ms: int) -> Iterable[Record]:
+    def _session_news(self, evse: EvseState, fused: Fused, at_ms: int) -> Iterable[Record]:
         """Sessions of piles that only show registers; OCPP piles tell theirs as transactions."""
         word = evse.evidence.pile
         if word is None or word.lost or word.reading.source is not StatusSource.MODBUS:
@@ -273,14 +229,14 @@ class LivePicture:
         if word.reading.plugged and not evse.session_id:
             evse.session_id = self._new_id()
             detail = Detail(session_id=evse.session_id)
-            return (self._record(evse, RecordKind.SESSION_START, at_ms, detail, urgent=True),)
+            return (evse.record(RecordKind.SESSION_START, at_ms, detail, urgent=True),)
         if word.reading.plugged is False and evse.session_id:
             detail = Detail(session_id=evse.session_id, reason="EVDisconnected")
             evse.session_id = ""
-            return (self._record(evse, RecordKind.SESSION_END, at_ms, detail, urgent=True),)
+            return (evse.record(RecordKind.SESSION_END, at_ms, detail, urgent=True),)
         return ()
 
-    def _conflict_news(self, evse: _Evse, fused: Fused, at_ms: int) -> Iterable[Record]:
+    def _conflict_news(self, evse: EvseState, fused: Fused, at_ms: int) -> Iterable[Record]:
         """One event a charge: a sensor that flickers, or a pile that falls silent, adds none."""
         if fused.status not in (EvseStatus.CHARGING, EvseStatus.UNKNOWN):
             evse.conflict = ""
@@ -289,7 +245,12 @@ class LivePicture:
         evse.conflict = fused.conflict
         text = "the pile charges while its bay sensor says empty; published as CHARGING"
         detail = Detail(reason=fused.conflict, text=text)
-        return (self._record(evse, RecordKind.EVENT, at_ms, detail, urgent=True),)
+        return (evse.record(RecordKind.EVENT, at_ms, detail, urgent=True),)
+
+
+def _renews(before: BayWord | QueueWord | None, heard_s: float) -> bool:
+    """Whether a word that says what is believed already is merely younger than the one before."""
+    return before is not None and heard_s >= before.heard_s
 
 
 def _fault_detail(fault: Fault) -> Detail:

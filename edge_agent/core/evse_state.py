@@ -1,0 +1,108 @@
+"""One EVSE as the agent sees it: what was heard, fused and told of it, and records made of that.
+
+What is heard and when something is told belongs to `picture.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from edge_agent.core.energy_register import EnergyRegister
+from edge_agent.core.occupancy import Evidence, Fused, FusionRules, PileWord
+from edge_agent.core.reading import (
+    NO_VALUES,
+    Detail,
+    EvseStatus,
+    Fault,
+    IecState,
+    OcppStatus,
+    Record,
+    RecordFlags,
+    RecordKind,
+    StatusSource,
+    Values,
+)
+from edge_agent.core.reporting import Told
+from edge_agent.core.surroundings import Told as ToldAround
+
+# Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
+CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
+
+
+@dataclass(slots=True)
+class EvseState:
+    """Everything kept of one EVSE.
+
+    `next_s` is when time alone may change something. `again_s` is when the pile's last word was
+    said again, word for word; it becomes a part of the evidence when that is looked at.
+    """
+
+    evse_id: str
+    rules: FusionRules
+    evidence: Evidence = field(default_factory=Evidence)
+    fused: Fused | None = None
+    told: Told | None = None
+    faults: dict[str, Fault] = field(default_factory=dict)
+    session_id: str = ""
+    register: EnergyRegister = field(default_factory=EnergyRegister)
+    suspect: bool = False
+    conflict: str = ""
+    around: ToldAround = field(default_factory=dict)
+    values: Values = NO_VALUES
+    next_s: float = 0.0
+    again_s: float = 0.0
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether the pile's last word stands in the fused status."""
+        return self.fused is not None and self.fused.status is not EvseStatus.UNKNOWN
+
+    def aged(self) -> Evidence:
+        """The evidence, its pile's word as old as it was said last."""
+        word = self.evidence.pile
+        if word is not None and self.again_s > word.heard_s and not word.lost:
+            word = PileWord(word.reading, self.again_s, word.same_status_since_s)
+            self.evidence = replace(self.evidence, pile=word)
+        return self.evidence
+
+    def raw(self) -> tuple[IecState, OcppStatus]:
+        """The raw states beside the fused one; unspecified while that is UNKNOWN."""
+        word = self.evidence.pile
+        if word is None or (self.fused is not None and not self.is_believed):
+            return IecState.UNSPECIFIED, OcppStatus.UNSPECIFIED
+        return word.reading.iec, word.reading.ocpp
+
+    def record(
+        self,
+        kind: RecordKind,
+        at_ms: int,
+        detail: Detail | None = None,
+        *,
+        urgent: bool = False,
+    ) -> Record:
+        """A record of the present state."""
+        fused = self.fused or Fused(EvseStatus.UNKNOWN, StatusSource.TIMEOUT)
+        iec, ocpp = self.raw()
+        flags = RecordFlags.NONE
+        if at_ms < CLOCK_SANE_FROM_MS:
+            flags |= RecordFlags.CLOCK_UNSYNCED
+        if self.evidence.pile is not None and self.evidence.pile.reading.suspect:
+            flags |= RecordFlags.IMPLAUSIBLE
+        if fused.carried_over:
+            flags |= RecordFlags.CARRIED_OVER
+        return Record(
+            evse_id=self.evse_id,
+            kind=kind,
+            observed_at_ms=at_ms,
+            status=fused.status,
+            source=fused.source,
+            iec=iec,
+            ocpp=ocpp,
+            bay=fused.bay,
+            queue_length=fused.queue_length,
+            values=self.values if fused.status is not EvseStatus.UNKNOWN else NO_VALUES,
+            detail=detail,
+            flags=flags,
+            urgent=urgent,
+        )
