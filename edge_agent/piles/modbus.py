@@ -36,7 +36,7 @@ from edge_agent.piles.port import FactSink, ReadingSink
 
 log: Final = structlog.get_logger("edge_agent.modbus")
 
-SLOT_S: Final = 0.125
+SLOT_S: Final = 0.25
 
 
 class ModbusPile:
