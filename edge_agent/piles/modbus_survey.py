@@ -67,7 +67,7 @@ class Surveyor:
         """All that can be read; raises `Unreachable` where nothing can be connected."""
         found = Survey()
         try:
-            for block in _plan(self._profile):
+            for block in planned(self._profile):
                 # A device that is silent to three reads is not one of this profile.
                 if self._silent >= 3 and not found.answered:
                     found.refusals[block] = "not asked: the device is silent"
@@ -140,7 +140,7 @@ class Surveyor:
         return self._profile.device_id if told is None else told
 
 
-def _plan(profile: Profile) -> tuple[Span, ...]:
+def planned(profile: Profile) -> tuple[Span, ...]:
     """Every point of the profile, also those that are read by hand only."""
     connectors = max(1, len(profile.connectors))
     spans = [
