@@ -65,7 +65,7 @@ async def run_agent(
     try:
         agent = _assemble(config, clock, spool, await spool.call(memory.carried))
         agent.reporter.take_renewal(renewal)
-        await _run(config, agent, stop, ready, notify or ServiceNotify())
+        await _run(config, agent, stop, ready, notify or ServiceNotify(), renewal)
     finally:
         await spool.close()
 
@@ -131,7 +131,12 @@ def _assemble(
 
 
 async def _run(
-    config: Config, agent: _Agent, stop: asyncio.Event, ready: Ready, notify: ServiceNotify
+    config: Config,
+    agent: _Agent,
+    stop: asyncio.Event,
+    ready: Ready,
+    notify: ServiceNotify,
+    renewal: Renewal | None,
 ) -> None:
     server = agent.server
     ocpp_url = await _listen(config, "ocpp.listen", server.start) if server else None
@@ -152,7 +157,7 @@ async def _run(
             notify.ready(agent.figures.line())
             await stop.wait()
             log.info("stopping")
-            notify.stopping()
+            notify.stopping(anew=renewal is not None and renewal.restart_wanted)
             await _end(tasks)
             if server is not None:
                 await server.close()

@@ -38,9 +38,12 @@ class ServiceNotify:
         """Feeds the watchdog."""
         self._say(f"WATCHDOG=1\nSTATUS={status}")
 
-    def stopping(self) -> None:
-        """The end has begun."""
-        self._say("STOPPING=1\nSTATUS=stopping")
+    def stopping(self, *, anew: bool = False) -> None:
+        """The end has begun; `anew` where the same process starts again in place.
+
+        systemd kills a process that said STOPPING and did not end, so a fresh start is a reload.
+        """
+        self._say("RELOADING=1\nSTATUS=starting anew" if anew else "STOPPING=1\nSTATUS=stopping")
 
     def _say(self, text: str) -> None:
         if not self._address:

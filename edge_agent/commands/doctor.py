@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from edge_agent.commands import check_host, check_outside, check_words
+from edge_agent.commands import check_certificates, check_host, check_outside, check_words
 from edge_agent.commands.finding import Finding, ok, report
 from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
@@ -67,6 +67,7 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
     found += check_host.check_clock(skew_s)
     found += check_host.check_disk(config.data_dir, BUDGET_BYTES)
     found += check_host.check_sqlite()
+    found += check_certificates.check_certificates(config)
     found += check_host.check_secrets(config)
     found += check_host.check_ports(config, status)
     found += check_host.check_lines(_lines(config))

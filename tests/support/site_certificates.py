@@ -11,7 +11,9 @@ import pytest
 OPENSSL = shutil.which("openssl")
 
 
-def certificates(folder: Path, host: str = "localhost") -> tuple[Path, Path, Path]:
+def certificates(
+    folder: Path, host: str = "localhost", authority: str = "site"
+) -> tuple[Path, Path, Path]:
     """Files of the authority, of a certificate for the host, and of its key; skips without tool."""
     if OPENSSL is None:
         pytest.skip("hint: apt-get install openssl")
@@ -20,9 +22,10 @@ def certificates(folder: Path, host: str = "localhost") -> tuple[Path, Path, Pat
     names = folder / "names.cnf"
     names.write_text(f"subjectAltName=DNS:{host},IP:127.0.0.1\n")
     valid = ["-days", "30", "-extfile", names, "-out", cert]
+    self_signed = ["-subj", f"/CN={authority}", "-days", "30"]
     new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     steps = (
-        ["req", "-x509", *new, "-subj", "/CN=site", "-days", "30", "-keyout", ca_key, "-out", ca],
+        ["req", "-x509", *new, *self_signed, "-keyout", ca_key, "-out", ca],
         ["req", *new, "-subj", f"/CN={host}", "-keyout", key, "-out", request],
         ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", *valid],
     )

@@ -46,11 +46,13 @@ def test_messages_are_those_of_the_protocol(address: str, systemd: Systemd) -> N
     notify.ready("all well")
     notify.alive("still well")
     notify.stopping()
+    notify.stopping(anew=True)
 
     assert systemd.heard() == [
         "READY=1\nSTATUS=all well",
         "WATCHDOG=1\nSTATUS=still well",
         "STOPPING=1\nSTATUS=stopping",
+        "RELOADING=1\nSTATUS=starting anew",
     ]
 
 
