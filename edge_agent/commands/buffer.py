@@ -7,6 +7,8 @@ configuration, 4 no agent runs that could send, 5 some is still there.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,8 +26,8 @@ from edge_agent.commands.speaking import (
     trouble,
 )
 from edge_agent.config import Config
-from edge_agent.errors import SpoolBroken
-from edge_agent.uplink.spool_glance import Glance, glance
+from edge_agent.errors import SpoolError
+from edge_agent.uplink.spool_view import SpoolView, kinds, view_spool
 
 PARTIAL: Final = 5
 MARGIN_S: Final = 10.0
@@ -52,28 +54,31 @@ def main(arguments: list[str]) -> int:
 
 def _show(config: Config, as_json: bool) -> int:
     try:
-        seen = glance(config.data_dir)
-    except SpoolBroken as error:
+        seen = view_spool(config.data_dir)
+        counts = kinds(config.data_dir)
+    except SpoolError as error:
         trouble("SPL-002", str(error), hint="the agent puts a damaged file aside when it starts")
         return FAILED
-    for line in lines(seen):
+    for line in lines(seen, counts):
         say(line)
     if as_json:
-        emit(asdict(seen))
+        emit({**asdict(seen), "kinds": counts})
     return OK
 
 
-def lines(seen: Glance) -> list[str]:
-    """What lies in a spool, for people.
+def lines(seen: SpoolView, counts: Mapping[str, int]) -> list[str]:
+    """What lies in a spool, for people; `counts` are its records by kind.
 
-    >>> lines(Glance())
+    >>> lines(SpoolView(), {})
     ['0 records wait for the coordinator', '0.0 MiB on disk']
     """
     found = [f"{seen.records} records wait for the coordinator"]
-    found += [f"  {count} {kind}" for kind, count in sorted(seen.kinds.items())]
+    found += [f"  {count} {kind}" for kind, count in sorted(counts.items())]
     if seen.records:
         found.append(f"  observed {_instant(seen.oldest_at_ms)} to {_instant(seen.newest_at_ms)}")
-    found += [f"{count} gaps to be told: {reason}" for reason, count in seen.gaps.items()]
+    for reason, count in Counter(gap.reason for gap in seen.gaps).items():
+        found.append(f"{count} gaps to be told: {reason}")
+    found += [f"put aside as damaged: {name}" for name in seen.quarantined]
     found.append(f"{seen.size_bytes / (1 << 20):.1f} MiB on disk")
     return found
 
