@@ -19,6 +19,7 @@ from notify_socket import Systemd
 
 from edge_agent.commands.running import NotRunning, ask
 from edge_agent.control_protocol import NAME
+from pilewise.v1 import edge_service_pb2 as edge
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +73,32 @@ async def test_E15_stopped_process_feeds_no_watchdog(agent: LocalAgent, tmp_path
 
     assert await agent.stop() == 0
     assert await systemd.next("STOPPING=1") == "STOPPING=1\nSTATUS=stopping"
+    systemd.close()
+
+
+@pytest.mark.slow
+async def test_start_in_place_is_a_reload_for_systemd(agent: LocalAgent, tmp_path: Path) -> None:
+    """A configuration from the coordinator starts the same process anew: RELOADING, then READY.
+
+    STOPPING would make systemd kill it when the stop deadline ends.
+    """
+    address = str(tmp_path / "notify.sock")
+    systemd = Systemd(address)
+    await agent.start(NOTIFY_SOCKET=address)
+    await systemd.next("READY=1")
+    await agent.service.until(lambda: bool(agent.service.hellos))
+    systemd.heard()
+    toml = agent.config.read_text().replace("heartbeat_s = 0.3", "heartbeat_s = 0.4")
+    configure = edge.Directive(directive_id="d1", configure=edge.Configure(toml=toml))
+
+    agent.service.down.put_nowait(edge.ConnectResponse(directive=configure))
+    said = await systemd.next("", within_s=30)
+    again = await systemd.next("READY=1", within_s=30)
+
+    assert said == "RELOADING=1\nSTATUS=starting anew"
+    assert again
+    assert agent.process is not None
+    assert agent.process.returncode is None
     systemd.close()
 
 
