@@ -60,7 +60,7 @@ async def run_agent(
     Raises `ConfigError` where a port or the data folder is taken, `SpoolError` for a bad spool.
     """
     clock = HostClock(parts.domain_clock(config))
-    spool = Spool(config.data_dir, parts.new_id)
+    spool = Spool(config.data_dir, parts.new_id, config.uplink.spool_max_mib * 2**20)
     await _open(spool, config)
     try:
         agent = _assemble(config, clock, spool, await spool.call(memory.carried))

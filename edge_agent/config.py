@@ -62,7 +62,7 @@ class TlsSection(msgspec.Struct, frozen=True):
 
 
 class UplinkSection(msgspec.Struct, frozen=True):
-    """`[uplink]`: how the stream behaves; real seconds."""
+    """`[uplink]`: how the stream behaves; real seconds. `spool_max_mib`: room for what waits."""
 
     batch_records: Annotated[int, Meta(ge=1, le=500)] = 200
     batch_bytes: Annotated[int, Meta(ge=1024, le=262144)] = 65536
@@ -72,6 +72,7 @@ class UplinkSection(msgspec.Struct, frozen=True):
     backoff_base_s: Seconds = 0.5
     backoff_cap_s: Seconds = 40.0
     confirm_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
+    spool_max_mib: Annotated[int, Meta(ge=8, le=1_048_576)] = 1024
 
 
 class OcppSection(msgspec.Struct, frozen=True):

@@ -143,6 +143,7 @@ class Figures:
         yield Sample("records_settled_total", self.reporter.acked)
         yield Sample("records_rejected_total", self.reporter.rejected)
         yield Sample("records_dropped_total", self.spool.dropped)
+        yield Sample("records_thinned_total", self.spool.thinned)
         yield Sample("spool_failing", float(bool(self.spool.failing)))
         if waits is not None:
             yield Sample("spool_records", waits.records)

@@ -30,6 +30,7 @@ METRICS: Final = {
     "records_settled_total": Metric("Record numbers that the coordinator has stored."),
     "records_rejected_total": Metric("Records that the coordinator refused."),
     "records_dropped_total": Metric("Records given up because the disk took none."),
+    "records_thinned_total": Metric("Records given up because the room for them ended."),
     "spool_records": Metric("Record numbers not settled yet, gaps included."),
     "spool_gaps": Metric("Lost runs of records that the coordinator has not been told yet."),
     "spool_bytes": Metric("Size of the spool's files."),

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.core.ranges import Run, Runs, covers, normalise
+from edge_agent.errors import SpoolError
 from edge_agent.uplink.codec import to_batch, to_gap_batches
 from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.spool_file import SpoolFile, StoredGap, StoredRun
+from edge_agent.uplink.spool_blocks import StoredRun
+from edge_agent.uplink.spool_file import SpoolFile
+from edge_agent.uplink.spool_lost import StoredGap
 from pilewise.v1 import edge_service_pb2 as edge
 
 _END: Final = 1 << 62
@@ -51,6 +54,7 @@ class Lanes:
         self.credit = 1
         self._flying: list[_Flying] = []
         self._told_gaps: set[tuple[str, int, int]] = set()
+        self._generation = spool.generation
         self._history = 0
         self._boundary = 0
         self._live = 0
@@ -66,6 +70,7 @@ class Lanes:
             file.reconcile(stored)
             return file.spool_id == before, file.numbers.current.position(file.next_record_seq)
 
+        self._generation = self._spool.generation
         same, self._boundary = await self._spool.call(square)
         self._live = self._boundary
         self._history_first = len(stored) > MAX_LATER_RUNS
@@ -74,6 +79,8 @@ class Lanes:
 
     async def take(self, now_s: float) -> edge.ReportBatch | None:
         """The next batch that may leave now, counted as flying; None where there is none."""
+        if self._generation != self._spool.generation:
+            raise SpoolError("the spool moved between disk and memory: a fresh hello is due")
         if len(self._flying) >= self.credit:
             return None
         gaps = await self._take_gaps(now_s)

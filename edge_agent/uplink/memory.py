@@ -64,6 +64,7 @@ def begin_transaction(file: SpoolFile, pile_id: str, start_key: str, record: Rec
     row = file.connection.execute(query, (pile_id, start_key)).fetchone()
     if row is not None:
         return int(row[0])
+    file.need_disk()
     session_id = record.detail.session_id if record.detail else ""
     insert = (
         "INSERT INTO ocpp_transaction(pile_id, start_key, evse_id, session_id, stopped)"
@@ -85,6 +86,7 @@ def end_transaction(
     `record_of` makes the record from the EVSE and the session's id, both "" for a transaction
     that this agent never saw begin.
     """
+    file.need_disk()
     conn = file.connection
     row = conn.execute(
         "SELECT evse_id, session_id, stopped FROM ocpp_transaction"

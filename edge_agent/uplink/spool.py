@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import structlog
 
-from edge_agent.core.reading import Record, RecordKind
-from edge_agent.errors import SpoolBroken, SpoolError, SpoolFull
+from edge_agent.core.reading import Record
+from edge_agent.core.reporting import expendable
+from edge_agent.errors import SpoolError, SpoolVolatile
 from edge_agent.uplink.memory import carry
-from edge_agent.uplink.spool_file import DISK_FULL, Dropped, SpoolFile, merged
-from edge_agent.uplink.spool_schema import IdSource, drop_ballast, lay_ballast
+from edge_agent.uplink.spool_disk import SpoolDisk
+from edge_agent.uplink.spool_file import SpoolFile
+from edge_agent.uplink.spool_lost import Dropped, merged
+from edge_agent.uplink.spool_schema import IdSource, lay_ballast
 
 T = TypeVar("T")
 log: Final = structlog.get_logger("edge_agent.spool")
@@ -30,7 +34,6 @@ log: Final = structlog.get_logger("edge_agent.spool")
 LINGER_S: Final = 0.2
 # Records that may wait for a disk that does not answer; beyond, measurements are given up.
 BACKLOG_RECORDS: Final = 20_000
-THIN_RECORDS: Final = 5_000
 RETRY_S: Final = 1.0
 
 
@@ -54,8 +57,11 @@ class Spool:
     trouble with the disk, or "".
     """
 
-    def __init__(self, folder: Path, new_id: IdSource) -> None:
+    def __init__(self, folder: Path, new_id: IdSource, max_bytes: int = 0) -> None:
         self._folder = folder
+        self._max_bytes = max_bytes
+        self._disk: SpoolDisk | None = None
+        self._guard: TextIO | None = None
         self._new_id = new_id
         self._jobs: queue.SimpleQueue[_Append | _Call | None] = queue.SimpleQueue()
         self._buffer: list[Record] = []
@@ -74,8 +80,13 @@ class Spool:
         """Opens the spool; raises `SpoolError`, or OSError where another agent uses the folder."""
         self._loop = asyncio.get_running_loop()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._guard = (self._folder / "agent.lock").open("w")
-        fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            self._guard = (self._folder / "agent.lock").open("w")
+            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Nobody writes there, so nobody has to be kept away.
+            if error.errno not in (errno.EROFS, errno.ENOSPC):
+                raise
         opened: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(
             target=self._run, args=(opened,), name="edge_agent:spool", daemon=True
@@ -88,7 +99,18 @@ class Spool:
         self._flush()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, 10.0)
-        self._guard.close()
+        if self._guard is not None:
+            self._guard.close()
+
+    @property
+    def generation(self) -> int:
+        """Changes when the spool moves between disk and memory: old positions mean nothing then."""
+        return self._disk.generation if self._disk is not None else 0
+
+    @property
+    def thinned(self) -> int:
+        """Records given up because the room for them ended."""
+        return self._disk.thinned if self._disk is not None else 0
 
     def offer(self, records: Sequence[Record]) -> None:
         """Takes records to be committed soon: at once if one is urgent, else within 0.2 s."""
@@ -136,8 +158,8 @@ class Spool:
         self._jobs.put(job)
 
     def _give_up_measurements(self) -> None:
-        kept = [record for record in self._buffer if record.kind is not RecordKind.METER]
-        lost = [record.observed_at_ms for record in self._buffer if record.kind is RecordKind.METER]
+        kept = [record for record in self._buffer if not expendable(record)]
+        lost = [record.observed_at_ms for record in self._buffer if expendable(record)]
         self._buffer = kept
         if not lost:
             return
@@ -149,23 +171,25 @@ class Spool:
 
     def _run(self, opened: asyncio.Future[None]) -> None:
         try:
-            file = SpoolFile(self._folder, self._new_id)
-            lay_ballast(self._folder)
+            self._disk = disk = SpoolDisk(self._folder, self._new_id, self._max_bytes)
         except Exception as error:  # noqa: BLE001 - the thread's top: handed to `start`
             self._tell(opened, error=error)
             return
+        self.failing = disk.trouble
         self._tell(opened)
         held: list[_Append] = []
         while True:
-            jobs = self._drain(RETRY_S if held else None)
+            jobs = self._drain(RETRY_S if held or disk.file.volatile else None)
+            if disk.come_back():
+                self._tell_committed(disk, 0, urgent=True)
             appends = held + [job for job in jobs if isinstance(job, _Append)]
-            file, held = self._append(file, appends) if appends else (file, held)
+            held = self._append(disk, appends) if appends else held
             for job in jobs:
                 if isinstance(job, _Call):
-                    self._answer(job, file)
+                    self._answer(job, disk)
             if None in jobs:
                 with contextlib.suppress(Exception):
-                    file.close()
+                    disk.file.close()
                 return
 
     def _drain(self, timeout_s: float | None) -> list[_Append | _Call | None]:
@@ -177,35 +201,41 @@ class Spool:
                 jobs.append(self._jobs.get_nowait())
         return jobs
 
-    def _append(self, file: SpoolFile, appends: list[_Append]) -> tuple[SpoolFile, list[_Append]]:
+    def _append(self, disk: SpoolDisk, appends: list[_Append]) -> list[_Append]:
         """Commits the appends as one group; gives back those that have to be tried again."""
+        if disk.file.volatile:
+            appends = self._only_offered(appends, SpoolVolatile(disk.trouble))
         records = [record for job in appends for record in job.records]
         with self._lock:
             dropped, self._dropped = self._dropped, None
         try:
-            self._with_room(file, lambda f: f.append(records, dropped, lambda c: carry(c, records)))
+            disk.with_room(lambda f: f.append(records, dropped, lambda c: carry(c, records)))
         except SpoolError as error:
             with self._lock:
                 self._dropped = merged(dropped, self._dropped)
-            for job in appends:
-                if job.done is not None:
-                    self._tell(job.done, error=error)
             # What somebody waited for was refused and will come again; telemetry is kept here.
-            held = [job for job in appends if job.done is None]
-            refused = sum(len(job.records) for job in appends if job.done is not None)
-            self._loop.call_soon_threadsafe(self._failed, str(error), refused)
-            return self._reopened(file, error), held
+            held = self._only_offered(appends, error)
+            disk.mend(error)
+            return held
         except Exception as error:  # noqa: BLE001 - one bad record must not end the thread
             self._give_up(appends, dropped, error)
-            return file, []
+            return []
+        for done in [job.done for job in appends if job.done is not None]:
+            self._tell(done)
+        self._tell_committed(disk, len(records), any(record.urgent for record in records))
+        if self.failing and not disk.file.volatile:
+            lay_ballast(self._folder)
+        return []
+
+    def _only_offered(self, appends: list[_Append], error: SpoolError) -> list[_Append]:
+        """The appends that nobody waits for; the others are refused."""
         for job in appends:
             if job.done is not None:
-                self._tell(job.done)
-        urgent = any(record.urgent for record in records)
-        self._tell_committed(file, len(records), urgent)
-        if self.failing:
-            lay_ballast(self._folder)
-        return file, []
+                self._tell(job.done, error=error)
+        refused = sum(len(job.records) for job in appends if job.done is not None)
+        with contextlib.suppress(RuntimeError):  # the loop is already closed
+            self._loop.call_soon_threadsafe(self._failed, str(error), refused)
+        return [job for job in appends if job.done is None]
 
     def _give_up(self, appends: list[_Append], dropped: Dropped | None, error: Exception) -> None:
         count = sum(len(job.records) for job in appends)
@@ -217,42 +247,24 @@ class Spool:
         log.error("records could not be written", count=count, error=repr(error))
         self._loop.call_soon_threadsafe(self._failed, repr(error), count)
 
-    def _with_room(self, file: SpoolFile, work: Callable[[SpoolFile], T]) -> T:
-        """What `work` gives back, tried again after making room where the disk is full."""
+    def _answer(self, job: _Call, disk: SpoolDisk) -> None:
+        before = disk.file.next_record_seq
         try:
-            return work(file)
-        except SpoolFull:
-            # Deleting needs room as well: the ballast gives it.
-            drop_ballast(self._folder)
-            file.thin(THIN_RECORDS, DISK_FULL)
-            return work(file)
-
-    def _reopened(self, file: SpoolFile, error: SpoolError) -> SpoolFile:
-        """The file opened anew after an I/O error: what its connection believes is not durable."""
-        if not isinstance(error, SpoolBroken):
-            return file
-        with contextlib.suppress(Exception):
-            file.connection.close()
-        try:
-            return SpoolFile(self._folder, self._new_id)
-        except Exception:  # noqa: BLE001 - tried again with the next append
-            return file
-
-    def _answer(self, job: _Call, file: SpoolFile) -> None:
-        before = file.next_record_seq
-        try:
-            result = self._with_room(file, job.work)
+            result = disk.with_room(job.work)
         except Exception as error:  # noqa: BLE001 - handed to the caller
             self._tell(job.done, error=error)
+            disk.mend(error)
         else:
             self._tell(job.done, result)
-            if file.next_record_seq > before:
-                self._tell_committed(file, 0, urgent=True)
+            if disk.file.next_record_seq > before:
+                self._tell_committed(disk, 0, urgent=True)
 
-    def _tell_committed(self, file: SpoolFile, count: int, urgent: bool) -> None:
+    def _tell_committed(self, disk: SpoolDisk, count: int, urgent: bool) -> None:
+        file = disk.file
         position = file.numbers.current.position(file.next_record_seq - 1)
+        trouble = disk.trouble
         with contextlib.suppress(RuntimeError):  # the loop is already closed
-            self._loop.call_soon_threadsafe(self._succeeded, position, count, urgent)
+            self._loop.call_soon_threadsafe(self._succeeded, position, count, urgent, trouble)
 
     def _tell(
         self, done: asyncio.Future[Any], result: Any = None, error: Exception | None = None
@@ -270,10 +282,10 @@ class Spool:
 
     # -- event loop ------------------------------------------------------------------------------
 
-    def _succeeded(self, position: int, count: int, urgent: bool) -> None:
-        if self.failing:
+    def _succeeded(self, position: int, count: int, urgent: bool, trouble: str) -> None:
+        if self.failing and not trouble:
             log.info("spool writes again")
-        self.failing = ""
+        self.failing = trouble
         self._waiting -= count
         self.committed += count
         self.committed_through = position

@@ -14,17 +14,18 @@ from typing import Final
 
 from edge_agent.core.ranges import Runs, leading, normalise, size, subtract
 from edge_agent.core.reading import Record
-from edge_agent.errors import SpoolBroken, SpoolBusy, SpoolDamaged, SpoolError, SpoolFull
-from edge_agent.uplink.spool_blocks import Blocks, StoredRun
-from edge_agent.uplink.spool_lost import Dropped, StoredGap, merged
-from edge_agent.uplink.spool_migrate import bring_up_to_date
-from edge_agent.uplink.spool_numbers import (
-    CORRUPT,
-    DISK_FULL,
-    SEQ_MASK,
-    THINNED,
-    SpoolNumbers,
+from edge_agent.errors import (
+    SpoolBroken,
+    SpoolBusy,
+    SpoolDamaged,
+    SpoolError,
+    SpoolFull,
+    SpoolVolatile,
 )
+from edge_agent.uplink.spool_blocks import Blocks, StoredRun
+from edge_agent.uplink.spool_lost import Dropped, StoredGap
+from edge_agent.uplink.spool_migrate import bring_up_to_date
+from edge_agent.uplink.spool_numbers import DISK_FULL, SEQ_MASK, THINNED, SpoolNumbers
 from edge_agent.uplink.spool_salvage import salvage
 from edge_agent.uplink.spool_schema import (
     DATABASE,
@@ -37,8 +38,6 @@ from edge_agent.uplink.spool_schema import (
     write_mark,
 )
 from edge_agent.uplink.spool_thin import Thinner
-
-__all__ = ["CORRUPT", "DISK_FULL", "Dropped", "SpoolFile", "StoredGap", "StoredRun", "merged"]
 
 # The mark is written anew each time that so many numbers were given out.
 RESERVE: Final = 10_000
@@ -204,6 +203,18 @@ class SpoolFile:
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return gone
+
+    def need_disk(self) -> None:
+        """Raises `SpoolVolatile` where nothing that is written here would be durable."""
+        if self.volatile:
+            raise SpoolVolatile("the data folder cannot be written, so nothing can be kept")
+
+    def adopt(self, other: SpoolFile) -> None:
+        """Takes over what another file holds, under its own identifiers and numbers."""
+        with self.transaction():
+            self.numbers.adopt(other.connection)
+        self.numbers.load()
+        self._mark()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

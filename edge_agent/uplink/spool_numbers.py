@@ -218,6 +218,25 @@ class SpoolNumbers:
             self.add_gap(row, *run, reason)
         return size(nowhere)
 
+    def adopt(self, other: sqlite3.Connection) -> None:
+        """Copies the spools of another database behind those here; the last takes new records."""
+        for number, *told in other.execute(
+            "SELECT spool_no, spool_id, next_record_seq, settled, unproven_from FROM spool"
+            " ORDER BY spool_no"
+        ).fetchall():
+            fresh = self._conn.execute("SELECT max(spool_no) + 1 FROM spool").fetchone()[0]
+            self._conn.execute("INSERT INTO spool VALUES (?, ?, ?, ?, ?)", (fresh, *told))
+            shift = (fresh - number) << SHIFT
+            for table in ("block", "gap"):
+                for position, *rest in other.execute(
+                    f"SELECT * FROM {table} WHERE position BETWEEN ? AND ?",
+                    (number << SHIFT, number << SHIFT | SEQ_MASK),
+                ):
+                    marks = ",".join("?" * len(rest))
+                    self._conn.execute(
+                        f"INSERT INTO {table} VALUES (?, {marks})", (position + shift, *rest)
+                    )
+
     def save(self, row: SpoolRow) -> None:
         """Writes one spool's row."""
         self._conn.execute(

@@ -73,7 +73,7 @@ def _copy_table(old: sqlite3.Connection, fresh: sqlite3.Connection, name: str, s
 
 
 def _copy_blocks(old: sqlite3.Connection, fresh: sqlite3.Connection) -> None:
-    for row in _readable(old, 0, (1 << 63) - 1, [_PATIENCE]):
+    for row in _readable(old, 0, 1 << 62, [_PATIENCE]):
         _, span, _, _, _, crc, body = row
         if isinstance(body, bytes) and isinstance(span, int) and checksum(span, body) == crc:
             fresh.execute(f"INSERT OR IGNORE INTO block({_COLUMNS}) VALUES (?,?,?,?,?,?,?)", row)

@@ -46,6 +46,7 @@ def take_event(
 
     A message that was taken before (by another connection of the station) changes nothing.
     """
+    file.need_disk()
     found = _row(file.connection, pile_id, transaction_id)
     seen: Runs = () if found is None else found[2]
     if covers(seen, seq_no, seq_no):

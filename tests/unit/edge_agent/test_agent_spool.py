@@ -24,10 +24,12 @@ from edge_agent.core.reading import (
     Values,
 )
 from edge_agent.errors import SpoolError, SpoolTooNew
-from edge_agent.uplink import memory, spool, spool_schema
+from edge_agent.uplink import memory, spool, spool_disk, spool_schema
 from edge_agent.uplink.rows import from_bytes, to_bytes
 from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.spool_file import CORRUPT, SpoolFile, StoredRun
+from edge_agent.uplink.spool_blocks import StoredRun
+from edge_agent.uplink.spool_file import SpoolFile
+from edge_agent.uplink.spool_numbers import CORRUPT
 
 END = 1 << 62
 
@@ -371,7 +373,7 @@ async def test_S1_full_disk_costs_measurements_only(
 
     The page limit of SQLite stands in for the disk: it fails inserts in the same way.
     """
-    monkeypatch.setattr(spool, "THIN_RECORDS", 300)
+    monkeypatch.setattr(spool_disk, "THIN_RECORDS", 300)
     made = Spool(tmp_path, lambda: "full")
     await made.start()
     await made.call(lambda file: file.connection.execute("PRAGMA max_page_count=24") and None)
