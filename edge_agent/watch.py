@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 import structlog
 
+from edge_agent.core.clock import jumped_s
 from edge_agent.core.facts import ASTRAY_M, CONFIG, PileFacts, is_fix, learned, located
 from edge_agent.core.occupancy import Fused, FusionRules
 from edge_agent.core.picture import LivePicture
@@ -66,8 +67,12 @@ class Watch:
     async def run(self) -> NoReturn:
         """Lets time pass for the picture: stale words, debounces, confirmations."""
         self._picture.start(self._clock.now_s())
+        before_s, before_ms = self._clock.now_s(), self._clock.utc_ms()
         while True:
             await asyncio.sleep(TICK_S)
+            now_s, now_ms = self._clock.now_s(), self._clock.utc_ms()
+            self._notice_jump(jumped_s(before_ms, now_ms, now_s - before_s))
+            before_s, before_ms = now_s, now_ms
             self._keep(self._picture.tick(self._clock.now_s(), self._clock.now_ms()))
 
     def facts(self) -> list[PileFacts]:
@@ -195,6 +200,17 @@ class Watch:
         rules = replace(self._rules[evse_id], out_of_service=not operative)
         self._rules[evse_id] = rules
         self._picture.set_rules(evse_id, rules)
+
+    def _notice_jump(self, away_s: float) -> None:
+        """Order is by number, so a jump spoils only stamps; it is told once, as of one EVSE."""
+        if not away_s:
+            return
+        log.warning("system clock jumped", away_s=round(away_s, 1))
+        detail = Detail(reason="CLOCK_JUMP", text=f"the system clock jumped by {away_s:.0f} s")
+        evse_id = next(iter(self._rules), None)
+        if evse_id is not None:
+            at_ms = self._clock.now_ms()
+            self._spool.offer([self.note(evse_id, RecordKind.EVENT, at_ms, detail)])
 
     def _keep(self, records: Sequence[Record]) -> None:
         if records:

@@ -48,3 +48,13 @@ def same_time(
         return True
     difference_ms = abs(ours.at_ms(monotonic_s, 0) - theirs.at_ms(monotonic_s, 0))
     return difference_ms <= tolerance_s * 1000.0 * ours.speed
+
+
+def jumped_s(before_ms: int, now_ms: int, passed_s: float, *, tolerance_s: float = 2.0) -> float:
+    """Seconds by which system UTC left the monotonic clock meanwhile; 0 within the tolerance.
+
+    >>> jumped_s(1_000, 3_601_250, 0.25), jumped_s(1_000, 1_300, 0.25)
+    (3600.0, 0.0)
+    """
+    away_s = (now_ms - before_ms) / 1000.0 - passed_s
+    return away_s if abs(away_s) > tolerance_s else 0.0
