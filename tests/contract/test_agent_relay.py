@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import tempfile
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from central_system import CentralSystem, Heard
 from raw_pile import RawPile
@@ -17,6 +20,7 @@ from raw_pile import RawPile
 from edge_agent.core.facts import ConnectorFacts, PileFacts
 from edge_agent.core.occupancy import FusionRules
 from edge_agent.core.ocpp_admission import Door
+from edge_agent.core.ocpp_relay import message_key
 from edge_agent.core.picture import LivePicture
 from edge_agent.core.reading import RecordKind
 from edge_agent.host_clock import HostClock
@@ -423,3 +427,59 @@ async def test_driver_whom_the_operator_refuses_later_is_stopped(tmp_path: Path)
     await site.open_central()
     await until(lambda: ("RemoteStopTransaction", {"transactionId": mine}) in site.pile.asked)
     await site.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_E11_ten_thousand_queued_messages_go_up_in_order(quick_disk: Path) -> None:
+    """10,000 messages and their repetitions wait on the disk, then go up in order, each once."""
+    site = Site(quick_disk)
+    await site.open_central()
+    await site.start()
+    await site.dial()
+    await site.pile.call("BootNotification", BOOT)
+    await site.until_ready()
+    await site.central.close()
+    await site.until_ready(False)
+    mine = (await site.pile.call("StartTransaction", start()))["transactionId"]
+    before_mib = resident_mib()
+    # The first thousand as a pile sends them, every tenth twice; the rest straight into the queue.
+    for value in range(1_000):
+        for _ in range(1 + (value % 10 == 0)):
+            await site.pile.call("MeterValues", meter(mine, value))
+    for value in range(1_000, 9_998):
+        message = meter(mine, value)
+        key = message_key("MeterValues", message)
+        await site.store.put(IDENTITY, key, new_id(), "MeterValues", message, None)
+    await site.pile.call("StopTransaction", stop(mine, 10_000))
+    queued = await site.store.depth(IDENTITY)
+    await site.open_central()
+    async with asyncio.timeout(120):
+        while await site.store.depth(IDENTITY):
+            await asyncio.sleep(0.1)
+    grown_mib = resident_mib() - before_mib
+
+    told = site.delivered()
+    values = [
+        int(heard.payload["meterValue"][0]["sampledValue"][0]["value"]) for heard in told[1:-1]
+    ]
+    assert queued == 10_000
+    assert [told[0].action, told[-1].action] == ["StartTransaction", "StopTransaction"]
+    assert values == list(range(9_998))
+    # Most of it is what the central system of this test remembers.
+    assert grown_mib < 60
+    await site.close()
+
+
+@pytest.fixture
+def quick_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: the test is about order, not about fsync."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def resident_mib() -> float:
+    return psutil.Process().memory_info().rss / 2**20
