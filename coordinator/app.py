@@ -24,10 +24,12 @@ from coordinator.parts import Parts, build_parts
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_claims import OperatorClaims
+from coordinator.rpc.operator_commands import OperatorCommands
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
+from coordinator.usecases.commanding import Commander
 from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
 
 log = structlog.get_logger()
@@ -39,7 +41,9 @@ SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (20_000, 20, 50)
 
 
-class OperatorServicer(OperatorClaims, OperatorExplain, OperatorLists, OperatorLive):
+class OperatorServicer(
+    OperatorClaims, OperatorCommands, OperatorExplain, OperatorLists, OperatorLive
+):
     """The whole of `OperatorService` that is built."""
 
 
@@ -66,6 +70,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.clock,
     )
     operator.lists = parts.lists
+    operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)

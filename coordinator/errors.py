@@ -16,6 +16,8 @@
         ├── FieldInvalid         DATA-001   one or more fields of a message
         ├── BatchRagged          DATA-002   columns of a batch differ in length
         ├── ClockMismatch        LINK-010   agent and coordinator live in different times
+        ├── AgentDoubled         LINK-012   another gateway reports under this agent id
+        ├── DirectiveRefused     LINK-013   the agent would not do it
         ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
         ├── NotFound             DATA-010   no such thing
         ├── PromiseLost          CLAIM-001  what was promised is no longer held
@@ -235,6 +237,27 @@ class ClockMismatch(Permanent):
     def __init__(self, agent_id: str, theirs: str, ours: str) -> None:
         super().__init__(f"agent {agent_id} runs on clock {theirs}, this district on {ours}")
         self.agent_id = agent_id
+
+
+class AgentDoubled(Permanent):
+    """Another gateway, with another spool, reports under this agent id just now."""
+
+    code = "LINK-012"
+    hint = "give each gateway an agent.id of its own"
+
+    def __init__(self, agent_id: str, present: str) -> None:
+        super().__init__(f"agent {agent_id} is connected from another gateway ({present})")
+        self.agent_id = agent_id
+
+
+class DirectiveRefused(Permanent):
+    """The agent, or the pile, would not do it; the message is its own word."""
+
+    code = "LINK-013"
+
+    def __init__(self, what: str, outcome: str, message: str) -> None:
+        super().__init__(f"{what}: {outcome}: {message}")
+        self.outcome = outcome
 
 
 class ProtocolBroken(Permanent):

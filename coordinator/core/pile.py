@@ -113,6 +113,7 @@ class Pile:
     commissioned_at_s: float | None = None
     latitude_deg: float | None = None
     longitude_deg: float | None = None
+    bay_count: int = 0
     sources: dict[str, str] = field(default_factory=dict)
 
 

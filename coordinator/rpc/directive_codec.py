@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from coordinator.rpc.noun_codec import TEXT_LIMIT
 from coordinator.usecases.directives import (
     Action,
     Cancel,
@@ -18,6 +17,8 @@ from coordinator.usecases.directives import (
     SetPeriod,
 )
 from pilewise.v1 import edge_service_pb2 as edge
+
+ANSWER_LIMIT = 2048
 
 
 def from_directive(directive: Directive) -> edge.Directive:
@@ -75,15 +76,20 @@ def to_result(result: edge.DirectiveResult) -> DirectiveResult:
     known = result.outcome in {int(outcome) for outcome in Outcome}
     outcome = Outcome(result.outcome) if known else Outcome.UNSPECIFIED
     return DirectiveResult(
-        result.directive_id, outcome, result.message[:TEXT_LIMIT], tuple(result.frames)
+        result.directive_id,
+        outcome,
+        result.message[:ANSWER_LIMIT],
+        tuple(result.frames),
+        result.more,
     )
 
 
-def from_result(result: DirectiveResult) -> edge.DirectiveResult:
+def from_result(result: DirectiveResult, evse_id: str = "") -> edge.DirectiveResult:
     """A directive's result for the wire."""
     return edge.DirectiveResult(
         directive_id=result.directive_id,
         outcome=edge.DirectiveOutcome.ValueType(int(result.outcome)),
         message=result.message,
         frames=result.frames,
+        evse_id=evse_id,
     )

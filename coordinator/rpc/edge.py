@@ -15,7 +15,13 @@ import structlog
 
 from coordinator.clock import Clock
 from coordinator.core.pile import Pile
-from coordinator.errors import ClockMismatch, FieldFault, FieldInvalid, ProtocolBroken
+from coordinator.errors import (
+    AgentDoubled,
+    ClockMismatch,
+    FieldFault,
+    FieldInvalid,
+    ProtocolBroken,
+)
 from coordinator.rpc import edge_codec
 from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.rpc.directive_codec import from_directive, to_result
@@ -38,7 +44,6 @@ HELLO_TIMEOUT_S = 10.0
 BEAT_S = 20.0
 SILENCE_S = 60.0
 WRITE_TIMEOUT_S = 30.0
-RESUME_AFTER_S = 1.0
 PILE_LIMIT = 2_000
 
 
@@ -74,7 +79,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         message = edge_codec.parse(raw)
         if message.WhichOneof("message") != "hello":
             raise ProtocolBroken("hello as the first message", str(message.WhichOneof("message")))
-        link = await self._greet(message.hello)
+        link = await self._greet(message.hello, context.peer() or "")
         await context.write(self._welcome(message.hello))
         displaced = self._links.admit(link)
         self._tell(link, "displaced" if displaced else "connected")
@@ -102,7 +107,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
             if isinstance(result, Exception):
                 raise result
 
-    async def _greet(self, hello: edge.Hello) -> Link:
+    async def _greet(self, hello: edge.Hello, peer: str) -> Link:
         """The link of an agent whose hello is in order; its piles are known afterwards."""
         faults = [*check_id(hello.agent_id, "agent_id"), *check_id(hello.spool_id, "spool_id")]
         if len(hello.piles) > PILE_LIMIT:
@@ -116,6 +121,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         if not self._clock.agrees_with(theirs):
             raise ClockMismatch(hello.agent_id, str(theirs), str(self._clock))
         self._ingest.spool(hello.spool_id, hello.agent_id)
+        await self._refuse_rival(hello, peer)
         await self._introduce(hello.agent_id, hello.piles)
         for floor in hello.fence_floors:
             if self._inventory.speaker_of(floor.evse_id) == hello.agent_id:
@@ -123,10 +129,23 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         skew = seconds(hello.sent_at) - self._clock.system_s() if hello.HasField("sent_at") else 0.0
         return Link(
             hello.agent_id,
+            spool_id=hello.spool_id,
+            peer=peer,
             software_version=hello.software_version[:64],
             clock_skew_s=skew,
             last_heard_link_s=self._clock.link_s(),
         )
+
+    async def _refuse_rival(self, hello: edge.Hello, peer: str) -> None:
+        """Raises `AgentDoubled`, and alarms, while another gateway uses this agent id."""
+        rival = await self._links.rival(hello.agent_id, hello.spool_id)
+        if rival is None:
+            return
+        text = f"agent id {hello.agent_id} is used by two gateways: {rival.peer} and {peer}"
+        log.error("agent id used twice", agent_id=hello.agent_id, present=rival.peer, refused=peer)
+        facts = {"what": "doubled", "agent_id": hello.agent_id, "refused": peer}
+        self._events.add("AGENT", text, facts=facts)
+        raise AgentDoubled(hello.agent_id, rival.peer)
 
     async def _introduce(self, agent_id: str, piles: Any) -> None:
         """Takes the agent's piles in; one with wrong facts is left out and said."""
@@ -200,7 +219,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
                 link.wake.clear()
                 for message in self._messages(link):
                     await context.write(message)
-            goodbye = edge.GoAway(resume_after_s=RESUME_AFTER_S, reason=link.closing)
+            goodbye = edge.GoAway(resume_after_s=link.resume_after_s, reason=link.closing)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     await context.write(edge.ConnectResponse(go_away=goodbye))

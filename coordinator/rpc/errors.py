@@ -26,6 +26,7 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
     (errors.BatchRagged, code_pb2.INVALID_ARGUMENT),
     (errors.ImportInvalid, code_pb2.INVALID_ARGUMENT),
     (errors.ClockMismatch, code_pb2.FAILED_PRECONDITION),
+    (errors.AgentDoubled, code_pb2.ALREADY_EXISTS),
     (errors.ProtocolBroken, code_pb2.FAILED_PRECONDITION),
     (errors.NotFound, code_pb2.NOT_FOUND),
     (errors.Permanent, code_pb2.FAILED_PRECONDITION),

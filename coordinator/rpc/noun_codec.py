@@ -117,6 +117,7 @@ def to_pile(facts: nouns.PileFacts, station_id: str = "") -> Pile:
         commissioned_at_s=seconds(facts.commissioned_at) if commissioned else None,
         latitude_deg=place[0],
         longitude_deg=place[1],
+        bay_count=min(facts.bay_count, 10_000),
         sources=dict(facts.sources),
     )
 

@@ -1,6 +1,7 @@
-"""`OperatorService`: the live picture, events, indexes, agents and commands.
+"""`OperatorService`: the live picture, events, indexes and agents.
 
-What operators put in is in `operator_lists.py`. Methods that neither file has answer UNIMPLEMENTED;
+What operators put in is in `operator_lists.py`, what they have done at piles in
+`operator_commands.py`. Methods that no file has answer UNIMPLEMENTED;
 others may be added by one more mixin where `app.py` composes the servicer.
 """
 
@@ -14,13 +15,12 @@ import numpy as np
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
-from coordinator.errors import CoordinatorError, FieldFault, FieldInvalid, NotFound
+from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc import operator_codec as codec
-from coordinator.rpc.directive_codec import from_result, to_action
 from coordinator.rpc.noun_codec import check_id, invalid, page_start, timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.directives import Directive, Fences
+from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
@@ -32,14 +32,11 @@ from pilewise.v1 import types_pb2 as nouns
 
 PAGE_DEFAULT = 100
 PAGE_LIMIT = 1_000
-COMMAND_LIMIT = 200
 AT_ONCE = 50
-# Directives that change who may use an EVSE are drawn by the ledger, not by hand.
-_NOT_BY_HAND = frozenset({"reserve", "extend", "cancel"})
 
 
 class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
-    """The half of the service that shows and commands."""
+    """The part of the service that shows."""
 
     def __init__(
         self,
@@ -155,55 +152,6 @@ class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
             raise FieldInvalid(FieldFault("valid_from", "only now is possible: leave it out"))
         await self._inventory.assign({request.pile_id: request.agent_id})
         return op.AssignPileResponse()
-
-    async def Command(  # noqa: N802 - the contract
-        self, request: op.CommandRequest, context: Context
-    ) -> op.CommandResponse:
-        """Sends a directive to every EVSE named; each answers for itself."""
-        action = to_action(request.directive)
-        kind = request.directive.WhichOneof("action")
-        if action is None or kind in _NOT_BY_HAND:
-            raise FieldInvalid(FieldFault("directive.action", f"{kind} cannot be sent by hand"))
-        response = op.CommandResponse()
-        for index, evse_id in enumerate(self._targets(request)):
-            directive = Directive(evse_id, action)
-            try:
-                result = await self._links.send(evse_id, directive)
-            except CoordinatorError as error:
-                response.errors.append(
-                    nouns.EntryError(index=index, code=error.code, message=str(error))
-                )
-            else:
-                response.results.append(from_result(result))
-        return response
-
-    def _targets(self, request: op.CommandRequest) -> list[str]:
-        """EVSEs that a command names, by themselves, by station or by area."""
-        district = self._district
-        for evse_id in request.evse_ids:
-            if evse_id not in district.row:
-                raise NotFound("EVSE", evse_id)
-        rows = [district.row[evse_id] for evse_id in request.evse_ids]
-        inside = np.zeros(len(district.stations), dtype=bool)
-        for station_id in request.station_ids:
-            if station_id not in district.station_row:
-                raise NotFound("station", station_id)
-            inside[district.station_row[station_id]] = True
-        if request.HasField("area"):
-            area = request.area
-            latitude, longitude = district.station_lat_deg, district.station_lon_deg
-            inside |= (
-                (latitude >= area.south_deg)
-                & (latitude <= area.north_deg)
-                & (longitude >= area.west_deg)
-                & (longitude <= area.east_deg)
-            )
-        rows += np.flatnonzero(inside[district.station]).tolist()
-        ids = list(dict.fromkeys(district.evse_ids[row] for row in rows))
-        if not ids or len(ids) > COMMAND_LIMIT:
-            message = f"names {len(ids)} EVSEs, must be 1 to {COMMAND_LIMIT}"
-            raise FieldInvalid(FieldFault("evse_ids", message))
-        return ids
 
 
 def page(entries: Any, request: nouns.PageRequest) -> tuple[list[Any], str]:

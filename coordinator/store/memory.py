@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coordinator.core.history import Session
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.report import LostRun, Refusal
 from coordinator.errors import StoreClosed
 from coordinator.usecases.telemetry import (
@@ -37,6 +38,7 @@ class MemoryTelemetry:
         self._roads: dict[tuple[str, str], Road] = {}
         self._outages: list[PlannedOutage] = []
         self._owners: dict[str, str] = {}
+        self._facts: dict[str, list[FactSpan]] = {}
         self._closed = False
 
     def load(self) -> Snapshot:
@@ -99,6 +101,21 @@ class MemoryTelemetry:
         """Says which agent speaks for a pile from now on."""
         self._check_open()
         self._owners.update(owners)
+
+    async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:
+        """Says what is known of piles from now on."""
+        self._check_open()
+        for pile_id, told in facts.items():
+            spans = self._facts.setdefault(pile_id, [])
+            present = {s.field: s for s in spans if s.valid_to_s is None}
+            ended, begun = changed(present, told)
+            for field in ended:
+                spans[spans.index(present[field])] = present[field]._replace(valid_to_s=at_s)
+            spans += [FactSpan(field, *told[field], at_s, None) for field in begun]
+
+    async def list_facts(self, pile_id: str) -> list[FactSpan]:
+        """The facts of a pile in the order in which they began to hold."""
+        return list(self._facts.get(pile_id, ()))
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is kept of an agent, counted now."""

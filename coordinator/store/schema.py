@@ -5,6 +5,7 @@ spool ──┬── batch      rows as received: one row a batch, never one a 
         └── refusal    rows refused, with code
 evse_state             the newest picture of each EVSE and what its rows have taught
 session                a car at an EVSE, from plug-in to plug-out
+pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
 station tariff user road outage   as imported, one JSON document each
 """
@@ -104,9 +105,25 @@ def _outages(db: Any) -> None:
     db["outage"].create({"key": str, "body": bytes}, pk="key")
 
 
+def _facts(db: Any) -> None:
+    """The history of what piles are."""
+    db["pile_fact"].create(
+        {
+            "pile_id": str,
+            "field": str,
+            "value": str,
+            "source": str,
+            "valid_from_s": float,
+            "valid_to_s": float,
+        }
+    )
+    db["pile_fact"].create_index(["pile_id", "field", "valid_to_s"])
+
+
 for _name, _migration in (
     ("0001_readings", _readings),
     ("0002_lists", _lists),
     ("0003_outages", _outages),
+    ("0004_facts", _facts),
 ):
     telemetry(name=_name)(_migration)

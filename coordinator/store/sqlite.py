@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.errors import StoreUnavailable
-from coordinator.store import schema
+from coordinator.store import pile_facts, schema
 from coordinator.store.database import open_reader
 from coordinator.store.writer import Connection, RowStatement, Writer
 from coordinator.usecases.telemetry import (
@@ -161,6 +162,14 @@ class SqliteTelemetry:
             )
 
         await self._writer.submit(write)
+
+    async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:
+        """Says what is known of piles from now on; facts that are no longer told end."""
+        await self._writer.submit(lambda connection: pile_facts.write(connection, facts, at_s))
+
+    async def list_facts(self, pile_id: str) -> list[FactSpan]:
+        """The facts of a pile in the order in which they began to hold."""
+        return await self._read(lambda db: pile_facts.read(db, pile_id))
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is stored of an agent, counted now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -100,6 +101,7 @@ class DirectiveResult:
     outcome: Outcome
     message: str = ""
     frames: tuple[bytes, ...] = ()
+    more: bool = False  # further frames follow in another result
 
 
 class Fences:
@@ -121,6 +123,14 @@ class Fences:
     def hear(self, evse_id: str, fence: int) -> None:
         """Takes a floor that an agent remembers; the higher wins."""
         self._floors[evse_id] = max(self._floors.get(evse_id, 0), fence)
+
+    def advance(self, evse_ids: Iterable[str], by: int, system_s: float) -> int:
+        """Lifts the floors of these EVSEs, past what agents know; says how many were lifted."""
+        lifted = 0
+        for evse_id in evse_ids:
+            self._floors[evse_id] = max(self.floor(evse_id), int(system_s * 1000)) + by
+            lifted += 1
+        return lifted
 
     def floor(self, evse_id: str) -> int:
         """The newest fence; 0 means none."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from coordinator.core.district import District
 from coordinator.core.pile import Pile, Station
+from coordinator.core.pile_facts import Fact, facts_of
 from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.usecases.events import Events
@@ -93,6 +94,7 @@ class Inventory:
             self._check_unique(stations)
             merged = [self._with_known_piles(station) for station in stations]
             await self._store.put_stations(merged)
+            await self._store.put_facts(_all_facts(merged), self._now_s())
             self.district.put_stations(merged)
             self.version += 1
 
@@ -166,6 +168,7 @@ class Inventory:
                 self._own(taken)
             if touched:
                 await self._store.put_stations(list(touched.values()))
+                await self._store.put_facts(_all_facts(touched.values()), self._now_s())
                 self.district.put_stations(touched.values())
             if taken or touched:
                 self.version += 1
@@ -218,12 +221,18 @@ def _second_home(homes: dict[str, str], what: str, home: str) -> list[FieldFault
     return [] if first is home else [FieldFault("stations", f"{what} is in {first} and {home}")]
 
 
-_FACTS = ("label", "maker", "model", "serial", "firmware", "commissioned_at_s")
+def _all_facts(stations: Iterable[Station]) -> dict[str, dict[str, Fact]]:
+    return {pile.pile_id: facts_of(pile) for station in stations for pile in station.piles}
+
+
+_FACTS = ("label", "maker", "model", "serial", "firmware", "commissioned_at_s", "bay_count")
 
 
 def _with_facts(known: Pile, said: Pile) -> Pile:
     """The known pile with what its agent says of the device; its station stays."""
     told = {name: getattr(said, name) for name in _FACTS if getattr(said, name)}
+    if said.latitude_deg is not None and said.longitude_deg is not None:
+        told |= {"latitude_deg": said.latitude_deg, "longitude_deg": said.longitude_deg}
     # The agent sees the hardware: its EVSEs replace assumed ones, others are only added.
     named = {evse.evse_id for evse in said.evses}
     evses = said.evses + tuple(e for e in known.evses if e.evse_id not in named)

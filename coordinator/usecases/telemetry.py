@@ -5,12 +5,13 @@ Engines: `store/sqlite.py` and `store/memory.py`; one conformance test holds for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from coordinator.core.history import Session
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.report import LostRun, Refusal
 
@@ -179,6 +180,17 @@ class TelemetryStore(Protocol):
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
         """Says which agent speaks for a pile from now on; the former's time ends."""
+        ...
+
+    async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:
+        """Says what is known of piles from now on; facts that are no longer told end.
+
+        What is told as it was before begins nothing new.
+        """
+        ...
+
+    async def list_facts(self, pile_id: str) -> list[FactSpan]:
+        """The facts of a pile in the order in which they began to hold."""
         ...
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:

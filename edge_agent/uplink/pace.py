@@ -38,8 +38,14 @@ class Pace:
         self._displaced_at_s: deque[float] = deque(maxlen=QUARREL_COUNT)
         self.contested = False
 
-    def after_failure_s(self, lived_s: float) -> float:
-        """Seconds until the next try after a failure: full jitter, longer each time."""
+    def after_failure_s(self, lived_s: float, *, slowly: bool = False) -> float:
+        """Seconds until the next try after a failure: full jitter, longer each time.
+
+        `slowly` where only a human can help: never less than half the longest wait.
+        """
+        if slowly:
+            cap_s = self._settings.backoff_cap_s
+            return self._rng.uniform(cap_s / 2, cap_s)
         if lived_s > STEADY_S:
             self._attempt = 0
         wait_s = full_jitter_s(

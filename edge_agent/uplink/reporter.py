@@ -111,7 +111,8 @@ class Reporter:
         code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
         if was_connected and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._flow.refused()
-        wait_s = self._pace.after_failure_s(lived_s)
+        doubled = code is grpc.StatusCode.ALREADY_EXISTS
+        wait_s = self._pace.after_failure_s(lived_s, slowly=doubled)
         if failure is not None:
             tell_end(failure, was_connected, self._settings.coordinator, wait_s)
         return wait_s

@@ -46,7 +46,7 @@ def recommend(
 ) -> None:
     """Asks for a pile; the answer is held for 30 s, or until arrival with --confirm."""
     request = _request(at, soc, battery, to, vehicle, user, connector or [], language)
-    answer = asyncio.run(_call(_recommend(target, request, confirm), target))
+    answer = asyncio.run(call(_recommend(target, request, confirm), target))
     if json:
         from google.protobuf.json_format import MessageToDict
 
@@ -64,7 +64,7 @@ def guide(
     json: AsJson = False,
 ) -> None:
     """Follows a promise and prints each revision; opening it makes the hold firm."""
-    revisions = asyncio.run(_call(_guide(target, recommendation_id, for_s, quiet=json), target))
+    revisions = asyncio.run(call(_guide(target, recommendation_id, for_s, quiet=json), target))
     if json:
         emit({"recommendation_id": recommendation_id, "revisions": revisions})
 
@@ -163,7 +163,7 @@ async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bo
     return revisions
 
 
-async def _call(work: Any, target: str) -> Any:
+async def call(work: Any, target: str) -> Any:
     """The result of an RPC, or the command's end with an error that says what to do."""
     import grpc
 

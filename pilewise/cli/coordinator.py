@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pilewise.cli.ask import place
+from pilewise.cli.command import command
 from pilewise.cli.launch import become, require
 from pilewise.cli.output import Exit, emit, fail, say
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from coordinator.importers import Imported
 
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
+app.command()(command)
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
 PIECE = 50  # entries of one call; a message holds at most 4 MiB
