@@ -82,7 +82,7 @@ class ModbusPile:
     async def run(self) -> NoReturn:
         """Polls until cancelled; a device that fails is asked again with jittered back-off."""
         for bus in self._buses:
-            bus.join(self.pile_id, self._wake)
+            bus.join(self.pile_id, self._wake, self.tap)
         try:
             if not self._signs:
                 await self._poll_for_ever()
