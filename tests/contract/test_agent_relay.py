@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import tempfile
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,9 @@ from typing import Any
 import psutil
 import pytest
 from central_system import CentralSystem, Heard
+from certificates import authority
 from raw_pile import RawPile
+from websockets.asyncio.server import serve
 
 from edge_agent.core.facts import ConnectorFacts, PileFacts
 from edge_agent.core.occupancy import FusionRules
@@ -28,10 +31,11 @@ from edge_agent.parts import new_id
 from edge_agent.piles.ocpp16 import Ocpp16Pile
 from edge_agent.piles.ocpp_pile import OcppSettings
 from edge_agent.piles.ocpp_server import OcppServer, Ports
+from edge_agent.piles.ocpp_tls import TlsPaths
 from edge_agent.piles.relay import Relay
 from edge_agent.piles.relay_policy import OfflinePolicy
 from edge_agent.piles.relay_store import RelayStore
-from edge_agent.piles.relay_upstream import UpstreamSettings
+from edge_agent.piles.relay_upstream import Upstream, UpstreamSettings
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import Watch
@@ -427,6 +431,44 @@ async def test_driver_whom_the_operator_refuses_later_is_stopped(tmp_path: Path)
     await site.open_central()
     await until(lambda: ("RemoteStopTransaction", {"transactionId": mine}) in site.pile.asked)
     await site.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("reason", "certificate"),
+    [
+        ("certificate has expired", {"alt": "IP:127.0.0.1", "end": "20210101000000Z"}),
+        ("certificate is not yet valid", {"alt": "IP:127.0.0.1", "start": "20980101000000Z"}),
+        ("IP address mismatch", {"alt": "IP:127.0.0.9"}),
+        ("unable to get local issuer certificate", {"alt": "IP:127.0.0.1", "foreign": "yes"}),
+    ],
+)
+async def test_T4_bad_certificate_of_the_operator_is_named_and_tried_slowly(
+    tmp_path: Path, reason: str, certificate: dict[str, str]
+) -> None:
+    """The log's reason names what is wrong, and the next try is far away."""
+    wanted = authority(tmp_path / "wanted")
+    issuer = authority(tmp_path / "other") if certificate.pop("foreign", "") else wanted
+    pair = issuer.issue("csms", **certificate)
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(pair.cert, pair.key)
+    async with serve(lambda socket: socket.wait_closed(), "127.0.0.1", 0, ssl=shown) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = UpstreamSettings(
+            f"wss://127.0.0.1:{port}/",
+            tls=TlsPaths(ca=wanted.own.cert),
+            backoff_base_s=0.01,
+            backoff_cap_s=600.0,
+        )
+        upstream = Upstream("P1", settings, lambda frame: None, random.Random(1))
+        trying = asyncio.create_task(upstream.talk("ocpp1.6", asyncio.Event().wait), name="test:up")
+        await asyncio.wait_for(upstream.tried.wait(), 10)
+        done, _ = await asyncio.wait({trying}, timeout=0.2)
+        trying.cancel()
+        await asyncio.gather(trying, return_exceptions=True)
+
+    assert reason in upstream.trouble
+    assert not done
 
 
 @pytest.mark.slow
