@@ -39,6 +39,8 @@ class Ocpp201Pile(OcppPile):
         self._said = {n: EvseWords() for n in self.words}
         self._faults: dict[int, dict[Place, tuple[Fault, ...]]] = {n: {} for n in self.words}
         self.report: dict[str, str] = {}
+        # Tokens of transactions that have no EVSE yet.
+        self._early: dict[str, str] = {}
 
     def connect(self, connection: StationConnection) -> tuple[Link201, Asks201]:
         """The link of a fresh connection, and what can be asked over it."""
@@ -103,14 +105,20 @@ class Ocpp201Pile(OcppPile):
             self.counts["TransactionEvent repeated"] += 1
             return
         number = self._number(event, known)
-        fresh = known is None
         session_id = self._new_id() if known is None else known.session_id
         if known is None and event.kind == "Ended":
             session_id = f"ocpp-{self.pile_id}-{event.transaction_id}"
-        now = Known(self.evse_ids[number - 1], session_id, ended=event.kind == "Ended")
-        if not event.offline:
-            self._follow(number, event)
-        records = self._records(number, event, session_id, fresh=fresh)
+        evse_id = self.evse_ids[number - 1] if number else ""
+        now = Known(evse_id, session_id, ended=event.kind == "Ended")
+        records: list[Record] = []
+        if number:
+            if not event.offline:
+                self._follow(number, event)
+            fresh = known is None or not known.evse_id
+            late = known is None and event.kind == "Updated"
+            records = self._records(number, event, session_id, fresh=fresh, late=late)
+        elif event.id_token and event.kind != "Ended":
+            self._early[event.transaction_id] = token_hash(event.id_token)
         if event.id_token or event.reservation is not None:
             self.wishes.presented(event.id_token or "", event.reservation)
         await self._transactions.take_event(
@@ -129,10 +137,11 @@ class Ocpp201Pile(OcppPile):
             self._tell(number, self.clock.present(event.timestamp, self.now_ms()))
 
     def _records(
-        self, number: int, event: TransactionEvent, session_id: str, *, fresh: bool
+        self, number: int, event: TransactionEvent, session_id: str, *, fresh: bool, late: bool
     ) -> list[Record]:
         stamp = self.clock.told(event.timestamp, self.now_ms())
-        token = token_hash(event.id_token) if event.id_token else ""
+        early = self._early.pop(event.transaction_id, "")
+        token = token_hash(event.id_token) if event.id_token else early
         detail = Detail(session_id=session_id, id_token_hash=token)
         if event.kind == "Ended":
             ended = replace(detail, reason=event.stopped_reason or "Local")
@@ -141,15 +150,18 @@ class Ocpp201Pile(OcppPile):
         records: list[Record] = []
         if fresh:
             # Begun elsewhere, or before this agent's spool was: it is a session all the same.
-            late = detail if event.kind == "Started" else replace(detail, reason="JOINED_LATE")
+            begun = replace(detail, reason="JOINED_LATE") if late else detail
             values = _register(event.samples, last=False)
-            records.append(self.note(number, RecordKind.SESSION_START, stamp, late, values))
+            records.append(self.note(number, RecordKind.SESSION_START, stamp, begun, values))
         return records + self.meter_records(number, event.samples)
 
     def _number(self, event: TransactionEvent, known: Known | None) -> int:
+        """The EVSE; 0 while the driver is known and the EVSE is not chosen yet."""
         if known is not None and known.evse_id in self.evse_ids:
             return self.evse_ids.index(known.evse_id) + 1
-        return event.evse if event.evse in self.words else 1
+        if event.evse in self.words:
+            return event.evse
+        return 1 if len(self.words) == 1 or (event.kind == "Ended" and known is None) else 0
 
     def _tell(self, number: int, stamp: Stamp) -> None:
         word, said = self.words[number], self._said[number]

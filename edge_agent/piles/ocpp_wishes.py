@@ -24,7 +24,7 @@ from edge_agent.core.directive import (
     reservation_number,
 )
 from edge_agent.core.ocpp_reservation import Reservation
-from edge_agent.core.reading import EvseStatus
+from edge_agent.core.reading import EvseStatus, OcppStatus
 from edge_agent.piles.ocpp_asks import StationAsks
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Wishes:
             await asyncio.sleep(self._pile.settings.settle_s)
             await self._ask_for_state(asks)
             idle_s = await self._apply_settings(asks)
+            await self._ask_for_charging_state(asks)
             while idle_s > 0:
                 await asyncio.sleep(idle_s)
                 await self._ask_idle_meters(asks)
@@ -113,6 +114,12 @@ class Wishes:
             if answer.outcome is not Outcome.DONE:
                 self._pile.believe_again()
                 return
+
+    async def _ask_for_charging_state(self, asks: StationAsks) -> None:
+        """2.0.1: a status says Occupied only; what the car does is in the transaction's events."""
+        for number, word in self._pile.words.items():
+            if word.state.ocpp is OcppStatus.OCCUPIED:
+                await self.trigger(asks, "TransactionEvent", number)
 
     async def _apply_settings(self, asks: StationAsks) -> float:
         """Applies the wishes that differ; how often idle meters have to be asked for, 0 = never."""

@@ -257,7 +257,7 @@ async def test_E11_what_happened_offline_comes_once_and_in_order(scene: Scene) -
         await scene.station.plug()
         await scene.station.unplug()
     away_ms = scene.gateway.pile.now_ms()
-    await asyncio.sleep(0.3)
+    await until(lambda: scene.gateway.pile.now_ms() > away_ms + 200)
     await scene.station.clear()
     records = await scene.told(START, END, count=6)
     await scene.shows(FREE)

@@ -111,7 +111,9 @@ class Ocpp201Face:
         for count, evse in enumerate(self._desk.pile.evses, 1):
             if number not in (None, count):
                 continue
-            if message == "StatusNotification":
+            if message == "TransactionEvent":
+                self._journal.sample(evse, "Trigger")
+            elif message == "StatusNotification":
                 self._journal.statuses[evse.spec.evse_id] = None
                 self._journal.woken.set()
             elif message == "MeterValues" and not self._journal.sample(evse, "Trigger"):

@@ -34,7 +34,13 @@ _log = structlog.get_logger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 # Domain seconds that a remotely accepted driver has to plug in.
 _CONNECTION_TIMEOUT_S = 180.0
-_TRIGGERS = ("BootNotification", "Heartbeat", "MeterValues", "StatusNotification")
+_TRIGGERS = (
+    "BootNotification",
+    "Heartbeat",
+    "MeterValues",
+    "StatusNotification",
+    "TransactionEvent",
+)
 
 
 def _answers(action: Action) -> Callable[[F], F]:
