@@ -42,12 +42,15 @@ def test_ring_drops_the_oldest_beyond_its_bounds() -> None:
         ring.frame(IN, str(number).encode())
     many, lost_many = ring.end()
     ring.begin()
-    for _ in range(5):
-        ring.frame(IN, b"x" * (frames.MAX_BYTES // 4))
+    # Each is cut to the longest frame, and its time and direction take room as well.
+    fitting = frames.MAX_BYTES // (frames.MAX_FRAME_BYTES + len(b"0 < "))
+    for _ in range(fitting + 2):
+        ring.frame(IN, b"x" * (frames.MAX_FRAME_BYTES * 2))
     large, lost_large = ring.end()
 
     assert (len(many), lost_many, many[0]) == (frames.MAX_FRAMES, 5, b"0 < 5")
-    assert (len(large), lost_large) == (3, 2)
+    assert (len(large), lost_large) == (fitting, 2)
+    assert len(large[0]) == frames.MAX_FRAME_BYTES + len(b"0 < ")
 
 
 def test_drivers_tokens_and_passwords_are_hashed() -> None:
