@@ -124,7 +124,7 @@ async def test_setting_that_needs_a_reboot_is_an_event(tmp_path: Path, version: 
 
 @both
 async def test_idle_meters_are_asked_for_where_clock_values_are_refused(
-    tmp_path: Path, version: str
+    tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A station that sends no meter values when idle is triggered, and not beyond the floor."""
     wishes = {"clock_aligned_data_interval_s": 900.0, "idle_meter_values_s": 0.05}
@@ -136,12 +136,20 @@ async def test_idle_meters_are_asked_for_where_clock_values_are_refused(
         await tell(gateway, station, "Available")
         await tell(gateway, station, "Available", 2)
 
+        rounds, ask = 0, gateway.pile.wishes.trigger
+
+        async def counted(*words: Any) -> Any:
+            nonlocal rounds
+            rounds += 1
+            return await ask(*words)
+
+        monkeypatch.setattr(gateway.pile.wishes, "trigger", counted)
+
         def meters() -> int:
             asked = station.wishes("TriggerMessage")
             return sum(wish["requestedMessage"] == "MeterValues" for wish in asked)
 
-        await until(lambda: meters() >= 2)
-        await asyncio.sleep(0.2)
+        await until(lambda: rounds >= 6)
 
     assert meters() == 2
 
@@ -159,7 +167,7 @@ async def test_one_call_at_a_time_and_a_late_answer_is_not_the_next_ones(
         first = asyncio.create_task(gateway.pile.perform("B-01*1", SetAvailability(False)))
         await until(lambda: len(station.asked) == 1)
         second = asyncio.create_task(gateway.pile.perform("B-01*2", SetAvailability(True)))
-        await asyncio.sleep(0.05)
+        await station.call("Heartbeat", {})
         asked_meanwhile = len(station.asked)
         late = await first
         station.replies["ChangeAvailability"] = {"status": "Rejected"}
