@@ -21,7 +21,8 @@ from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
 from edge_agent.config import Config
 
-BUDGET_BYTES = 10 << 30
+# A damaged file is kept beside the new one, so a spool may take its budget twice.
+SPOOLS_KEPT = 2
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +66,9 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
                 where = f"{config.agent.coordinator}, district {greeting.district_id}"
                 found.append(ok("coordinator", f"{where}, welcomes {config.agent.id}"))
     found += check_host.check_clock(skew_s)
-    found += check_host.check_disk(config.data_dir, BUDGET_BYTES)
+    found += check_host.check_disk(
+        config.data_dir, SPOOLS_KEPT * (config.uplink.spool_max_mib << 20)
+    )
     found += check_host.check_sqlite()
     found += check_certificates.check_certificates(config)
     found += check_host.check_secrets(config)
