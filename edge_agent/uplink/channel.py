@@ -31,15 +31,15 @@ class LinkSettings:
     limits: BatchLimits = field(default_factory=BatchLimits)
     beat_s: float = 20.0
     dead_s: float = 60.0
-    reply_timeout_s: float = 10.0
+    reply_timeout_s: float = 20.0
     backoff_base_s: float = 0.5
-    backoff_cap_s: float = 30.0
+    backoff_cap_s: float = 40.0
 
 
 _OPTIONS = [
-    # Half-open links are noticed within 25 s instead of never.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # Half-open links are noticed within 25 s instead of never; an answer may take 10 s.
+    ("grpc.keepalive_time_ms", 15_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     # Each try is a connection of its own: back-off is ours, and names resolve anew.
     ("grpc.use_local_subchannel_pool", 1),
