@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import structlog
 
+from edge_agent.core.authorization import may_charge
 from edge_agent.core.directive import Action, Answer, Outcome
 from edge_agent.core.ocpp_clock import Stamp, StationClock
 from edge_agent.core.ocpp_floor import TriggerFloor
@@ -165,9 +166,7 @@ class OcppPile:
 
     def authorized(self, id_token: str) -> bool:
         """Whether a driver's token may charge, by the configured policy."""
-        if self.settings.authorize == "list":
-            return id_token in self.settings.id_tags
-        return self.settings.authorize == "accept"
+        return may_charge(self.settings.authorize, id_token, self.settings.id_tags)
 
     def data_transfer(self, message: Mapping[str, Any]) -> str:
         """The DataTransferStatus for a vendor's message; every one is counted."""
