@@ -40,6 +40,8 @@ _OPTIONS = [
     # Half-open links are noticed within 25 s instead of never; an answer may take 10 s.
     ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Where the peer's kernel still answers, only this one counts; it is 60 s by default.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     # Each try is a connection of its own: back-off is ours, and names resolve anew.
     ("grpc.use_local_subchannel_pool", 1),
