@@ -15,7 +15,8 @@ AgentError
 │   ├── SpoolVolatile      give up: no disk can be written, so nothing can be durable
 │   └── SpoolTooNew        give up: written by a newer agent
 └── LinkError              retry: the coordinator cannot be reached or refused the stream
-    └── ClockMismatch      retry slowly: both ends live in different domain times
+    ├── ClockMismatch      retry slowly: both ends live in different domain times
+    └── CertificateUnusable  retry slowly: our own files or clock make every try vain
 """
 
 from __future__ import annotations
@@ -133,6 +134,10 @@ class SpoolTooNew(SpoolError):
 
 class LinkError(AgentError):
     """The stream to the coordinator ended or was refused; retried with back-off."""
+
+
+class CertificateUnusable(LinkError):
+    """The agent's own files or clock make a secured link impossible; the text says which."""
 
 
 class ClockMismatch(LinkError):

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from edge_agent.commands.finding import Finding, error, ok, warning
 from edge_agent.config import Config
+from edge_agent.uplink.certificate import decoded, load_pair, out_of_date
 
 DAY_S: Final = 86_400
 WARNING_DAYS: Final = 14
@@ -38,9 +39,7 @@ def check_pair(
         own = decoded(folder / cert_file)
         yield _dated(cert_file, own)
         if key_file is not None:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
-                folder / cert_file, folder / key_file, password=_no_password
-            )
+            load_pair(folder / cert_file, folder / key_file)
     except (OSError, ValueError) as fault:
         hint = "write PEM files: the leaf first, and the key that belongs to it"
         yield error("certificate", f"{cert_file or ca_file}: {fault}", hint)
@@ -51,16 +50,6 @@ def check_pair(
         yield warning("certificate", text, "well where the coordinator trusts another authority")
 
 
-def decoded(path: Path) -> dict[str, Any]:
-    """The first certificate of a PEM file, as `ssl` tells a peer's; raises OSError, ValueError."""
-    # The interpreter's own decoder; the agent is to load no cryptography library for a date.
-    try:
-        found: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
-    except ssl.SSLError as fault:
-        raise ValueError(f"no certificate: {fault}") from fault
-    return found
-
-
 def _authorities(path: Path) -> list[dict[str, Any]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cafile=path)
@@ -69,15 +58,11 @@ def _authorities(path: Path) -> list[dict[str, Any]]:
 
 def _dated(name: str, certificate: dict[str, Any]) -> Finding:
     now_s = time.time()
-    begins_s = ssl.cert_time_to_seconds(certificate["notBefore"])
     ends_s = ssl.cert_time_to_seconds(certificate["notAfter"])
-    clock = "or this gateway's clock is wrong: see the finding `clock`"
-    if now_s < begins_s:
-        text = f"{name} is not valid before {certificate['notBefore']}"
-        return error("certificate", text, f"wait, {clock}")
-    if now_s >= ends_s:
-        text = f"{name} ended on {certificate['notAfter']}"
-        return error("certificate", text, f"enrol anew, {clock}")
+    if fault := out_of_date(certificate, now_s):
+        todo = "enrol anew" if now_s >= ends_s else "wait"
+        hint = f"{todo}, or this gateway's clock is wrong: see the finding `clock`"
+        return error("certificate", f"{name} {fault}", hint)
     left = (ends_s - now_s) / DAY_S
     text = f"{name} of {_name(certificate['subject'])} is valid for {left:.0f} days"
     if left < WARNING_DAYS:
@@ -89,7 +74,3 @@ def _name(parts: Any) -> str:
     """The common name of a subject or issuer."""
     words = {key: value for part in parts for key, value in part}
     return str(words.get("commonName", "an unnamed holder"))
-
-
-def _no_password() -> str:
-    raise ValueError("the key is locked with a password; nobody can type it on a gateway")

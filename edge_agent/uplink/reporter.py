@@ -20,8 +20,9 @@ import structlog
 from edge_agent.core.directive import Directive, Result
 from edge_agent.core.facts import PileFacts
 from edge_agent.core.flow import Flow
-from edge_agent.errors import LinkError, SpoolError
+from edge_agent.errors import CertificateUnusable, LinkError, SpoolError
 from edge_agent.uplink import codec
+from edge_agent.uplink.certificate import dialable, explained
 from edge_agent.uplink.channel import LinkSettings, open_channel
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.greeting import Renewing, checked_welcome, skew_of, utc_ms
@@ -93,7 +94,7 @@ class Reporter:
                 try:
                     await self._stream(directives)
                 except (Goodbye, grpc.aio.AioRpcError, LinkError, SpoolError, OSError) as error:
-                    failure = error
+                    failure = await explained(error, self._settings.coordinator, self._settings.tls)
                 except Exception:
                     log.exception("stream failed unexpectedly")
                 await asyncio.sleep(self._pause_s(failure))
@@ -111,15 +112,19 @@ class Reporter:
         code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
         if was_connected and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._flow.refused()
-        doubled = code is grpc.StatusCode.ALREADY_EXISTS
-        wait_s = self._pace.after_failure_s(lived_s, slowly=doubled)
+        # Only a human can help where an id is used twice, or our own certificate is no good.
+        slowly = code is grpc.StatusCode.ALREADY_EXISTS or isinstance(failure, CertificateUnusable)
+        wait_s = self._pace.after_failure_s(lived_s, slowly=slowly)
         if failure is not None:
             tell_end(failure, was_connected, self._settings.coordinator, wait_s)
         return wait_s
 
     async def _stream(self, directives: asyncio.TaskGroup) -> None:
         """One stream from hello to its end; always ends by raising, or for a fresh hello."""
-        async with open_channel(self._settings.coordinator, self._settings.tls) as channel:
+        tls = self._settings.tls
+        if tls is not None:
+            await dialable(tls)
+        async with open_channel(self._settings.coordinator, tls) as channel:
             call: _Call = EdgeServiceStub(channel).Connect()
             try:
                 async with asyncio.timeout(self._settings.reply_timeout_s):
