@@ -127,10 +127,11 @@ class Decoder:
         fast = self._plan(often)
         blocks, periods = list(fast), dict[Span, float]()
         for period_s in sorted({every_s for span, every_s in wanted if span not in often}):
+            # What the fast reads hold whole need not be read again; a part of it is not enough.
             group = [
                 span
                 for span, every_s in wanted
-                if every_s == period_s and not any(overlap(block, span) for block in fast)
+                if every_s == period_s and place_of(span, fast) is None
             ]
             for block in self._plan(group):
                 periods[block] = period_s

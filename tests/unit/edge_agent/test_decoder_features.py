@@ -233,6 +233,20 @@ def test_every_point_is_read_whole_whatever_the_periods(
     assert values.energy_kwh == pytest.approx(raw * 1e-12)
 
 
+def test_slow_point_that_a_fast_read_holds_in_part_is_read_whole() -> None:
+    """Three points in a row, each sharing a word with the next: the slow end is read by itself."""
+    text = "[modbus]\nmax_registers_per_read = 4\n"
+    for name, register, kind, every_s in (
+        ("a", 44, "u32", 5),
+        ("b", 45, "u32", 5),
+        ("c", 46, "u16", 0),
+    ):
+        text += f"[point.{name}]\nregister = {register}\nkind = '{kind}'\nevery_s = {every_s}\n"
+    decoder = Decoder(model(text), ["X*1"])
+
+    assert (44, 2) in [(block.address, block.count) for block in decoder.periods]
+
+
 def test_connectors_by_unit_id_are_read_apart() -> None:
     """The same registers at two unit ids and at the station's own are three reads."""
     decoder = Decoder(
