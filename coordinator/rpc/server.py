@@ -34,7 +34,9 @@ def server_options(rng: random.Random) -> list[tuple[str, int]]:
     age_ms = int(3_600_000 * rng.uniform(0.9, 1.1))
     return [
         ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        # The time-out of the ping itself, which is what counts where the peer's kernel answers.
+        ("grpc.http2.ping_timeout_ms", 10_000),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ("grpc.max_connection_idle_ms", 10_000),
