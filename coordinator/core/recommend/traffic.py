@@ -57,19 +57,28 @@ def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats
 
 
 def normalised(values: Floats) -> Floats:
-    """Min-max over the candidates, 0-1; equal values give 0."""
-    low, high = values.min(), values.max()
+    """Min-max over the candidates of each row (the last axis), 0-1; equal values give 0.
+
+    Source: paper 3 (the primes of Eq. (8), whose kind of normalisation is not said).
+    """
+    low, high = values.min(axis=-1, keepdims=True), values.max(axis=-1, keepdims=True)
     spread = high - low
-    scaled: Floats = (values - low) / spread if spread > 0 else np.zeros_like(values)
+    scaled: Floats = np.where(spread > 0, (values - low) / np.where(spread > 0, spread, 1.0), 0.0)
     return scaled
 
 
 def integrated_factor(preference: Floats, load: Floats) -> Floats:
-    """I = score' + (1/L)', each normalised over the candidates. Source: paper Eq. (8).
+    """I = score' + (1/L)', each normalised over the candidates of a car; the greatest is best.
 
-    Departs: Eq. (8) prints (L/1)', the text says reciprocal.
+    Shapes are (n,) for one car or (cars, n). Source: paper 3, Eq. (8). Departs: Eq. (8) prints
+    (L/1)', the text says reciprocal.
 
-    >>> integrated_factor(np.array([0.0, 5.0, 10.0]), np.array([1.0, 2.0, 4.0])).round(4).tolist()
-    [1.0, 0.8333, 1.0]
+    Three cars (rows) and three piles, by hand: the second car likes pile 2 best and has the
+    easiest way there; to the third all piles are equal, so the load alone decides.
+
+    >>> score = np.array([[0.0, 5.0, 10.0], [2.0, 4.0, 3.0], [1.0, 1.0, 1.0]])
+    >>> load = np.array([[1.0, 2.0, 4.0], [5.0, 1.0, 2.5], [1.0, 2.0, 4.0]])
+    >>> integrated_factor(score, load).round(4).tolist()
+    [[1.0, 0.8333, 1.0], [0.0, 2.0, 0.75], [1.0, 0.3333, 0.0]]
     """
     return normalised(preference) + normalised(1.0 / load)
