@@ -32,6 +32,11 @@ class CoordinatorProcess:
         """Where it listens."""
         return str(self.ready["grpc"])
 
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Returns when it is ready."""
         self._process = await asyncio.create_subprocess_exec(
