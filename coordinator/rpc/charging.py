@@ -12,7 +12,7 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.district import District
 from coordinator.core.recommend import explain
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
-from coordinator.rpc.charging_codec import ChargingCodec, beat
+from coordinator.rpc.charging_codec import ChargingCodec, beat, fill_reminder, reminder_of
 from coordinator.rpc.charging_map import list_stations
 from coordinator.rpc.charging_request import check_progress, outcome_faults, to_outcome, to_request
 from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
@@ -109,12 +109,16 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
     ) -> AsyncIterator[wire.GuideResponse]:
         """Gives each revision, a beat every 20 s, and the end."""
         yield wire.GuideResponse(beat=beat())
-        told = 0
+        told, reminders = 0, promise.reminders
         while not self._closing:
             news = promise.news()
             if promise.answer.revision != told:
                 told = promise.answer.revision
                 yield wire.GuideResponse(promise=self.codec.promise(promise.answer))
+                continue
+            if promise.reminders != reminders and promise.answer.reminder is not None:
+                reminders = promise.reminders
+                yield wire.GuideResponse(reminder=reminder_of(promise.answer.reminder))
                 continue
             if promise.closed:
                 yield wire.GuideResponse(closed=_closed(promise))
@@ -152,6 +156,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         """What is new since the revision that the car knows."""
         invalid(check_id(request.recommendation_id, "recommendation_id"))
         promise = await self._guidance.find(request.recommendation_id)
+        reminders = promise.reminders
         if request.HasField("progress"):
             await self._guidance.progress(promise, *check_progress(request.progress, "progress"))
         if request.HasField("decision"):
@@ -162,6 +167,8 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         response = wire.UpdateProgressResponse(beat=beat())
         if promise.answer.revision != request.known_revision:
             self.codec.fill_promise(response.promise, promise.answer)
+        if promise.reminders != reminders and promise.answer.reminder is not None:
+            fill_reminder(response.reminder, promise.answer.reminder)
         if promise.closed:
             response.closed.CopyFrom(_closed(promise))
         return response

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.models.bundle import PartInfo
-from coordinator.usecases.answer import Answer, Hold, Judged, Place
+from coordinator.usecases.answer import Answer, Hold, Judged, Place, Reminded
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
@@ -41,6 +41,8 @@ class ChargingCodec:
             message.empty_text = answer.empty_text
             if answer.next_free_at_s is not None:
                 stamp(message.next_free_at, answer.next_free_at_s)
+            if answer.reminder is not None:
+                fill_reminder(message.reminder, answer.reminder)
         return message
 
     def promise(self, answer: Answer) -> wire.Promise:
@@ -70,6 +72,8 @@ class ChargingCodec:
             note.evse.evse_id = why.evse_id
             note.evse.station_id = why.station_id
             note.evse.station_name = why.station_name
+        if answer.reminder is not None:
+            fill_reminder(message.reminder, answer.reminder)
         if answer.degraded:
             message.degraded = True
             message.degraded_reasons.extend(answer.degraded)
@@ -203,6 +207,22 @@ def fill_hold(message: wire.Hold, hold: Hold, answer: Answer, ahead: int) -> Non
     message.queue_position = ahead
     message.level = answer.level  # type: ignore[assignment]  # the same numbers
     message.reason_code = hold.reason or answer.level_reason
+
+
+def fill_reminder(message: wire.Reminder, reminder: Reminded) -> None:
+    """By which km the car must charge, and where."""
+    message.charge_before_km = reminder.before_km
+    message.last_station_id = reminder.station_id
+    message.text = reminder.text
+    message.code = reminder.code
+    message.reason_code = reminder.why
+
+
+def reminder_of(reminder: Reminded) -> wire.Reminder:
+    """The same as a message of its own."""
+    message = wire.Reminder()
+    fill_reminder(message, reminder)
+    return message
 
 
 def beat() -> wire.GuideBeat:

@@ -63,6 +63,16 @@ class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     to_evse_id: str
 
 
+class Reminded(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """By which km the car must charge, and at which station; an empty one is not known."""
+
+    before_km: float
+    station_id: str
+    code: str
+    why: str
+    text: str
+
+
 class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Columns of the pipeline for one EVSE, in the order in which `figures.py` takes them out.
 
@@ -180,6 +190,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     empty_reason: str = ""
     empty_text: str = ""
     next_free_at_s: float | None = None
+    reminder: Reminded | None = None
 
     @property
     def choice(self) -> Judged:

@@ -14,9 +14,10 @@ from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest
-from coordinator.usecases import inputs, wording
-from coordinator.usecases.answer import Answer, Hold, HoldKind, Stage
+from coordinator.usecases import inputs, reminding, wording
+from coordinator.usecases.answer import Answer, Hold, HoldKind, Reminded, Stage
 from coordinator.usecases.figures import Lines
 from coordinator.usecases.ledger import KeptAnswer
 
@@ -117,7 +118,12 @@ class Composer:
             wording.why_not(self._district, request, ranked, lines, choice),
             ranked.degraded,
             ranked.relaxed,
+            reminder=self.reminded(ranked.reminder, request.language),
         )
+
+    def reminded(self, reminder: Reminder | None, language: str) -> Reminded | None:
+        """The reminder in words; None if none is due."""
+        return None if reminder is None else reminding.told(self._district, reminder, language)
 
     def kept(
         self, answer: Answer, request: ChargingRequest, ranked: Ranked | None = None

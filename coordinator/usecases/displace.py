@@ -91,6 +91,7 @@ class Displacer:
         wish = self._composer.wish(request, mine, 0, recommendation_id, moment, without=without)
         wish = replace(wish, level=ranked.level)
         mine.level, mine.level_reason = ranked.level, ranked.level_reason
+        mine.reminder = ranked.reminder
         made: list[Answer] = []
 
         def answering(step: Step) -> Sequence[KeptAnswer]:

@@ -44,6 +44,7 @@ class Promise:
     renewed_at_s: float = float("-inf")
     lost_code: str = "PILE_TAKEN"  # why the place was lost, for the next try
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
+    reminders: int = 0  # told since the answer was given
     closed: str = ""
     _news: asyncio.Event | None = None
 

@@ -206,6 +206,7 @@ class Recommender:
             "", request.request_id, request.vehicle_id, now_s, int(ranked.level),
             ranked.level_reason, request.language, empty_reason=reason, empty_text=text,
             next_free_at_s=next_free_at_s,
+            reminder=self._composer.reminded(ranked.reminder, request.language),
         )  # fmt: skip
 
     def _count(self, answer: Answer, ranked: Ranked) -> None:

@@ -15,6 +15,8 @@ from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import District
 from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
+from coordinator.core.recommend.reminder import Reminder
+from coordinator.usecases import reminding
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
@@ -99,7 +101,8 @@ class Underway:
             return
         promise.levelled_place, promise.levelled_soc_pct = here, request.soc_pct
         context = self._world.around(request)
-        level, reason = pipeline.level_of(self._district, request, context, moment.now_s)
+        level, reason, reminder = pipeline.level_of(self._district, request, context, moment.now_s)
+        self._remind(promise, reminder)
         before = promise.answer
         if level == before.level:
             return
@@ -110,6 +113,17 @@ class Underway:
         # Whoever revised it meanwhile judged the level as well.
         if promise.answer is before:
             promise.answer = answer
+
+    def _remind(self, promise: Promise, reminder: Reminder | None) -> None:
+        """Tells the car by when it must charge, as often as the margin halves."""
+        before = promise.answer.reminder
+        if reminding.again(self._district, before, reminder):
+            told = self._composer.reminded(reminder, promise.request.language)
+            promise.answer = msgspec.structs.replace(promise.answer, reminder=told)
+            promise.reminders += 1
+            promise.tell()
+        elif reminder is None and before is not None:
+            promise.answer = msgspec.structs.replace(promise.answer, reminder=None)
 
     def _left(self, promise: Promise) -> tuple[float, float]:
         """Km and seconds that are left to the held station."""

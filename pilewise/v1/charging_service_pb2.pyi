@@ -1082,22 +1082,30 @@ class Reminder(_message.Message):
     CHARGE_BEFORE_KM_FIELD_NUMBER: _builtins.int
     LAST_STATION_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
     charge_before_km: _builtins.float
     """Charge before this many km."""
     last_station_id: _builtins.str
-    """Last usable station on the way."""
+    """Last usable station on the way; empty if none is known."""
     text: _builtins.str
     """Sentence for the driver."""
+    code: _builtins.str
+    """Stable code: CHARGE_AHEAD, CHARGE_OR_RETURN, CHARGE_SHORT, CHARGE_NOWHERE."""
+    reason_code: _builtins.str
+    """Why here: THIN_AREA, FEW_PILES_IN_REACH, MANY_CARS."""
     def __init__(
         self,
         *,
         charge_before_km: _builtins.float = ...,
         last_station_id: _builtins.str = ...,
         text: _builtins.str = ...,
+        code: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_before_km", b"charge_before_km", "last_station_id", b"last_station_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charge_before_km", b"charge_before_km", "code", b"code", "last_station_id", b"last_station_id", "reason_code", b"reason_code", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1680,6 +1688,7 @@ class UpdateProgressResponse(_message.Message):
     PROMISE_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
+    REMINDER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def promise(self) -> Global___Promise:
         """The newest revision; absent if the client has it."""
@@ -1692,16 +1701,21 @@ class UpdateProgressResponse(_message.Message):
     def closed(self) -> Global___GuideClosed:
         """The end, if it ended."""
 
+    @_builtins.property
+    def reminder(self) -> Global___Reminder:
+        """Reminder, if one is due now."""
+
     def __init__(
         self,
         *,
         promise: Global___Promise | None = ...,
         beat: Global___GuideBeat | None = ...,
         closed: Global___GuideClosed | None = ...,
+        reminder: Global___Reminder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "closed", b"closed", "promise", b"promise"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "closed", b"closed", "promise", b"promise", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "closed", b"closed", "promise", b"promise"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "closed", b"closed", "promise", b"promise", "reminder", b"reminder"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

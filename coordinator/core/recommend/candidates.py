@@ -52,7 +52,7 @@ def find(district: District, asked: Asked) -> Candidates:
     US 12,393,974 B2, steps 310-320.
     """
     rules, layout = asked.rules, layout_of(district)
-    found = _pad(asked, *_look(district, layout, asked, rules.stations_at_first))
+    found = _look(district, layout, asked, rules.stations_at_first)
     for count in (rules.stations_at_most, layout.places.count):
         before = min(found.near.stations.shape[1], layout.places.count)
         if before >= layout.places.count:
@@ -65,15 +65,13 @@ def find(district: District, asked: Asked) -> Candidates:
         if not len(few):
             break
         some = asked if len(few) == len(asked) else asked.only(few.tolist())
-        more = _pad(some, *_look(district, layout, some, count))
+        more = _look(district, layout, some, count)
         found = more if len(few) == len(asked) else merge(found, few, more)
     return found
 
 
-def _look(
-    district: District, layout: Layout, asked: Asked, count: int
-) -> tuple[Near, _Flat, Index]:
-    """All fitting EVSEs of the nearest stations within reach; how many are around."""
+def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candidates:
+    """The fitting EVSEs of the nearest stations within reach; how many there are, and around."""
     stations, straight_km = layout.places.nearest_to_each(asked.here, count)
     provenance = np.full(stations.shape, NEAREST, dtype=np.uint8)
     if any(context.visits for context in asked.contexts):
@@ -105,13 +103,24 @@ def _look(
     spot, owner = spot[keep], owner[keep]
     within = straight_km.ravel()[spot] <= asked.rules.around_km
     around = np.bincount(owner, weights=within, minlength=len(asked)).astype(np.intp)
-    evse, status = evse[keep], status[keep]
-    taken = (status != _AVAILABLE) | (claims[keep] > 0)
-    return (
-        near,
-        _Flat(owner, spot % stations.shape[1], evse, status, taken, district.dc[evse]),
-        around,
-    )
+    fitting = np.bincount(owner, minlength=len(asked))
+    evse, status, claims = evse[keep], status[keep], claims[keep]
+    if any(context.only is not None for context in asked.contexts):
+        keep = _allowed(asked, evse, owner)
+        spot, owner, evse = spot[keep], owner[keep], evse[keep]
+        status, claims = status[keep], claims[keep]
+    taken = (status != _AVAILABLE) | (claims > 0)
+    flat = _Flat(owner, spot % stations.shape[1], evse, status, taken, district.dc[evse])
+    return _pad(asked, near, flat, fitting, around)
+
+
+def _allowed(asked: Asked, evse: Index, owner: Index) -> Mask:
+    """Which EVSEs each request may get; how many are in reach does not depend on it."""
+    allowed = np.ones(len(evse), dtype=bool)
+    for number, context in enumerate(asked.contexts):
+        if context.only is not None:
+            allowed &= (owner != number) | np.isin(evse, list(context.only))
+    return allowed
 
 
 def _suits(layout: Layout, asked: Asked, evse: Index, owner: Index, station: Index) -> Mask:
@@ -125,8 +134,6 @@ def _suits(layout: Layout, asked: Asked, evse: Index, owner: Index, station: Ind
             suits &= (owner != number) | ((layout.payments[station] & wanted) != 0)
         if context.excluded:
             suits &= (owner != number) | ~np.isin(evse, list(context.excluded))
-        if context.only is not None:
-            suits &= (owner != number) | np.isin(evse, list(context.only))
     return suits
 
 
@@ -154,14 +161,13 @@ def _with_history(
     return wide, far_km, provenance
 
 
-def _pad(asked: Asked, near: Near, flat: _Flat, around: Index) -> Candidates:
+def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -> Candidates:
     """The fitting EVSEs as a padded table: some of each station and kind, open ones first.
 
     EVSEs of one station with the same current differ by little; judging all of a large station
     would push the next one out.
     """
     rules, count = asked.rules, len(asked)
-    fitting = np.bincount(flat.owner, minlength=count)
     keep = (
         _narrow(asked, near, flat, fitting)
         if fitting.max(initial=0) > rules.candidate_limit

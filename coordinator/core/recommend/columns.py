@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from coordinator.core.areas.cost import Cost
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.waiting import Wait
 from coordinator.core.vehicle import WarningLevel
 
@@ -115,6 +116,7 @@ class Ranked:
     conflict: bool = False  # whether that one is promised to another car
     relaxed: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
+    reminder: Reminder | None = None
     _columns: Columns | None = field(default=None, init=False, repr=False)
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.columns import Batch, Columns, Ranked
 from coordinator.core.recommend.merge import NOT_RECOMMENDED, situation
+from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.traffic import integrated_factor
 from coordinator.core.vehicle import ChargingRequest, SelectBy, WarningLevel
 
@@ -28,6 +29,7 @@ def ranked(
     requests: Sequence[ChargingRequest],
     levels: Sequence[tuple[WarningLevel, str]],
     reach_km: Sequence[float],
+    reminders: Sequence[Reminder | None],
     relaxed: Sequence[tuple[str, ...]],
     degraded: tuple[str, ...],
 ) -> list[Ranked]:
@@ -38,12 +40,15 @@ def ranked(
         level, reason = levels[number]
         count = batch.counts[number]
         if not count:
-            made.append(Ranked(level, reason, reach_km[number], None, number, NOBODY))
+            remind = reminders[number]
+            made.append(
+                Ranked(level, reason, reach_km[number], None, number, NOBODY, reminder=remind)
+            )
             continue
         ordered = batch.by_cost[number, :count]
         answer = Ranked(
             level, reason, reach_km[number], batch, number, ordered, wanted[number], held[number],
-            relaxed[number], degraded,
+            relaxed[number], degraded, reminders[number],
         )  # fmt: skip
         if request.select_by is not SelectBy.COST:
             assert answer.columns is not None
@@ -52,6 +57,18 @@ def ranked(
             answer.conflict = bool(answer.columns.wait.held[answer.wanted])
         made.append(answer)
     return made
+
+
+def without_candidates(
+    levels: Sequence[tuple[WarningLevel, str]],
+    reach_km: Sequence[float],
+    reminders: Sequence[Reminder | None],
+) -> list[Ranked]:
+    """The answers of the pipeline where no request has a candidate."""
+    return [
+        Ranked(*level, reach_km[number], None, number, NOBODY, reminder=reminders[number])
+        for number, level in enumerate(levels)
+    ]
 
 
 def _first_without_promises(batch: Batch) -> tuple[list[int], list[bool]]:

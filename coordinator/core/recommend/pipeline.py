@@ -24,6 +24,7 @@ from coordinator.core.recommend import (
     order,
     preference,
     price,
+    reminder,
     traffic,
     travel,
     waiting,
@@ -36,6 +37,7 @@ from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.features import FeatureInputs, assemble
 from coordinator.core.recommend.found import Candidates, only
 from coordinator.core.recommend.layout import layout_of
+from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.rules_ranker import scores_or_rules, shares
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
 
@@ -57,10 +59,12 @@ def rank(
 
 def level_of(
     district: District, request: ChargingRequest, context: Context, now_s: float
-) -> tuple[WarningLevel, str]:
-    """The warning level of a car where it is now, and the code of its reason. Source: paper 2.2."""
+) -> tuple[WarningLevel, str, Reminder | None]:
+    """The warning level of a car where it is now, the code of its reason, and what it is reminded
+    of. Source: paper 2.2."""
     asked = ask([request], [context], now_s)
-    return _levels(district, asked, candidates.find(district, asked))[0]
+    found = candidates.find(district, asked)
+    return *_levels(district, asked, found)[0], reminder.each(district, asked, found)[0]
 
 
 def rank_each(
@@ -77,11 +81,10 @@ def rank_each(
     found = candidates.find(district, asked)
     # Paper 2.2: warning levels
     levels = _levels(district, asked, found)
+    reminders = reminder.each(district, asked, found)
+    reach_km = asked.reach_km[:, 0].tolist()
     if not found.valid.any():
-        return [
-            Ranked(*level, float(asked.reach_km[number, 0]), None, number, order.NOBODY)
-            for number, level in enumerate(levels)
-        ]
+        return order.without_candidates(levels, reach_km, reminders)
     # 330: time information, and the charge that follows it
     drive = eta.drive(layout_of(district), found, asked)
     charge = _charge(district, asked, found, drive)
@@ -95,7 +98,7 @@ def rank_each(
     # 530: the object pile is the first of the order
     by_cost = columns.cost.total.argsort(axis=1, kind="stable")
     batch = Batch(columns, by_cost, found.valid.sum(axis=1).tolist())
-    return order.ranked(batch, requests, levels, asked.reach_km[:, 0].tolist(), relaxed, degraded)
+    return order.ranked(batch, requests, levels, reach_km, reminders, relaxed, degraded)
 
 
 def _judge(

@@ -47,6 +47,30 @@ def is_thin(evse_around: int, rules: Rules = DEFAULT_RULES) -> bool:
     return evse_around < rules.thin_evse_per_km2 * math.pi * rules.around_km**2
 
 
+def is_crowded(cars_around: int | None, evse_around: int, rules: Rules = DEFAULT_RULES) -> bool:
+    """Whether more than 7.6 known cars come on a usable EVSE around; unknown is no.
+
+    >>> is_crowded(760, 100), is_crowded(761, 100), is_crowded(None, 0)
+    (False, True, False)
+    """
+    return cars_around is not None and cars_around > rules.cars_per_pile * max(evse_around, 1)
+
+
+def scarcity(
+    in_reach: int, evse_around: int, cars_around: int | None, rules: Rules = DEFAULT_RULES
+) -> str:
+    """Why piles are few for a car, as a code; empty if they are not. Source: paper 2.2.3.
+
+    >>> scarcity(40, 14, None), scarcity(2, 15, None), scarcity(40, 15, 115), scarcity(3, 15, 114)
+    ('THIN_AREA', 'FEW_PILES_IN_REACH', 'MANY_CARS', '')
+    """
+    if is_thin(evse_around, rules):
+        return "THIN_AREA"
+    if in_reach < rules.high_piles_in_reach:
+        return "FEW_PILES_IN_REACH"
+    return "MANY_CARS" if is_crowded(cars_around, evse_around, rules) else ""
+
+
 def level(
     situation: Situation, now_s: float, rules: Rules = DEFAULT_RULES
 ) -> tuple[WarningLevel, str]:
@@ -78,7 +102,6 @@ def _plain(situation: Situation, now_s: float, rules: Rules) -> tuple[WarningLev
         return WarningLevel.HIGH, "FEW_PILES_IN_REACH"
     if situation.soc_pct < rules.medium_soc_pct:
         return WarningLevel.MEDIUM, "SOME_CHARGE"
-    cars = situation.cars_around
-    if cars is not None and cars > rules.cars_per_pile * max(situation.evse_around, 1):
+    if is_crowded(situation.cars_around, situation.evse_around, rules):
         return WarningLevel.MEDIUM, "MANY_CARS"
     return WarningLevel.LOW, "NO_HURRY"
