@@ -76,15 +76,18 @@ class Promises:
 
     def __init__(self) -> None:
         self._all: dict[str, Promise] = {}
+        self._open: dict[str, Promise] = {}
         self._by_claim: dict[str, Promise] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._all) - len(self._closed)
+        return len(self._open)
 
     def add(self, promise: Promise) -> None:
         """Takes a new promise in."""
         self._all[promise.recommendation_id] = promise
+        if not promise.closed:
+            self._open[promise.recommendation_id] = promise
         if promise.claim_id:
             self._by_claim[promise.claim_id] = promise
 
@@ -98,7 +101,7 @@ class Promises:
 
     def open(self) -> Iterator[Promise]:
         """Promises that are not closed."""
-        return (promise for promise in tuple(self._all.values()) if not promise.closed)
+        return (promise for promise in tuple(self._open.values()) if not promise.closed)
 
     def revise(self, promise: Promise, answer: Answer) -> None:
         """Gives a promise its next revision and tells who waits."""
@@ -114,6 +117,7 @@ class Promises:
         if promise.closed:
             return
         promise.closed = code
+        self._open.pop(promise.recommendation_id, None)
         self._by_claim.pop(promise.claim_id, None)
         self._closed[promise.recommendation_id] = None
         if len(self._closed) > KEPT_CLOSED:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 
+import numpy as np
 import structlog
 
 from coordinator.clock import Clock
-from coordinator.core.areas.ledger import Claim, ClaimState, Step
+from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Step
 from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus
 from coordinator.errors import CoordinatorError
@@ -234,24 +235,32 @@ class Watchman:
         """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
         moment = self._rerouter.moment()
         self._promises.close_ended(await self._claims.expire(moment))
-        for number, promise in enumerate(self._promises.open()):
-            if number % PROMISES_AT_ONCE == PROMISES_AT_ONCE - 1:
-                await asyncio.sleep(0)  # answers come first
-            link_s = moment.link_s
-            if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
-                await self._taken(promise, link_s)
-            elif self._blocked(promise, link_s):
-                promise.blocked_link_s = float("inf")
-                await self._rerouter.reroute(promise, "PILE_BLOCKED")
-            elif self._silent(promise, link_s):
-                await self._rerouter.reroute(promise, "PILE_SILENT")
-            elif link_s >= promise.retry_link_s:
-                await self._rerouter.reroute(promise, promise.lost_code)
-            elif self._gone(promise, link_s):
-                step = await self._claims.release(promise.claim_id, moment)
-                if isinstance(step, Step):
-                    self._promises.close(promise, "NO_SHOW")
+        standing = tuple(self._promises.open())
+        for begin in range(0, len(standing), PROMISES_AT_ONCE):
+            some = standing[begin : begin + PROMISES_AT_ONCE]
+            self._listen(some, moment.link_s)
+            for promise in some:
+                if not promise.closed:
+                    await self._look_after(promise, moment)
+            await asyncio.sleep(0)  # answers come first
         await self._lengthen(moment.now_s)
+
+    async def _look_after(self, promise: Promise, moment: Moment) -> None:
+        """What time has done to one promise."""
+        link_s = moment.link_s
+        if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
+            await self._taken(promise, link_s)
+        elif self._blocked(promise, link_s):
+            promise.blocked_link_s = float("inf")
+            await self._rerouter.reroute(promise, "PILE_BLOCKED")
+        elif link_s - promise.silent_link_s >= SILENT_EVSE_S and promise.claim_id:
+            await self._rerouter.reroute(promise, "PILE_SILENT")
+        elif link_s >= promise.retry_link_s:
+            await self._rerouter.reroute(promise, promise.lost_code)
+        elif self._gone(promise, link_s):
+            step = await self._claims.release(promise.claim_id, moment)
+            if isinstance(step, Step):
+                self._promises.close(promise, "NO_SHOW")
 
     def _gone(self, promise: Promise, link_s: float) -> bool:
         """Whether the car has been silent for too long; one that waits at its pile may be."""
@@ -260,18 +269,21 @@ class Watchman:
         silent = promise.reported_link_s > float("-inf") and link_s - heard_s >= SILENT_CAR_S
         return silent and not waits
 
-    def _silent(self, promise: Promise, link_s: float) -> bool:
-        """Whether the EVSE has been unknown for too long."""
-        if not promise.claim_id:
-            return False
-        row = self._district.row.get(promise.answer.choice.evse_id)
-        if row is not None:
-            heard_s = float(self._district.heard_at_s[row])
-            if heard_s > float("-inf") and link_s - heard_s > self._stale_after_s:
+    def _listen(self, promises: Sequence[Promise], link_s: float) -> None:
+        """Notes since when nothing is known of the EVSEs of these promises, if it is so."""
+        rows, held = self._district.row, []
+        for promise in promises:
+            if promise.claim_id and promise.answer.choice.evse_id in rows:
+                held.append(promise)
+        at = np.array([rows[promise.answer.choice.evse_id] for promise in held], dtype=np.intp)
+        heard_s = self._district.heard_at_s[at]
+        stale = (heard_s > float("-inf")) & (link_s - heard_s > self._stale_after_s)
+        ordered = np.isin(self._district.status[at], list(IN_ORDER))
+        for promise, gone, well in zip(held, stale.tolist(), ordered.tolist(), strict=True):
+            if gone:
                 promise.silent_link_s = min(promise.silent_link_s, link_s)
-            elif self._district.status[row] in IN_ORDER:
+            elif well:
                 promise.silent_link_s = float("inf")
-        return link_s - promise.silent_link_s >= SILENT_EVSE_S
 
     async def _lengthen(self, now_s: float) -> None:
         """Cars that charge longer than said keep their place as far as the next car allows."""
