@@ -7,65 +7,23 @@ updated at once, on the loop. How rates flow is decided in `core/reliability`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
-from coordinator.core.pile import EvseStatus, Pile
-from coordinator.core.ports import FailureModel, ModelUnavailable
-from coordinator.core.reliability.evidence import (
-    anchored_prior,
-    fleet_factor,
-    gamma_shape,
-    pooled_rate,
-    scaled_rate,
-)
-from coordinator.core.reliability.knowledge_map import KnowledgeMap, MapSettings
-from coordinator.core.reliability.pile_vector import (
-    REFERENCE,
-    Facts,
-    facts_of,
-    fleet_scale,
-    vectors,
-)
-from coordinator.core.rows import Changes
+from coordinator.core.pile import EvseStatus
+from coordinator.core.ports import FailureModel
+from coordinator.core.reliability.evidence import anchored_prior
+from coordinator.core.reliability.knowledge_map import MapSettings
+from coordinator.core.rows import Changes, Index
+from coordinator.jobs.map_making import Made, copy_of, make
 
 log = structlog.get_logger()
 
 PERIOD_S = 600.0
-Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """The columns of a district that a map is made of, safe from the loop's changes."""
-
-    evse_ids: list[str]
-    piles: Sequence[Pile]
-    pile: NDArray[np.int32]
-    dc: NDArray[np.bool_]
-    session_count: NDArray[np.int32]
-    charging_s: NDArray[np.float64]
-    fault_count: NDArray[np.int32]
-    exposure_days: NDArray[np.float64]
-    removed: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A finished map: of which EVSEs, what their kind lets expect, and why it is degraded."""
-
-    evse_ids: list[str]
-    knowledge: KnowledgeMap
-    expected: Float64
-    shape: float
-    dc: NDArray[np.bool_]
-    degraded: str
 
 
 class Knowledge:
@@ -126,15 +84,15 @@ class Knowledge:
         Faults that come in meanwhile are put into the new map before it serves.
         """
         self._while_making.clear()
-        copy = self._copy()
+        copy = copy_of(self._district)
         made = await asyncio.to_thread(make, copy, self._failure, self._now(), self.settings)
         self.made = made
         self.updates += 1
         self._write(made)
         row = self._district.row
-        for evse_id in self._while_making:
-            if evse_id in row:
-                self.fault(row[evse_id])
+        late = {row[evse_id] for evse_id in self._while_making if evse_id in row}
+        if late:
+            self.fault(np.array(sorted(late), dtype=np.intp))
         if made.degraded:
             log.warning("failure model missing", why=made.degraded)
         return made
@@ -152,12 +110,12 @@ class Knowledge:
         down = changes.evse[changes.after == EvseStatus.OUTOFORDER]
         risen = down[district.fault_count[down] > self._seen_faults[down]]
         self._seen_faults[down] = district.fault_count[down]
-        for evse in risen.tolist():
-            self._while_making.append(district.evse_ids[evse])
-            self.fault(evse)
+        if risen.size:
+            self._while_making += [district.evse_ids[evse] for evse in risen.tolist()]
+            self.fault(risen)
 
-    def fault(self, evse: int) -> NDArray[np.intp]:
-        """Updates an EVSE that failed and those alike of its type; returns their rows.
+    def fault(self, evses: Index) -> Index:
+        """Updates EVSEs that failed and all whose rate that moves; returns their rows.
 
         Without a map of the present stations it asks for one and returns nothing.
         """
@@ -165,31 +123,14 @@ class Knowledge:
         if made is None or made.evse_ids is not district.evse_ids:
             self.want()
             return np.zeros(0, dtype=np.intp)
-        count, days = district.fault_count[evse], district.exposure_days[evse]
+        days = district.exposure_days[evses]
         prior = anchored_prior(
-            np.array([count], dtype=np.float64),
-            np.array([days], dtype=np.float64),
-            made.expected[evse : evse + 1],
-            made.shape,
-        )[0]
-        touched = made.knowledge.learn(evse, float(prior), float(days), made.dc == made.dc[evse])
-        district.prior_rate[evse] = prior
+            district.fault_count[evses].astype(np.float64), days, made.expected[evses], made.shape
+        )
+        touched = made.knowledge.learn(evses, prior, days)
+        district.prior_rate[evses] = prior
         district.failure_rate[touched] = made.knowledge.rates[touched]
         return touched
-
-    def _copy(self) -> _Copy:
-        d = self._district
-        return _Copy(
-            d.evse_ids,
-            d.piles,
-            d.pile,
-            d.dc,
-            d.session_count.copy(),
-            d.charging_s.copy(),
-            d.fault_count.copy(),
-            d.exposure_days.copy(),
-            d.status == EvseStatus.REMOVED,
-        )
 
     def _write(self, made: Made) -> None:
         district, knowledge = self._district, made.knowledge
@@ -208,36 +149,3 @@ class Knowledge:
 def build_knowledge(district: District, failure: FailureModel | None, clock: Clock) -> Knowledge:
     """The loop of a coordinator: every ten minutes of domain time."""
     return Knowledge(district, failure, clock.now_s, period_s=PERIOD_S / clock.speed)
-
-
-def make(copy: _Copy, failure: FailureModel | None, now_s: float, settings: MapSettings) -> Made:
-    """The map of these columns; pure, takes seconds for tens of thousands of EVSEs.
-
-    Prior: what the failure model expects of the kind, at the level of this fleet, corrected by the
-    pile's own counts. The counts are hidden from the model, so that they enter once.
-    """
-    facts = facts_of(copy, now_s)
-    faults, days = copy.fault_count.astype(np.float64), copy.exposure_days
-    expected, degraded = _expected(facts, faults, days, failure)
-    shape = gamma_shape(faults, days, expected)
-    prior = anchored_prior(faults, days, expected, shape)
-    knowledge = KnowledgeMap(vectors(facts, fleet_scale(facts)), prior, days, settings)
-    if copy.removed.any():
-        knowledge.leave(np.flatnonzero(copy.removed))
-        knowledge.settle()
-    return Made(copy.evse_ids, knowledge, expected, shape, copy.dc, degraded)
-
-
-def _expected(
-    facts: Facts, faults: Float64, days: Float64, failure: FailureModel | None
-) -> tuple[Float64, str]:
-    """The rate that the kind of each pile lets expect, and why no model said so."""
-    why = "there is none"
-    if failure is not None:
-        try:
-            rates = failure.rates(vectors(facts.without_faults(), REFERENCE)).astype(np.float64)
-        except ModelUnavailable as error:
-            why = error.why
-        else:
-            return scaled_rate(rates, fleet_factor(faults, days, rates)), ""
-    return np.full(len(faults), pooled_rate(faults, days)), why

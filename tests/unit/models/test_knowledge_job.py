@@ -200,7 +200,7 @@ async def test_stations_changed_while_the_map_was_made() -> None:
     worst = district.row["b-0*1"]
     assert district.prior_rate[worst] == district.prior_rate.max()
     assert knowledge._wanted.is_set()
-    assert knowledge.fault(worst).size == 0
+    assert knowledge.fault(np.array([worst])).size == 0
 
 
 async def test_loop_goes_on_after_a_failed_update() -> None:

@@ -1,0 +1,111 @@
+"""A whole map from the columns of a district: model, then evidence, then the knowledge map.
+
+Pure: works on a copy, so that a thread may make it. When it is made, and what happens between two
+makings, is in `knowledge.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus, Pile
+from coordinator.core.ports import FailureModel, ModelUnavailable
+from coordinator.core.reliability.evidence import (
+    anchored_prior,
+    fleet_factor,
+    gamma_shape,
+    pooled_rate,
+    scaled_rate,
+)
+from coordinator.core.reliability.knowledge_map import KnowledgeMap, MapSettings
+from coordinator.core.reliability.pile_vector import (
+    REFERENCE,
+    Facts,
+    facts_of,
+    fleet_scale,
+    vectors,
+)
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a district that a map is made of, safe from the loop's changes."""
+
+    evse_ids: list[str]
+    piles: Sequence[Pile]
+    pile: NDArray[np.int32]
+    dc: NDArray[np.bool_]
+    session_count: NDArray[np.int32]
+    charging_s: NDArray[np.float64]
+    fault_count: NDArray[np.int32]
+    exposure_days: NDArray[np.float64]
+    removed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A finished map: of which EVSEs, what their kind lets expect, and why it is degraded."""
+
+    evse_ids: list[str]
+    knowledge: KnowledgeMap
+    expected: Float64
+    shape: float
+    dc: NDArray[np.bool_]
+    degraded: str
+
+
+def copy_of(district: District) -> Columns:
+    """The columns as they are now."""
+    return Columns(
+        district.evse_ids,
+        district.piles,
+        district.pile,
+        district.dc,
+        district.session_count.copy(),
+        district.charging_s.copy(),
+        district.fault_count.copy(),
+        district.exposure_days.copy(),
+        district.status == EvseStatus.REMOVED,
+    )
+
+
+def make(
+    columns: Columns, failure: FailureModel | None, now_s: float, settings: MapSettings
+) -> Made:
+    """The map of these columns; pure, takes seconds for tens of thousands of EVSEs.
+
+    Prior: what the failure model expects of the kind, at the level of this fleet, corrected by the
+    pile's own counts. The counts are hidden from the model, so that they enter once.
+    """
+    facts = facts_of(columns, now_s)
+    faults, days = columns.fault_count.astype(np.float64), columns.exposure_days
+    expected, degraded = _expected(facts, faults, days, failure)
+    shape = gamma_shape(faults, days, expected)
+    prior = anchored_prior(faults, days, expected, shape)
+    knowledge = KnowledgeMap(vectors(facts, fleet_scale(facts)), prior, days, settings)
+    if columns.removed.any():
+        knowledge.leave(np.flatnonzero(columns.removed))
+        knowledge.settle()
+    return Made(columns.evse_ids, knowledge, expected, shape, columns.dc, degraded)
+
+
+def _expected(
+    facts: Facts, faults: Float64, days: Float64, failure: FailureModel | None
+) -> tuple[Float64, str]:
+    """The rate that the kind of each pile lets expect, and why no model said so."""
+    why = "there is none"
+    if failure is not None:
+        try:
+            rates = failure.rates(vectors(facts.without_faults(), REFERENCE)).astype(np.float64)
+        except ModelUnavailable as error:
+            why = error.why
+        else:
+            return scaled_rate(rates, fleet_factor(faults, days, rates)), ""
+    return np.full(len(faults), pooled_rate(faults, days)), why
