@@ -27,6 +27,7 @@ from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.roads import RoadKeeper
+from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
 
@@ -71,12 +72,13 @@ def build_brain(
     counters: Counters,
     data_dir: Path,
     stale_after_s: float,
+    book: SessionBook | None = None,
 ) -> Brain:
     """All parts, with the claims that `claims.db` remembers; raises store errors."""
     moment = Moment(clock.now_s(), clock.link_s())
     claims = SqliteClaims(data_dir / "claims.db", moment)
     return assemble_brain(
-        district, Models(models.ranker), clock, events, counters, claims, stale_after_s
+        district, Models(models.ranker), clock, events, counters, claims, stale_after_s, book
     )
 
 
@@ -88,11 +90,13 @@ def assemble_brain(
     counters: Counters,
     claims: ClaimStore,
     stale_after_s: float = float("inf"),
+    book: SessionBook | None = None,
 ) -> Brain:
     """The same over any store of claims, for simulations and tests."""
     mirror = Mirror(district, claims.table)
     claims.watchers.append(mirror.copy)
-    world = World(district, mirror, clock, stale_after_s)
+    book = book or SessionBook(district)
+    world = World(district, mirror, clock, stale_after_s, visits=book.visits)
     promises = Promises()
     composer = Composer(district, claims.table, clock)
     rerouter = Rerouter(
@@ -103,7 +107,9 @@ def assemble_brain(
     recommender = Recommender(
         district, claims, promises, composer, displacer, desk, clock, events, counters
     )
-    guidance = Guidance(district, world, claims, promises, composer, rerouter, clock, counters)
+    guidance = Guidance(
+        district, world, claims, promises, composer, rerouter, clock, counters, book
+    )
     queue = Queue(district, claims, promises, composer)
     watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
     claims.watchers.append(watchman.on_claims)

@@ -28,7 +28,8 @@ from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.learning import Learner
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.lists import Lists
-from coordinator.usecases.telemetry import TelemetryStore
+from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class Parts:
     store: TelemetryStore
     district: District
     history: History
+    book: SessionBook
     events: Events
     counters: Counters
     inventory: Inventory
@@ -67,19 +69,17 @@ def build_parts(config: Config) -> Parts:
     known = store.load()
     district, history = District(known.stations), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
-    open_to_all, owners = settings.agent_open, known.owners
     inventory = Inventory(
-        district, store, events, clock.now_s, agent_open=open_to_all, owners=owners
+        district, store, events, clock.now_s, agent_open=settings.agent_open, owners=known.owners
     )
-    codec = WireCodec()
     # Before the batches are replayed: an outage that was planned teaches no failure.
     lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
-    learner = Learner(inventory, history, codec, clock, events)
-    learner.start(known)
-    ingest = Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
+    book = SessionBook(district, store, known.sessions, known.visits)
+    ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
     links = AgentLinks(inventory.speaker_of)
     models = open_models(config.models.bundle)
-    brain = build_brain(district, models, clock, events, counters, data_dir, settings.stale_after_s)
+    stale_s = settings.stale_after_s
+    brain = build_brain(district, models, clock, events, counters, data_dir, stale_s, book)
     lists.on_roads.append(brain.roads.on_roads)
     if known.roads:
         brain.roads.on_roads(known.roads)
@@ -94,6 +94,7 @@ def build_parts(config: Config) -> Parts:
         store=store,
         district=district,
         history=history,
+        book=book,
         events=events,
         counters=counters,
         inventory=inventory,
@@ -107,3 +108,20 @@ def build_parts(config: Config) -> Parts:
         knowledge=knowledge,
         on_stop=[events.close],
     )
+
+
+def _ingest(
+    inventory: Inventory,
+    history: History,
+    store: TelemetryStore,
+    clock: Clock,
+    events: Events,
+    counters: Counters,
+    book: SessionBook,
+    known: Snapshot,
+) -> Ingest:
+    """The way of readings in, with the picture restored."""
+    codec = WireCodec()
+    learner = Learner(inventory, history, codec, clock, events, book)
+    learner.start(known)
+    return Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)

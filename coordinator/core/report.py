@@ -254,6 +254,7 @@ def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float
         bay=None if bay is None else _word(bay, picked, 3, kind.size),
         queue_length=None if queue is None else (queue[picked] - 1).astype(np.int16),
         faults=_faults(columns, kind, picked),
+        tokens=_tokens(columns, kind, picked),
         **measured,
     )
 
@@ -280,3 +281,15 @@ def _faults(columns: Columns, kind: Words, picked: Any) -> dict[int, str]:
         int(row): columns.details[index[row] - 1].fault_code if index[row] > 0 else ""
         for row in rows
     }
+
+
+def _tokens(columns: Columns, kind: Words, picked: Any) -> dict[int, str]:
+    """Kept row to the hash of the token shown, for rows where a session begins or ends."""
+    detail = columns.detail_plus_one
+    if detail is None:
+        return {}
+    index = detail[picked]
+    said = (kind == RecordKind.SESSION_START) | (kind == RecordKind.SESSION_END)
+    rows = np.flatnonzero(said & (index > 0)).tolist()
+    shown = ((row, columns.details[index[row] - 1].id_token_hash) for row in rows)
+    return {row: token for row, token in shown if token}

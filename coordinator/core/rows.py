@@ -17,7 +17,7 @@ class Rows:
     """Report rows as columns, in record order; `evse` indexes the district's EVSEs.
 
     NaN means absent, and -1 in `bay` and `queue_length`. `faults` maps a row where a fault begins
-    or ends (see `kind`) to the fault code.
+    or ends (see `kind`) to the fault code, `tokens` a row of a session to the hash of its token.
     """
 
     evse: Index
@@ -31,6 +31,7 @@ class Rows:
     energy_kwh: NDArray[np.float64] | None = None
     soc_pct: NDArray[np.float32] | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
+    tokens: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,10 @@ def together(parts: Sequence[Rows]) -> Rows:
                     for column, size in zip(given, sizes, strict=True)
                 ]
             )
-    faults = {
-        int(start) + row: code
-        for start, part in zip(starts, parts, strict=False)
-        for row, code in part.faults.items()
-    }
-    return Rows(**columns, faults=faults)
+    for name in ("faults", "tokens"):
+        columns[name] = {
+            int(start) + row: word
+            for start, part in zip(starts, parts, strict=False)
+            for row, word in getattr(part, name).items()
+        }
+    return Rows(**columns)

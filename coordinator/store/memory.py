@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coordinator.core.history import Session
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.report import LostRun, Refusal
+from coordinator.core.sessions import ChargeSession, Key, visits_of
 from coordinator.errors import StoreClosed
 from coordinator.usecases.telemetry import (
     Checkpoint,
@@ -28,7 +28,7 @@ class MemoryTelemetry:
         self.batches: list[StoredBatch] = []
         self.gaps: list[tuple[str, LostRun]] = []
         self.refusals: list[tuple[str, Refusal]] = []
-        self.sessions: dict[tuple[str, float], Session] = {}
+        self.sessions: dict[Key, ChargeSession] = {}
         self._spools: dict[str, Spool] = {}
         self._states: dict[str, StateRow] = {}
         self._through = 0
@@ -53,6 +53,12 @@ class MemoryTelemetry:
             spools={spool_id: spool.copy() for spool_id, spool in self._spools.items()},
             states=list(self._states.values()),
             tail=self.batches[self._through :],
+            sessions=[
+                s
+                for s in self._sessions_since(float("-inf"))
+                if s.ended_at_s is None or s.user_id or s.vehicle_id
+            ],
+            visits=visits_of(self.sessions.values()),
         )
 
     async def commit(self, group: IngestGroup) -> None:
@@ -68,7 +74,7 @@ class MemoryTelemetry:
         self._check_open()
         self._states.update({row[0]: row for row in checkpoint.states()})
         self._through = len(self.batches)
-        self.sessions.update({(s.evse_id, s.started_at_s): s for s in checkpoint.sessions})
+        self.sessions.update({s.key: s for s in checkpoint.sessions})
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
         """Adds or replaces stations."""
@@ -116,6 +122,25 @@ class MemoryTelemetry:
     async def list_facts(self, pile_id: str) -> list[FactSpan]:
         """The facts of a pile in the order in which they began to hold."""
         return list(self._facts.get(pile_id, ()))
+
+    async def put_sessions(self, sessions: Sequence[ChargeSession]) -> None:
+        """Adds or replaces sessions."""
+        self._check_open()
+        self.sessions.update({s.key: s for s in sessions})
+
+    async def list_sessions(
+        self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
+    ) -> list[ChargeSession]:
+        """Sessions begun since then, oldest first; of this user or car, or of all."""
+        return [
+            s
+            for s in self._sessions_since(since_s)
+            if user_id in ("", s.user_id) and vehicle_id in ("", s.vehicle_id)
+        ]
+
+    def _sessions_since(self, since_s: float) -> list[ChargeSession]:
+        kept = sorted(self.sessions.values(), key=lambda s: (s.started_at_s, s.evse_id))
+        return [s for s in kept if s.started_at_s >= since_s]
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is kept of an agent, counted now."""

@@ -4,7 +4,7 @@ spool ──┬── batch      rows as received: one row a batch, never one a 
         ├── gap        record numbers lost for good
         └── refusal    rows refused, with code
 evse_state             the newest picture of each EVSE and what its rows have taught
-session                a car at an EVSE, from plug-in to plug-out
+session                a car at an EVSE, from plug-in to plug-out, and whose it was
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
 station tariff user road outage   as imported, one JSON document each
@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlite_utils import Migrations
 
+from coordinator.store import sessions
 from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
@@ -125,5 +126,6 @@ for _name, _migration in (
     ("0002_lists", _lists),
     ("0003_outages", _outages),
     ("0004_facts", _facts),
+    ("0005_sessions", sessions.migrate),
 ):
     telemetry(name=_name)(_migration)

@@ -13,8 +13,9 @@ import msgspec
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
+from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreUnavailable
-from coordinator.store import pile_facts, schema
+from coordinator.store import pile_facts, schema, sessions
 from coordinator.store.database import open_reader
 from coordinator.store.writer import Connection, RowStatement, Writer
 from coordinator.usecases.telemetry import (
@@ -48,11 +49,6 @@ _REFUSAL = RowStatement(
     "INSERT INTO refusal (spool_id, record_seq, code, field, message, received_at_ms)", 6
 )
 _EVSE_STATE = RowStatement(f"INSERT OR REPLACE INTO evse_state ({', '.join(_STATE)})", len(_STATE))
-_SESSION = RowStatement(
-    "INSERT OR REPLACE INTO session (evse_id, started_at_s, start_energy_kwh, start_soc_pct,"
-    " ended_at_s, energy_kwh, end_soc_pct, ended_by_fault)",
-    8,
-)
 _DOCUMENT = {
     name: RowStatement(f'INSERT OR REPLACE INTO "{name}" (key, body)', 2)
     for name in schema.DOCUMENTS
@@ -101,6 +97,8 @@ class SqliteTelemetry:
                 },
                 states=db.execute(f"SELECT {', '.join(_STATE)} FROM evse_state").fetchall(),
                 tail=[StoredBatch(*row) for row in db.execute(_TAIL)],
+                sessions=sessions.taken_up(db),
+                visits=sessions.visits(db),
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(self._path.name, str(error)) from error
@@ -171,6 +169,16 @@ class SqliteTelemetry:
         """The facts of a pile in the order in which they began to hold."""
         return await self._read(lambda db: pile_facts.read(db, pile_id))
 
+    async def put_sessions(self, sessions_: Sequence[ChargeSession]) -> None:
+        """Adds or replaces sessions."""
+        await self._writer.submit(lambda connection: sessions.write(connection, sessions_))
+
+    async def list_sessions(
+        self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
+    ) -> list[ChargeSession]:
+        """Sessions begun since then, oldest first; of this user or car, or of all."""
+        return await self._read(lambda db: sessions.read(db, since_s, user_id, vehicle_id))
+
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is stored of an agent, counted now."""
         rows = await self._read(lambda db: db.execute(_COUNT_SPOOLS, [agent_id]).fetchall())
@@ -240,22 +248,7 @@ def _write_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
         "INSERT OR REPLACE INTO checkpoint (checkpoint, through_batch)"
         " SELECT 1, coalesce(max(batch), 0) FROM batch"
     )
-    _SESSION.run(
-        connection,
-        [
-            (
-                s.evse_id,
-                s.started_at_s,
-                s.start_energy_kwh,
-                s.start_soc_pct,
-                s.ended_at_s,
-                s.energy_kwh,
-                s.end_soc_pct,
-                int(s.ended_by_fault),
-            )
-            for s in checkpoint.sessions
-        ],
-    )
+    sessions.write(connection, checkpoint.sessions)
 
 
 def _documents(db: Any, table: str, kind: type[T]) -> list[T]:

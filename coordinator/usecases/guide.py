@@ -6,6 +6,8 @@ What a position means for the promise is in `underway.py`, what changes it from 
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from coordinator.clock import Clock
@@ -21,6 +23,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.underway import Underway
 from coordinator.usecases.world import World
 
@@ -40,6 +43,7 @@ class Guidance:
         rerouter: Rerouter,
         clock: Clock,
         counters: Counters,
+        book: SessionBook,
     ) -> None:
         self._district = district
         self._world = world
@@ -49,6 +53,7 @@ class Guidance:
         self._rerouter = rerouter
         self._clock = clock
         self._counters = counters
+        self._book = book
         self._underway = Underway(district, world, claims, promises, composer, rerouter, clock)
 
     async def restore(self) -> int:
@@ -203,9 +208,21 @@ class Guidance:
         step = await self._claims.occupy(promise.claim_id, end_s, moment)
         if isinstance(step, Step):
             self._counters.add("arrivals")
-            self._world.visited(promise.request.user_id, promise.answer.choice.station_id)
             self._promises.close_ended(step, replaced=True)
             self._promises.close(promise, "ARRIVED")
+            await self._name_session(promise)
+
+    async def _name_session(self, promise: Promise) -> None:
+        """The session at the promised EVSE is this car's, and so is the queue that it met."""
+        waited_s = (self._clock.link_s() - promise.arrived_link_s) * self._clock.speed
+        await self._book.name(
+            promise.answer.choice.evse_id,
+            promise.request.vehicle_id,
+            promise.request.user_id,
+            promise.recommendation_id,
+            promise.answer.choice.figures.ahead,
+            waited_s if math.isfinite(waited_s) else math.nan,
+        )
 
     async def decide(self, promise: Promise, revision: int, accepted: bool) -> None:
         """The driver's word on a revision; a refused one makes the car look elsewhere."""

@@ -14,13 +14,15 @@ import numpy as np
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
-from coordinator.core.history import History, Session
+from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, believed_rows, judge
-from coordinator.core.rows import Changes, Rows, order_rows, together
+from coordinator.core.rows import Changes, Order, Rows, order_rows, together
+from coordinator.core.sessions import ChargeSession, Key
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.picture import DAY_S, copy_states, restore
+from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Checkpoint, Snapshot, StoredBatch
 
 CHECKPOINT_EVERY_S = 5.0
@@ -36,6 +38,7 @@ class Learner:
         codec: BatchCodec,
         clock: Clock,
         events: Events,
+        book: SessionBook | None = None,
     ) -> None:
         self.on_changes: list[Callable[[Changes], None]] = []
         self._inventory = inventory
@@ -45,7 +48,9 @@ class Learner:
         self._clock = clock
         self._events = events
         self._day = int(clock.now_s() // DAY_S)
-        self._sessions: list[Session] = []
+        self._book = book or SessionBook(self._district)
+        self._book.on_session.append(self._remember)
+        self._sessions: dict[Key, ChargeSession] = {}  # changed since the last checkpoint
         self._dirty = np.zeros(0, dtype=bool)
         self._heard_at_s = np.zeros(0)  # domain time, as checkpoints keep it
         self._version = -1
@@ -82,23 +87,49 @@ class Learner:
             return None
         heard_at_s = self._heard_at_s[evse]
         states = copy_states(self._district, self._history, evse, heard_at_s, self._day)
-        sessions, self._sessions = self._sessions, []
+        sessions, self._sessions = list(self._sessions.values()), {}
         self._dirty[:] = False
         return Checkpoint(states, sessions)
 
     def checkpoint_failed(self, checkpoint: Checkpoint) -> None:
         """Has everything stored by the next checkpoint, because this one was not."""
-        self._sessions = [*checkpoint.sessions, *self._sessions]
+        self._sessions = {s.key: s for s in checkpoint.sessions} | self._sessions
         self._version = -1
 
     def _take(self, rows: Rows, received_at_s: float) -> Changes:
         self._begin_day(received_at_s)
         self._fit()
         order = order_rows(rows)
-        self._sessions += self._history.learn(self._district, rows, order)
+        self._see_sessions(rows, order)
         self._dirty[order.evse] = True
         self._heard_at_s[order.evse] = received_at_s
         return self._district.apply(rows, self._link_of(received_at_s), order)
+
+    def _remember(self, session: ChargeSession) -> None:
+        self._sessions[session.key] = session
+
+    def _see_sessions(self, rows: Rows, order: Order) -> None:
+        """Sessions that these rows begin and end, and the tokens shown at them."""
+        ids = self._district.evse_ids
+        shown: dict[str, list[tuple[float, str]]] = {}
+        for row, token in rows.tokens.items():
+            at = float(rows.observed_at_s[row])
+            shown.setdefault(ids[int(rows.evse[row])], []).append((at, token))
+        for seen in self._history.learn(self._district, rows, order):
+            tokens, ended = shown.get(seen.evse_id, ()), seen.ended_at_s is not None
+            until_s = seen.ended_at_s if seen.ended_at_s is not None else float("inf")
+            if not ended:
+                self._book.see(seen)
+            for at, token in tokens:
+                if seen.started_at_s <= at <= until_s:
+                    self._book.presented(seen.evse_id, token)
+            if ended:
+                self._book.see(seen)
+        for evse_id, tokens in shown.items():
+            under_way = self._book.at(evse_id)
+            for at, token in tokens:
+                if under_way is not None and at >= under_way.started_at_s:
+                    self._book.presented(evse_id, token)
 
     def _replay(self, received_at_ms: int, batches: Sequence[StoredBatch]) -> None:
         """Takes a stored group in again; EVSEs that are no more are left out."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from coordinator.core.history import Session
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.report import LostRun, Refusal
+from coordinator.core.sessions import ChargeSession, Visits
 
 # Columns of a state row, in order: the picture of one EVSE and what its rows have taught.
 STATE_COLUMNS: tuple[tuple[str, type], ...] = (
@@ -108,7 +108,7 @@ class Checkpoint:
     """
 
     states: Callable[[], list[StateRow]]
-    sessions: Sequence[Session]
+    sessions: Sequence[ChargeSession]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +138,9 @@ class Snapshot:
     spools: dict[str, Spool]
     states: list[StateRow]
     tail: list[StoredBatch]  # committed after the states, in order
+    # Under way, or of known drivers in the 30 days before the newest; oldest first.
+    sessions: list[ChargeSession] = field(default_factory=list)
+    visits: Visits = field(default_factory=dict)  # of all time
 
 
 class TelemetryStore(Protocol):
@@ -191,6 +194,16 @@ class TelemetryStore(Protocol):
 
     async def list_facts(self, pile_id: str) -> list[FactSpan]:
         """The facts of a pile in the order in which they began to hold."""
+        ...
+
+    async def put_sessions(self, sessions: Sequence[ChargeSession]) -> None:
+        """Adds or replaces sessions, whole."""
+        ...
+
+    async def list_sessions(
+        self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
+    ) -> list[ChargeSession]:
+        """Sessions begun since then, oldest first; of this user or car, or of all."""
         ...
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:

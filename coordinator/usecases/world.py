@@ -63,8 +63,3 @@ class World:
             excluded=excluded,
             only=only,
         )
-
-    def visited(self, user_id: str, station_id: str) -> None:
-        """Counts a charge of a user at a station."""
-        if user_id:
-            self.visits.setdefault(user_id, Counter())[station_id] += 1

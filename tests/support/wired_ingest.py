@@ -16,6 +16,7 @@ from coordinator.usecases.ingest import Ingest
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.learning import Learner
 from coordinator.usecases.links import Link
+from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Spool, TelemetryStore
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as nouns
@@ -47,7 +48,10 @@ class WiredIngest:
             owners=known.owners,
         )
         codec = WireCodec()
-        self.learner = Learner(self.inventory, self.history, codec, self.clock, self.events)
+        self.book = SessionBook(self.district, self.store, known.sessions, known.visits)
+        self.learner = Learner(
+            self.inventory, self.history, codec, self.clock, self.events, self.book
+        )
         self.learner.start(known)
         self.ingest = Ingest(
             self.inventory,

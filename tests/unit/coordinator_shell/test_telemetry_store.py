@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from coordinator.core.history import Session
 from coordinator.core.pile import (
     Connector,
     Evse,
@@ -20,6 +19,7 @@ from coordinator.core.pile import (
 )
 from coordinator.core.ranges import Ranges
 from coordinator.core.report import LostRun, Refusal
+from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreClosed
 from coordinator.usecases.telemetry import (
     STATE_COLUMNS,
@@ -98,7 +98,7 @@ async def test_replacing_roads_forgets_the_old_ones(open_store: Opener) -> None:
 async def test_groups_since_the_checkpoint_are_the_tail(open_store: Opener) -> None:
     """A start gets the states of the last checkpoint and exactly the batches after it."""
     store = open_store()
-    session = Session("P1*1", 5.0, 100.0, 20.0)
+    session = ChargeSession("P1*1", 5.0, start_energy_kwh=100.0, start_soc_pct=20.0)
     await store.commit(group(1, 1, 10, Ranges([(1, 10)])))
     await store.checkpoint(Checkpoint(lambda: [state("P1*1", 1)], [session]))
     await store.checkpoint(Checkpoint(lambda: [state("P1*1", 3), state("P2*1", 1)], []))
@@ -114,6 +114,7 @@ async def test_groups_since_the_checkpoint_are_the_tail(open_store: Opener) -> N
     assert [b.received_at_ms for b in known.tail] == [2, 3]
     assert {row[0]: row[1] for row in known.states} == {"P1*1": 3, "P2*1": 1}
     assert known.spools["spool-1"].settled == Ranges([(1, 20), (31, 40)])
+    assert [s.key for s in known.sessions] == [("P1*1", 5.0)]
 
 
 async def test_counts_are_of_what_is_stored(open_store: Opener) -> None:
