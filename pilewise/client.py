@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias, cast
 import grpc
 import uuid_utils
 
+from pilewise.threshold import Threshold
 from pilewise.v1 import charging_service_pb2 as pb
 from pilewise.v1 import charging_service_pb2_grpc as rpc
 from pilewise.v1 import types_pb2 as nouns
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 # The link is broken when nothing at all came for this long; the server beats every 20 s.
 SILENCE_S = 60.0
 CALL_S = 10.0
+SAME_CLICK_S = 60.0  # a click so soon after a failed one is the same request
+RETRYABLE = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -40,7 +47,7 @@ def new_id() -> str:
 class VehicleClient:
     """One car's connection to its coordinator; use it as an async context manager.
 
-    `auto_request_below_pct` is the state of charge at which `should_ask` says yes, once per
+    `auto_request_below_pct` is the state of charge below which `observe` asks by itself, once per
     crossing.
     """
 
@@ -57,8 +64,9 @@ class VehicleClient:
         self.vehicle_id = vehicle_id
         self.user_id = user_id
         self.vehicle = vehicle
-        self.auto_request_below_pct = auto_request_below_pct
-        self._was_above = True
+        self._threshold = Threshold(auto_request_below_pct)
+        self._asking: asyncio.Task[pb.RecommendResponse] | None = None
+        self._unanswered: tuple[str, float] | None = None
         self._owns_channel = channel is None
         self._channel = channel or grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = rpc.ChargingServiceStub(self._channel)
@@ -72,14 +80,53 @@ class VehicleClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
         if self._owns_channel:
             await self._channel.close()
 
     def should_ask(self, soc_pct: float) -> bool:
-        """Whether the charge just fell below the threshold; true once per crossing."""
-        crossed = self._was_above and soc_pct < self.auto_request_below_pct
-        self._was_above = soc_pct >= self.auto_request_below_pct
-        return crossed
+        """Whether the charge just fell below the threshold; true once until it was charged."""
+        return self._threshold.crossed(soc_pct)
+
+    async def observe(
+        self, soc_pct: float, latitude_deg: float, longitude_deg: float
+    ) -> pb.RecommendResponse | None:
+        """Asks by itself when the charge falls below the threshold; None while it need not.
+
+        Call it with every reading. What the network or a busy server refused is asked again at the
+        next one.
+        """
+        if not self.should_ask(soc_pct):
+            return None
+        try:
+            return await self.ask(soc_pct, latitude_deg, longitude_deg)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in RETRYABLE:
+                self._threshold.reset()
+            raise
+
+    async def ask(
+        self, soc_pct: float, latitude_deg: float, longitude_deg: float
+    ) -> pb.RecommendResponse:
+        """The answer to the driver's click; a second one, before the answer, is the same request.
+
+        A click soon after a failure repeats the request, so that it never makes two claims.
+        """
+        if self._asking is None:
+            request = self.request(soc_pct, latitude_deg, longitude_deg)
+            now_s = asyncio.get_running_loop().time()
+            if self._unanswered is not None and now_s - self._unanswered[1] < SAME_CLICK_S:
+                request.request_id = self._unanswered[0]
+            self._unanswered = request.request_id, now_s
+            self._asking = asyncio.create_task(self.recommend(request), name="client:ask")
+            self._asking.add_done_callback(self._asked)
+        return await asyncio.shield(self._asking)
+
+    def _asked(self, done: asyncio.Task[pb.RecommendResponse]) -> None:
+        self._asking = None
+        if not done.cancelled() and done.exception() is None:
+            self._unanswered = None
 
     def request(
         self, soc_pct: float, latitude_deg: float, longitude_deg: float
