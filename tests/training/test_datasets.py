@@ -51,7 +51,9 @@ def test_visits_add_up_and_only_from_the_past(choices: Choices) -> None:
 
     assert choices.visits[first_day].sum() < choices.visits[last_day].sum()
     shown = choices.features[:, :, COLUMN["visit_share"]]
-    assert ((shown > 0) == ((choices.visits > 0) & (choices.mask > 0))).all()
+    urgent = choices.features[:, :, COLUMN["level_high"]] > 0  # level one does not look at it
+    visited = (choices.visits > 0) & (choices.mask > 0)
+    assert ((shown > 0) == (visited & ~urgent)).all()
 
 
 def test_split_is_by_time_and_keeps_a_city_apart(choices: Choices) -> None:

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.features import fill_unknown
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
+from coordinator.core.vehicle import WarningLevel
 
 Floats = NDArray[np.float64]
 
 TERMS: tuple[str, ...] = ("drive", "wait", "price", "retry", "load", "score", "ranker")
+_HIGH, _LOW = int(WarningLevel.HIGH), int(WarningLevel.LOW)
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Terms and total, seconds, each of shape (n,); `load` counts at level three only."""
+    """Terms and total, seconds, each of shape (n,)."""
 
     drive: Floats
     wait: Floats
@@ -39,7 +41,7 @@ class Cost:
 
 
 def cost(
-    low: NDArray[np.bool_],
+    level: NDArray[np.int64],
     drive_s: Floats,
     wait_s: Floats,
     price: Floats,
@@ -54,20 +56,22 @@ def cost(
     """The cost of each candidate, seconds.
 
     drive + wait + price / value of time + P(unusable) retry + load + tau (1 - merged / 100)
-    + rho (1 - ranker share). An unknown price counts as the mean of the others. `low` marks
-    requests of a low level, for which load counts; padding that is not `valid` costs infinity.
+    + rho (1 - ranker share). An unknown price counts as the mean of the others. By `level`, the
+    numbers of `WarningLevel`: price counts from level two of the chain, load at level three.
+    Padding that is not `valid` costs infinity.
 
-    >>> one = np.ones(1)
-    >>> made = cost(one > 0, 600 * one, 0 * one, 30 * one, 0.1 * one, 0 * one, 3.0,
+    >>> one, low = np.ones(1), np.array([3])
+    >>> made = cost(low, 600 * one, 0 * one, 30 * one, 0.1 * one, 0 * one, 3.0,
     ...             80 * one, 0.5 * one)
     >>> [float(term[0].round(3)) for term in made.terms()], float(made.total[0].round(3))
     ([600.0, 0.0, 3600.0, 90.0, 30.0, 60.0, 90.0], 4470.0)
     """
-    price_s = fill_unknown(price, valid) * (3600.0 / rules.value_of_time_per_h)
+    price_s = fill_unknown(price, valid) * (3600.0 / rules.value_of_time_per_h) * (level > _HIGH)
     retry_s = p_unusable * rules.retry_s
     score_s = rules.score_s - merged_score * (rules.score_s / 100.0)
     ranker_s = rules.ranker_s - ranker_share * rules.ranker_s
-    load_s = rules.load_s * (np.maximum(equilibrium, 0.0) + (traffic_grade - 1.0) / 4.0) * low
+    load_s = rules.load_s * (np.maximum(equilibrium, 0.0) + (traffic_grade - 1.0) / 4.0)
+    load_s = load_s * (level == _LOW)
     total = drive_s + wait_s + price_s + retry_s + load_s + score_s + ranker_s
     if valid is not None:
         total = np.where(valid, total, np.inf)

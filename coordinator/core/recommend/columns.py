@@ -81,11 +81,6 @@ def _cut(group: Group, cut: Any) -> Group:
     return kind(*[getattr(group, name)[cut] for name in _NAMES[kind]])
 
 
-def rearrange(group: Drive, flat: NDArray[np.intp]) -> Drive:
-    """The drives in another order; `flat` (r, n) indexes the raveled table."""
-    return Drive(*[getattr(group, name).take(flat) for name in _NAMES[Drive]])
-
-
 @dataclass(slots=True, eq=False)
 class Batch:
     """Columns of requests judged side by side, and their order by the one cost, (r, n)."""

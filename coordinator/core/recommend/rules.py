@@ -34,6 +34,11 @@ class Rules:
     nearest_band_km: float = 0.2
     farthest_band_share: float = 0.6  # of the remaining range
     charge_rate_share: float = 0.2  # of the best average power among the candidates
+    likely_to_fail: float = 0.3  # P(unusable on arrival) from which a pile is one to avoid
+    longest_wait_s: float = 3600.0
+    dearest_times: float = 2.0  # the mean price of this session among the candidates
+    worst_grade: float = 4.0  # of the way, 1-5
+    overused: float = 2.0  # equilibrium from which an EVSE is used too much
     distance_floor_km: float = 0.05
 
     # One cost (seconds)

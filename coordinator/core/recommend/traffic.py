@@ -19,15 +19,22 @@ _CLASS_BOUNDS_KW = np.array([12.0, 50.0, 150.0])  # slow AC, fast AC, DC, high-p
 _REFRESH_S = 10.0
 
 
-def equilibrium(district: District, candidates: Candidates, now_s: float) -> Floats:
-    """(served and promised today - mean of the power class) / mean, clipped to [-1, 2], (r, n).
-
-    0 means as busy as the others of its class in the district.
-    """
+def use(district: District, candidates: Candidates, now_s: float) -> tuple[Floats, Floats]:
+    """Cars served and promised today, and the mean of the power class in the district, (r, n)."""
     power_class, mean = _classes(district, now_s)
-    usual = mean[power_class[candidates.evse]]
     evse = candidates.evse
     served = district.served_today[evse] + district.claim_count[evse]
+    return served.astype(np.float64), mean[power_class[evse]]
+
+
+def equilibrium(served: Floats, usual: Floats) -> Floats:
+    """(served and promised today - mean of the power class) / mean, clipped to [-1, 2].
+
+    0 means as busy as the others of its class in the district. Source: paper 2.3.2.3.
+
+    >>> equilibrium(np.array([0.0, 2.0, 3.0, 9.0]), np.array([2.0, 2.0, 2.0, 0.0])).tolist()
+    [-1.0, 0.0, 0.5, 0.0]
+    """
     share = served / np.maximum(usual, 1e-9) - 1.0
     known: Floats = np.where(usual > 0, np.minimum(share, 2.0), 0.0)
     return known

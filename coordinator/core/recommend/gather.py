@@ -1,0 +1,140 @@
+"""What one district knows of each candidate for each request, on arrival: facts, in columns.
+
+Nothing is compared or ordered here: candidates of several districts can be put side by side and
+sorted as those of one (patent claims 4-5). Sorting is in `sorting.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core import charging, outages
+from coordinator.core.district import District
+from coordinator.core.recommend import arrival, eta, parking, preference, price, traffic, waiting
+from coordinator.core.recommend.asked import Asked
+from coordinator.core.recommend.eta import Drive
+from coordinator.core.recommend.found import Candidates, only
+from coordinator.core.recommend.layout import layout_of
+from coordinator.core.recommend.waiting import Wait
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Facts of candidates, columns of shape (r, n); in each row the candidates come first."""
+
+    found: Candidates
+    drive: Drive
+    wait: Wait
+    charge_s: Floats
+    power_kw: Floats  # average over the session
+    energy_kwh: Floats
+    p_working: Floats
+    p_free: Floats
+    price: Floats  # of this session, NaN where unknown
+    preference: Floats
+    visit_share: Floats
+    served: Floats  # cars served and promised today
+    class_served: Floats  # mean of the same over its power class
+    traffic_grade: Floats | float
+    parking: Mask  # whether there is room to stand
+    dc: Mask
+    status_age_s: Floats
+    queue_length: NDArray[np.int16]
+    station_free_share: Floats
+    station_evse_count: NDArray[np.int32]
+    exposure_days: Floats
+
+    @property
+    def valid(self) -> Mask:
+        """Which entries are candidates."""
+        return self.found.valid
+
+    def narrowed(self, keep: Mask) -> Gathered:
+        """The candidates that are kept, at the front of each row, in their order."""
+        if (keep == self.found.valid).all():
+            return self
+        width = keep.shape[1]
+        flat = (~keep).argsort(axis=1, kind="stable") + np.arange(0, keep.size, width)[:, None]
+        return Gathered(
+            only(self.found, keep).take(flat),
+            Drive(*[getattr(self.drive, name).take(flat) for name in _DRIVE]),
+            Wait(*[getattr(self.wait, name).take(flat) for name in _WAIT]),
+            *[_taken(getattr(self, name), flat) for name in _PLAIN],
+        )
+
+
+_DRIVE = tuple(column.name for column in fields(Drive))
+_WAIT = tuple(column.name for column in fields(Wait))
+_PLAIN = tuple(column.name for column in fields(Gathered))[3:]
+
+
+def _taken(column: Any, flat: Index) -> Any:
+    return column if isinstance(column, float) else column.take(flat)
+
+
+def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
+    """The facts of candidates that are in service when the car would be there.
+
+    Source: US 12,393,974 B2, steps 330 (time and queuing information), 340, 510 (first basic
+    information); paper 2.3.2.
+    """
+    now_s = asked.now_s
+    drive = eta.drive(layout_of(district), found, asked)
+    charge = _charge(district, asked, found, drive)
+    charge_s, power_kw, energy_kwh = charge
+    evse = found.evse
+    # 340, 420: will it work, and be free, on arrival?
+    works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
+    free = arrival.p_free(found.status, drive.drive_s)
+    # 330: queuing information, on arrival and not now
+    wait = waiting.wait(district, found, asked, drive.drive_s, free)
+    # Paper 2.3.2.2-3: price of this session, preference, load
+    paid = price.session_price(district, found, energy_kwh, charge_s, now_s)
+    liked, visit_share = preference.columns(found, asked, drive.distance_km)
+    served, class_served = traffic.use(district, found, now_s)
+    made = Gathered(
+        found, drive, wait, charge_s, power_kw, energy_kwh, works, free, paid, liked, visit_share,
+        served, class_served, traffic.grade(found, asked),
+        parking.room(district, found, drive.distance_km, wait.ahead, now_s), district.dc[evse],
+        np.maximum(now_s - district.observed_at_s[evse], 0.0), district.queue_length[evse],
+        found.of_station(found.near.free_share), district.station_size[district.station[evse]],
+        district.exposure_days[evse],
+    )  # fmt: skip
+    if district.outages:
+        made = made.narrowed(_in_service(district, asked, found, drive, charge_s))
+    return made
+
+
+def _charge(
+    district: District, asked: Asked, found: Candidates, drive: Drive
+) -> tuple[Floats, Floats, Floats]:
+    """Seconds, average kW and kWh of the charge at each candidate."""
+    arrival_pct = drive.arrival_soc_pct
+    missing_pct = np.maximum(asked.target_soc_pct - arrival_pct, 0.0)
+    soc_pct = arrival_pct[..., None] + missing_pct[..., None] * charging.MIDPOINTS
+    curve_kw = charging.usual_power_kw(soc_pct, asked.dc_kw[..., None])
+    for number, request in enumerate(asked.requests):
+        if request.vehicle.charging_curve:
+            curve_kw[number] = charging.curve_power_kw(request.vehicle, soc_pct[number])
+    direct = district.dc[found.evse][..., None]
+    car_kw = np.where(direct, curve_kw, asked.ac_kw[..., None])
+    pile_kw = district.max_power_kw[found.evse].astype(np.float64)
+    return charging.integrate(missing_pct, car_kw, pile_kw, asked.battery_kwh)
+
+
+def _in_service(
+    district: District, asked: Asked, found: Candidates, drive: Drive, charge_s: Floats
+) -> Mask:
+    """The candidates that are not taken out of service before the car would be charged."""
+    from_s = asked.now_s + drive.drive_s
+    stay_s = np.array([[request.vehicle.setup_s] for request in asked.requests]) + charge_s
+    out = outages.meets(district, found.evse, from_s, from_s + stay_s, asked.now_s)
+    return found.valid & ~out
