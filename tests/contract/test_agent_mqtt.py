@@ -11,8 +11,8 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from certificates import authority
 from mosquitto_broker import EVSE, HINT, MOSQUITTO, PILE, Broker, Heard, free_port, password_line
-from site_certificates import certificates
 from structlog.testing import capture_logs
 
 from edge_agent.core.reading import Surroundings
@@ -160,25 +160,26 @@ async def test_broker_with_tls_and_password_is_listened_to(tmp_path: Path) -> No
     """Over TLS with the site's own CA and with a login, words arrive; a wrong login hears none."""
     if MOSQUITTO is None:
         pytest.skip(HINT)
-    ca_file, cert_file, key_file = certificates(tmp_path)
+    site = authority(tmp_path / "site")
+    host = site.issue("localhost", alt="DNS:localhost,IP:127.0.0.1")
     (tmp_path / "passwords").write_text(password_line("agent", "s3cret"))
     (tmp_path / "passwords").chmod(0o600)
     made = Broker(
         tmp_path,
         free_port(),
         f"allow_anonymous false\npassword_file {tmp_path / 'passwords'}\n"
-        f"cafile {ca_file}\ncertfile {cert_file}\nkeyfile {key_file}\n",
+        f"cafile {site.own.cert}\ncertfile {host.cert}\nkeyfile {host.key}\n",
     )
     await made.start()
     url = f"mqtts://localhost:{made.port}"
     heard = Heard()
-    login = ("agent", "s3cret", ca_file)
+    login = ("agent", "s3cret", site.own.cert)
     sensors = BaySensors(url, "s", heard, random.Random(1), *login)
-    stranger = BaySensors(url, "s", Heard(), random.Random(1), "agent", "wrong", ca_file)
+    stranger = BaySensors(url, "s", Heard(), random.Random(1), "agent", "wrong", site.own.cert)
     tasks = [asyncio.create_task(s.run(), name="test:sensors") for s in (sensors, stranger)]
     await asyncio.wait_for(sensors.connected.wait(), 20)
 
-    secure = ssl.create_default_context(cafile=ca_file)
+    secure = ssl.create_default_context(cafile=site.own.cert)
     async with aiomqtt.Client(
         "localhost", made.port, username="agent", password="s3cret", tls_context=secure
     ) as client:

@@ -54,8 +54,8 @@ class Authority:
         return pair
 
 
-def authority(folder: Path) -> Authority:
-    """A fresh authority; skips the test where there is no openssl."""
+def authority(folder: Path, *, days: int = 3650) -> Authority:
+    """A fresh authority that is valid for that long; skips the test where there is no openssl."""
     if shutil.which("openssl") is None:
         pytest.skip("hint: apt-get install openssl")
     folder.mkdir(parents=True)
@@ -71,7 +71,8 @@ def authority(folder: Path) -> Authority:
     own = Pair(folder / "ca.pem", folder / "ca.key")
     _openssl(
         *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-keyout", own.key, "-out", own.cert, "-subj", f"/CN=CA {folder.name}", "-days", "3650"),
+        *("-keyout", own.key, "-out", own.cert, "-subj", f"/CN=CA {folder.name}"),
+        *("-days", str(days)),
     )
     return Authority(folder, own)
 
