@@ -80,6 +80,8 @@ class OcppSection(msgspec.Struct, frozen=True):
 
     `listen` takes ws:// for security profiles 0 and 1, else wss://; `listen_tls` is for agents
     that need both. `url` is how piles reach this gateway where that is not where it listens.
+    `queue_max_mib`: room for what waits for the operator's system. `configure_relayed` lets the
+    agent set sampling and heartbeat of piles that the operator's system looks after.
     """
 
     listen: str
@@ -101,6 +103,8 @@ class OcppSection(msgspec.Struct, frozen=True):
     offline_authorize: Literal["accept", "list", "reject", "cached"] = "cached"
     reconnect_base_s: Seconds = 1.0
     reconnect_cap_s: Seconds = 60.0
+    queue_max_mib: Annotated[int, Meta(ge=1, le=65_536)] = 256
+    configure_relayed: bool = False
 
 
 class BaySensorsSection(msgspec.Struct, frozen=True):

@@ -13,7 +13,8 @@ AgentError
 │   ├── SpoolBroken        reopen: I/O error
 │   │   └── SpoolDamaged   salvage: what can be read moves to a new file
 │   ├── SpoolVolatile      give up: no disk can be written, so nothing can be durable
-│   └── SpoolTooNew        give up: written by a newer agent
+│   ├── SpoolTooNew        give up: written by a newer agent
+│   └── QueueFull          retry: too much waits for the operator's OCPP system
 └── LinkError              retry: the coordinator cannot be reached or refused the stream
     ├── ClockMismatch      retry slowly: both ends live in different domain times
     └── CertificateUnusable  retry slowly: our own files or clock make every try vain
@@ -130,6 +131,10 @@ class SpoolTooNew(SpoolError):
             f"{path} has schema {found}, this agent knows {known}: run the newer agent, "
             "or move the file away after its records were sent"
         )
+
+
+class QueueFull(SpoolError):
+    """The queue to the operator's own system has no room for what may not be given up."""
 
 
 class LinkError(AgentError):

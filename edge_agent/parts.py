@@ -68,6 +68,7 @@ def ocpp_pile(
         wishes=pile.profile.settings,
         authorize=config.ocpp.authorize,
         id_tags=frozenset(config.ocpp.id_tags),
+        configures=pile.upstream is None or config.ocpp.configure_relayed,
     )
     return build(
         pile.facts.pile_id,

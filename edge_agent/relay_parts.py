@@ -31,7 +31,7 @@ class Relays:
         new_id: Callable[[], str],
     ) -> None:
         assert config.ocpp is not None  # there are stations
-        self._store = RelayStore(config.data_dir)
+        self._store = RelayStore(config.data_dir, now_ms, config.ocpp.queue_max_mib * 2**20)
         tokens = frozenset(config.ocpp.id_tags)
         policy = OfflinePolicy(config.ocpp.offline_authorize, tokens, self._store, now_ms)
         rng = random.Random()

@@ -1,7 +1,8 @@
 """What a relay between pile and operator's system has to know of OCPP 1.6 and 2.0.1 payloads.
 
-Transaction messages must arrive, in order and once; transaction ids of 1.6 are given by whoever
-answers, so that ours and the operator's differ. Sockets and the queue belong to `piles/relay*.py`.
+Messages about transactions and news that are told once must arrive, in order and once; transaction
+ids of 1.6 are given by whoever answers, so that ours and the operator's differ. Sockets and the
+queue belong to `piles/relay*.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, Final
 
 from edge_agent.core.ocpp_frame import CALL, CALL_RESULT
@@ -18,19 +20,66 @@ from edge_agent.core.ocpp_frame import CALL, CALL_RESULT
 BOOT: Final = "BootNotification"
 STATUS: Final = "StatusNotification"
 START: Final = "StartTransaction"
-_IDLE_METER: Final = "MeterValues"
-_ALWAYS: Final = frozenset({START, "StopTransaction", "TransactionEvent"})
+STOP: Final = "StopTransaction"
+_METER: Final = "MeterValues"
+_EVENT: Final = "TransactionEvent"
+_SAMPLED: Final = frozenset({"MeterValuePeriodic", "MeterValueClock"})
+# What a pile says once and never again; OCPP asks for security events to be kept while offline.
+_NOTICES: Final = frozenset(
+    {
+        "SecurityEventNotification",
+        "NotifyEvent",
+        "ReservationStatusUpdate",
+        "FirmwareStatusNotification",
+    }
+)
 
 Payload = dict[str, Any]
 
 
-def is_transaction(action: str, payload: Mapping[str, Any]) -> bool:
-    """True for messages that must reach the operator even if that takes days.
+class Kind(IntEnum):
+    """What a message that must arrive is about; decides what is given up where the room ends.
 
-    >>> is_transaction("MeterValues", {"transactionId": 7}), is_transaction("MeterValues", {})
-    (True, False)
+    TRANSACTION begins, ends or changes one and is never given up. SAMPLEs within transactions are
+    thinned. NOTICEs have a small room of their own, the oldest goes first.
     """
-    return action in _ALWAYS or (action == _IDLE_METER and "transactionId" in payload)
+
+    TRANSACTION = 0
+    SAMPLE = 1
+    NOTICE = 2
+
+
+def kind_of(action: str, payload: Mapping[str, Any]) -> Kind | None:
+    """What must reach the operator even if that takes days; None for what need not.
+
+    >>> kind_of("MeterValues", {"transactionId": 7}), kind_of("MeterValues", {})
+    (<Kind.SAMPLE: 1>, None)
+    >>> kind_of("TransactionEvent", {"eventType": "Updated", "triggerReason": "MeterValuePeriodic"})
+    <Kind.SAMPLE: 1>
+    >>> kind_of("TransactionEvent", {"eventType": "Ended", "triggerReason": "MeterValuePeriodic"})
+    <Kind.TRANSACTION: 0>
+    """
+    if action in _NOTICES:
+        return Kind.NOTICE
+    if action == _METER:
+        return Kind.SAMPLE if "transactionId" in payload else None
+    if action == _EVENT:
+        sampled = payload.get("triggerReason") in _SAMPLED and payload.get("eventType") == "Updated"
+        return Kind.SAMPLE if sampled else Kind.TRANSACTION
+    return Kind.TRANSACTION if action in (START, STOP) else None
+
+
+def boot_again(payload: Payload) -> Payload:
+    """A BootNotification that is repeated for an operator who heard it before.
+
+    OCPP 2.0.1 gives a reason, and the pile did not boot: "PowerUp" would end its transactions.
+
+    >>> boot_again({"reason": "PowerUp", "chargingStation": {}})
+    {'reason': 'Unknown', 'chargingStation': {}}
+    >>> boot_again({"chargePointVendor": "Acme"})
+    {'chargePointVendor': 'Acme'}
+    """
+    return {**payload, "reason": "Unknown"} if "reason" in payload else payload
 
 
 def message_key(action: str, payload: Mapping[str, Any]) -> str:

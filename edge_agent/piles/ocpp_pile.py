@@ -49,7 +49,10 @@ VendorHook = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class OcppSettings:
-    """How the agent treats OCPP piles; seconds are real."""
+    """How the agent treats OCPP piles; seconds are real.
+
+    `configures` is False where an operator's own system sets up the pile: then nothing is written.
+    """
 
     heartbeat_s: float
     offline_grace_s: float
@@ -58,6 +61,7 @@ class OcppSettings:
     id_tags: frozenset[str] = frozenset()
     settle_s: float = 1.0
     shown_s: float = 3.0
+    configures: bool = True
 
 
 @dataclass(slots=True)

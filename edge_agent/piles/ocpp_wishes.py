@@ -72,6 +72,8 @@ class Wishes:
                 return Answer(Outcome.DONE, "Scheduled: after the running transaction")
             return answer
         if isinstance(action, SetPeriod):
+            if not self._pile.settings.configures:
+                return Answer(Outcome.UNSUPPORTED, "the operator's own system sets this pile up")
             key = asks.settings_keys["meter_value_sample_interval_s"]
             return await asks.write_setting(key, str(max(1, round(action.period_s))))
         if isinstance(action, PollNow):
@@ -123,6 +125,8 @@ class Wishes:
 
     async def _apply_settings(self, asks: StationAsks) -> float:
         """Applies the wishes that differ; how often idle meters have to be asked for, 0 = never."""
+        if not self._pile.settings.configures:
+            return await self._idle_by_operator(asks)
         wishes = self._pile.settings.wishes
         wanted = {asks.settings_keys["heartbeat_s"]: self._pile.settings.heartbeat_s}
         for name in ("meter_value_sample_interval_s", "clock_aligned_data_interval_s"):
@@ -142,6 +146,13 @@ class Wishes:
         clock_key = asks.settings_keys["clock_aligned_data_interval_s"]
         unheard = clock_key in refused or clock_key not in texts
         return wishes.get("idle_meter_values_s", 0.0) if unheard else 0.0
+
+    async def _idle_by_operator(self, asks: StationAsks) -> float:
+        """The same where nothing may be set: 0 where the operator has meters told by the clock."""
+        key = asks.settings_keys["clock_aligned_data_interval_s"]
+        present = await asks.read_settings([key])
+        told = present.get(key, "0").strip() not in ("", "0")
+        return 0.0 if told else self._pile.settings.wishes.get("idle_meter_values_s", 0.0)
 
     async def _report(self, key: str, text: str, answer: Answer) -> None:
         """Tells once what became of a wish that was not simply taken."""

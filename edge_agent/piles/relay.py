@@ -22,17 +22,18 @@ from edge_agent.core.ocpp_relay import (
     BOOT,
     START,
     STATUS,
-    is_transaction,
-    message_key,
+    Kind,
+    kind_of,
     renamed,
     result_text,
-    status_key,
     transaction_numbers,
     verdict_in,
     with_transaction,
     with_verdict,
 )
+from edge_agent.errors import QueueFull
 from edge_agent.piles.port import Station, StationConnection
+from edge_agent.piles.relay_greeting import Greeting
 from edge_agent.piles.relay_policy import OfflinePolicy
 from edge_agent.piles.relay_queue import UpQueue
 from edge_agent.piles.relay_session import Message, PileCall, RelaySession
@@ -42,9 +43,6 @@ from edge_agent.piles.relay_upstream import Upstream, UpstreamGone, UpstreamSett
 log: Final = structlog.get_logger("edge_agent.relay")
 # A fresh connection upstream gets so long before the pile's first frame is answered here.
 HOLD_S: Final = 3.0
-# A pile that has something to say first (a boot) says it within this.
-GREET_S: Final = 2.0
-MOST_BOOT_WAIT_S: Final = 300.0
 CALLS_DOWN: Final = 64
 RETRY_S: Final = 1.0
 
@@ -72,14 +70,11 @@ class Relay:
         self._pile = pile
         self._store = store
         self._policy = policy
-        self._new_id = new_id
         self._queue = UpQueue(identity, store, self.upstream, policy, alarm, new_id)
         self._session: RelaySession | None = None
-        self._statuses: dict[tuple[int, int], dict[str, Any]] = {}
+        self._greeting = Greeting(identity, store, self.upstream, new_id)
         self._down: asyncio.Queue[Message] = asyncio.Queue(CALLS_DOWN)
         self._ready = False
-        self._boot_passed = False
-        self._accepted = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -101,7 +96,7 @@ class Relay:
 
     async def serve(self, connection: StationConnection) -> None:
         """Talks over one connection of the pile until it ends."""
-        session = RelaySession(connection, is_transaction)
+        session = RelaySession(connection, kind_of)
         self._session = session
         self._subprotocol = connection.subprotocol
         await self._give_upstream_a_chance()
@@ -146,7 +141,7 @@ class Relay:
             call = await calls.get()
             try:
                 answer = await self._answer(call)
-            except (sqlite3.Error, TimeoutError) as error:
+            except (sqlite3.Error, QueueFull, TimeoutError) as error:
                 # Not answered as done: the pile keeps it and sends it again.
                 log.error("call not taken", identity=self.identity, error=repr(error))
                 answer = call_error(call.frame.unique_id, "InternalError", "try again")
@@ -154,12 +149,13 @@ class Relay:
 
     async def _answer(self, call: PileCall) -> str:
         action, payload = call.frame.action, call.payload
-        if is_transaction(action, payload):
-            return await self._answer_transaction(call)
+        kind = kind_of(action, payload)
+        if kind is not None:
+            return await self._answer_kept(call, kind)
         if action == BOOT:
             await self._store.keep_boot(self.identity, payload)
         elif action == STATUS:
-            self._statuses[status_key(payload)] = payload
+            self._greeting.keep_status(payload)
         passed = await self._pass_up(call)
         return passed or await self._answer_here(call)
 
@@ -168,7 +164,8 @@ class Relay:
         boot = call.frame.action == BOOT
         if not self._ready and not (boot and self.upstream.connected):
             return None
-        self._boot_passed = self._boot_passed or boot
+        if boot:
+            self._greeting.passed = True
         try:
             answer = await self.upstream.call(call.frame.unique_id, call.frame.action, call.payload)
         except UpstreamGone:
@@ -176,7 +173,7 @@ class Relay:
         if answer[0] == CALL_RESULT:
             await self._policy.learn(verdict_in(call.payload, answer[2]))
             if boot and answer[2].get("status") == "Accepted":
-                self._accepted.set()
+                await self._greeting.accept()
         return renamed(answer, call.frame.unique_id)
 
     async def _answer_here(self, call: PileCall) -> str:
@@ -190,7 +187,7 @@ class Relay:
             own[2] = with_verdict(call.payload, own[2], accepted)
         return own
 
-    async def _answer_transaction(self, call: PileCall) -> str:
+    async def _answer_kept(self, call: PileCall, kind: Kind) -> str:
         own = await self._own(call)
         unique_id = call.frame.unique_id
         if own[0] != CALL_RESULT:
@@ -198,11 +195,7 @@ class Relay:
             return await self._pass_up(call) or renamed(own, unique_id)
         number = own[2].get("transactionId") if call.frame.action == START else None
         answer = await self._queue.put(
-            message_key(call.frame.action, call.payload),
-            call.frame.action,
-            call.payload,
-            number,
-            live=self._ready,
+            call.frame.action, call.payload, kind, number, live=self._ready
         )
         return renamed(own, unique_id) if answer is None else result_text(unique_id, answer)
 
@@ -238,14 +231,13 @@ class Relay:
     # -- one connection upstream -----------------------------------------------------------------
 
     async def _work(self) -> None:
-        self._boot_passed = False
-        self._accepted.clear()
+        self._greeting.begin()
         while not self._down.empty():
             self._down.get_nowait()
         name = f"edge_agent:relay-{self.identity}-down"
         down = asyncio.create_task(self._pass_down(), name=name)
         try:
-            await self._greet()
+            await self._greeting.say(self._session)
             self._ready = True
             self.upstream.settled()
             log.info("operator's system answers", identity=self.identity)
@@ -255,35 +247,3 @@ class Relay:
             self._queue.release()
             down.cancel()
             await asyncio.gather(down, return_exceptions=True)
-
-    async def _greet(self) -> None:
-        """Says who the pile is, if it does not say so itself, and what its connectors do."""
-        session = self._session
-        if session is not None and not session.introduced.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GREET_S):
-                    await session.introduced.wait()
-            # The frame that came is judged in its lane before this goes on.
-            await asyncio.sleep(0.05)
-        boot = await self._store.boot(self.identity)
-        if self._boot_passed:
-            await self._accepted.wait()
-        elif boot is not None:
-            await self._boot_until_accepted(boot)
-        for payload in list(self._statuses.values()):
-            await self.upstream.call(self._new_id(), STATUS, payload)
-
-    async def _boot_until_accepted(self, boot: dict[str, Any]) -> None:
-        while True:
-            answer = await self.upstream.call(self._new_id(), BOOT, boot)
-            told = answer[2] if answer[0] == CALL_RESULT else {}
-            if told.get("status") == "Accepted" or self._accepted.is_set():
-                return
-            wait_s = min(max(float(told.get("interval") or 10.0), 1.0), MOST_BOOT_WAIT_S)
-            log.warning(
-                "operator's system does not accept the pile",
-                identity=self.identity,
-                status=told.get("status", "CALLERROR"),
-                again_s=wait_s,
-            )
-            await asyncio.sleep(wait_s)

@@ -1,4 +1,4 @@
-"""Transaction messages on their way up: durable, in order, each settled once."""
+"""What must arrive on its way up: durable, in order, each message settled once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from websockets.exceptions import ConnectionClosed
 from edge_agent.core.ocpp_frame import CALL_RESULT, OCPP16
 from edge_agent.core.ocpp_relay import (
     START,
+    Kind,
+    message_key,
     transaction_numbers,
     verdict_in,
     with_transaction,
 )
 from edge_agent.piles.relay_policy import OfflinePolicy
 from edge_agent.piles.relay_session import RelaySession
-from edge_agent.piles.relay_store import Queued, RelayStore
+from edge_agent.piles.relay_store import Fresh, Queued, RelayStore
 from edge_agent.piles.relay_upstream import Upstream
 
 log: Final = structlog.get_logger("edge_agent.relay")
@@ -27,6 +29,8 @@ log: Final = structlog.get_logger("edge_agent.relay")
 ATTEMPTS: Final = 3
 RETRY_S: Final = 10.0
 UNDELIVERABLE: Final = "UPSTREAM_REFUSED"
+ROOM_ENDED: Final = "UPSTREAM_QUEUE_FULL"
+_UNKNOWN_THERE: Final = frozenset({"NotImplemented", "NotSupported"})
 
 Alarm = Callable[[str, str, str], None]
 Payload = dict[str, Any]
@@ -55,6 +59,8 @@ class UpQueue:
         self._retry_s = retry_s
         self._live: dict[int, asyncio.Future[Payload | None]] = {}
         self._refusals: dict[int, int] = {}
+        self._full_told = False
+        self._unknown_told: set[str] = set()
         self._stops: set[asyncio.Task[None]] = set()
 
     async def empty(self) -> bool:
@@ -62,13 +68,21 @@ class UpQueue:
         return await self._store.head(self._identity) is None
 
     async def put(
-        self, key: str, action: str, payload: Payload, number: int | None, *, live: bool
+        self, action: str, payload: Payload, kind: Kind, number: int | None, *, live: bool
     ) -> Payload | None:
         """Makes a message durable; the operator's answer if it comes at once, else None.
 
         `live` asks for that answer; behind a backlog, and for a repetition, there is none.
+        Raises `QueueFull`, and nothing was kept.
         """
-        kept = await self._store.put(self._identity, key, self._new_id(), action, payload, number)
+        key = message_key(action, payload)
+        fresh = Fresh(self._identity, key, self._new_id(), action, payload, kind, number)
+        lost = self._store.given_up.total()
+        try:
+            kept = await self._store.put(fresh)
+        finally:
+            if self._store.given_up.total() > lost:
+                self._tell_full()
         if kept is None:
             return None
         seq, alone = kept
@@ -99,10 +113,11 @@ class UpQueue:
             message = await self._store.head(self._identity)
             if message is not None:
                 await self._deliver(message, session)
-            elif session() is None:
+                continue
+            self._full_told = False
+            if session() is None:
                 return
-            else:
-                await self.news.wait()
+            await self.news.wait()
 
     async def _deliver(self, message: Queued, session: Callable[[], RelaySession | None]) -> None:
         payload = await self._for_upstream(message)
@@ -111,7 +126,7 @@ class UpQueue:
             return
         answer = await self._upstream.call(message.message_id, message.action, payload)
         if answer[0] != CALL_RESULT:
-            await self._refused(message, f"{answer[2]}: {answer[3] if len(answer) > 3 else ''}")
+            await self._refused(message, answer[2], answer[3] if len(answer) > 3 else "")
             return
         told: Payload = answer[2]
         number = told.get("transactionId") if message.action == START else None
@@ -136,16 +151,43 @@ class UpQueue:
             numbers[local_id] = local_id if theirs is None else theirs
         return with_transaction(message.payload, numbers.__getitem__)
 
-    async def _refused(self, message: Queued, why: str) -> None:
+    async def _refused(self, message: Queued, code: str, text: str) -> None:
+        if message.kind is Kind.NOTICE and code in _UNKNOWN_THERE:
+            # A system without that message will not learn it by being asked again.
+            await self._not_known(message)
+            return
         tries = self._refusals.get(message.seq, 0) + 1
         self._refusals[message.seq] = tries
+        self._let_go(message)
+        if tries >= ATTEMPTS:
+            await self._give_up(message, f"{code}: {text}")
+        else:
+            await asyncio.sleep(self._retry_s * tries)
+
+    async def _not_known(self, message: Queued) -> None:
+        if message.action not in self._unknown_told:
+            self._unknown_told.add(message.action)
+            log.warning(
+                "operator's system does not know a message",
+                identity=self._identity,
+                action=message.action,
+            )
+        await self._store.settle(self._identity, message)
+        self._let_go(message)
+
+    def _let_go(self, message: Queued) -> None:
         live = self._live.get(message.seq)
         if live is not None and not live.done():
             live.set_result(None)
-        if tries >= ATTEMPTS:
-            await self._give_up(message, why)
-        else:
-            await asyncio.sleep(self._retry_s * tries)
+
+    def _tell_full(self) -> None:
+        """Told once until the queue was empty again."""
+        if self._full_told:
+            return
+        self._full_told = True
+        text = "too much waits for the operator's system: samples within sessions are thinned"
+        log.error("queue to the operator's system is full", identity=self._identity)
+        self._alarm(self._identity, ROOM_ENDED, text)
 
     async def _give_up(self, message: Queued, why: str) -> None:
         text = f"{message.action} could not be delivered to the operator's system: {why}"

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
 
 from edge_agent.core.ocpp_frame import CALL, Frame, inspect
-from edge_agent.core.ocpp_relay import call_text
+from edge_agent.core.ocpp_relay import Kind, call_text
 from edge_agent.piles.port import StationConnection
 
 # A call that the pile never answers holds the line for so long; the link gives up after 10 s.
@@ -21,6 +22,7 @@ OWN_ANSWER_S: Final = 30.0
 LANE_CALLS: Final = 64
 
 Message = list[Any]
+KindOf = Callable[[str, Mapping[str, Any]], Kind | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +72,15 @@ class Turns:
 
 class RelaySession:
     """A `StationConnection` for the link. Calls of the pile lie in `ordered` (what must arrive,
-    judged by `must_arrive`) or `loose`; `introduced` is set with the first of them.
+    which `kind_of` tells) or `loose`; `introduced` is set with the first of them.
     """
 
-    def __init__(self, connection: StationConnection, must_arrive: Any) -> None:
+    def __init__(self, connection: StationConnection, kind_of: KindOf) -> None:
         self.ordered: asyncio.Queue[PileCall] = asyncio.Queue(LANE_CALLS)
         self.loose: asyncio.Queue[PileCall] = asyncio.Queue(LANE_CALLS)
         self.introduced = asyncio.Event()
         self._connection = connection
-        self._must_arrive = must_arrive
+        self._kind_of = kind_of
         self._to_link: asyncio.Queue[str | ConnectionClosed] = asyncio.Queue()
         self._own: dict[str, asyncio.Future[str]] = {}
         self._turns = Turns()
@@ -160,6 +162,7 @@ class RelaySession:
         self._own[frame.unique_id] = own
         self._to_link.put_nowait(text)
         self.introduced.set()
-        lane = self.ordered if self._must_arrive(frame.action, payload) else self.loose
+        must_arrive = self._kind_of(frame.action, payload) is not None
+        lane = self.ordered if must_arrive else self.loose
         # A full lane stops the reading, and so the pile.
         await lane.put(PileCall(frame, payload, own))

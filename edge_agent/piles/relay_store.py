@@ -1,7 +1,8 @@
-"""What the relay must not forget: queued transaction messages, transaction ids, boots, verdicts.
+"""What the relay must not forget: messages on their way up, transaction ids, boots, verdicts.
 
 One database with one writing connection on one thread, WAL and FULL like the spool; a method
-returns after its commit. What the messages mean belongs to `core/ocpp_relay.py`.
+returns after its commit. What the messages mean belongs to `core/ocpp_relay.py`, how many may wait
+to `relay_room.py`.
 """
 
 from __future__ import annotations
@@ -9,36 +10,22 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import structlog
+from edge_agent.core.ocpp_relay import Kind
+from edge_agent.errors import QueueFull
+from edge_agent.piles.relay_room import ROOM_BYTES, Room
+from edge_agent.piles.relay_schema import DATABASE, open_database
 
 T = TypeVar("T")
-log: Final = structlog.get_logger("edge_agent.relay")
-DATABASE: Final = "relay.db"
 # Delivered messages whose keys are kept per pile, to know a pile's repetitions.
 KEPT: Final = 2000
 TOKENS_KEPT: Final = 5000
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS message(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, identity TEXT NOT NULL, key TEXT NOT NULL,
-  message_id TEXT NOT NULL, action TEXT NOT NULL, payload TEXT, local_id INTEGER,
-  UNIQUE(identity, key));
-CREATE INDEX IF NOT EXISTS waiting ON message(identity, seq) WHERE payload IS NOT NULL;
-CREATE INDEX IF NOT EXISTS settled ON message(identity, seq) WHERE payload IS NULL;
-CREATE TABLE IF NOT EXISTS number(
-  identity TEXT NOT NULL, local_id INTEGER NOT NULL, upstream_id INTEGER,
-  PRIMARY KEY(identity, local_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS upstream ON number(identity, upstream_id);
-CREATE TABLE IF NOT EXISTS boot(identity TEXT PRIMARY KEY, payload TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS verdict(
-  token TEXT PRIMARY KEY, until_ms INTEGER, at_ms INTEGER NOT NULL) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +37,111 @@ class Queued:
     action: str
     payload: dict[str, Any]
     local_id: int | None
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A message to keep; `key` is the same for its repetitions."""
+
+    identity: str
+    key: str
+    message_id: str
+    action: str
+    payload: dict[str, Any]
+    kind: Kind
+    local_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a pile waits; `oldest_at_ms` is 0 where nothing does."""
+
+    messages: int
+    size_bytes: int
+    oldest_at_ms: int
 
 
 class RelayStore:
-    """The database of all relays of one agent; raises `sqlite3.Error` where nothing was kept."""
+    """The database of all relays of one agent; raises `sqlite3.Error` where nothing was kept.
 
-    def __init__(self, folder: Path) -> None:
+    `now_ms` stamps what comes in; `given_up` counts what the room did not hold, by pile and kind.
+    """
+
+    def __init__(
+        self, folder: Path, now_ms: Callable[[], int], room_bytes: int = ROOM_BYTES
+    ) -> None:
+        self.given_up: Counter[tuple[str, Kind]] = Counter()
         self._path = folder / DATABASE
+        self._now_ms = now_ms
+        self._room_bytes = room_bytes
         self._thread = ThreadPoolExecutor(1, "edge_agent:relay")
         self._conn: sqlite3.Connection | None = None
+        self._room: Room | None = None
 
-    async def put(
-        self,
-        identity: str,
-        key: str,
-        message_id: str,
-        action: str,
-        payload: dict[str, Any],
-        local_id: int | None,
-    ) -> tuple[int, bool] | None:
-        """Number of the message and whether it is the only one waiting; None for a repetition."""
+    async def put(self, fresh: Fresh) -> tuple[int, bool] | None:
+        """Number of the message and whether it is the only one waiting; None for a repetition.
 
-        def work(conn: sqlite3.Connection) -> tuple[int, bool] | None:
-            text = json.dumps(payload, separators=(",", ":"))
-            added = conn.execute(
-                "INSERT INTO message(identity, key, message_id, action, payload, local_id)"
-                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (identity, key, message_id, action, text, local_id),
+        None also for a sample or notice that the room does not hold: it is given up and counted.
+        Raises `QueueFull` where a message may not be given up: the pile has to keep it.
+        """
+        at_ms = self._now_ms()
+        placed, fits, lost = await self._run(lambda conn: self._place(conn, fresh, at_ms))
+        self.given_up.update(lost)
+        if fits:
+            return placed
+        if fresh.kind is Kind.TRANSACTION:
+            raise QueueFull(f"{fresh.identity}: the queue to the operator's system is full")
+        self.given_up[fresh.identity, fresh.kind] += 1
+        return None
+
+    def _place(
+        self, conn: sqlite3.Connection, fresh: Fresh, at_ms: int
+    ) -> tuple[tuple[int, bool] | None, bool, Counter[tuple[str, Kind]]]:
+        assert self._room is not None  # opened with the connection
+        known = "SELECT 1 FROM message WHERE identity=? AND key=?"
+        if conn.execute(known, (fresh.identity, fresh.key)).fetchone():
+            return None, True, Counter()
+        text = json.dumps(fresh.payload, separators=(",", ":"))
+        fits, lost = self._room.make(conn, fresh.kind, len(text))
+        if not fits:
+            return None, False, lost
+        added = conn.execute(
+            "INSERT INTO message(identity, key, message_id, action, payload, local_id, kind, at_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                fresh.identity,
+                fresh.key,
+                fresh.message_id,
+                fresh.action,
+                text,
+                fresh.local_id,
+                int(fresh.kind),
+                at_ms,
+            ),
+        )
+        self._room.add(fresh.identity, fresh.kind, len(text))
+        if fresh.local_id is not None:
+            conn.execute(
+                "INSERT INTO number(identity, local_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (fresh.identity, fresh.local_id),
             )
-            if added.rowcount == 0:
-                return None
-            if local_id is not None:
-                conn.execute(
-                    "INSERT INTO number(identity, local_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    (identity, local_id),
-                )
-            first = conn.execute(
-                "SELECT min(seq) FROM message WHERE identity=? AND payload IS NOT NULL", (identity,)
-            ).fetchone()[0]
-            return int(added.lastrowid or 0), first == added.lastrowid
-
-        return await self._run(work)
+        alone = self._room.count(fresh.identity) == 1
+        return (int(added.lastrowid or 0), alone), True, lost
 
     async def head(self, identity: str) -> Queued | None:
         """The oldest message that waits."""
 
         def work(conn: sqlite3.Connection) -> Queued | None:
             row = conn.execute(
-                "SELECT seq, message_id, action, payload, local_id FROM message"
+                "SELECT seq, message_id, action, payload, local_id, kind FROM message"
                 " WHERE identity=? AND payload IS NOT NULL ORDER BY seq LIMIT 1",
                 (identity,),
             ).fetchone()
             if row is None:
                 return None
-            seq, message_id, action, payload, local_id = row
-            return Queued(seq, message_id, action, json.loads(payload), local_id)
+            seq, message_id, action, payload, local_id, kind = row
+            return Queued(seq, message_id, action, json.loads(payload), local_id, Kind(kind))
 
         return await self._run(work)
 
@@ -112,7 +149,14 @@ class RelayStore:
         """Takes that a message was answered, a start with the operator's transaction id."""
 
         def work(conn: sqlite3.Connection) -> None:
-            conn.execute("UPDATE message SET payload=NULL WHERE seq=?", (message.seq,))
+            assert self._room is not None  # opened with the connection
+            size = conn.execute(
+                "SELECT length(CAST(payload AS BLOB)) FROM message WHERE seq=?", (message.seq,)
+            ).fetchone()
+            # It may have been given up while it was on its way.
+            if size is not None and size[0] is not None:
+                self._room.add(identity, message.kind, -size[0], -1)
+                conn.execute("UPDATE message SET payload=NULL WHERE seq=?", (message.seq,))
             if message.local_id is not None and upstream_id is not None:
                 conn.execute(
                     "UPDATE number SET upstream_id=? WHERE identity=? AND local_id=?",
@@ -127,16 +171,20 @@ class RelayStore:
 
         await self._run(work)
 
-    async def depth(self, identity: str) -> int:
-        """How many messages wait."""
-        return await self._run(
-            lambda conn: int(
-                conn.execute(
-                    "SELECT count(*) FROM message WHERE identity=? AND payload IS NOT NULL",
-                    (identity,),
-                ).fetchone()[0]
-            )
-        )
+    async def waiting(self, identity: str) -> Waiting:
+        """What of a pile waits."""
+
+        def work(conn: sqlite3.Connection) -> Waiting:
+            assert self._room is not None  # opened with the connection
+            row = conn.execute(
+                "SELECT at_ms FROM message WHERE identity=? AND payload IS NOT NULL"
+                " ORDER BY seq LIMIT 1",
+                (identity,),
+            ).fetchone()
+            size = sum(self._room.size_bytes[identity, kind] for kind in Kind)
+            return Waiting(self._room.count(identity), size, 0 if row is None else int(row[0]))
+
+        return await self._run(work)
 
     async def upstream_number(self, identity: str, local_id: int) -> tuple[bool, int | None]:
         """Whether we gave that transaction id, and the operator's for it, None if not yet known."""
@@ -161,18 +209,22 @@ class RelayStore:
     async def keep_boot(self, identity: str, payload: dict[str, Any]) -> None:
         """Keeps a BootNotification, to be said again upstream."""
         text = json.dumps(payload, separators=(",", ":"))
-        await self._run(
-            lambda conn: conn.execute("INSERT OR REPLACE INTO boot VALUES (?, ?)", (identity, text))
-        )
+        statement = "INSERT OR REPLACE INTO boot(identity, payload, told) VALUES (?, ?, 0)"
+        await self._run(lambda conn: conn.execute(statement, (identity, text)))
 
-    async def boot(self, identity: str) -> dict[str, Any] | None:
-        """The newest BootNotification of a pile."""
+    async def boot_told(self, identity: str) -> None:
+        """Takes that the operator's system accepted the newest BootNotification of a pile."""
+        statement = "UPDATE boot SET told=1 WHERE identity=? AND told=0"
+        await self._run(lambda conn: conn.execute(statement, (identity,)))
+
+    async def boot(self, identity: str) -> tuple[dict[str, Any], bool] | None:
+        """The newest BootNotification of a pile, and whether the operator's system accepted it."""
         row = await self._run(
             lambda conn: conn.execute(
-                "SELECT payload FROM boot WHERE identity=?", (identity,)
+                "SELECT payload, told FROM boot WHERE identity=?", (identity,)
             ).fetchone()
         )
-        return None if row is None else dict(json.loads(row[0]))
+        return None if row is None else (dict(json.loads(row[0])), bool(row[1]))
 
     async def keep_verdict(
         self, token: str, accepted: bool, until_ms: int | None, at_ms: int
@@ -217,7 +269,8 @@ class RelayStore:
 
     def _commit(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._conn is None:
-            self._conn = _open(self._path)
+            self._conn = open_database(self._path)
+            self._room = Room(self._conn, self._room_bytes)
         conn = self._conn
         try:
             conn.execute("BEGIN IMMEDIATE")
@@ -229,35 +282,3 @@ class RelayStore:
             self._conn = None
             raise
         return result
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    try:
-        return _connect(path)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        aside = next(
-            name
-            for number in range(1, 10_000)
-            if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists()
-        )
-        log.error("relay database is damaged and was put aside", error=str(error), file=aside.name)
-        for suffix in ("-wal", "-shm", ""):
-            side = path.with_name(path.name + suffix)
-            if side.exists():
-                side.rename(aside.with_name(aside.name + suffix))
-        return _connect(path)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    conn = sqlite3.connect(path, isolation_level=None, timeout=5.0, check_same_thread=False)
-    try:
-        conn.execute("PRAGMA journal_mode=WAL")
-        # FULL: with NORMAL a power cut loses what the pile was already told is safe.
-        conn.execute("PRAGMA synchronous=FULL")
-        conn.executescript(_SCHEMA)
-    except BaseException:
-        conn.close()
-        raise
-    return conn

@@ -15,131 +15,19 @@ from typing import Any
 
 import psutil
 import pytest
-from central_system import CentralSystem, Heard
 from certificates import authority
-from raw_pile import RawPile
+from relay_site import IDENTITY, Site, until
 from websockets.asyncio.server import serve
 
-from edge_agent.core.facts import ConnectorFacts, PileFacts
-from edge_agent.core.occupancy import FusionRules
-from edge_agent.core.ocpp_admission import Door
-from edge_agent.core.ocpp_relay import message_key
-from edge_agent.core.picture import LivePicture
+from edge_agent.core.ocpp_relay import Kind, message_key
 from edge_agent.core.reading import RecordKind
-from edge_agent.host_clock import HostClock
 from edge_agent.parts import new_id
-from edge_agent.piles.ocpp16 import Ocpp16Pile
-from edge_agent.piles.ocpp_pile import OcppSettings
-from edge_agent.piles.ocpp_server import OcppServer, Ports
 from edge_agent.piles.ocpp_tls import TlsPaths
-from edge_agent.piles.relay import Relay
-from edge_agent.piles.relay_policy import OfflinePolicy
-from edge_agent.piles.relay_store import RelayStore
+from edge_agent.piles.relay_store import Fresh
 from edge_agent.piles.relay_upstream import Upstream, UpstreamSettings
-from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.transactions import TransactionBook
-from edge_agent.watch import Watch
 
 NOW = "2026-11-22T10:00:00Z"
 BOOT = {"chargePointVendor": "Acme", "chargePointModel": "Volt 22"}
-IDENTITY = "site 7/P1"
-
-
-class Site:
-    """An agent's OCPP side with a relay, and the operator's system."""
-
-    def __init__(
-        self, folder: Path, *, policy: str = "cached", tokens: tuple[str, ...] = ()
-    ) -> None:
-        self.central = CentralSystem()
-        self.pile = RawPile()
-        self.alarms: list[tuple[str, str, str]] = []
-        self._folder = folder
-        self._policy = policy
-        self._tokens = frozenset(tokens)
-        self._port = 0
-
-    async def open_central(self) -> None:
-        await self.central.open(self._port)
-        self._port = self.central.port
-
-    async def start(self) -> None:
-        """Starts the agent's half; `stop` and `start` are a restart."""
-        clock = HostClock()
-        self.spool = Spool(self._folder, new_id)
-        await self.spool.start()
-        facts = PileFacts("P1", "P1", (ConnectorFacts("IEC_62196_T2", "AC_3_PHASE", 22.0),) * 2)
-        rules = dict.fromkeys(facts.evse_ids, FusionRules(60.0, 30.0, 0.05))
-        picture = LivePicture(rules, heartbeat_s=20.0, new_id=new_id)
-        self.watch = Watch(picture, rules, [facts], self.spool, clock)
-        pile = Ocpp16Pile(
-            "P1",
-            facts.evse_ids,
-            OcppSettings(20.0, 5.0, {}, settle_s=0.05),
-            self.watch,
-            TransactionBook(self.spool),
-            clock.now_ms,
-            new_id,
-        )
-        self.store = RelayStore(self._folder)
-        self.relay = Relay(
-            IDENTITY,
-            "ocpp1.6",
-            pile,
-            self.store,
-            UpstreamSettings(
-                f"ws://127.0.0.1:{self._port}/ocpp",
-                b"operators-password",
-                backoff_base_s=0.05,
-                backoff_cap_s=0.1,
-            ),
-            OfflinePolicy(self._policy, self._tokens, self.store, clock.now_ms),
-            lambda *told: self.alarms.append(told),
-            new_id,
-            random.Random(7),
-        )
-        self.server = OcppServer(
-            Ports(("127.0.0.1", 0)), [Door(IDENTITY)], {IDENTITY: self.relay}, beside=self.relay.run
-        )
-        await self.server.start()
-        self._jobs = asyncio.create_task(self.server.run(), name="test:server")
-
-    async def dial(self) -> None:
-        await self.pile.dial(self.server.url_of(IDENTITY))
-
-    async def stop(self) -> None:
-        self._jobs.cancel()
-        await asyncio.gather(self._jobs, return_exceptions=True)
-        await self.server.close()
-        await self.store.close()
-        await self.spool.close()
-
-    async def close(self) -> None:
-        await self.pile.hang_up()
-        await self.stop()
-        await self.central.close()
-
-    async def until_ready(self, ready: bool = True) -> None:
-        await until(lambda: self.relay.ready is ready)
-
-    async def until_delivered(self) -> None:
-        async with asyncio.timeout(20):
-            while await self.store.depth(IDENTITY):
-                await asyncio.sleep(0.01)
-
-    def delivered(self) -> list[Heard]:
-        """Transaction messages as the operator's system has to count them: each id once."""
-        found: dict[str, Heard] = {}
-        for heard in self.central.heard:
-            if heard.action in ("StartTransaction", "MeterValues", "StopTransaction"):
-                found.setdefault(heard.message_id, heard)
-        return list(found.values())
-
-
-async def until(met: Any, deadline_s: float = 10.0) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not met():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -492,12 +380,13 @@ async def test_E11_ten_thousand_queued_messages_go_up_in_order(quick_disk: Path)
     for value in range(1_000, 9_998):
         message = meter(mine, value)
         key = message_key("MeterValues", message)
-        await site.store.put(IDENTITY, key, new_id(), "MeterValues", message, None)
+        fresh = Fresh(IDENTITY, key, new_id(), "MeterValues", message, Kind.SAMPLE)
+        await site.store.put(fresh)
     await site.pile.call("StopTransaction", stop(mine, 10_000))
-    queued = await site.store.depth(IDENTITY)
+    queued = await site.waiting()
     await site.open_central()
     async with asyncio.timeout(120):
-        while await site.store.depth(IDENTITY):
+        while await site.waiting():
             await asyncio.sleep(0.1)
     grown_mib = resident_mib() - before_mib
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 DEADLINE_S = 10.0
 CALL, RESULT, ERROR = 2, 3, 4
@@ -29,7 +30,8 @@ class Heard:
 class CentralSystem:
     """Answers what charge points ask, keeps what they said, asks them things.
 
-    `answers` overrides the answer to an action: a dictionary, None for a CALLERROR, or "never".
+    `answers` overrides the answer to an action: a dictionary, None for a CALLERROR, a text for one
+    with that code, or "never". `options` go to websockets.
     """
 
     heard: list[Heard] = field(default_factory=list)
@@ -41,11 +43,18 @@ class CentralSystem:
     next_transaction: int = 100
     server: Server | None = None
     port: int = 0
+    subprotocol: str = "ocpp1.6"
+    options: dict[str, Any] = field(default_factory=dict)
 
     async def open(self, port: int = 0) -> None:
         """Listens, on the port of before if one is given."""
         self.server = await serve(
-            self._serve, "127.0.0.1", port, subprotocols=["ocpp1.6"], close_timeout=0.5
+            self._serve,
+            "127.0.0.1",
+            port,
+            subprotocols=[Subprotocol(self.subprotocol)],
+            close_timeout=0.5,
+            **self.options,
         )
         self.port = self.server.sockets[0].getsockname()[1]
 
@@ -105,8 +114,9 @@ class CentralSystem:
             return
         _, message_id, action, payload = frame
         answer = self.answers[action] if action in self.answers else self._answer(action)
-        if answer is None:
-            await socket.send(json.dumps([ERROR, message_id, "InternalError", "", {}]))
+        if answer is None or (isinstance(answer, str) and answer != "never"):
+            code = answer or "InternalError"
+            await socket.send(json.dumps([ERROR, message_id, code, "", {}]))
         elif answer != "never":
             await socket.send(json.dumps([RESULT, message_id, answer]))
         async with self.news:
