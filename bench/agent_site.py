@@ -24,6 +24,8 @@ from edge_agent.profiles import load_profile
 AC_PILES, DC_PILES, OCPP_PILES = 48, 16, 4
 PERIOD_S = 1.0
 START_S = 60.0
+# The coordinator refuses what comes from a pile that is nowhere.
+HERE = ("latitude_deg = 22.5", "longitude_deg = 114.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +149,10 @@ def agent(
     for pile in piles:
         host, port = pile["address"].split(":")
         lines += ["[[pile]]", f'uid = "{pile["pile_id"]}"', f'profile = "{pile["model"]}"']
-        lines += [f'host = "{host}"', f"port = {port}"]
+        lines += [f'host = "{host}"', f"port = {port}", *HERE]
     for number in range(OCPP_PILES if mqtt else 0):
-        lines += ["[[pile]]", f'uid = "O{number}"', 'profile = "ocpp16"', "[[pile.connector]]"]
+        lines += ["[[pile]]", f'uid = "O{number}"', 'profile = "ocpp16"', *HERE]
+        lines += ["[[pile.connector]]"]
         lines += ['standard = "IEC_62196_T2"', "max_power_kw = 22"]
     config = folder / f"{name}.toml"
     config.write_text("\n".join(lines) + "\n")

@@ -1,7 +1,9 @@
 """Which batch goes next: fresh gaps, then live records, then history; and what is on its way.
 
-Live records overtake history after an outage. Gaps of the history go up in their place, so that the
-coordinator's numbers close as they come. Reading goes through the spool's own thread.
+Live records overtake history after an outage; where much waits, so does its newest end, which
+holds what the piles said just before the stream stood. Gaps of the history go up in their place, so
+that the coordinator's numbers close as they come. Reading goes through the spool's
+own thread.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ _END: Final = 1 << 62
 # Acks name at most 16 later runs. Near that, history goes first until the holes have closed.
 MAX_LATER_RUNS: Final = 14
 GAP_LOOK_S: Final = 5.0
+# Where so many records wait, so many of the newest go up before the others.
+MUCH_RECORDS: Final = 2_000
+NEWEST_RECORDS: Final = 200
 # Gaps in one batch, at most.
 MAX_GAPS: Final = 64
 
@@ -57,6 +62,7 @@ class Lanes:
         self._generation = spool.generation
         self._history = 0
         self._boundary = 0
+        self._begun = 0
         self._live = 0
         self._live_since_s: float | None = None
         self._history_first = False
@@ -65,13 +71,16 @@ class Lanes:
     async def begin(self, stored: Runs, credit: int) -> bool:
         """Squares the spool with what the coordinator has; False where a new spool was begun."""
 
-        def square(file: SpoolFile) -> tuple[bool, int]:
+        def square(file: SpoolFile) -> tuple[bool, int, int]:
             before = file.spool_id
             file.reconcile(stored)
-            return file.spool_id == before, file.numbers.current.position(file.next_record_seq)
+            current, following = file.numbers.current, file.next_record_seq
+            newest = NEWEST_RECORDS if file.numbers.depth() >= MUCH_RECORDS else 0
+            start = current.position(max(1, following - newest))
+            return file.spool_id == before, start, current.position(following)
 
         self._generation = self._spool.generation
-        same, self._boundary = await self._spool.call(square)
+        same, self._boundary, self._begun = await self._spool.call(square)
         self._live = self._boundary
         self._history_first = len(stored) > MAX_LATER_RUNS
         self.credit = max(1, credit)
@@ -131,7 +140,7 @@ class Lanes:
         return to_gap_batches(gaps)[0]
 
     async def _take_live(self, now_s: float) -> edge.ReportBatch | None:
-        waiting = self._spool.committed_through - self._live + 1
+        waiting = max(self._spool.committed_through + 1, self._begun) - self._live
         if waiting <= 0:
             self._live_since_s = None
             return None
@@ -139,6 +148,7 @@ class Lanes:
             self._live_since_s = now_s
         due = (
             waiting >= self.limits.records
+            or self._live < self._begun
             or self._spool.urgent_through >= self._live
             or now_s - self._live_since_s >= self.limits.linger_s
         )

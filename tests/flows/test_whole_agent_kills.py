@@ -45,6 +45,7 @@ class Gateway:
     coordinator: CoordinatorProcess
     piles: RoomProcess
     agent: asyncio.subprocess.Process | None = None
+    occupied: set[str] = field(default_factory=set)
     ledger: SpoolLedger = field(default_factory=SpoolLedger)
 
     @classmethod
@@ -105,16 +106,17 @@ class Gateway:
         if (self.folder / "agent" / "spool.db").exists():
             self.ledger.look(self.folder / "agent")
 
-    async def plug(self, turn: int) -> None:
+    async def plug(self, pile: int) -> None:
         """A car comes or leaves, so that there is more to tell than confirmations."""
+        evse_id = f"A-{pile}*1"
         async with grpc.aio.insecure_channel(str(self.piles.ready["bench"])) as channel:
             stub = bench_rpc.BenchServiceStub(channel)
-            evse_id = f"A-{turn // 2 % PILES}*1"
-            if turn % 2 == 0:
+            if evse_id in self.occupied:
+                await stub.Unplug(bench.UnplugRequest(evse_id=evse_id), timeout=10)
+            else:
                 plug = bench.PlugInRequest(evse_id=evse_id, soc_pct=20, battery_kwh=60)
                 await stub.PlugIn(plug, timeout=10)
-            else:
-                await stub.Unplug(bench.UnplugRequest(evse_id=evse_id), timeout=10)
+        self.occupied ^= {evse_id}
 
     async def stored(self) -> dict[str, op.StoredSpool]:
         """What the coordinator counts of each spool in its store."""
@@ -157,7 +159,7 @@ async def live_and_die(gateway: Gateway, turn: int, rng: random.Random) -> None:
     await gateway.start_agent()
     if turn % 4 != 3:
         await gateway.agent_is_ready()
-        await gateway.plug(turn)
+        await gateway.plug(rng.randrange(PILES))
     if turn % COORDINATOR_EVERY == COORDINATOR_EVERY - 2:
         await asyncio.sleep(rng.uniform(0.0, 0.3))
         await gateway.coordinator.kill()
