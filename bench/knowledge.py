@@ -21,7 +21,8 @@ import numpy as np
 from bench.measure import percentile, resident_mib
 from coordinator.core.district import Changes, District
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, PowerType, Station
-from coordinator.core.reliability.knowledge_map import KnowledgeMap, MapSettings
+from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.map_settings import MapSettings
 from coordinator.core.reliability.pile_vector import MAKERS, MODELS
 from coordinator.jobs.knowledge import Knowledge
 from coordinator.models.serving import open_models

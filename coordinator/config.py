@@ -5,6 +5,7 @@ Read once, checked whole, passed down. Nothing below `__main__` reads the enviro
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import ipaddress
 import math
@@ -12,10 +13,14 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
+from coordinator.core.reliability.baselines import Prior
+from coordinator.core.reliability.map_settings import Algorithm, MapSettings, faults_of
+from coordinator.core.reliability.pile_vector import ATTRIBUTES
+from coordinator.core.reliability.similarity import Measure
 from coordinator.errors import ConfigInvalid, Problem
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -53,12 +58,43 @@ class ModelsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bundle: str = ""
 
 
+class KnowledgeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The knowledge map; meaning and bounds of its figures are those of `MapSettings`."""
+
+    threshold: float = 0.8
+    measure: Measure = Measure.COSINE
+    attributes: tuple[str, ...] = ATTRIBUTES
+    prior: Prior = Prior.MODEL
+    max_edges: int = 32
+    order: int = 2
+    edge_weights: tuple[float, float] = (0.5, 0.5)
+    theta: float = 0.5
+    algorithm: Algorithm = Algorithm.ANCHORED
+    kappa_days: float = 20.0
+    # One share of the neighbours for all piles; 0 to 0.99. Absent: by evidence, with kappa_days.
+    share: float | None = None
+    alpha: float = 0.5
+    beta: float = 0.5
+    # When it is updated, and after how much domain time regularly.
+    conditions: tuple[Literal["regular", "real_time", "specific"], ...] = ("regular", "specific")
+    period_s: Positive = 600.0
+    # After a fault: only piles of its type (AC or DC), the others at the next regular update.
+    same_type: bool = False
+
+    def map_settings(self) -> MapSettings:
+        """The figures that the map itself works with."""
+        names = {field.name for field in dataclasses.fields(MapSettings)}
+        given = {name: getattr(self, name) for name in self.__struct_fields__ if name in names}
+        return MapSettings(**given)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration file."""
 
     coordinator: CoordinatorSection
     clock: ClockSection = ClockSection()
     models: ModelsSection = ModelsSection()
+    knowledge: KnowledgeSection = KnowledgeSection()
 
 
 def read_config(path: Path) -> Config:
@@ -147,6 +183,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
             if isinstance(value, float) and not math.isfinite(value):
                 where = _where(path, f"{table}.{key}", lines)
                 yield Problem("CFG-006", where, f"{table}.{key}: {value} is no number to work with")
+    yield from _check_knowledge(data.get("knowledge"), path, lines)
     section = data.get("coordinator")
     if not isinstance(section, dict):
         return
@@ -157,6 +194,19 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     if section.get("data_dir") == "":
         where = _where(path, "coordinator.data_dir", lines)
         yield Problem("CFG-006", where, "data_dir is empty", hint='e.g. "data"')
+
+
+def _check_knowledge(section: Any, path: Path, lines: dict[str, int]) -> Iterator[Problem]:
+    """Figures that the knowledge map cannot work with; nothing while a type is wrong."""
+    try:
+        knowledge = msgspec.convert(section or {}, KnowledgeSection)
+    except msgspec.ValidationError:
+        return
+    for name, wrong in faults_of(knowledge.map_settings()):
+        yield Problem("CFG-006", _where(path, f"knowledge.{name}", lines), f"{name}: {wrong}")
+    if not knowledge.conditions:
+        where = _where(path, "knowledge.conditions", lines)
+        yield Problem("CFG-006", where, "conditions is empty", hint='e.g. ["regular", "specific"]')
 
 
 def _check_address(name: str, address: str, where: str) -> Iterator[Problem]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from coordinator.brain import Brain, build_brain
 from coordinator.clock import Clock
-from coordinator.config import Config
+from coordinator.config import Config, KnowledgeSection
 from coordinator.core.district import District
 from coordinator.core.history import History
-from coordinator.jobs.knowledge import Knowledge, build_knowledge
+from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.models.serving import Serving, open_models
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.store.database import DirectoryLock
@@ -83,7 +83,7 @@ def build_parts(config: Config) -> Parts:
     lists.on_roads.append(brain.roads.on_roads)
     if known.roads:
         brain.roads.on_roads(known.roads)
-    knowledge = build_knowledge(district, models.failure, clock)
+    knowledge = _knowledge(config.knowledge, district, models, clock, known, store, ingest)
     # The map first: who is sent elsewhere is then ranked by what the fault taught.
     ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
     return Parts(
@@ -125,3 +125,29 @@ def _ingest(
     learner = Learner(inventory, history, codec, clock, events, book)
     learner.start(known)
     return Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
+
+
+def _knowledge(
+    section: KnowledgeSection,
+    district: District,
+    models: Serving,
+    clock: Clock,
+    known: Snapshot,
+    store: TelemetryStore,
+    ingest: Ingest,
+) -> Knowledge:
+    """The keeper of the knowledge map; what an operator changed goes before the configuration."""
+    conditions = frozenset(Condition(word) for word in section.conditions)
+    knowledge = Knowledge(
+        district,
+        models.failure,
+        clock.now_s,
+        settings=section.map_settings(),
+        updating=Updating(conditions, section.period_s, section.same_type),
+        state=known.knowledge,
+        speed=clock.speed,
+        keep=store.put_knowledge,
+    )
+    if Condition.REAL_TIME in conditions:
+        ingest.on_heard.append(knowledge.hear)
+    return knowledge

@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Pile
 from coordinator.core.ports import FailureModel, ModelUnavailable
+from coordinator.core.reliability.baselines import (
+    Prior,
+    kinds_of,
+    same_type_rate,
+    use_and_faults_rate,
+)
 from coordinator.core.reliability.evidence import (
     anchored_prior,
     fleet_factor,
@@ -22,14 +28,20 @@ from coordinator.core.reliability.evidence import (
     pooled_rate,
     scaled_rate,
 )
-from coordinator.core.reliability.knowledge_map import KnowledgeMap, MapSettings
+from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.map_settings import MapSettings
 from coordinator.core.reliability.pile_vector import (
     REFERENCE,
+    Counted,
     Facts,
+    attribute_values,
     facts_of,
     fleet_scale,
+    select,
     vectors,
 )
+from coordinator.core.reliability.similarity import Float32, Measure
+from coordinator.core.rows import Index
 
 Float64 = NDArray[np.float64]
 
@@ -51,14 +63,33 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A finished map: of which EVSEs, what their kind lets expect, and why it is degraded."""
+    """A finished map: of which EVSEs, what their kind lets expect, and why it is degraded.
+
+    `kinds` are equal for EVSEs of one type, maker and model.
+    """
 
     evse_ids: list[str]
     knowledge: KnowledgeMap
     expected: Float64
     shape: float
     dc: NDArray[np.bool_]
+    kinds: Index
     degraded: str
+
+    def evidence(self, counted: Counted, evses: Index) -> tuple[Index, Float64]:
+        """The EVSEs whose prior new counts of some move, and their priors by now.
+
+        More than these only where the prior is the rate of their kind.
+        """
+        faults, days = counted.fault_count.astype(np.float64), counted.exposure_days
+        prior = self.knowledge.settings.prior
+        if prior is Prior.USE_AND_FAULTS:
+            return evses, use_and_faults_rate(counted.charging_s / 3600.0, faults, days)[evses]
+        expected = self.expected
+        if prior is Prior.SAME_TYPE:
+            expected = same_type_rate(self.kinds, faults, days)
+            evses = np.flatnonzero(np.isin(self.kinds, self.kinds[evses]))
+        return evses, anchored_prior(faults[evses], days[evses], expected[evses], self.shape)
 
 
 def copy_of(district: District) -> Columns:
@@ -81,19 +112,36 @@ def make(
 ) -> Made:
     """The map of these columns; pure, takes seconds for tens of thousands of EVSEs.
 
-    Prior: what the failure model expects of the kind, at the level of this fleet, corrected by the
-    pile's own counts. The counts are hidden from the model, so that they enter once.
+    Prior: what the failure model (or the rate of the kind) lets expect, at the level of this fleet,
+    corrected by the pile's own counts. The counts are hidden from the model, so that they enter
+    once. Or use time and faults alone.
     """
     facts = facts_of(columns, now_s)
+    kinds = kinds_of(facts.kind, facts.maker, facts.model)
     faults, days = columns.fault_count.astype(np.float64), columns.exposure_days
-    expected, degraded = _expected(facts, faults, days, failure)
+    degraded = ""
+    if settings.prior is Prior.MODEL:
+        expected, degraded = _expected(facts, faults, days, failure)
+    else:
+        expected = same_type_rate(kinds, faults, days)
     shape = gamma_shape(faults, days, expected)
-    prior = anchored_prior(faults, days, expected, shape)
-    knowledge = KnowledgeMap(vectors(facts, fleet_scale(facts)), prior, days, settings)
+    if settings.prior is Prior.USE_AND_FAULTS:
+        prior = use_and_faults_rate(columns.charging_s / 3600.0, faults, days)
+    else:
+        prior = anchored_prior(faults, days, expected, shape)
+    knowledge = KnowledgeMap(alike(facts, settings), prior, days, settings)
     if columns.removed.any():
         knowledge.leave(np.flatnonzero(columns.removed))
         knowledge.settle()
-    return Made(columns.evse_ids, knowledge, expected, shape, columns.dc, degraded)
+    return Made(columns.evse_ids, knowledge, expected, shape, columns.dc, kinds, degraded)
+
+
+def alike(facts: Facts, settings: MapSettings) -> Float32:
+    """The rows that the settings compare: vectors of the chosen attributes, or their values."""
+    rows = vectors(facts, fleet_scale(facts))
+    if settings.measure is Measure.ATTRIBUTES:
+        return attribute_values(rows, settings.attributes)
+    return select(rows, settings.attributes)
 
 
 def _expected(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan, changed
+from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Key, visits_of
 from coordinator.errors import StoreClosed
@@ -39,6 +40,7 @@ class MemoryTelemetry:
         self._outages: list[PlannedOutage] = []
         self._owners: dict[str, str] = {}
         self._facts: dict[str, list[FactSpan]] = {}
+        self._knowledge = MapState()
         self._closed = False
 
     def load(self) -> Snapshot:
@@ -59,6 +61,7 @@ class MemoryTelemetry:
                 if s.ended_at_s is None or s.user_id or s.vehicle_id
             ],
             visits=visits_of(self.sessions.values()),
+            knowledge=self._knowledge,
         )
 
     async def commit(self, group: IngestGroup) -> None:
@@ -102,6 +105,11 @@ class MemoryTelemetry:
         """Replaces the planned outages."""
         self._check_open()
         self._outages = list(outages)
+
+    async def put_knowledge(self, state: MapState) -> None:
+        """Replaces what outlives a knowledge map."""
+        self._check_open()
+        self._knowledge = state
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
         """Says which agent speaks for a pile from now on."""

@@ -8,6 +8,7 @@ session                a car at an EVSE, from plug-in to plug-out, and whose it 
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
 station tariff user road outage   as imported, one JSON document each
+knowledge              updates of the knowledge map so far, settings an operator changed; one row
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
 
-DOCUMENTS = ("station", "tariff", "user", "road", "outage")
+DOCUMENTS = ("station", "tariff", "user", "road", "outage", "knowledge")
 
 
 def _readings(db: Any) -> None:
@@ -121,11 +122,17 @@ def _facts(db: Any) -> None:
     db["pile_fact"].create_index(["pile_id", "field", "valid_to_s"])
 
 
+def _knowledge(db: Any) -> None:
+    """What outlives a knowledge map."""
+    db["knowledge"].create({"key": str, "body": bytes}, pk="key")
+
+
 for _name, _migration in (
     ("0001_readings", _readings),
     ("0002_lists", _lists),
     ("0003_outages", _outages),
     ("0004_facts", _facts),
     ("0005_sessions", sessions.migrate),
+    ("0007_knowledge", _knowledge),
 ):
     telemetry(name=_name)(_migration)

@@ -13,6 +13,7 @@ import msgspec
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
+from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreUnavailable
 from coordinator.store import pile_facts, schema, sessions
@@ -99,6 +100,7 @@ class SqliteTelemetry:
                 tail=[StoredBatch(*row) for row in db.execute(_TAIL)],
                 sessions=sessions.taken_up(db),
                 visits=sessions.visits(db),
+                knowledge=next(iter(_documents(db, "knowledge", MapState)), MapState()),
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(self._path.name, str(error)) from error
@@ -132,6 +134,10 @@ class SqliteTelemetry:
         """Replaces the planned outages."""
         rows = [(str(number), msgspec.json.encode(o)) for number, o in enumerate(outages)]
         await self._put("outage", rows, replace=True)
+
+    async def put_knowledge(self, state: MapState) -> None:
+        """Replaces what outlives a knowledge map."""
+        await self._put("knowledge", [("map", msgspec.json.encode(state))], replace=True)
 
     async def _put(
         self, table: str, rows: Sequence[tuple[str, bytes]], replace: bool = False

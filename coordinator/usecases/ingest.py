@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from coordinator.clock import Clock
 from coordinator.core.report import Batch, BatchCodec
-from coordinator.core.rows import Changes
+from coordinator.core.rows import Changes, Index
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
@@ -59,6 +59,11 @@ class Ingest:
         self._work = asyncio.Event()
         self._next_group_at_s = 0.0
         self._received_at_ms = 0
+
+    @property
+    def on_heard(self) -> list[Callable[[Index], None]]:
+        """Called with the EVSEs that reported, after their evidence was counted."""
+        return self._learner.on_heard
 
     @property
     def on_changes(self) -> list[Callable[[Changes], None]]:

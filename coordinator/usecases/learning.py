@@ -17,7 +17,7 @@ from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, believed_rows, judge
-from coordinator.core.rows import Changes, Order, Rows, order_rows, together
+from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
 from coordinator.core.sessions import ChargeSession, Key
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
@@ -41,6 +41,8 @@ class Learner:
         book: SessionBook | None = None,
     ) -> None:
         self.on_changes: list[Callable[[Changes], None]] = []
+        # Hear which EVSEs reported, after their evidence was counted.
+        self.on_heard: list[Callable[[Index], None]] = []
         self._inventory = inventory
         self._district: District = inventory.district
         self._history = history
@@ -67,7 +69,10 @@ class Learner:
         """Takes the rows of one committed group in; `received_at_s` is its domain time."""
         if not parts:
             return
-        changes = self._take(together(parts), received_at_s)
+        rows = together(parts)
+        changes = self._take(rows, received_at_s)
+        for hear in self.on_heard:
+            hear(np.unique(rows.evse))
         if changes.evse.size:
             for tell in self.on_changes:
                 tell(changes)

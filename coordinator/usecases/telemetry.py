@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
+from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Visits
 
@@ -141,6 +142,7 @@ class Snapshot:
     # Under way, or of known drivers in the 30 days before the newest; oldest first.
     sessions: list[ChargeSession] = field(default_factory=list)
     visits: Visits = field(default_factory=dict)  # of all time
+    knowledge: MapState = field(default_factory=MapState)
 
 
 class TelemetryStore(Protocol):
@@ -179,6 +181,10 @@ class TelemetryStore(Protocol):
 
     async def put_outages(self, outages: Sequence[PlannedOutage]) -> None:
         """Replaces the planned outages."""
+        ...
+
+    async def put_knowledge(self, state: MapState) -> None:
+        """Replaces what outlives a knowledge map."""
         ...
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:

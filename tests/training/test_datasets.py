@@ -10,7 +10,8 @@ from coordinator.core.reliability.evidence import (
     gamma_shape,
     scaled_rate,
 )
-from coordinator.core.reliability.knowledge_map import Algorithm, KnowledgeMap, MapSettings
+from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.map_settings import Algorithm, MapSettings
 from coordinator.core.reliability.pile_vector import COLUMN as PILE_COLUMN
 from coordinator.core.reliability.pile_vector import REFERENCE, fleet_scale, vectors
 from coordinator.models.serving import open_models

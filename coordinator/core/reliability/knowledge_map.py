@@ -8,12 +8,10 @@ the evidence says in `evidence.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.reliability.map_settings import Algorithm, MapSettings
 from coordinator.core.reliability.printed import (
     Float64,
     Graph,
@@ -22,41 +20,7 @@ from coordinator.core.reliability.printed import (
     second_order,
 )
 from coordinator.core.reliability.relaxation import Flow, Nodes, amplification, relax, settle
-from coordinator.core.reliability.similarity import Float32, Measure, graph
-
-
-class Algorithm(Enum):
-    """How rates flow: anchored (default), or one of the patent's equations as printed."""
-
-    ANCHORED = "anchored"
-    EQUATION_1 = "equation_1"
-    EQUATION_2 = "equation_2"
-
-
-@dataclass(frozen=True, slots=True)
-class MapSettings:
-    """Figures of the map. `order` 1 or 2 is the patent's "size of the neighbour".
-
-    `share` is one γ for all piles instead of one by evidence. A pile counts as observed for
-    `least_exposure_days`, which the rate of its kind stands for: so γ < 1, and every graph has one
-    fixed point. `tolerance` bounds the error of a whole update, `update_tolerance` that of an
-    incremental one.
-    """
-
-    threshold: float = 0.8
-    measure: Measure = Measure.COSINE
-    max_edges: int = 32
-    order: int = 2
-    algorithm: Algorithm = Algorithm.ANCHORED
-    kappa_days: float = 20.0
-    least_exposure_days: float = 1.0
-    share: float | None = None
-    theta: float = 0.5
-    alpha: float = 0.5
-    beta: float = 0.5
-    edge_weights: tuple[float, float] = (0.5, 0.5)
-    tolerance: float = 1e-6
-    update_tolerance: float = 1e-4
+from coordinator.core.reliability.similarity import Float32, graph
 
 
 class KnowledgeMap:

@@ -34,6 +34,7 @@ MODELS: tuple[str, ...] = (
     "versicharge", "rt50", "rtm75", "pulsar", "commander", "next", "unite",
 )  # fmt: skip
 NUMBERS: tuple[str, ...] = ("age", "hours_used", "mean_charge", "log1p_faults", "log1p_uses")
+ATTRIBUTES: tuple[str, ...] = ("type", "maker", "model", *NUMBERS)
 
 
 def _group(prefix: str, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -139,15 +140,44 @@ def vectors(facts: Facts, scale: Scale) -> Float32:
 def select(rows: Float32, attributes: Sequence[str]) -> Float32:
     """The columns of some attributes only: any non-empty part of claim 2.
 
-    Attributes are `type`, `maker`, `model` and the names in `NUMBERS`. Raises ValueError for an
-    empty list or an unknown name.
+    Attributes are those of `ATTRIBUTES`. Raises ValueError for an empty list or an unknown name.
+
+    Source: US 12,393,974 B2, claim 2, "at least one of".
     """
-    names = {"type", "maker", "model", *NUMBERS}
-    unknown = [name for name in attributes if name not in names]
-    if unknown or not attributes:
-        raise ValueError(f"attributes {unknown or list(attributes)}; known are {sorted(names)}")
-    kept = [i for i, column in enumerate(COLUMNS) if column.split("=")[0] in attributes]
+    kept = [i for i, column in enumerate(COLUMNS) if column.split("=")[0] in known(attributes)]
     return rows[:, kept]
+
+
+def attribute_values(rows: Float32, attributes: Sequence[str] = ATTRIBUTES) -> Float32:
+    """One column an attribute, shape (n, len(attributes)): equal values mean the same; NaN unknown.
+
+    Words are numbers of their columns, numbers are tenths of the scale, so that nearly equal ages
+    are the same age. Raises ValueError for an empty list or an unknown name.
+
+    >>> vector = np.zeros((1, len(COLUMNS)), dtype=np.float32)
+    >>> vector[0, [COLUMN["maker=abb"], COLUMN["model=missing"], COLUMN["age"]]] = 1, 1, 0.34
+    >>> attribute_values(vector, ["maker", "model", "age"]).tolist()
+    [[0.0, nan, 3.0]]
+    """
+    out = np.empty((len(rows), len(known(attributes))), dtype=np.float32)
+    for place, name in enumerate(attributes):
+        if name in NUMBERS:
+            values = np.minimum(np.floor(10.0 * rows[:, COLUMN[name]]), 9.0)
+            unknown = rows[:, COLUMN[f"{name}=missing"]] > 0
+        else:
+            group = [i for i, column in enumerate(COLUMNS) if column.split("=")[0] == name]
+            values = rows[:, group].argmax(axis=1)
+            unknown = values == len(group) - 1
+        out[:, place] = np.where(unknown, np.nan, values)
+    return out
+
+
+def known(attributes: Sequence[str]) -> Sequence[str]:
+    """The attributes, if there is at least one and each exists; raises ValueError otherwise."""
+    unknown = [name for name in attributes if name not in ATTRIBUTES]
+    if unknown or not attributes:
+        raise ValueError(f"attributes {unknown or list(attributes)}; known are {list(ATTRIBUTES)}")
+    return attributes
 
 
 class Counted(Protocol):

@@ -22,22 +22,27 @@ _TIE = np.float32(1e-6)
 class Measure(Enum):
     """Vector distances of the patent, as similarities between 0 and 1.
 
+    `ATTRIBUTES` compares values of attributes and not columns of vectors, see
+    `pile_vector.attribute_values`: "the same or higher similar information ... the greater".
+
     Source: US 12,393,974 B2, step 410. Departs: "Hanying distance" is read as Hamming.
     """
 
     COSINE = "cosine"
     EUCLIDEAN = "euclidean"
     HAMMING = "hamming"
+    ATTRIBUTES = "attributes"
 
 
 def similarity(rows: Float32, measure: Measure = Measure.COSINE) -> Float32:
     """Similarities of every pair, shape (n, n); for few piles, `graph` is for many.
 
-    Cosine: max(0, cos). Euclidean: 1 / (1 + distance). Hamming: the share of equal columns.
+    Cosine: max(0, cos). Euclidean: 1 / (1 + distance). Hamming and attributes: the share of equal
+    columns; NaN equals nothing.
 
     >>> rows = np.array([[1, 0], [1, 1]], dtype=np.float32)
     >>> [round(float(similarity(rows, m)[0, 1]), 4) for m in Measure]
-    [0.7071, 0.5, 0.5]
+    [0.7071, 0.5, 0.5, 0.5]
     """
     return _blocks(rows, measure)(slice(0, rows.shape[0]))
 
@@ -92,7 +97,7 @@ def _strongest(row: Float32, own: int, threshold: float, most: int) -> NDArray[n
 
 def _blocks(rows: Float32, measure: Measure) -> Block:
     """A function from a slice of rows to its similarities with all rows, shape (slice, n)."""
-    if measure is Measure.HAMMING:
+    if measure in (Measure.HAMMING, Measure.ATTRIBUTES):
         return lambda part: np.stack(
             [np.mean(rows == row, axis=1, dtype=np.float32) for row in rows[part]]
         )

@@ -150,3 +150,47 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
 def test_addresses_split() -> None:
     """IPv6 addresses lose their brackets."""
     assert split_address("[::1]:50051") == ("::1", 50051)
+
+
+def test_figures_of_the_knowledge_map_are_read(tmp_path: Path) -> None:
+    """Measure, prior, weights and conditions are named in the file and reach the map."""
+    text = GOOD + (
+        '[knowledge]\nthreshold = 0.7\nmeasure = "hamming"\nattributes = ["maker", "age"]\n'
+        'prior = "same_type"\nedge_weights = [0.6, 0.4]\nkappa_days = 5\ntheta = 0.2\n'
+        'conditions = ["real_time"]\nperiod_s = 60\nalgorithm = "eq2"\n'
+    )
+
+    section = read_config(write(tmp_path, text)).knowledge
+
+    settings = section.map_settings()
+    assert (settings.threshold, settings.measure.value) == (0.7, "hamming")
+    assert (settings.attributes, settings.prior.value) == (("maker", "age"), "same_type")
+    assert (settings.edge_weights, settings.kappa_days, settings.theta) == ((0.6, 0.4), 5.0, 0.2)
+    assert settings.algorithm.value == "eq2"
+    assert (section.conditions, section.period_s) == (("real_time",), 60.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("threshold = 1.0", "threshold: 1 is not within [0, 1)"),
+        ("order = 3", "order: 3 is neither 1 nor 2"),
+        ("kappa_days = 0", "kappa_days: 0 is not within (0, 1000]"),
+        ("share = 1.0", "share: 1 is not within [0, 0.99]"),
+        ("edge_weights = [0.9, 0.9]", "their sum 1.8 is not within (0, 1]"),
+        ('attributes = ["colour"]', "known are type, maker, model"),
+        ("attributes = []", "known are type, maker, model"),
+        ("conditions = []", "conditions is empty"),
+        ('measure = "manhattan"', "knowledge.measure"),
+    ],
+)
+def test_figures_that_the_knowledge_map_cannot_use(tmp_path: Path, line: str, words: str) -> None:
+    """Each is told with its line and what is possible."""
+    path = write(tmp_path, f"{GOOD}[knowledge]\n{line}\n")
+
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(path)
+
+    (problem,) = caught.value.problems
+    assert words in str(caught.value)
+    assert problem.where == f"{path}:10"

@@ -18,6 +18,8 @@ from coordinator.core.pile import (
     User,
 )
 from coordinator.core.ranges import Ranges
+from coordinator.core.reliability.map_settings import MapSettings, MapState
+from coordinator.core.reliability.similarity import Measure
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreClosed
@@ -82,6 +84,20 @@ async def test_lists_come_back_as_they_were_put(open_store: Opener) -> None:
     assert known.roads == [road]
     assert known.outages == [PlannedOutage(3.0, 4.0, station_id="S1", reason="paint")]
     assert known.owners == {"P1": "agent-2"}
+
+
+async def test_what_outlives_the_knowledge_map_comes_back(open_store: Opener) -> None:
+    """Updates so far and an operator's settings survive a restart; at first there is nothing."""
+    store = open_store()
+    first = store.load().knowledge
+    changed = MapSettings(threshold=0.7, measure=Measure.HAMMING, share=0.4, attributes=("age",))
+    await store.put_knowledge(MapState(1, None))
+    await store.put_knowledge(MapState(7, changed))
+
+    known = (await reopen(open_store, store)).load()
+
+    assert first == MapState()
+    assert known.knowledge == MapState(7, changed)
 
 
 async def test_replacing_roads_forgets_the_old_ones(open_store: Opener) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from coordinator.core.reliability.knowledge_map import Algorithm, KnowledgeMap, MapSettings
+from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.map_settings import Algorithm, MapSettings
 from coordinator.core.reliability.relaxation import Flow, amplification
 
 EXACT = MapSettings(tolerance=1e-10, update_tolerance=1e-6)

@@ -9,7 +9,7 @@ from coordinator.core.district import District
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, PowerType, Station
 from coordinator.core.ports import ModelUnavailable
 from coordinator.core.rows import Changes
-from coordinator.jobs.knowledge import Knowledge
+from coordinator.jobs.knowledge import Condition, Knowledge
 from coordinator.models.serving import open_models
 
 YEAR_S = 365.25 * 86_400.0
@@ -110,7 +110,7 @@ async def test_fault_moves_those_alike_at_once_and_no_other_type() -> None:
     assert district.failure_rate[0] > 1.5 * before[0]
     assert (district.failure_rate[1:5] > before[1:5]).all()
     assert np.array_equal(district.failure_rate[5:], before[5:])
-    assert knowledge.updates == 1
+    assert knowledge.iterations == 2
 
 
 async def test_outage_merged_by_debounce_teaches_nothing() -> None:
@@ -200,7 +200,7 @@ async def test_stations_changed_while_the_map_was_made() -> None:
     worst = district.row["b-0*1"]
     assert district.prior_rate[worst] == district.prior_rate.max()
     assert knowledge._wanted.is_set()
-    assert knowledge.fault(np.array([worst])).size == 0
+    assert knowledge.learn(np.array([worst]), Condition.SPECIFIC).size == 0
 
 
 async def test_loop_goes_on_after_a_failed_update() -> None:
@@ -229,7 +229,7 @@ async def test_loop_goes_on_after_a_failed_update() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
-    assert knowledge.updates == 1
+    assert knowledge.iterations == 1
 
 
 @pytest.mark.slow

@@ -6,11 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from coordinator.core.reliability.knowledge_map import (
-    Algorithm,
-    KnowledgeMap,
-    MapSettings,
-)
+from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.map_settings import Algorithm, MapSettings
 from coordinator.core.reliability.printed import equation_1, second_order
 from coordinator.core.reliability.similarity import Measure, graph, similarity
 

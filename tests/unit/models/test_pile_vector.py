@@ -6,11 +6,13 @@ import pytest
 from coordinator.core.district import District
 from coordinator.core.pile import Connector, Evse, Pile, PowerType, Station
 from coordinator.core.reliability.pile_vector import (
+    ATTRIBUTES,
     COLUMN,
     COLUMNS,
     REFERENCE,
     SCHEMA_SHA256,
     Facts,
+    attribute_values,
     facts_of,
     fleet_scale,
     select,
@@ -122,3 +124,27 @@ def test_facts_of_a_district_come_from_piles_and_live_columns() -> None:
 def test_schema_hash_is_pinned() -> None:
     """The columns that models were trained on do not change unnoticed."""
     assert SCHEMA_SHA256 == "945c8f3999523de6f0ab37951c7069c4e59a149cb2f9db0f8094cc41f81a762b"
+
+
+@pytest.mark.parametrize("names", [(name,) for name in ATTRIBUTES] + [ATTRIBUTES])
+def test_any_part_of_claim_2_makes_vectors_and_values(names: tuple[str, ...]) -> None:
+    """Every single attribute works alone, and all work together."""
+    rows = vectors(facts(), REFERENCE)
+
+    assert select(rows, names).shape[1] >= 2 * len(names)
+    assert attribute_values(rows, names).shape == (3, len(names))
+
+
+def test_attribute_values_are_equal_for_nearly_equal_piles_only() -> None:
+    """The same tenth of the scale counts as equal; the unknown equals nothing."""
+    known = facts(
+        3,
+        kind=["dc", "dc", ""],
+        maker=["ABB", "ABB", ""],
+        age_years=np.array([6.1, 6.5, np.nan]),
+        hours_used=np.array([1000.0, 9000.0, np.nan]),
+    )
+    values = attribute_values(vectors(known, REFERENCE), ("type", "maker", "age", "hours_used"))
+
+    assert (values[0] == values[1]).tolist() == [True, True, True, False]
+    assert not (values[2] == values[2]).any()
