@@ -18,7 +18,7 @@ import edge_agent
 from edge_agent.commands.finding import Finding, error, ok, warning
 from edge_agent.config import Config
 from edge_agent.config_checks import split_address
-from edge_agent.core.evse_state import CLOCK_SANE_FROM_MS
+from edge_agent.core.reading import CLOCK_SANE_FROM_MS
 
 # Below this the spool cannot even give up old records in good order.
 LEAST_FREE_BYTES: Final = 64 << 20

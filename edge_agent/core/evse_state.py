@@ -6,11 +6,11 @@ What is heard and when something is told belongs to `picture.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from edge_agent.core.energy_register import EnergyRegister
 from edge_agent.core.occupancy import Evidence, Fused, FusionRules, PileWord
 from edge_agent.core.reading import (
+    CLOCK_SANE_FROM_MS,
     NO_VALUES,
     Detail,
     EvseStatus,
@@ -25,9 +25,6 @@ from edge_agent.core.reading import (
 )
 from edge_agent.core.reporting import Told
 from edge_agent.core.surroundings import Told as ToldAround
-
-# Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
-CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
 
 
 @dataclass(slots=True)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from typing import Final
+
+# Before this instant (2025-01-01) a gateway without a battery clock has not been synchronised yet.
+CLOCK_SANE_FROM_MS: Final = 1_735_689_600_000
 
 
 class EvseStatus(IntEnum):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from edge_agent.core.boot_time import BootTime
 from edge_agent.core.reading import (
     NO_VALUES,
     BayState,
@@ -66,14 +67,18 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     details: list[_Texts]
     detail: list[int] | None
     around: list[tuple[int | None, int | None, float | None] | None] | None = None
+    made: tuple[str, int] | None = None
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(_Packed)
 
 
-def pack(records: Sequence[Record]) -> bytes:
-    """The records as one compressed body; a value keeps 9 digits of its size."""
+def pack(records: Sequence[Record], made: BootTime | None = None) -> bytes:
+    """The records as one compressed body; a value keeps 9 digits of its size.
+
+    `made` is how the clocks stood where they were not set.
+    """
     evse_ids = {name: i for i, name in enumerate(dict.fromkeys([r.evse_id for r in records]))}
     evse = [evse_ids[r.evse_id] for r in records]
     base_ms = records[0].observed_at_ms
@@ -99,17 +104,25 @@ def pack(records: Sequence[Record]) -> bytes:
             [_texts(detail) for detail in details],
             [details[r.detail] if r.detail else 0 for r in records] if details else None,
             _any([_around(r.surroundings) for r in records]),
+            (made.boot_id, made.ahead_ms) if made else None,
         )
     )
     return zlib.compress(body, 1)
 
 
-def unpack(body: bytes) -> list[Record]:
-    """The records in a body; raises ValueError for bytes that are none."""
+def unpack(body: bytes) -> tuple[list[Record], BootTime | None]:
+    """The records in a body as stamped, and by which clocks where these were not set.
+
+    Raises ValueError for bytes that are none.
+    """
     try:
         packed = _decoder.decode(zlib.decompress(body))
     except (zlib.error, msgspec.DecodeError) as error:
         raise ValueError(str(error)) from error
+    return _records(packed), BootTime(*packed.made) if packed.made else None
+
+
+def _records(packed: _Packed) -> list[Record]:
     count = len(packed.kind)
     since = packed.since_ms
     since_ms: Sequence[int] = array("i", _joined(since, 4)) if isinstance(since, bytes) else since

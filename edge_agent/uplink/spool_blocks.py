@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from edge_agent.core.boot_time import BootTime, corrected
 from edge_agent.core.ranges import Runs, normalise, subtract
 from edge_agent.core.reading import Record
 from edge_agent.core.reporting import expendable
 from edge_agent.uplink.blocks import BLOCK_RECORDS, pack, unpack, weight
+from edge_agent.uplink.boot_clock import BootClock
 from edge_agent.uplink.spool_numbers import CORRUPT, SEQ_MASK, SpoolNumbers, SpoolRow
 
 _READ_AHEAD: Final = 8
@@ -39,15 +41,18 @@ class Block:
     crc: int
     body: bytes
 
-    def records(self) -> list[Record] | None:
-        """What it holds; None where its bytes are not those that were written."""
+    def content(self) -> tuple[list[Record], BootTime | None] | None:
+        """What it holds, and by which clocks it was stamped where these were not set.
+
+        None where its bytes are not those that were written.
+        """
         if checksum(self.span, self.body) != self.crc:
             return None
         try:
-            records = unpack(self.body)
+            records, made = unpack(self.body)
         except (ValueError, IndexError):
             return None
-        return records if len(records) == self.span + 1 else None
+        return (records, made) if len(records) == self.span + 1 else None
 
 
 def checksum(span: int, body: bytes) -> int:
@@ -61,13 +66,20 @@ class Blocks:
     def __init__(self, conn: sqlite3.Connection, numbers: SpoolNumbers) -> None:
         self._conn = conn
         self._numbers = numbers
-        self._last: tuple[int, int, list[Record]] = (-1, 0, [])
+        self._clock = BootClock(conn)
+        self._last: tuple[int, int, list[Record], BootTime | None] = (-1, 0, [], None)
 
     def insert(self, position: int, records: Sequence[Record]) -> None:
-        """Writes consecutive records, the first of them at `position`."""
+        """Writes consecutive records that were just made, the first of them at `position`."""
+        if records:
+            made = self._clock.made(min([record.observed_at_ms for record in records]))
+            self.put_back(position, records, made)
+
+    def put_back(self, position: int, records: Sequence[Record], made: BootTime | None) -> None:
+        """The same for records made earlier, by clocks that stood like `made` if not set."""
         for at in range(0, len(records), BLOCK_RECORDS):
             part = records[at : at + BLOCK_RECORDS]
-            body = pack(part)
+            body = pack(part, made)
             span = len(part) - 1
             instants = [record.observed_at_ms for record in part]
             self._conn.execute(
@@ -167,13 +179,15 @@ class Blocks:
 
     def _unpacked(self, block: Block) -> list[Record] | None:
         # A batch may end inside a block; the next one begins there.
-        position, crc, records = self._last
-        if (position, crc) == (block.position, block.crc):
-            return records
-        fresh = block.records()
-        if fresh is not None:
-            self._last = (block.position, block.crc, fresh)
-        return fresh
+        position, crc, records, made = self._last
+        if (position, crc) != (block.position, block.crc):
+            fresh = block.content()
+            if fresh is None:
+                return None
+            records, made = fresh
+            self._last = (block.position, block.crc, records, made)
+        true = self._clock.true(made) if made is not None else None
+        return corrected(records, made, true) if made is not None and true is not None else records
 
     def _run(self, start: int, records: list[Record]) -> StoredRun:
         spool_id = self._numbers.of_position(start).spool_id

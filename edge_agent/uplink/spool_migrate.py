@@ -68,7 +68,7 @@ def _pack_rows(conn: sqlite3.Connection) -> None:
     borders = {row.position(row.unproven_from) for row in numbers.rows if row.unproven_from}
     rows = conn.execute("SELECT position, crc, body FROM record ORDER BY position")
     for start, records in _grouped(rows, borders):
-        blocks.insert(start, records)
+        blocks.put_back(start, records, None)
     conn.execute("DROP TABLE record")
     for row in numbers.rows:
         numbers.account(row, 1, row.next_record_seq - 1, CORRUPT)

@@ -85,13 +85,13 @@ class Thinner:
             if not _goes(candidate.from_at_ms, level):
                 return 0
             lost: Runs = ((first, first + block.span),)
-            records: list[Record] = []
+            records, made = list[Record](), None
         else:
-            found = block.records()
+            found = block.content()
             if found is None:
                 self._blocks.give_up(block.position)
                 return 0
-            records = found
+            records, made = found
             lost = normalise(
                 (first + i, first + i)
                 for i, record in enumerate(records)
@@ -101,7 +101,8 @@ class Thinner:
             return 0
         self._conn.execute("DELETE FROM block WHERE position=?", (block.position,))
         for start, end in subtract(((first, first + block.span),), lost):
-            self._blocks.insert(row.position(start), records[start - first : end - first + 1])
+            kept = records[start - first : end - first + 1]
+            self._blocks.put_back(row.position(start), kept, made)
         unsettled = subtract(lost, row.settled)
         for run in unsettled:
             self._numbers.add_gap(row, *run, reason, candidate.from_at_ms, candidate.to_at_ms)

@@ -67,7 +67,7 @@ def kinds(folder: Path) -> dict[str, int]:
     with contextlib.suppress(sqlite3.Error), opened_read_only(folder / DATABASE) as conn:
         for (body,) in conn.execute("SELECT body FROM block ORDER BY position"):
             with contextlib.suppress(ValueError, IndexError):
-                for record in unpack(body):
+                for record in unpack(body)[0]:
                     name = RecordKind(record.kind).name
                     counts[name] = counts.get(name, 0) + 1
     return counts

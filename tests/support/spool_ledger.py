@@ -53,7 +53,7 @@ class SpoolLedger:
         self.waiting = 0
         for position, body in blocks:
             spool_id, first = names[position >> SHIFT], position & SEQ_MASK
-            for number, record in enumerate(unpack(body), first):
+            for number, record in enumerate(unpack(body)[0], first):
                 row = (record.evse_id, int(record.kind), record.observed_at_ms)
                 assert self.rows.setdefault((spool_id, number), row) == row
                 self.waiting += not any(a <= number <= b for a, b in self.acked[spool_id])

@@ -1,0 +1,178 @@
+"""T1 and T2 on a real agent process, whose system clock Debian's libfaketime turns.
+
+The monotonic clock is left alone, as a real clock change leaves it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from coordinator_process import CoordinatorProcess
+from spool_ledger import stored_rows
+from wallbox import Wallbox
+
+from edge_agent.core.reading import RecordKind
+from edge_agent.uplink.spool_view import view_spool
+
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
+FAKETIME = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
+DEADLINE_S = 60.0
+HOUR_S, DAY_S = 3_600, 86_400
+# The clock of the test and that of the agent differ by no more than this when both are right.
+NEAR_MS = 5_000
+
+
+@dataclass
+class Gateway:
+    """An agent process with a clock of its own, before a wallbox; its coordinator comes later."""
+
+    folder: Path
+    library: Path
+    coordinator: CoordinatorProcess
+    address: str
+    agent: asyncio.subprocess.Process | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "agent"
+
+    def turn_clock(self, offset_s: int) -> None:
+        """Makes the agent's system clock so much wrong."""
+        fresh = self.folder / "clock.new"
+        fresh.write_text(f"{offset_s:+d}\n")
+        fresh.rename(self.folder / "clock")
+
+    async def start(self, modbus_port: int) -> None:
+        """Returns when the agent is ready."""
+        config = self.folder / "agent.toml"
+        config.write_text(
+            f'[agent]\nid = "G1"\ncoordinator = "{self.address}"\ndata_dir = "agent"\n'
+            "period_s = 0.2\nheartbeat_s = 0.3\n"
+            "[uplink]\nbackoff_base_s = 0.05\nbackoff_cap_s = 0.3\n"
+            '[[pile]]\nuid = "A-01"\nprofile = "abb-terra-ac"\nhost = "127.0.0.1"\n'
+            f"port = {modbus_port}\nlatitude_deg = 22.5\nlongitude_deg = 114.0\n"
+        )
+        environment = {
+            **os.environ,
+            "LD_PRELOAD": str(self.library),
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
+            "FAKETIME_NO_CACHE": "1",
+            # Each of these is what some version listens to.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+        with (self.folder / "agent.log").open("ab") as log:
+            self.agent = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "edge_agent", "-c", str(config)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=environment,
+            )
+        assert self.agent.stdout is not None
+        line = await asyncio.wait_for(self.agent.stdout.readline(), DEADLINE_S)
+        assert json.loads(line)["event"] == "ready"
+
+    async def made(self, count: int) -> int:
+        """Returns once so many records were made from now on; numbers given out by then."""
+        first = await asyncio.to_thread(given_out, self.data)
+        async with asyncio.timeout(DEADLINE_S):
+            while (now := await asyncio.to_thread(given_out, self.data)) < first + count:
+                await asyncio.sleep(0.1)
+        return now
+
+    async def stop(self) -> None:
+        """Ends the agent; nothing may wait in its spool then."""
+        assert self.agent is not None
+        self.agent.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(self.agent.wait(), 30) == 0
+        assert view_spool(self.data).depth == 0
+
+
+def given_out(data: Path) -> int:
+    """Numbers that the spool has given out so far."""
+    address = f"file:{data / 'spool.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=10)) as db:
+        return int(db.execute("SELECT sum(next_record_seq - 1) FROM spool").fetchone()[0])
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    if not FAKETIME:
+        pytest.skip("hint: apt-get install faketime")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    coordinator = CoordinatorProcess(tmp_path, agent_open=True, listen=address)
+    opened = Gateway(tmp_path, FAKETIME[0], coordinator, address)
+    yield opened
+    if opened.agent is not None and opened.agent.returncode is None:
+        opened.agent.kill()
+        await opened.agent.wait()
+    await coordinator.stop()
+
+
+@pytest.fixture
+async def modbus_port() -> AsyncIterator[int]:
+    wallbox = Wallbox()
+    port = await wallbox.start()
+    yield port
+    await wallbox.server.shutdown()
+
+
+async def test_T2_gateway_that_boots_in_1970_tells_true_times_once_its_clock_is_set(
+    gateway: Gateway, modbus_port: int
+) -> None:
+    """What was stamped in 1970 reaches the coordinator with the time at which it really was."""
+    begun_ms = int(time.time() * 1000)
+    gateway.turn_clock(60 - int(time.time()))
+    await gateway.start(modbus_port)
+    in_1970 = await gateway.made(8)
+    oldest_ms = view_spool(gateway.data).oldest_at_ms
+    gateway.turn_clock(0)
+    await gateway.made(4)
+    await gateway.coordinator.start()
+    await gateway.made(4)
+    await gateway.stop()
+
+    rows = stored_rows(gateway.coordinator.data_dir / "telemetry.db")
+    numbers = [number for (_, number), _ in rows]
+    stamps = [at_ms for _, (_, _, at_ms) in rows]
+    assert oldest_ms < HOUR_S * 1000
+    assert numbers == list(range(1, len(rows) + 1))
+    assert len(rows) > in_1970
+    assert begun_ms - NEAR_MS < min(stamps)
+    assert max(stamps) < time.time() * 1000 + NEAR_MS
+    assert all(later > before - NEAR_MS for before, later in pairwise(stamps))
+
+
+async def test_T1_clock_that_jumps_under_a_running_agent_loses_nothing(
+    gateway: Gateway, modbus_port: int
+) -> None:
+    """400 days ahead, an hour back, right again: the stream stands, each jump is an event."""
+    await gateway.coordinator.start()
+    gateway.turn_clock(0)
+    await gateway.start(modbus_port)
+    await gateway.made(4)
+    for offset_s in (400 * DAY_S, -HOUR_S, 0):
+        gateway.turn_clock(offset_s)
+        await gateway.made(6)
+    await gateway.stop()
+
+    rows = stored_rows(gateway.coordinator.data_dir / "telemetry.db")
+    log = (gateway.folder / "agent.log").read_text()
+    assert [number for (_, number), _ in rows] == list(range(1, len(rows) + 1))
+    assert len([row for _, row in rows if row[1] == RecordKind.EVENT]) == 3
+    assert log.count("event='connected'") == 1
