@@ -75,6 +75,9 @@ def session(
     The power at each state of charge is the least of pile, on-board charger (AC) and the car's
     curve (DC). A car above its target charges nothing and takes no time.
 
+    Source: paper 2.3.2.2, Eq. (7). Departs: to the target and along a curve, not to full at one
+    power.
+
     >>> car = Vehicle(battery_kwh=60, charging_curve=((0, 60.0), (100, 60.0)))
     >>> seconds, kw, kwh = session(
     ...     car, np.array([20.0, 20.0]), 80.0, np.array([120.0, 7.2]), np.array([True, False]))

@@ -66,7 +66,10 @@ _VALUES = ("bay", "queue_length", "power_kw", "energy_kwh", "soc_pct")
 
 
 class District:
-    """The live picture. Column names: `LIVE_COLUMNS`, and the fixed ones set in `_lay_out`."""
+    """The live picture. Column names: `LIVE_COLUMNS`, and the fixed ones set in `_lay_out`.
+
+    Source: US 12,393,974 B2, FIG. 2, step 510 (found by ID).
+    """
 
     def __init__(self, stations: Iterable[Station] = ()) -> None:
         self.tariffs: dict[str, Tariff] = {}
@@ -203,6 +206,8 @@ class District:
 
         `heard_at_s` is link time; `order` is computed unless given. Returns which EVSEs changed
         status.
+
+        Source: US 12,393,974 B2, FIG. 2 (sub-platform).
         """
         order = order or order_rows(rows)
         evse, last = order.evse, order.index[order.end - 1]
@@ -257,6 +262,8 @@ class District:
         """Notes the live claims of an EVSE: newest car (a hash), end of the last window, number.
 
         `occupied_to_s` is the end of the claim whose car is plugged in, if there is one.
+
+        Source: US 12,393,974 B2, step 410 (reservation information).
         """
         self.occupied_to_s[evse] = occupied_to_s
         self.claimed_by[evse] = vehicle

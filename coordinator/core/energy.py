@@ -76,6 +76,8 @@ def weather_factor(temperature_c: float | None, air_conditioning: bool | None) -
 
     Unknown air conditioning counts as running where it is colder than 15 or warmer than 26 degrees.
 
+    Source: paper 2.2.2.
+
     >>> round(weather_factor(-6.7, True), 2), weather_factor(24.0, True), weather_factor(None, None)
     (1.69, 1.0, 1.0)
     """
@@ -93,6 +95,8 @@ def idling_kwh_per_km(conditions: Conditions) -> float:
 
     Standing a share c of the time at a mean speed v adds c / v hours of idling to a km.
 
+    Source: paper 2.2.2.
+
     >>> round(idling_kwh_per_km(Conditions(congestion_share=0.5, speed_kmh=20.0)), 3)
     0.015
     """
@@ -104,6 +108,8 @@ def idling_kwh_per_km(conditions: Conditions) -> float:
 
 def climbing_kwh_per_km(climb_m_per_km: float | None) -> float:
     """Energy that lifting the car adds to each km, kWh: mass x g x height / efficiency.
+
+    Source: paper 2.2.2.
 
     >>> round(climbing_kwh_per_km(20.0), 3)
     0.115

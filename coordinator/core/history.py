@@ -48,7 +48,10 @@ Statuses = NDArray[np.int8]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A car at an EVSE, from plug-in to plug-out; NaN means unknown, `ended_at_s` None means on."""
+    """A car at an EVSE, from plug-in to plug-out; NaN means unknown, `ended_at_s` None means on.
+
+    Source: US 12,393,974 B2, step 410 (historical charging information).
+    """
 
     evse_id: str
     started_at_s: float
@@ -70,7 +73,10 @@ class Memory:
 
 
 class History:
-    """Memories of all EVSEs; beside the district, and touched by the event loop only."""
+    """Memories of all EVSEs; beside the district, and touched by the event loop only.
+
+    Source: US 12,393,974 B2, step 410 (historical failure and charging information).
+    """
 
     def __init__(self) -> None:
         self.memories: dict[str, Memory] = {}

@@ -100,7 +100,10 @@ class Evse:
 
 @dataclass(frozen=True, slots=True)
 class Pile:
-    """A pile as a device: the patent's first basic information. Empty or None means unknown."""
+    """A pile as a device: the patent's first basic information. Empty or None means unknown.
+
+    Source: US 12,393,974 B2, step 410 (basic information).
+    """
 
     pile_id: str
     station_id: str
@@ -119,7 +122,10 @@ class Pile:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A place with piles; the position is its entrance, WGS84."""
+    """A place with piles; the position is its entrance, WGS84.
+
+    Source: US 12,393,974 B2, FIG. 1 (piles 140).
+    """
 
     station_id: str
     name: str
@@ -171,7 +177,10 @@ class PlannedOutage:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """What the operator knows of a driver (patent: second basic information)."""
+    """What the operator knows of a driver (patent: second basic information).
+
+    Source: US 12,393,974 B2, step 510 (second basic information); paper 2.2.1.
+    """
 
     user_id: str
     vip: bool = False

@@ -30,7 +30,10 @@ class FactSpan(NamedTuple):
 
 
 def facts_of(pile: Pile) -> dict[str, Fact]:
-    """What is known of a pile by field of `PileFacts`; what is unknown is left out."""
+    """What is known of a pile by field of `PileFacts`; what is unknown is left out.
+
+    Source: US 12,393,974 B2, step 410 (basic information).
+    """
     words = {
         "label": pile.label,
         "maker": pile.maker,

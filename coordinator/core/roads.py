@@ -60,6 +60,8 @@ def each_grade(
 def traffic_grade(speed_share: float) -> int:
     """Traffic grade 1 (free) to 5 (jam) of a speed as a share of the free speed.
 
+    Source: paper 2.3.2.3.
+
     >>> [traffic_grade(share) for share in (0.9, 0.8, 0.5, 0.3, 0.1)]
     [1, 2, 3, 4, 5]
     """

@@ -30,6 +30,8 @@ MEMBER_LIMIT = 8
 def stage(distance_km: float, eta_s: float) -> int:
     """Whether the area or the pile is shown now: the pile from 500 m or 2 min before arrival.
 
+    Source: paper 2.3.1.
+
     >>> stage(0.51, 121.0), stage(0.5, 121.0), stage(0.51, 120.0)
     (1, 2, 2)
     """
@@ -42,6 +44,8 @@ def members_of_each(district: District, ranked: Sequence[Ranked]) -> list[tuple[
 
     Stations with a place free on arrival, at most 5 min and 10 % of the price from the held one;
     within 1 km at a high level, 2 km at a medium one. Empty for a request without candidates.
+
+    Source: paper 2.3.1.
     """
     batch = next((answer.batch for answer in ranked if answer.batch is not None), None)
     if batch is None:
@@ -50,7 +54,7 @@ def members_of_each(district: District, ranked: Sequence[Ranked]) -> list[tuple[
 
 
 def members(district: District, ranked: Ranked, choice: int) -> tuple[str, ...]:
-    """The same around any candidate of one request."""
+    """The same around any candidate of one request. Source: paper 2.3.1."""
     batch = ranked.batch
     assert batch is not None
     chosen = np.zeros(len(batch.by_cost), dtype=np.intp)

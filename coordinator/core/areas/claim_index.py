@@ -74,7 +74,10 @@ class _Changes:
 
 
 class ClaimIndex:
-    """Claims that exclude each other; one car has one live claim, two only while it moves."""
+    """Claims that exclude each other; one car has one live claim, two only while it moves.
+
+    Source: paper 2.3.1, 4. Departs: no conflict is mended afterwards, because none is made.
+    """
 
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self._queue_places = queue_places

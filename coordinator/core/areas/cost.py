@@ -60,6 +60,9 @@ def cost(
     numbers of `WarningLevel`: price counts from level two of the chain, load at level three.
     Padding that is not `valid` costs infinity.
 
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.3. Departs: the documents sort by one factor or
+    by a model; here all are seconds of one sum, so that no factor counts twice.
+
     >>> one, low = np.ones(1), np.array([3])
     >>> made = cost(low, 600 * one, 0 * one, 30 * one, 0.1 * one, 0 * one, 3.0,
     ...             80 * one, 0.5 * one)

@@ -47,6 +47,8 @@ def p_working(
     `failure_rate` is P(an outage starts within 24 h). What is broken stays broken as measured;
     what works breaks with the part of its daily rate that falls into the drive.
 
+    Source: US 12,393,974 B2, steps 340, 420. Departs: the present status counts more than the rate.
+
     >>> status = np.array([EvseStatus.AVAILABLE, EvseStatus.OUTOFORDER, EvseStatus.UNKNOWN])
     >>> p_working(status, np.array([0.1, 0.1, 0.1]), np.full(3, 1800.0)).round(4).tolist()
     [0.9753, 0.02, 0.844]
@@ -66,6 +68,8 @@ def p_free(status: NDArray[np.int8], eta_s: Floats) -> Floats:
     """Probability that no other car stands there on arrival if it works, shape (n,), 0-1.
 
     Cars that are promised an EVSE count as claims in `waiting.py`, not here.
+
+    Source: US 12,393,974 B2, step 330 (queuing). Departs: on arrival, not now.
 
     >>> status = np.array([EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.UNKNOWN])
     >>> p_free(status, np.full(3, 900.0)).round(3).tolist()

@@ -57,7 +57,8 @@ class Asked:
 def ask(requests: Sequence[ChargingRequest], contexts: Sequence[Context], now_s: float) -> Asked:
     """The columns of these requests; roads and rules are those of the first context.
 
-    Step 310: the remaining power and the position of each; how far the power carries.
+    Source: US 12,393,974 B2, step 310: the remaining power and the position of each; how far the
+    power carries.
     """
     roads, rules = contexts[0].roads, contexts[0].rules
     speeds: dict[float, float] = {}

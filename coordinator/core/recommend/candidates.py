@@ -49,7 +49,7 @@ def find(district: District, asked: Asked) -> Candidates:
     """Up to `candidate_limit` EVSEs for each request that it can reach and use.
 
     Looks further out until enough are open, reach ends, or there are no more stations. Source:
-    US 12,393,974 B2, steps 310-320.
+    US 12,393,974 B2, steps 310-320; paper 1, 2.3.2.1, 2.3.2.2.
     """
     rules, layout = asked.rules, layout_of(district)
     found = _look(district, layout, asked, rules.stations_at_first)

@@ -148,7 +148,7 @@ def apply(
 
     `passing` holds a mask (r, n) for each of `FILTERS`; `level` is (r, 1). One that would leave
     nothing of what passed those before it is relaxed, so that the last give way first. Source:
-    paper 2.3.2.
+    paper 2.3, 2.3.2, 2.3.2.2; paper 2, Fig. 1, 2.
 
     >>> one, ok = np.full((1, 3), True), [np.full((1, 3), True)] * len(FILTERS)
     >>> ok[3], ok[4] = np.array([[False, True, False]]), np.array([[True, False, True]])

@@ -64,6 +64,9 @@ class FeatureInputs:
 
     `price` and `destination_km` are NaN where unknown. Serving passes one request (n,), training
     a batch (requests, n).
+
+    Source: US 12,393,974 B2, steps 510, 520. Departs: maker and model act through the failure rate
+    only.
     """
 
     wait_s: ArrayLike  # expected wait on arrival
@@ -98,6 +101,8 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
 
     An unknown price becomes the mean of the known ones of its request, else 0; an unknown
     destination becomes 0 km with `has_destination` 0.
+
+    Source: US 12,393,974 B2, steps 510, 520.
     """
     wait_s = np.asarray(inputs.wait_s)
     rows = np.empty((*wait_s.shape, len(FEATURES)), dtype=np.float32)

@@ -18,7 +18,7 @@ NEARING_FIXES = 3
 
 
 class Intention(IntEnum):
-    """Charging intention, numbered as on the wire."""
+    """Charging intention, numbered as on the wire. Source: paper 2.1."""
 
     ON_THE_WAY = 1
     AT_PILE = 2
@@ -28,8 +28,8 @@ class Intention(IntEnum):
 def probabilities(days_s1: int, days_s2: int, days_s3: int) -> tuple[float, float, float]:
     """P(S1), P(S2), P(S3) in this half-hour of the day from counted days.
 
-    Source: paper Eq. (1). Departs: one is added to each count, so that a new user is no division
-    by zero.
+    Source: paper 2.1, Eq. (1). Departs: one is added to each count, so that a new user is no
+    division by zero.
 
     >>> [round(p, 3) for p in probabilities(5, 5, 20)]
     [0.182, 0.182, 0.636]
@@ -40,7 +40,9 @@ def probabilities(days_s1: int, days_s2: int, days_s3: int) -> tuple[float, floa
 
 
 def most_probable(chances: tuple[float, float, float]) -> Intention:
-    """The state with the greatest probability; S3 among equals. Source: paper Eq. (2).
+    """The state with the greatest probability; S3 among equals.
+
+    Source: paper 2, 2.1, Eq. (2), Fig. 1, 2.
 
     >>> most_probable(probabilities(5, 5, 20))
     <Intention.NONE: 3>
@@ -60,6 +62,8 @@ def from_fixes(
 
     Standing within 60 m of a pile is S2; three fixes that come nearer to one station with less than
     half a charge are S1. Positions are (latitude, longitude), oldest first.
+
+    Source: paper 2.1 (location).
 
     >>> road = [(22.50, 114.0), (22.51, 114.0), (22.52, 114.0)]
     >>> from_fixes(road, [(22.54, 114.0)], 30.0), from_fixes(road, [(22.54, 114.0)], 50.0)

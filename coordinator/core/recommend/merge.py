@@ -18,7 +18,7 @@ RECOMMENDED, GENERAL, NOT_RECOMMENDED = "recommended", "general", "not recommend
 def second_score(p_unusable: Floats) -> Floats:
     """Failure score, 0-100, shape (n,): 95 below 5 %, linear to 65 at 30 % and to 0 at 100 %.
 
-    Source: US 12,393,974 B2, step 620.
+    Source: US 12,393,974 B2, steps 340, 620.
 
     >>> second_score(np.array([0.049, 0.05, 0.3, 1.0])).tolist()
     [95.0, 95.0, 65.0, 0.0]
@@ -44,6 +44,8 @@ def failure_weight(exposure_days: Floats, rules: Rules = DEFAULT_RULES) -> Float
 def failure_weight_by_iterations(iterations: int, rules: Rules = DEFAULT_RULES) -> float:
     """Second weight as the patent lets it grow, with iterations of the knowledge map.
 
+    Source: step 630.
+
     >>> failure_weight_by_iterations(0), round(failure_weight_by_iterations(10), 6)
     (0.3, 0.45)
     """
@@ -53,7 +55,7 @@ def failure_weight_by_iterations(iterations: int, rules: Rules = DEFAULT_RULES) 
 def merged(first: Floats, second: Floats, weight: Floats | float) -> Floats:
     """w1 s1 + w2 s2 with w1 = 1 - w2, 0-100; where the first score is NaN the second alone.
 
-    Source: step 630, whose printed example is 0.7 x 70 + 0.3 x 95.
+    Source: steps 340, 630, whose printed example is 0.7 x 70 + 0.3 x 95.
 
     >>> merged(np.array([70.0, np.nan]), np.array([95.0, 95.0]), 0.3).tolist()
     [77.5, 95.0]
@@ -74,6 +76,8 @@ def plain_sum(first: Floats, second: Floats) -> Floats:
 def situation(score: float) -> str:
     """The recommendation situation in words.
 
+    Source: steps 340, 630.
+
     >>> situation(80.0), situation(77.5), situation(59.9)
     ('recommended', 'general', 'not recommended')
     """
@@ -85,6 +89,8 @@ def situation(score: float) -> str:
 def proneness(p_unusable: float) -> str:
     """How prone to fail, in the patent's words; empty in between.
 
+    Source: steps 340, 630.
+
     >>> proneness(0.04), proneness(0.05), proneness(0.3)
     ('not prone to fail', '', 'more likely to fail')
     """
@@ -95,6 +101,8 @@ def proneness(p_unusable: float) -> str:
 
 def nearness(destination_km: float) -> str:
     """How near the destination is, in the patent's words.
+
+    Source: step 630.
 
     >>> nearness(0.3), nearness(2.0), nearness(2.1)
     ('very near', 'near', 'far')

@@ -33,7 +33,10 @@ def ranked(
     relaxed: Sequence[tuple[str, ...]],
     degraded: tuple[str, ...],
 ) -> list[Ranked]:
-    """The answers of the pipeline, one a request, in their order."""
+    """The answers of the pipeline, one a request, in their order.
+
+    Source: US 12,393,974 B2, step 530.
+    """
     wanted, held = _first_without_promises(batch)
     made = []
     for number, request in enumerate(requests):
@@ -89,7 +92,11 @@ def _first_without_promises(batch: Batch) -> tuple[list[int], list[bool]]:
 
 
 def order(select_by: SelectBy, columns: Columns) -> Index:
-    """Candidates, best first; equals by the one cost, then by nearness."""
+    """Candidates, best first; equals by the one cost, then by nearness.
+
+    Source: US 12,393,974 B2, steps 330, 520, 530. Departs: by the one cost unless another order is
+    asked for.
+    """
     total = columns.cost.total
     if select_by is SelectBy.COST:
         return total.argsort(kind="stable")
@@ -99,7 +106,10 @@ def order(select_by: SelectBy, columns: Columns) -> Index:
 
 
 def key(select_by: SelectBy, columns: Columns) -> Floats:
-    """The sort key, smaller is better, shape (n,)."""
+    """The sort key, smaller is better, shape (n,).
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.2, Eq. (4), (5); paper 3, Eq. (8).
+    """
     keys: dict[SelectBy, Callable[[], Floats]] = {
         SelectBy.TIME: lambda: columns.drive.drive_s,
         SelectBy.QUEUE: lambda: columns.wait.ahead + columns.wait.p50_s / 1e6,

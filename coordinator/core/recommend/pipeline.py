@@ -50,7 +50,11 @@ def rank_each(
     models: Models,
     now_s: float,
 ) -> list[Ranked]:
-    """The same for several requests; roads and rules are those of the first context."""
+    """The same for several requests; roads and rules are those of the first context.
+
+    Source: US 12,393,974 B2, steps 310-340, 410-420, 510-530, 610-630; paper 2.2, 2.3. Departs:
+    every candidate is judged by failure, not only the object pile.
+    """
     # 310: requests with remaining power and position; how far does the power carry?
     asked = ask(requests, contexts, now_s)
     # 320: candidates within remaining power x safety factor, with a plug and a payment that fit

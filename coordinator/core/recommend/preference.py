@@ -15,7 +15,9 @@ Floats = NDArray[np.float64]
 
 
 def preference(visits: Floats, distance_km: Floats, floor_km: float = 0.05) -> Floats:
-    """score_ij = c_ij / max(dist, floor), per km. Source: paper Eq. (3).
+    """score_ij = c_ij / max(dist, floor), per km.
+
+    Source: paper 2.3.2.2, Eq. (3); paper 1 (new users and piles).
 
     Departs: the paper needs c > 0 and dist > 0; here no visit gives 0, and the distance has a
     floor of 50 m.
@@ -37,7 +39,10 @@ def preferred(scores: Floats) -> int:
 
 
 def columns(candidates: Candidates, asked: Asked, distance_km: Floats) -> tuple[Floats, Floats]:
-    """Preference and share of this user's visits, each of shape (r, n); 0 for a new user."""
+    """Preference and share of this user's visits, each of shape (r, n); 0 for a new user.
+
+    Source: US 12,393,974 B2, steps 330, 510; paper 2.3.2.2.
+    """
     liked, share = np.zeros(distance_km.shape), np.zeros(distance_km.shape)
     for number, context in enumerate(asked.contexts):
         if not context.visits:

@@ -54,7 +54,10 @@ class _Table:
 def session_price(
     district: District, candidates: Candidates, energy_kwh: Floats, charge_s: Floats, now_s: float
 ) -> Floats:
-    """Price of the session at each candidate in its tariff's currency, (r, n), NaN if unknown."""
+    """Price of the session at each candidate in its tariff's currency, (r, n), NaN if unknown.
+
+    Source: paper 2.3.2.2.
+    """
     if not district.tariffs:
         return np.full(energy_kwh.shape, np.nan)
     table = _table(district, now_s)

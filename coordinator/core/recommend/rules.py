@@ -53,7 +53,7 @@ class Rules:
     travel_far_km: float = 2.0
     travel_end_km: float = 10.0
     late_per_min: float = 2.0
-    failure_weight: float = 0.3
+    failure_weight: float = 0.3  # Source: step 630
     failure_weight_rise: float = 0.3
     failure_weight_half_days: float = 30.0
 

@@ -51,6 +51,8 @@ def scores_or_rules(
     """Utilities (r, n), and why the rules answered; the reason is empty when the model did.
 
     A ranker that can judge several requests at once does so in one call.
+
+    Source: US 12,393,974 B2, step 520 (sorting model).
     """
     if ranker is None:
         return RULES_RANKER.scores(features), "RANKER_MISSING"
@@ -76,7 +78,10 @@ def _ask(ranker: Ranker, features: Float32, valid: NDArray[np.bool_]) -> Float32
 
 
 def shares(utilities: Float32, valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Softmax over the candidates of each request, (r, n), rows sum to 1; 0 where padding."""
+    """Softmax over the candidates of each request, (r, n), rows sum to 1; 0 where padding.
+
+    Source: US 12,393,974 B2, step 520 (sorting result).
+    """
     usable = np.where(valid, utilities.astype(np.float64), -np.inf)
     peak = np.maximum(usable.max(axis=1, keepdims=True), -1e30)  # a row may be all padding
     powers = np.exp(usable - peak)

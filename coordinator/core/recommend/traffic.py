@@ -41,7 +41,10 @@ def equilibrium(served: Floats, usual: Floats) -> Floats:
 
 
 def grade(candidates: Candidates, asked: Asked) -> Floats | float:
-    """Traffic grade 1-5 of the way to each candidate (r, n), or one for all."""
+    """Traffic grade 1-5 of the way to each candidate (r, n), or one for all.
+
+    Source: paper 2.3.2.3.
+    """
     stations, hours = candidates.near.stations, asked.hour[:, 0].tolist()
     grades = each_grade(asked.roads, asked.here, stations, hours)
     return grades if isinstance(grades, float) else candidates.of_station(grades)

@@ -47,7 +47,8 @@ def wait(
     """How long the car would wait at each candidate.
 
     Counts the occupant's remaining time, every car in the queue and every promise ahead. Source:
-    paper Eq. (5), queuing time. Departs: the paper counts one user ahead.
+    US 12,393,974 B2, step 330; paper 2.3.2.2, Eq. (5), queuing time. Departs: the paper counts one
+    user ahead.
     """
     evse, now_s = candidates.evse, asked.now_s
     mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)

@@ -15,7 +15,7 @@ from coordinator.core.vehicle import WarningLevel
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the level is decided from."""
+    """What the level is decided from. Source: paper 2.2.2, 2.2.3."""
 
     soc_pct: float
     piles_in_reach: int  # usable EVSEs that fit
@@ -27,6 +27,8 @@ class Situation:
 
 def is_vip(user: User | None, now_s: float) -> bool:
     """Whether the operator's record makes this user a VIP now.
+
+    Source: paper 2.2.1.
 
     >>> is_vip(User("u", vip=True, vip_until_s=10.0), 9.0), is_vip(User("u", vip=True), 9.0)
     (True, True)
@@ -40,6 +42,8 @@ def is_vip(user: User | None, now_s: float) -> bool:
 
 def is_thin(evse_around: int, rules: Rules = DEFAULT_RULES) -> bool:
     """Whether fewer than 0.5 usable EVSEs stand on a square km around the car.
+
+    Source: paper 2.2.3.
 
     >>> is_thin(14), is_thin(15)  # 28.3 square km within 3 km
     (True, False)
@@ -75,6 +79,8 @@ def level(
     situation: Situation, now_s: float, rules: Rules = DEFAULT_RULES
 ) -> tuple[WarningLevel, str]:
     """The level and the code of its reason.
+
+    Source: paper 2, 2.2, 2.2.1, 2.2.2, 2.2.3, Fig. 1, 2.
 
     >>> plenty = {"piles_in_reach": 40, "evse_around": 40, "time_left_min": 300.0}
     >>> for soc_pct in (14.9, 15.0, 39.9, 40.0):

@@ -68,6 +68,8 @@ def anchored_prior(
     (b / (b + 1))^(n + k), b = E + k/λ days. Without exposure it is near the expected rate; with
     much it is the pile's own count.
 
+    Source: US 12,393,974 B2, step 340 (use time and faults), step 410 (first round).
+
     >>> x = anchored_prior(np.array([0.0, 3.0]), np.array([0.0, 30.0]), np.array([0.02, 0.02]))
     >>> [round(float(v), 4) for v in x]
     [0.0198, 0.0488]
@@ -83,6 +85,8 @@ def fleet_factor(faults: Float64, exposure_days: Float64, expected_rate: Float64
 
     Five outages' worth of doubt: a model trained elsewhere keeps its order of piles and takes its
     level from here.
+
+    Source: US 12,393,974 B2, step 340 (same type).
 
     >>> round(fleet_factor(np.array([45.0]), np.array([1000.0]), np.array([0.00995])), 2)
     3.33
@@ -102,6 +106,8 @@ def scaled_rate(rate: Float64, factor: float) -> Float64:
 
 def pooled_rate(faults: Float64, exposure_days: Float64, default: float = 0.02) -> float:
     """The rate of all these piles together; `default` counts as thirty days of one pile.
+
+    Source: US 12,393,974 B2, step 340 (same type).
 
     >>> round(pooled_rate(np.array([1.0, 2.0]), np.array([50.0, 70.0])), 4)
     0.0238

@@ -27,6 +27,9 @@ class KnowledgeMap:
     """The map of one fleet at one time. Rates are P(an unplanned outage starts within 24 h).
 
     `rates` holds the rate of every node, shape (n,) float64; `passes` counts how often they flowed.
+
+    Source: US 12,393,974 B2, claim 1, step 410, FIG. 4. Departs: by default A + θA² row-normalised
+    and anchored.
     """
 
     def __init__(

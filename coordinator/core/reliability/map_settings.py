@@ -36,6 +36,8 @@ class MapSettings:
     `least_exposure_days`, which the rate of its kind stands for: so γ < 1, and every graph has one
     fixed point. `tolerance` bounds the error of a whole update, `update_tolerance` that of an
     incremental one.
+
+    Source: US 12,393,974 B2, claims 2, 3, step 410.
     """
 
     threshold: float = 0.8

@@ -55,7 +55,10 @@ SCHEMA_SHA256: str = _sha256(COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of n EVSEs; "" and NaN mean unknown. Counts cover the time of observation."""
+    """What is known of n EVSEs; "" and NaN mean unknown. Counts cover the time of observation.
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
 
     kind: Sequence[str]
     maker: Sequence[str]
@@ -216,6 +219,8 @@ def facts_of(district: Counted, now_s: float) -> Facts:
     """The facts of every EVSE of a district as they stand at domain time `now_s`.
 
     An EVSE never observed has unknown counts, not zero; one never used has no mean charge.
+
+    Source: US 12,393,974 B2, claims 2, 13, step 410.
     """
     piles = [district.piles[row] for row in district.pile]
     born_s = np.array(

@@ -10,14 +10,8 @@ from coordinator.core import energy
 from coordinator.core.recommend import merge, preference, traffic, travel, waiting
 from coordinator.core.recommend.intention import Intention, most_probable, probabilities
 from coordinator.core.recommend.rules import DEFAULT_RULES
-from coordinator.core.reliability.knowledge_map import (
-    Algorithm,
-    KnowledgeMap,
-    MapSettings,
-    equation_1,
-    equation_2,
-    second_order,
-)
+from coordinator.core.reliability.knowledge_map import Algorithm, KnowledgeMap, MapSettings
+from coordinator.core.reliability.printed import equation_1, equation_2, second_order
 from coordinator.core.vehicle import Vehicle
 
 # FIG. 4 of the patent: pile M has edges to 3 only, 3 has edges to M and N.
