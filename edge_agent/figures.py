@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,7 @@ from pilewise.version import __version__
 
 if TYPE_CHECKING:
     from edge_agent.piles.ocpp_server import OcppServer
+    from edge_agent.piles.relay_figures import RelayFigures
     from edge_agent.sensors.mqtt import BaySensors
 
 _PAGE_BYTES: Final = resource.getpagesize()
@@ -75,6 +76,7 @@ class Figures:
             *self._piles(),
             *self._records(await self._spool_figures()),
             *self._outside(),
+            *_relays(await self._relay_figures()),
             Sample("loop_lag_seconds", self.pulse.lag_s if self.pulse else 0.0),
             Sample("resident_memory_bytes", resident_bytes()),
             Sample("uptime_seconds", self.clock.now_s() - self.started_s),
@@ -108,6 +110,7 @@ class Figures:
                 "failing": self.spool.failing,
             },
             "piles": piles,
+            "relays": [relay.told() for relay in await self._relay_figures()],
             "sensors_connected": self.sensors.connected.is_set() if self.sensors else None,
             "rss_bytes": resident_bytes(),
             **self.addresses,
@@ -118,6 +121,10 @@ class Figures:
         if fused is None:
             return {"status": "UNKNOWN", "reason": "NOT_HEARD_YET"}
         return {"status": fused.status.name, "reason": fused.reason, "bay": fused.bay.name}
+
+    async def _relay_figures(self) -> Sequence[RelayFigures]:
+        relays = self.server.relays if self.server is not None else None
+        return () if relays is None else await relays()
 
     async def _spool_figures(self) -> SpoolFigures | None:
         folder = self.config.data_dir
@@ -167,6 +174,17 @@ class Figures:
         if self.server is not None:
             yield Sample("ocpp_connections", self.server.connected)
             yield Sample("ocpp_handshakes_refused_total", self.server.refused)
+
+
+def _relays(figures: Sequence[RelayFigures]) -> Iterator[Sample]:
+    for relay in figures:
+        pile = (relay.pile_id,)
+        yield Sample("relay_connected", float(relay.connected), pile)
+        yield Sample("relay_queue_messages", relay.messages, pile)
+        yield Sample("relay_queue_bytes", relay.size_bytes, pile)
+        yield Sample("relay_queue_oldest_age_seconds", relay.oldest_age_s, pile)
+        for (kind, reason), count in relay.given_up.items():
+            yield Sample("relay_given_up_total", count, (relay.pile_id, kind, reason))
 
 
 def spool_figures(file: SpoolFile, folder: Path) -> SpoolFigures:

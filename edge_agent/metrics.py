@@ -48,6 +48,13 @@ METRICS: Final = {
     "sensor_messages_superseded_total": Metric("Sensor words that gave way to newer ones."),
     "ocpp_connections": Metric("Charge points that are connected."),
     "ocpp_handshakes_refused_total": Metric("OCPP connections that were turned away."),
+    "relay_connected": Metric("1 while the operator's system answers a pile.", ("pile",)),
+    "relay_queue_messages": Metric("Messages that wait for the operator's system.", ("pile",)),
+    "relay_queue_bytes": Metric("Size of what waits for the operator's system.", ("pile",)),
+    "relay_queue_oldest_age_seconds": Metric("Age of the oldest such message.", ("pile",)),
+    "relay_given_up_total": Metric(
+        "Messages that never reached the operator's system.", ("pile", "kind", "reason")
+    ),
     "loop_lag_seconds": Metric("Greatest delay of the event loop within the last minute."),
     "resident_memory_bytes": Metric("Memory that the process holds."),
     "uptime_seconds": Metric("Since the agent became ready."),

@@ -41,18 +41,17 @@ def build_server(
     )
     _warn(config.ocpp)
     stations = {d.door.identity: cast(Station, piles[d.facts.pile_id]) for d in dialling if d.door}
-    beside = None
+    relays = None
     if any(pile.upstream is not None for pile in dialling):
         from edge_agent.relay_parts import Relays
 
         relays = Relays(config, stations, alarm, clock.now_ms, new_id)
         stations |= relays.by_identity
-        beside = relays.run
-    return OcppServer(
+    server = OcppServer(
         _ports(config, levels),
         doors,
         stations,
-        beside=beside,
+        beside=relays.run if relays else None,
         accept_without_subprotocol=config.ocpp.accept_without_subprotocol,
         networks=parse_subnets(config.agent, config.source) or (),
         alarm=alarm,
@@ -61,6 +60,9 @@ def build_server(
             d.door.identity: d.password_path for d in dialling if d.door and d.password_path
         },
     )
+    if relays is not None:
+        server.relays = relays.figures
+    return server
 
 
 def _ports(config: Config, levels: set[int]) -> Ports:

@@ -24,6 +24,15 @@ def check_certificates(config: Config) -> Iterator[Finding]:
         yield from check_pair(folder, tls.cert_file, tls.key_file, tls.ca_file)
     if config.ocpp is not None and config.ocpp.cert_file:
         yield from check_pair(folder, config.ocpp.cert_file, config.ocpp.key_file, None)
+    if config.ocpp is not None:
+        ocpp = config.ocpp
+        # The operator's system may trust another authority than the one that signed its own.
+        for cert_file, key_file, ca_file in (
+            (None, None, ocpp.ca_file),
+            (None, None, ocpp.upstream_ca_file),
+            (ocpp.upstream_cert_file, ocpp.upstream_key_file, None),
+        ):
+            yield from check_pair(folder, cert_file, key_file, ca_file)
 
 
 def check_pair(

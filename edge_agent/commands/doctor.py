@@ -15,7 +15,13 @@ from typing import Any
 
 import structlog
 
-from edge_agent.commands import check_certificates, check_host, check_outside, check_words
+from edge_agent.commands import (
+    check_certificates,
+    check_host,
+    check_outside,
+    check_relay,
+    check_words,
+)
 from edge_agent.commands.finding import Finding, ok, report
 from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
@@ -66,9 +72,7 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
                 where = f"{config.agent.coordinator}, district {greeting.district_id}"
                 found.append(ok("coordinator", f"{where}, welcomes {config.agent.id}"))
     found += check_host.check_clock(skew_s)
-    found += check_host.check_disk(
-        config.data_dir, SPOOLS_KEPT * (config.uplink.spool_max_mib << 20)
-    )
+    found += check_host.check_disk(config.data_dir, _room_bytes(config))
     found += check_host.check_sqlite()
     found += check_certificates.check_certificates(config)
     found += check_host.check_secrets(config)
@@ -77,10 +81,14 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
     found += check_outside.check_dialling(config, _addresses())
     if status:
         found += check_outside.check_counts(config, status)
+        found += check_relay.check_relays(config, status)
+    else:
+        found += check_relay.check_queue(config)
     if not offline:
         found += [one async for one in check_outside.check_broker(config, status)]
         if not status:
             found += await check_outside.check_reads(config)
+            found += await check_relay.check_upstreams(config)
             found += await check_words.check_words(config)
     return found
 
@@ -90,6 +98,13 @@ def _status(config: Config) -> dict[str, Any]:
         return ask(config.data_dir, {"command": "status"})
     except NotRunning:
         return {}
+
+
+def _room_bytes(config: Config) -> int:
+    """What the agent may come to keep on the disk."""
+    relayed = config.ocpp is not None and any(pile.upstream for pile in config.piles)
+    queue_mib = config.ocpp.queue_max_mib if config.ocpp is not None and relayed else 0
+    return SPOOLS_KEPT * (config.uplink.spool_max_mib << 20) + (queue_mib << 20)
 
 
 def _lines(config: Config) -> dict[str, str]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +26,7 @@ from edge_agent.piles.ocpp_gate import Gate, Network, peer_of
 from edge_agent.piles.ocpp_keys import watch_keys
 from edge_agent.piles.ocpp_socket import StationSocket
 from edge_agent.piles.port import Station
+from edge_agent.piles.relay_figures import RelayFigures
 
 log: Final = structlog.get_logger("edge_agent.ocpp")
 
@@ -93,6 +94,8 @@ class OcppServer:
         self._servers: list[Server] = []
         self.url = ""
         self.tls_url = ""
+        # How the relays behind it fare, where there are any.
+        self.relays: Callable[[], Awaitable[Sequence[RelayFigures]]] | None = None
         # Who wants to see the frames of an identity.
         self.tap_of: Callable[[str], FrameTap] = lambda identity: NO_TAP
 

@@ -33,6 +33,7 @@ from edge_agent.core.ocpp_relay import (
 )
 from edge_agent.errors import QueueFull
 from edge_agent.piles.port import Station, StationConnection
+from edge_agent.piles.relay_figures import REFUSED, ROOM, RelayFigures
 from edge_agent.piles.relay_greeting import Greeting
 from edge_agent.piles.relay_policy import OfflinePolicy
 from edge_agent.piles.relay_queue import UpQueue
@@ -80,6 +81,26 @@ class Relay:
     def ready(self) -> bool:
         """Whether the operator's system answers the pile."""
         return self._ready
+
+    async def figures(self, pile_id: str, now_ms: int) -> RelayFigures:
+        """How it fares; raises `sqlite3.Error`."""
+        waiting = await self._store.waiting(self.identity)
+        lost = {
+            (kind.name.lower(), ROOM): count
+            for (identity, kind), count in self._store.given_up.items()
+            if identity == self.identity
+        }
+        lost |= {(k.name.lower(), REFUSED): n for k, n in self._queue.refused.items()}
+        age_ms = now_ms - waiting.oldest_at_ms if waiting.messages else 0
+        return RelayFigures(
+            pile_id,
+            self._ready,
+            "" if self._ready else self.upstream.trouble or "not connected",
+            waiting.messages,
+            waiting.size_bytes,
+            max(0.0, age_ms / 1000.0),
+            lost,
+        )
 
     async def run(self) -> NoReturn:
         """Keeps the operator's system connected while there is a pile or something to deliver."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -37,7 +38,10 @@ Payload = dict[str, Any]
 
 
 class UpQueue:
-    """The queue of one pile. `news` is set when there is something to look at."""
+    """The queue of one pile. `news` is set when there is something to look at.
+
+    `refused` counts what the operator's system would not have, by kind.
+    """
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class UpQueue:
         retry_s: float = RETRY_S,
     ) -> None:
         self.news = asyncio.Event()
+        self.refused: Counter[Kind] = Counter()
         self._identity = identity
         self._store = store
         self._upstream = upstream
@@ -172,6 +177,7 @@ class UpQueue:
                 identity=self._identity,
                 action=message.action,
             )
+        self.refused[message.kind] += 1
         await self._store.settle(self._identity, message)
         self._let_go(message)
 
@@ -194,6 +200,7 @@ class UpQueue:
         log.error("message given up", identity=self._identity, action=message.action, why=why)
         self._alarm(self._identity, UNDELIVERABLE, text)
         self._refusals.pop(message.seq, None)
+        self.refused[message.kind] += 1
         await self._store.settle(self._identity, message)
 
     def _stop(self, message: Queued, session: RelaySession | None) -> None:

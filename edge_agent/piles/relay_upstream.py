@@ -15,7 +15,12 @@ from typing import Any, Final
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidMessage,
+    NegotiationError,
+    WebSocketException,
+)
 from websockets.typing import Subprotocol
 
 from edge_agent.core.backoff import full_jitter_s
@@ -23,7 +28,8 @@ from edge_agent.core.ocpp_admission import url_for
 from edge_agent.core.ocpp_frame import CALL, BrokenFrame, answer_to, inspect
 from edge_agent.core.ocpp_relay import call_text
 from edge_agent.errors import LinkError
-from edge_agent.piles.ocpp_tls import NO_FILES, TlsPaths, client_context, reason_of
+from edge_agent.piles.ocpp_tls import NO_FILES, TlsPaths, client_context
+from edge_agent.piles.relay_trouble import trouble_of
 
 log: Final = structlog.get_logger("edge_agent.relay")
 CALL_TIMEOUT_S: Final = 30.0
@@ -128,7 +134,7 @@ class Upstream:
         self.trouble = ""
 
     async def _once(self, subprotocol: str, work: Callable[[], Awaitable[None]]) -> None:
-        async with connect(
+        dialling = connect(
             url_for(self.settings.url, self.identity),
             subprotocols=[Subprotocol(subprotocol)],
             additional_headers=self._headers(),
@@ -140,9 +146,15 @@ class Upstream:
             max_size=MAX_FRAME_BYTES,
             compression=None,
             proxy=None,
-        ) as socket:
+        )
+        try:
+            socket = await dialling
+        except InvalidMessage as error:
+            # A TLS alert that comes after the handshake is known to the connection only.
+            raise error from getattr(getattr(dialling, "connection", None), "recv_exc", None)
+        async with socket:
             if socket.subprotocol != subprotocol:
-                raise UpstreamGone(f"{self.identity}: {subprotocol} was not agreed on")
+                raise NegotiationError(f"{subprotocol} was offered")
             self._socket = socket
             self.tried.set()
             name = f"edge_agent:relay-{self.identity}"
@@ -195,9 +207,9 @@ class Upstream:
         return await asyncio.to_thread(client_context, self.settings.tls)
 
     def _lost(self, error: BaseException) -> float:
-        why = _why(error)
+        secure, certified = self.settings.url.startswith("wss:"), self.settings.tls.cert is not None
         # A certificate or password is not mended by trying often.
-        hopeless = isinstance(error, ssl.SSLError | InvalidStatus)
+        why, hopeless = trouble_of(error, secure=secure, certified=certified)
         delay_s = self._delay_s()
         if hopeless:
             delay_s = self.settings.backoff_cap_s * self._rng.uniform(0.5, 1.0)
@@ -219,9 +231,3 @@ class Upstream:
         )
         self._attempt += 1
         return delay_s
-
-
-def _why(error: BaseException) -> str:
-    if isinstance(error, InvalidStatus):
-        return f"it refused the handshake with HTTP {error.response.status_code}"
-    return reason_of(error)

@@ -60,7 +60,7 @@ class Site:
         self._room_bytes = room_bytes
         self._configures = configures
         self._scheme = scheme
-        self._more = more
+        self.more = more
         self._port = 0
 
     async def open_central(self) -> None:
@@ -102,7 +102,7 @@ class Site:
                     "password": b"operators-password",
                     "backoff_base_s": 0.05,
                     "backoff_cap_s": 0.1,
-                    **self._more,
+                    **self.more,
                 },
             ),
             OfflinePolicy(self._policy, self._tokens, self.store, clock.now_ms),
