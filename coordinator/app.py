@@ -119,6 +119,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.ingest.run(), name="coordinator:ingest"),
             group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
             group.create_task(parts.brain.roads.run(), name="coordinator:roads"),
+            group.create_task(parts.brain.intentions.run(), name="coordinator:intentions"),
             group.create_task(
                 retention.run(parts.brain.claims, parts.clock), name="coordinator:retention"
             ),

@@ -18,7 +18,9 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.fleet import Fleet
 from coordinator.usecases.guide import Guidance
+from coordinator.usecases.intention import Intentions
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.promises import Promises
@@ -44,6 +46,8 @@ class Brain:
     guidance: Guidance
     watchman: Watchman
     roads: RoadKeeper
+    intentions: Intentions
+    book: SessionBook
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
@@ -56,7 +60,7 @@ class Brain:
         """`ChargingService` over these parts."""
         codec = ChargingCodec(models.parts, speed)
         return ChargingServicer(
-            self.recommender, self.guidance, codec, district, self.claims.table, view.statuses
+            self.recommender, self.guidance, codec, district, self.intentions, view.statuses
         )
 
     async def close(self) -> None:
@@ -96,7 +100,12 @@ def assemble_brain(
     mirror = Mirror(district, claims.table)
     claims.watchers.append(mirror.copy)
     book = book or SessionBook(district)
-    world = World(district, mirror, clock, stale_after_s, visits=book.visits)
+    fleet = Fleet(district, claims.table)
+    world = World(district, mirror, clock, stale_after_s, visits=book.visits, fleet=fleet)
+    intentions = Intentions(district, claims.table, fleet, clock)
+    book.on_session.append(intentions.on_session)
+    for session in book.named():
+        intentions.on_session(session)
     promises = Promises()
     composer = Composer(district, claims.table, clock)
     rerouter = Rerouter(
@@ -115,4 +124,6 @@ def assemble_brain(
     claims.watchers.append(watchman.on_claims)
     counters.gauge("open_promises", lambda: len(promises))
     roads = RoadKeeper(district, world)
-    return Brain(claims, promises, world, recommender, rerouter, guidance, watchman, roads)
+    return Brain(
+        claims, promises, world, recommender, rerouter, guidance, watchman, roads, intentions, book
+    )

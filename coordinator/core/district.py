@@ -52,6 +52,7 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("claim_count", "i2", 0),  # live claims
     ("claimed_by", "i8", 0),  # hash of the car of the newest live claim; 0 means none
     ("occupied_to_s", "f8", -np.inf),  # end of the claim whose car is plugged in, domain time
+    ("expected_arrivals", "f4", 0),  # cars within half an hour that hold nothing: summed P(S1)
     ("served_today", "i4", 0),  # sessions begun and promises made today
     ("failure_rate", "f4", 0.02),  # P(an unplanned outage starts within 24 h), after the map
     ("prior_rate", "f4", 0.02),  # the same before the map
@@ -102,6 +103,7 @@ class District:
     claim_count: NDArray[np.int16]
     claimed_by: NDArray[np.int64]
     occupied_to_s: NDArray[np.float64]
+    expected_arrivals: NDArray[np.float32]
     served_today: NDArray[np.int32]
     failure_rate: NDArray[np.float32]
     prior_rate: NDArray[np.float32]

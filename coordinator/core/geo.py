@@ -65,6 +65,16 @@ class Places:
         vectors = _vectors(points_deg[:, 0], points_deg[:, 1])
         return _chord_km((self._vectors[which] @ vectors[:, :, None])[..., 0])
 
+    def within(self, points_deg: Floats, radius_km: float) -> NDArray[np.bool_]:
+        """Which places are no farther than the radius from each point (r, 2): shape (r, all).
+
+        >>> Places(np.array([0.0, 0.02]), np.zeros(2)).within(np.zeros((1, 2)), 2.0).tolist()
+        [[True, False]]
+        """
+        vectors = _vectors(points_deg[:, 0], points_deg[:, 1])
+        near: NDArray[np.bool_] = vectors @ self._vectors.T >= math.cos(radius_km / EARTH_RADIUS_KM)
+        return near
+
     def nearest(
         self, latitude_deg: float, longitude_deg: float, count: int
     ) -> tuple[Index, Floats]:

@@ -46,6 +46,7 @@ class ChargeSession:
     recommendation_id: str = ""  # the promise that it came by
     id_token_hash: str = ""
     source: str = READINGS
+    promised_at_s: float = NAN  # when its car was promised a place; NaN for one that just came
 
     @property
     def key(self) -> Key:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.district import District
 from coordinator.core.recommend import explain
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
@@ -18,7 +17,7 @@ from coordinator.rpc.charging_request import check_progress, outcome_faults, to_
 from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
-from coordinator.usecases.intention import detect
+from coordinator.usecases.intention import Intentions
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.recommend import Recommender
 from pilewise.v1 import charging_service_pb2 as wire
@@ -38,14 +37,14 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         guidance: Guidance,
         codec: ChargingCodec,
         district: District,
-        table: ClaimTable,
+        intentions: Intentions,
         statuses: Callable[[], NDArray[np.int8]],
     ) -> None:
         self._recommender = recommender
         self._guidance = guidance
         self.codec = codec
         self._district = district
-        self._table = table
+        self._intentions = intentions
         self._statuses = statuses
         self._followed: set[Promise] = set()
         self._closing = False
@@ -216,6 +215,8 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
     ) -> wire.DetectIntentionResponse:
         """The most probable intention."""
         faults = [*check_id(request.vehicle_id, "vehicle_id")]
+        if request.user_id:
+            faults += check_id(request.user_id, "user_id")
         if len(request.positions) > FIX_LIMIT:
             faults.append(FieldFault("positions", f"has more than {FIX_LIMIT} entries"))
         for number, position in enumerate(request.positions[:FIX_LIMIT]):
@@ -226,14 +227,15 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         if faults:
             raise FieldInvalid(*faults)
         fixes = [wgs84(position) for position in request.positions]
-        found = detect(self._district, self._table, request.vehicle_id, fixes, soc_pct)
-        intention, (s1, s2, s3), source = found
+        found = self._intentions.follow(request.user_id, request.vehicle_id, fixes, soc_pct)
+        s1, s2, s3 = found.chances
         return wire.DetectIntentionResponse(
-            intention=int(intention),  # type: ignore[arg-type]  # the same numbers
+            intention=int(found.intention),  # type: ignore[arg-type]  # the same numbers
             p_on_the_way=s1,
             p_at_pile=s2,
             p_none=s3,
-            source=source,
+            source=found.source,
+            day_count=found.days,
         )
 
 

@@ -133,6 +133,7 @@ for _name, _migration in (
     ("0003_outages", _outages),
     ("0004_facts", _facts),
     ("0005_sessions", sessions.migrate),
+    ("0006_promised_sessions", sessions.add_promises),
     ("0007_knowledge", _knowledge),
 ):
     telemetry(name=_name)(_migration)

@@ -46,6 +46,11 @@ def migrate(db: Any) -> None:
     table.create_index(["started_at_s"])
 
 
+def add_promises(db: Any) -> None:
+    """Since when a car was on its way to its session."""
+    db["session"].add_column("promised_at_s", float)
+
+
 def write(connection: sqlite3.Connection, sessions: Iterable[ChargeSession]) -> None:
     """Adds or replaces sessions, in the caller's transaction."""
     _INSERT.run(connection, [tuple(getattr(s, name) for name in _NAMES) for s in sessions])

@@ -222,6 +222,7 @@ class Guidance:
             promise.recommendation_id,
             promise.answer.choice.figures.ahead,
             waited_s if math.isfinite(waited_s) else math.nan,
+            promise.promised_at_s,
         )
 
     async def decide(self, promise: Promise, revision: int, accepted: bool) -> None:

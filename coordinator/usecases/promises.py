@@ -46,7 +46,11 @@ class Promise:
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
     reminders: int = 0  # told since the answer was given
     closed: str = ""
+    promised_at_s: float = field(default=float("nan"), init=False)  # its first revision
     _news: asyncio.Event | None = None
+
+    def __post_init__(self) -> None:
+        self.promised_at_s = self.answer.made_at_s
 
     @property
     def recommendation_id(self) -> str:

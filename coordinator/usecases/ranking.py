@@ -54,6 +54,7 @@ class RankingDesk:
 
     async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
         """The request, ranked against the district as it is when this returns, and the world."""
+        self._world.asked(request)
         while True:
             loop = asyncio.get_running_loop()
             future: asyncio.Future[Answered] = loop.create_future()

@@ -70,6 +70,10 @@ class SessionBook:
         """Sessions of a car that began since then, at most 30 days back, oldest first."""
         return self._since(self._of_vehicle.get(vehicle_id, ()), since_s)
 
+    def named(self) -> list[ChargeSession]:
+        """Sessions of the last 30 days whose driver or car is known."""
+        return list(self._known.values())
+
     def at(self, evse_id: str) -> ChargeSession | None:
         """The session under way at an EVSE."""
         return self._under_way.get(evse_id)
@@ -106,6 +110,7 @@ class SessionBook:
         recommendation_id: str = "",
         queue_length: int | None = None,
         wait_s: float = float("nan"),
+        promised_at_s: float = float("nan"),
     ) -> None:
         """Says whose session it is that began at an EVSE: the car of the claim there.
 
@@ -128,6 +133,7 @@ class SessionBook:
             recommendation_id=recommendation_id,
             queue_length=session.queue_length if queue_length is None else queue_length,
             wait_s=wait_s,
+            promised_at_s=promised_at_s,
         )
         if fresh:
             self._count(session)

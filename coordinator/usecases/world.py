@@ -15,6 +15,7 @@ from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
 from coordinator.core.vehicle import ChargingRequest
+from coordinator.usecases.fleet import Fleet
 from coordinator.usecases.mirror import Mirror
 
 
@@ -32,6 +33,7 @@ class World:
     temperature_c: float | None = None
     graph: Roads | None = None  # imported roads, for the stations of `graph_layout` only
     graph_layout: Layout | None = None
+    fleet: Fleet | None = None
     visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
 
     def around(
@@ -58,8 +60,17 @@ class World:
             stale_after_s=self.stale_after_s,
             utc_offset_h=offset_h,
             temperature_c=self.temperature_c,
+            cars_around=None
+            if self.fleet is None
+            else self.fleet.cars_around(request.latitude_deg, request.longitude_deg),
             visits=visits,
             own=self.mirror.own_places(request.vehicle_id),
             excluded=excluded,
             only=only,
         )
+
+    def asked(self, request: ChargingRequest) -> None:
+        """Others reckon with this car: it is about, and asks."""
+        if self.fleet is not None:
+            place = request.latitude_deg, request.longitude_deg
+            self.fleet.asked(request.vehicle_id, request.user_id, place, self.clock.link_s())

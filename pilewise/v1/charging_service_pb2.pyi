@@ -2114,6 +2114,7 @@ class DetectIntentionResponse(_message.Message):
     P_AT_PILE_FIELD_NUMBER: _builtins.int
     P_NONE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    DAY_COUNT_FIELD_NUMBER: _builtins.int
     intention: _types_pb2.Intention.ValueType
     """Most probable."""
     p_on_the_way: _builtins.float
@@ -2124,6 +2125,8 @@ class DetectIntentionResponse(_message.Message):
     """P(S3), 0-1."""
     source: _builtins.str
     """What decided: HISTORY or POSITION."""
+    day_count: _builtins.int
+    """Days of this driver that were counted at this half-hour; 0 where the district's own stood in."""
     def __init__(
         self,
         *,
@@ -2132,10 +2135,11 @@ class DetectIntentionResponse(_message.Message):
         p_at_pile: _builtins.float = ...,
         p_none: _builtins.float = ...,
         source: _builtins.str = ...,
+        day_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intention", b"intention", "p_at_pile", b"p_at_pile", "p_none", b"p_none", "p_on_the_way", b"p_on_the_way", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_count", b"day_count", "intention", b"intention", "p_at_pile", b"p_at_pile", "p_none", b"p_none", "p_on_the_way", b"p_on_the_way", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

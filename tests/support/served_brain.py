@@ -114,7 +114,7 @@ async def serve_brain(
         brain.guidance,
         ChargingCodec(Serving().parts, 1.0),
         district,
-        claims.table,
+        brain.intentions,
         lambda: district.status,
     )
     server.guarded.serve(rpc.add_ChargingServiceServicer_to_server, servicer)

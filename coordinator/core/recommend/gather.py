@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from coordinator.core import charging, outages
 from coordinator.core.district import District
-from coordinator.core.recommend import arrival, eta, parking, preference, price, traffic, waiting
+from coordinator.core.recommend import (
+    arrival,
+    arrivals,
+    eta,
+    parking,
+    preference,
+    price,
+    traffic,
+    waiting,
+)
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates, only
@@ -94,6 +103,10 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     # 340, 420: will it work, and be free, on arrival?
     works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
     free = arrival.p_free(found.status, drive.drive_s)
+    # Paper 2.1: neighbours that are about to charge may be there before
+    awaited = district.expected_arrivals[evse]
+    if awaited.any():
+        free = arrivals.still_free(free, awaited, drive.drive_s)
     # 330: queuing information, on arrival and not now
     wait = waiting.wait(district, found, asked, drive.drive_s, free)
     # Paper 2.3.2.2-3: price of this session, preference, load
