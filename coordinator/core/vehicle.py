@@ -42,6 +42,17 @@ class ChargePlace(IntEnum):
     AT_DESTINATION = 2
 
 
+class Purpose(IntEnum):
+    """Why the driver travels, numbered as on the wire. Source: US 12,393,974 B2, step 610."""
+
+    EAT = 1
+    SHOP = 2
+    HOSPITAL = 3
+    WORK = 4
+    HOME = 5
+    OTHER = 6
+
+
 @dataclass(frozen=True, slots=True)
 class Vehicle:
     """What a car can do. The curve is (soc_pct, power_kw) points, ascending; empty: a usual one.

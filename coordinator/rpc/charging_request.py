@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from coordinator.core.pile import Payment
+from coordinator.core.recommend.travel import place_for
 from coordinator.core.report import IDENTIFIER
 from coordinator.core.vehicle import ChargePlace, ChargingRequest, SelectBy, Vehicle
 from coordinator.errors import FieldFault, FieldInvalid
@@ -73,7 +74,7 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
         message.target_soc_pct if message.HasField("target_soc_pct") else 80.0,
         destination,
         message.purpose,
-        _PLACES.get(message.charge_place, ChargePlace.ON_THE_WAY),
+        _PLACES.get(message.charge_place) or place_for(message.purpose),
         seconds(message.arrive_by) if message.HasField("arrive_by") else None,
         message.expected_travel_s if message.HasField("expected_travel_s") else None,
         tuple(_PAYMENTS[p] for p in payments if p in _PAYMENTS) if payments else (),

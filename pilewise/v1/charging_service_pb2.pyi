@@ -74,7 +74,7 @@ class _ChargePlace:
 class _ChargePlaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChargePlace.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CHARGE_PLACE_UNSPECIFIED: _ChargePlace.ValueType  # 0
-    """Read as on the way."""
+    """As the purpose suggests: there for a meal, shops, a hospital, work and home, else on the way."""
     CHARGE_PLACE_ON_THE_WAY: _ChargePlace.ValueType  # 1
     """On the way there."""
     CHARGE_PLACE_AT_DESTINATION: _ChargePlace.ValueType  # 2
@@ -84,7 +84,7 @@ class ChargePlace(_ChargePlace, metaclass=_ChargePlaceEnumTypeWrapper):
     """Where the charge happens with respect to the destination."""
 
 CHARGE_PLACE_UNSPECIFIED: ChargePlace.ValueType  # 0
-"""Read as on the way."""
+"""As the purpose suggests: there for a meal, shops, a hospital, work and home, else on the way."""
 CHARGE_PLACE_ON_THE_WAY: ChargePlace.ValueType  # 1
 """On the way there."""
 CHARGE_PLACE_AT_DESTINATION: ChargePlace.ValueType  # 2

@@ -201,6 +201,32 @@ async def test_an_answer_in_chinese_speaks_chinese() -> None:
         assert "分钟" in answer.promise.choice.summary
 
 
+@pytest.mark.parametrize(
+    ("purpose", "place", "there"),
+    [
+        (wire.TRAVEL_PURPOSE_EAT, wire.CHARGE_PLACE_UNSPECIFIED, True),
+        (wire.TRAVEL_PURPOSE_UNSPECIFIED, wire.CHARGE_PLACE_AT_DESTINATION, True),
+        (wire.TRAVEL_PURPOSE_EAT, wire.CHARGE_PLACE_ON_THE_WAY, False),
+        (wire.TRAVEL_PURPOSE_OTHER, wire.CHARGE_PLACE_UNSPECIFIED, False),
+    ],
+)
+async def test_who_goes_to_eat_charges_where_they_eat(
+    purpose: wire.TravelPurpose, place: wire.ChargePlace, there: bool
+) -> None:
+    """A purpose that means staying scores by nearness to the destination, unless told otherwise.
+
+    The pile is 200 m behind the destination: a walk that scores 90, or a minute of detour.
+    """
+    async with serve_brain([station("A", 5.2)]) as served:
+        request = asking("car-1", purpose=purpose, charge_place=place)
+        request.destination.latitude_deg = HERE[0] + 5.0 * KM_LAT
+        request.destination.longitude_deg = HERE[1]
+
+        answer = await served.client.Recommend(request)
+
+    assert (answer.promise.choice.scores.travel == pytest.approx(90.0)) is there
+
+
 async def test_offset_coordinates_are_converted_once_at_the_boundary() -> None:
     """A GCJ-02 position means the same place as its WGS84 one."""
     offset = gcj02_from_wgs84(*HERE)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from coordinator.core.recommend.asked import Asked, charges_there
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
-from coordinator.core.vehicle import ChargingRequest
+from coordinator.core.vehicle import ChargePlace, ChargingRequest, Purpose
 
 Floats = NDArray[np.float64]
+
+STAYS = frozenset({Purpose.EAT, Purpose.SHOP, Purpose.HOSPITAL, Purpose.WORK, Purpose.HOME})
 
 
 def first_score(
@@ -34,6 +36,20 @@ def first_score(
     score = np.interp(measure, bounds, (90.0, 70.0, 0.0))
     late: Floats = np.maximum(score - rules.late_per_min * late_min, 0.0)
     return late
+
+
+def place_for(purpose: int) -> ChargePlace:
+    """Where the charge happens if the driver says why but not where.
+
+    Who stays (a meal, shops, a hospital, work, home) can charge there meanwhile, so that nearness
+    to the destination counts; anything else is on the way.
+
+    Source: US 12,393,974 B2, step 610 (to eat at position A: the distance from A decides).
+
+    >>> place_for(Purpose.EAT), place_for(Purpose.OTHER), place_for(0)
+    (<ChargePlace.AT_DESTINATION: 2>, <ChargePlace.ON_THE_WAY: 1>, <ChargePlace.ON_THE_WAY: 1>)
+    """
+    return ChargePlace.AT_DESTINATION if purpose in STAYS else ChargePlace.ON_THE_WAY
 
 
 def travel_scores(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats) -> Floats:

@@ -300,3 +300,17 @@ def test_what_a_candidate_is_enters_the_sorting_model() -> None:
     assert a[COLUMN["distance_km"]] == pytest.approx(2.0 * ROAD, rel=0.01)
     assert (a[COLUMN["queue_length"]], b[COLUMN["queue_length"]]) == (0.0, 1.0)
     assert a[COLUMN["drive_min"]] < b[COLUMN["drive_min"]]
+
+
+def test_model_of_the_car_decides_its_reach_and_little_charge_its_speed() -> None:
+    """Step 330: time and reach depend on vehicle model and remaining power."""
+    district = town(station("A", 2.0, 20))
+    small, van = Vehicle(60.0, "Wuling Mini"), Vehicle(60.0, "Van")
+
+    light = rank(district, asking(vehicle=small), Context(), Models(), NOW_S)
+    heavy = rank(district, asking(vehicle=van), Context(), Models(), NOW_S)
+    usual, at = judged(district, asking(10.0))
+    careful, _ = judged(district, asking(9.9))
+
+    assert light.reach_km > 2.0 * heavy.reach_km
+    assert careful.drive.drive_s[at["A"]] == pytest.approx(usual.drive.drive_s[at["A"]] / 0.85)
