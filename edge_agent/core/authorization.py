@@ -9,13 +9,14 @@ def may_charge(policy: str, token: str, tokens: Collection[str], *, cached: bool
     """True where the policy lets a token charge.
 
     `accept` takes all, `list` those of `tokens`, `reject` none; `cached` those that the operator's
-    system accepted before and whose acceptance has not run out, which the caller looks up.
+    system accepted before and whose acceptance has not run out, which the caller looks up. Case
+    does not matter (OCPP 1.6 CiString20Type, OCPP 2.0.1 identifierString of IdTokenType).
 
-    >>> may_charge("list", "A", {"A"}), may_charge("cached", "A", (), cached=False)
+    >>> may_charge("list", "a", {"A"}), may_charge("cached", "A", (), cached=False)
     (True, False)
     """
     if policy == "list":
-        return token in tokens
+        return token.casefold() in {known.casefold() for known in tokens}
     if policy == "cached":
         return cached
     return policy == "accept"

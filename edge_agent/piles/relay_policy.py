@@ -52,4 +52,4 @@ class OfflinePolicy:
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.casefold().encode()).hexdigest()

@@ -270,39 +270,6 @@ async def test_calls_of_both_sides_take_turns_at_the_pile(site: Site) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("policy", "verdicts"),
-    [
-        ("cached", {"SEEN": "Accepted", "LISTED": "Invalid", "NEW": "Invalid"}),
-        ("list", {"SEEN": "Invalid", "LISTED": "Accepted", "NEW": "Invalid"}),
-        ("accept", {"SEEN": "Accepted", "LISTED": "Accepted", "NEW": "Accepted"}),
-        ("reject", {"SEEN": "Invalid", "LISTED": "Invalid", "NEW": "Invalid"}),
-    ],
-)
-async def test_tokens_are_judged_by_policy_while_the_operator_is_away(
-    tmp_path: Path, policy: str, verdicts: dict[str, str]
-) -> None:
-    """`cached` knows whom the operator accepted, `list` the configured ones."""
-    site = Site(tmp_path, policy=policy, tokens=("LISTED",))
-    await site.open_central()
-    await site.start()
-    await site.dial()
-    await site.pile.call("BootNotification", BOOT)
-    await site.until_ready()
-    await site.pile.call("Authorize", {"idTag": "SEEN"})
-    await site.central.close()
-    await site.until_ready(False)
-
-    found = {
-        tag: (await site.pile.call("Authorize", {"idTag": tag}))["idTagInfo"]["status"]
-        for tag in verdicts
-    }
-
-    assert found == verdicts
-    await site.close()
-
-
-@pytest.mark.slow
 async def test_driver_whom_the_operator_refuses_later_is_stopped(tmp_path: Path) -> None:
     """A transaction that we let begin is ended by RemoteStop when the operator says Invalid."""
     site = Site(tmp_path, policy="accept")

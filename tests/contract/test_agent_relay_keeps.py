@@ -198,3 +198,52 @@ async def test_full_queue_gives_samples_up_and_refuses_what_it_must_not_lose(
     assert site.store.given_up[IDENTITY, Kind.SAMPLE] == 1
     assert [reason for _, reason, _ in site.alarms] == ["UPSTREAM_QUEUE_FULL"]
     await site.close()
+
+
+def authorize(version: str, token: str) -> dict[str, Any]:
+    """An Authorize for a token."""
+    if version == "ocpp1.6":
+        return {"idTag": token}
+    return {"idToken": {"idToken": token, "type": "ISO14443"}}
+
+
+def verdict(answer: dict[str, Any]) -> str:
+    """What an answer says of the token."""
+    return str((answer.get("idTagInfo") or answer["idTokenInfo"])["status"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("policy", "verdicts"),
+    [
+        ("cached", {"seen": "Accepted", "LISTED": "Invalid", "NEW": "Invalid"}),
+        ("list", {"SEEN": "Invalid", "listed": "Accepted", "NEW": "Invalid"}),
+        ("accept", {"SEEN": "Accepted", "LISTED": "Accepted", "NEW": "Accepted"}),
+        ("reject", {"SEEN": "Invalid", "LISTED": "Invalid", "NEW": "Invalid"}),
+    ],
+)
+async def test_tokens_are_judged_by_policy_while_the_operator_is_away(
+    tmp_path: Path, version: str, policy: str, verdicts: dict[str, str]
+) -> None:
+    """`cached` knows whom the operator accepted, `list` the configured ones.
+
+    Tokens of OCPP are the same in capitals and in small letters.
+    """
+    site = Site(tmp_path, version=version, policy=policy, tokens=("LISTED",))
+    accepted = {"status": "Accepted"}
+    site.central.answers["Authorize"] = (
+        {"idTagInfo": accepted} if version == "ocpp1.6" else {"idTokenInfo": accepted}
+    )
+    await site.open_central()
+    await site.start()
+    await connect(site)
+    await site.pile.call("Authorize", authorize(version, "SEEN"))
+    await lose_central(site)
+
+    found = {
+        token: verdict(await site.pile.call("Authorize", authorize(version, token)))
+        for token in verdicts
+    }
+
+    assert found == verdicts
+    await site.close()
