@@ -26,6 +26,7 @@ from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_commands import OperatorCommands
 from coordinator.rpc.operator_explain import OperatorExplain
+from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
@@ -42,7 +43,12 @@ GC_THRESHOLDS = (20_000, 20, 50)
 
 
 class OperatorServicer(
-    OperatorClaims, OperatorCommands, OperatorExplain, OperatorLists, OperatorLive
+    OperatorClaims,
+    OperatorCommands,
+    OperatorExplain,
+    OperatorKnowledge,
+    OperatorLists,
+    OperatorLive,
 ):
     """The whole of `OperatorService` that is built."""
 
@@ -70,6 +76,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.clock,
     )
     operator.lists = parts.lists
+    operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pilewise.cli import knowledge
 from pilewise.cli.ask import place
 from pilewise.cli.command import command
 from pilewise.cli.launch import become, require
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 app.command()(command)
+app.add_typer(knowledge.app, name="knowledge")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
 PIECE = 50  # entries of one call; a message holds at most 4 MiB

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from pilewise.v1 import charging_service_pb2 as _charging_service_pb2
 from pilewise.v1 import district_service_pb2 as _district_service_pb2
 from pilewise.v1 import edge_service_pb2 as _edge_service_pb2
@@ -22,6 +23,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _KnowledgeCondition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KnowledgeConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KnowledgeCondition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KNOWLEDGE_CONDITION_UNSPECIFIED: _KnowledgeCondition.ValueType  # 0
+    """In a request: all piles anew, or the named ones at once."""
+    KNOWLEDGE_CONDITION_REGULAR: _KnowledgeCondition.ValueType  # 1
+    """Every period."""
+    KNOWLEDGE_CONDITION_REAL_TIME: _KnowledgeCondition.ValueType  # 2
+    """What reports changed, at once."""
+    KNOWLEDGE_CONDITION_SPECIFIC: _KnowledgeCondition.ValueType  # 3
+    """A pile of the same type failed, or a pile was scrapped."""
+    KNOWLEDGE_CONDITION_ASKED: _KnowledgeCondition.ValueType  # 4
+    """An operator asked."""
+
+class KnowledgeCondition(_KnowledgeCondition, metaclass=_KnowledgeConditionEnumTypeWrapper):
+    """Why the knowledge map is updated."""
+
+KNOWLEDGE_CONDITION_UNSPECIFIED: KnowledgeCondition.ValueType  # 0
+"""In a request: all piles anew, or the named ones at once."""
+KNOWLEDGE_CONDITION_REGULAR: KnowledgeCondition.ValueType  # 1
+"""Every period."""
+KNOWLEDGE_CONDITION_REAL_TIME: KnowledgeCondition.ValueType  # 2
+"""What reports changed, at once."""
+KNOWLEDGE_CONDITION_SPECIFIC: KnowledgeCondition.ValueType  # 3
+"""A pile of the same type failed, or a pile was scrapped."""
+KNOWLEDGE_CONDITION_ASKED: KnowledgeCondition.ValueType  # 4
+"""An operator asked."""
+Global___KnowledgeCondition: _TypeAlias = KnowledgeCondition  # noqa: Y015
 
 @_typing.final
 class OperatorServiceListPilesRequest(_message.Message):
@@ -1422,6 +1455,7 @@ class KnowledgeNode(_message.Message):
     FAILURE_RATE_FIELD_NUMBER: _builtins.int
     PRIOR_RATE_FIELD_NUMBER: _builtins.int
     EXPOSURE_DAYS_FIELD_NUMBER: _builtins.int
+    EVSE_ID_FIELD_NUMBER: _builtins.int
     pile_id: _builtins.str
     """Which."""
     failure_rate: _builtins.float
@@ -1430,6 +1464,8 @@ class KnowledgeNode(_message.Message):
     """Before it, 0-1."""
     exposure_days: _builtins.float
     """Evidence, days."""
+    evse_id: _builtins.str
+    """Which EVSE of the pile; the map joins what serves one car."""
     def __init__(
         self,
         *,
@@ -1437,10 +1473,11 @@ class KnowledgeNode(_message.Message):
         failure_rate: _builtins.float = ...,
         prior_rate: _builtins.float = ...,
         exposure_days: _builtins.float = ...,
+        evse_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exposure_days", b"exposure_days", "failure_rate", b"failure_rate", "pile_id", b"pile_id", "prior_rate", b"prior_rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evse_id", b"evse_id", "exposure_days", b"exposure_days", "failure_rate", b"failure_rate", "pile_id", b"pile_id", "prior_rate", b"prior_rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1455,26 +1492,74 @@ class KnowledgeEdge(_message.Message):
     FROM_PILE_ID_FIELD_NUMBER: _builtins.int
     TO_PILE_ID_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    FROM_EVSE_ID_FIELD_NUMBER: _builtins.int
+    TO_EVSE_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     from_pile_id: _builtins.str
     """One."""
     to_pile_id: _builtins.str
     """Other."""
     similarity: _builtins.float
-    """Above the threshold, to 1."""
+    """Above the threshold, to 1; of second order the weighted sum along the shortest path."""
+    from_evse_id: _builtins.str
+    """One EVSE."""
+    to_evse_id: _builtins.str
+    """The other."""
+    order: _builtins.int
+    """1 or 2 edges apart."""
     def __init__(
         self,
         *,
         from_pile_id: _builtins.str = ...,
         to_pile_id: _builtins.str = ...,
         similarity: _builtins.float = ...,
+        from_evse_id: _builtins.str = ...,
+        to_evse_id: _builtins.str = ...,
+        order: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_pile_id", b"from_pile_id", "similarity", b"similarity", "to_pile_id", b"to_pile_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_evse_id", b"from_evse_id", "from_pile_id", b"from_pile_id", "order", b"order", "similarity", b"similarity", "to_evse_id", b"to_evse_id", "to_pile_id", b"to_pile_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KnowledgeEdge: _TypeAlias = KnowledgeEdge  # noqa: Y015
+
+@_typing.final
+class KnowledgeUpdate(_message.Message):
+    """An update of the knowledge map that was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    DURATION_S_FIELD_NUMBER: _builtins.int
+    UPDATED_COUNT_FIELD_NUMBER: _builtins.int
+    condition: Global___KnowledgeCondition.ValueType
+    """Why."""
+    duration_s: _builtins.float
+    """Time it took, seconds."""
+    updated_count: _builtins.int
+    """EVSEs whose rate moved."""
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When, domain time."""
+
+    def __init__(
+        self,
+        *,
+        condition: Global___KnowledgeCondition.ValueType = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+        duration_s: _builtins.float = ...,
+        updated_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "duration_s", b"duration_s", "updated_at", b"updated_at", "updated_count", b"updated_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KnowledgeUpdate: _TypeAlias = KnowledgeUpdate  # noqa: Y015
 
 @_typing.final
 class GetKnowledgeMapRequest(_message.Message):
@@ -1485,7 +1570,7 @@ class GetKnowledgeMapRequest(_message.Message):
     PILE_ID_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
     pile_id: _builtins.str
-    """Around this pile; empty means figures only."""
+    """Around this pile, or this EVSE; empty means figures only."""
     order: _builtins.int
     """1 or 2; 0 means 1."""
     def __init__(
@@ -1516,6 +1601,11 @@ class KnowledgeMapSettings(_message.Message):
     GAMMA_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    KAPPA_DAYS_FIELD_NUMBER: _builtins.int
+    THETA_FIELD_NUMBER: _builtins.int
+    MAX_EDGES_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    PRIOR_FIELD_NUMBER: _builtins.int
     threshold: _builtins.float
     """Similarity above which two piles are joined."""
     neighbour_order: _builtins.int
@@ -1525,14 +1615,30 @@ class KnowledgeMapSettings(_message.Message):
     beta: _builtins.float
     """Eq. (2) weight of the neighbours."""
     gamma: _builtins.float
-    """Fixed share of the neighbours; absent means by evidence."""
+    """Fixed share of the neighbours, 0 to 0.99; in an answer, absent means by evidence. An update that
+    gives kappa_days and not this goes back to evidence.
+    """
     algorithm: _builtins.str
     """anchored, eq1 or eq2."""
     similarity: _builtins.str
     """cosine, euclidean, hamming or attributes."""
+    kappa_days: _builtins.float
+    """Exposure at which a pile's own rate counts half, days."""
+    theta: _builtins.float
+    """Weight of neighbours of neighbours."""
+    max_edges: _builtins.int
+    """Strongest edges kept of a pile."""
+    prior: _builtins.str
+    """Where rates start from: model, same_type or use_and_faults."""
     @_builtins.property
     def edge_weights(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Weights of the first and second edge of a path."""
+
+    @_builtins.property
+    def attributes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What makes piles alike: type, maker, model, age, hours_used, mean_charge, log1p_faults,
+        log1p_uses; in an update, empty means as before.
+        """
 
     def __init__(
         self,
@@ -1545,10 +1651,15 @@ class KnowledgeMapSettings(_message.Message):
         gamma: _builtins.float | None = ...,
         algorithm: _builtins.str = ...,
         similarity: _builtins.str = ...,
+        kappa_days: _builtins.float | None = ...,
+        theta: _builtins.float | None = ...,
+        max_edges: _builtins.int | None = ...,
+        attributes: _abc.Iterable[_builtins.str] | None = ...,
+        prior: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_beta", b"_beta", "_gamma", b"_gamma", "_neighbour_order", b"_neighbour_order", "_threshold", b"_threshold", "alpha", b"alpha", "beta", b"beta", "gamma", b"gamma", "neighbour_order", b"neighbour_order", "threshold", b"threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_beta", b"_beta", "_gamma", b"_gamma", "_kappa_days", b"_kappa_days", "_max_edges", b"_max_edges", "_neighbour_order", b"_neighbour_order", "_theta", b"_theta", "_threshold", b"_threshold", "alpha", b"alpha", "beta", b"beta", "gamma", b"gamma", "kappa_days", b"kappa_days", "max_edges", b"max_edges", "neighbour_order", b"neighbour_order", "theta", b"theta", "threshold", b"threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_beta", b"_beta", "_gamma", b"_gamma", "_neighbour_order", b"_neighbour_order", "_threshold", b"_threshold", "algorithm", b"algorithm", "alpha", b"alpha", "beta", b"beta", "edge_weights", b"edge_weights", "gamma", b"gamma", "neighbour_order", b"neighbour_order", "similarity", b"similarity", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alpha", b"_alpha", "_beta", b"_beta", "_gamma", b"_gamma", "_kappa_days", b"_kappa_days", "_max_edges", b"_max_edges", "_neighbour_order", b"_neighbour_order", "_theta", b"_theta", "_threshold", b"_threshold", "algorithm", b"algorithm", "alpha", b"alpha", "attributes", b"attributes", "beta", b"beta", "edge_weights", b"edge_weights", "gamma", b"gamma", "kappa_days", b"kappa_days", "max_edges", b"max_edges", "neighbour_order", b"neighbour_order", "prior", b"prior", "similarity", b"similarity", "theta", b"theta", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alpha: _TypeAlias = _typing.Literal["alpha"]  # noqa: Y015
     _WhichOneofArgType__alpha: _TypeAlias = _typing.Literal["_alpha", b"_alpha"]  # noqa: Y015
@@ -1556,8 +1667,14 @@ class KnowledgeMapSettings(_message.Message):
     _WhichOneofArgType__beta: _TypeAlias = _typing.Literal["_beta", b"_beta"]  # noqa: Y015
     _WhichOneofReturnType__gamma: _TypeAlias = _typing.Literal["gamma"]  # noqa: Y015
     _WhichOneofArgType__gamma: _TypeAlias = _typing.Literal["_gamma", b"_gamma"]  # noqa: Y015
+    _WhichOneofReturnType__kappa_days: _TypeAlias = _typing.Literal["kappa_days"]  # noqa: Y015
+    _WhichOneofArgType__kappa_days: _TypeAlias = _typing.Literal["_kappa_days", b"_kappa_days"]  # noqa: Y015
+    _WhichOneofReturnType__max_edges: _TypeAlias = _typing.Literal["max_edges"]  # noqa: Y015
+    _WhichOneofArgType__max_edges: _TypeAlias = _typing.Literal["_max_edges", b"_max_edges"]  # noqa: Y015
     _WhichOneofReturnType__neighbour_order: _TypeAlias = _typing.Literal["neighbour_order"]  # noqa: Y015
     _WhichOneofArgType__neighbour_order: _TypeAlias = _typing.Literal["_neighbour_order", b"_neighbour_order"]  # noqa: Y015
+    _WhichOneofReturnType__theta: _TypeAlias = _typing.Literal["theta"]  # noqa: Y015
+    _WhichOneofArgType__theta: _TypeAlias = _typing.Literal["_theta", b"_theta"]  # noqa: Y015
     _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
     _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
     @_typing.overload
@@ -1567,7 +1684,13 @@ class KnowledgeMapSettings(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gamma) -> _WhichOneofReturnType__gamma | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kappa_days) -> _WhichOneofReturnType__kappa_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_edges) -> _WhichOneofReturnType__max_edges | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__neighbour_order) -> _WhichOneofReturnType__neighbour_order | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__theta) -> _WhichOneofReturnType__theta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
 
@@ -1585,12 +1708,20 @@ class GetKnowledgeMapResponse(_message.Message):
     EDGE_COUNT_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
     EDGES_FIELD_NUMBER: _builtins.int
+    LAST_UPDATE_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    PERIOD_S_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
     iterations: _builtins.int
     """Updates so far."""
     pile_count: _builtins.int
     """Nodes."""
     edge_count: _builtins.int
     """Edges."""
+    period_s: _builtins.float
+    """Domain time between regular updates, seconds."""
+    degraded_reason: _builtins.str
+    """Why rates start without the failure model; empty if they do not."""
     @_builtins.property
     def settings(self) -> Global___KnowledgeMapSettings:
         """How it works."""
@@ -1603,6 +1734,14 @@ class GetKnowledgeMapResponse(_message.Message):
     def edges(self) -> _containers.RepeatedCompositeFieldContainer[Global___KnowledgeEdge]:
         """Its edges."""
 
+    @_builtins.property
+    def last_update(self) -> Global___KnowledgeUpdate:
+        """The newest update; absent before the first."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[Global___KnowledgeCondition.ValueType]:
+        """Conditions under which it is updated."""
+
     def __init__(
         self,
         *,
@@ -1612,10 +1751,14 @@ class GetKnowledgeMapResponse(_message.Message):
         edge_count: _builtins.int = ...,
         nodes: _abc.Iterable[Global___KnowledgeNode] | None = ...,
         edges: _abc.Iterable[Global___KnowledgeEdge] | None = ...,
+        last_update: Global___KnowledgeUpdate | None = ...,
+        conditions: _abc.Iterable[Global___KnowledgeCondition.ValueType] | None = ...,
+        period_s: _builtins.float = ...,
+        degraded_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_update", b"last_update", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["edge_count", b"edge_count", "edges", b"edges", "iterations", b"iterations", "nodes", b"nodes", "pile_count", b"pile_count", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "degraded_reason", b"degraded_reason", "edge_count", b"edge_count", "edges", b"edges", "iterations", b"iterations", "last_update", b"last_update", "nodes", b"nodes", "period_s", b"period_s", "pile_count", b"pile_count", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1629,23 +1772,29 @@ class UpdateKnowledgeMapRequest(_message.Message):
 
     SETTINGS_FIELD_NUMBER: _builtins.int
     PILE_IDS_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    condition: Global___KnowledgeCondition.ValueType
+    """As what: regular makes the whole map anew, real-time takes the present counts of the piles in
+    at once, specific does so for piles of the same type (AC or DC) only.
+    """
     @_builtins.property
     def settings(self) -> Global___KnowledgeMapSettings:
         """New settings; absent means as before."""
 
     @_builtins.property
     def pile_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these nodes; empty means all."""
+        """Only these piles or EVSEs; empty means all."""
 
     def __init__(
         self,
         *,
         settings: Global___KnowledgeMapSettings | None = ...,
         pile_ids: _abc.Iterable[_builtins.str] | None = ...,
+        condition: Global___KnowledgeCondition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pile_ids", b"pile_ids", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "pile_ids", b"pile_ids", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

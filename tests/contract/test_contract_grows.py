@@ -74,8 +74,8 @@ def test_measured_fields_name_their_unit() -> None:
         "merged", "ranker_share", "failure_weight", "p_success", "p_working", "p_free",
         "failure_rate", "prior_rate", "p_on_the_way", "p_at_pile", "p_none", "speed",
         "domain_speed", "similarity",
-        "threshold", "alpha", "beta", "gamma", "edge_weights", "grade_by_hour", "battery_kwh",
-        "consumption_kwh_per_km",
+        "threshold", "alpha", "beta", "gamma", "theta", "edge_weights", "grade_by_hour",
+        "battery_kwh", "consumption_kwh_per_km",
     }  # fmt: skip
     floating = (descriptor.FieldDescriptor.TYPE_DOUBLE, descriptor.FieldDescriptor.TYPE_FLOAT)
 

@@ -40,10 +40,10 @@ def equation_2(x: Float64, a: Graph, alpha: float, beta: float) -> Float64:
 
 
 def second_order(a: Graph, weights: tuple[float, float] = (0.5, 0.5)) -> Graph:
-    """The edges and those to neighbours of neighbours, whose similarity is w₁·s₁ + w₂·s₂.
+    """The edges and those to neighbours of neighbours, see `around`.
 
-    Of several shortest paths the largest sum counts. It may have `max_edges`² entries a row, in
-    float32: for fleets of tens of thousands the default of `knowledge_map.py` is the light one.
+    It may have `max_edges`² entries a row, in float32: for fleets of tens of thousands the default
+    of `knowledge_map.py` is the light one.
 
     Source: US 12,393,974 B2, step 410, FIG. 4 (pile M and pile N are neighbours of size 2).
 
@@ -51,26 +51,44 @@ def second_order(a: Graph, weights: tuple[float, float] = (0.5, 0.5)) -> Graph:
     >>> round(float(second_order(sparse.csr_matrix(a))[0, 2]), 2)
     0.85
     """
-    n, (w1, w2) = a.shape[0], weights
-    best = np.zeros(n, dtype=np.float32)
-    indices: list[NDArray[np.int32]] = []
-    data: list[NDArray[np.float32]] = []
+    n, best = a.shape[0], np.zeros(a.shape[0], dtype=np.float32)
+    indices, data = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.float32)]
     indptr = np.zeros(n + 1, dtype=np.int64)
     for row in range(n):
-        own = slice(a.indptr[row], a.indptr[row + 1])
-        first, near = a.indices[own], a.data[own]
-        at, lengths = entries(a.indptr, first)
-        far = a.indices[at]
-        np.maximum.at(best, far, (w1 * np.repeat(near, lengths) + w2 * a.data[at]).astype("f4"))
-        best[first], best[row] = near, 0.0
-        found = np.union1d(first, far).astype(np.int32)
-        found = found[best[found] > 0]
+        found, strength = around(a, row, weights, best)
         indices.append(found)
-        data.append(best[found])
+        data.append(strength)
         indptr[row + 1] = indptr[row] + found.size
-        best[found] = 0.0
-    values = np.concatenate([np.zeros(0, dtype=np.float32), *data])
-    return Graph((values, np.concatenate([np.zeros(0, np.int32), *indices]), indptr), shape=(n, n))
+    return Graph((np.concatenate(data), np.concatenate(indices), indptr), shape=(n, n))
+
+
+def around(
+    a: Graph,
+    row: int,
+    weights: tuple[float, float] = (0.5, 0.5),
+    zeros: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Neighbours of a node up to the second order, ascending, and their similarities.
+
+    Of a neighbour its own edge; of a neighbour's neighbour w₁·s₁ + w₂·s₂ along the shortest path,
+    of several paths the largest. `zeros`, one a node, spares the making of it.
+
+    Source: US 12,393,974 B2, step 410, "the weighted summation of the similarity of the
+    corresponding two edges".
+    """
+    best = np.zeros(a.shape[0], dtype=np.float32) if zeros is None else zeros
+    w1, w2 = weights
+    own = slice(a.indptr[row], a.indptr[row + 1])
+    first, near = a.indices[own], a.data[own]
+    at, lengths = entries(a.indptr, first)
+    far = a.indices[at]
+    np.maximum.at(best, far, (w1 * np.repeat(near, lengths) + w2 * a.data[at]).astype("f4"))
+    best[first], best[row] = near, 0.0
+    touched = np.union1d(first, far).astype(np.int32)
+    found = touched[best[touched] > 0]
+    strength = best[found]
+    best[touched] = 0.0
+    return found, strength
 
 
 def entries(

@@ -105,10 +105,6 @@ class Flow:
         weights = self._data[at] * np.repeat(values[nodes], lengths)
         return np.asarray(np.bincount(self._indices[at], weights, values.size))
 
-    def pointing(self, node: int) -> Nodes:
-        """Nodes that lean on this one directly, ascending."""
-        return np.sort(self._indices[self._indptr[node] : self._indptr[node + 1]]).astype(np.intp)
-
 
 def amplification(flow: Flow, gamma: Float64) -> float:
     """K, by which a residual may exceed itself as an error; at most 1 / (1 − max γ).
