@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_disk import mounted, remount
 
 from edge_agent.core.ranges import normalise
 from edge_agent.core.reading import EvseStatus, Record, RecordKind, StatusSource, Values
@@ -54,27 +53,11 @@ def missing(file: SpoolFile) -> set[tuple[str, int]]:
     return {(gap.spool_id, n) for gap in file.gaps() for n in range(gap.first, gap.last + 1)}
 
 
-def mount(folder: Path, options: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("hint: run as root to mount a small tmpfs")
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, timeout=10, check=False)
-    if done.returncode:
-        pytest.skip("hint: mounting is not allowed here")
-
-
-def remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True, timeout=10)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount(folder, "size=1m")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True, timeout=10)
+    with mounted(tmp_path / "disk", "size=1m") as folder:
+        yield folder
 
 
 @pytest.mark.slow
