@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import structlog
 
 from edge_agent import parts
+from edge_agent.certificate_alarm import CertificateAlarm, certificate_files
 from edge_agent.config import Config
 from edge_agent.config_checks import split_address
 from edge_agent.control import Ask, ControlSocket, Recent
@@ -82,10 +83,14 @@ class _Agent:
     server: OcppServer | None
     figures: Figures
     control: ControlSocket
+    alarm: CertificateAlarm
 
     def jobs(self) -> dict[str, Coroutine[Any, Any, NoReturn]]:
         """What runs beside the uplink, by the name of its task."""
-        jobs: dict[str, Coroutine[Any, Any, NoReturn]] = {"watch": self.watch.run()}
+        jobs: dict[str, Coroutine[Any, Any, NoReturn]] = {
+            "watch": self.watch.run(),
+            "certificates": self.alarm.run(),
+        }
         jobs |= {f"pile-{name}": pile.run() for name, pile in self.piles.items()}
         if self.sensors is not None:
             jobs["sensors"] = self.sensors.run()
@@ -124,10 +129,11 @@ def _assemble(
     performers.rings = tap_frames(config, piles, server, clock.now_ms)
     recent = Recent()
     watch.on_records = recent.add
-    figures = Figures(config, clock, watch, reporter, spool, sensors, server)
+    alarm = CertificateAlarm(certificate_files(config), watch.tell)
+    figures = Figures(config, clock, watch, reporter, spool, sensors, server, alarm)
     asks: dict[str, Ask] = {"status": figures.status, "flush": partial(flush, spool, reporter)}
     control = ControlSocket(config.data_dir, recent, asks)
-    return _Agent(watch, piles, reporter, spool, sensors, server, figures, control)
+    return _Agent(watch, piles, reporter, spool, sensors, server, figures, control, alarm)
 
 
 async def _run(

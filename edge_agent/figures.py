@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from edge_agent.certificate_alarm import CertificateAlarm
 from edge_agent.config import Config
 from edge_agent.errors import SpoolError
 from edge_agent.host_clock import HostClock
@@ -50,6 +51,7 @@ class Figures:
     spool: Spool
     sensors: BaySensors | None
     server: OcppServer | None
+    alarm: CertificateAlarm
     pulse: Pulse | None = None
     started_s: float = 0.0
     addresses: dict[str, Any] = field(default_factory=dict)
@@ -103,6 +105,7 @@ class Figures:
             "uptime_s": round(now_s - self.started_s, 1),
             "connected": self.reporter.connected,
             "skew_s": self.reporter.skew_s,
+            "certificate_days_left": dict(self.alarm.days_left),
             "spool": {
                 "records": waits.records if waits else None,
                 "gaps": waits.gaps if waits else None,
@@ -164,6 +167,8 @@ class Figures:
         yield Sample("connections_total", self.reporter.connections)
         yield Sample("acks_total", self.reporter.acks)
         yield Sample("clock_skew_seconds", self.reporter.skew_s)
+        for key, days_left in self.alarm.days_left.items():
+            yield Sample("certificate_days_left", days_left, (key,))
         if self.sensors is not None:
             yield Sample("sensors_connected", float(self.sensors.connected.is_set()))
             yield Sample("sensor_connections_total", self.sensors.connections)

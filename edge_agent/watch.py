@@ -201,16 +201,19 @@ class Watch:
         self._rules[evse_id] = rules
         self._picture.set_rules(evse_id, rules)
 
-    def _notice_jump(self, away_s: float) -> None:
-        """Order is by number, so a jump spoils only stamps; it is told once, as of one EVSE."""
-        if not away_s:
-            return
-        log.warning("system clock jumped", away_s=round(away_s, 1))
-        detail = Detail(reason="CLOCK_JUMP", text=f"the system clock jumped by {away_s:.0f} s")
+    def tell(self, reason: str, text: str) -> None:
+        """Takes an event that concerns the gateway as a whole; it is told as of one EVSE."""
         evse_id = next(iter(self._rules), None)
         if evse_id is not None:
             at_ms = self._clock.now_ms()
+            detail = Detail(reason=reason, text=text)
             self._spool.offer([self.note(evse_id, RecordKind.EVENT, at_ms, detail)])
+
+    def _notice_jump(self, away_s: float) -> None:
+        """Order is by number, so a jump spoils only stamps."""
+        if away_s:
+            log.warning("system clock jumped", away_s=round(away_s, 1))
+            self.tell("CLOCK_JUMP", f"the system clock jumped by {away_s:.0f} s")
 
     def _keep(self, records: Sequence[Record]) -> None:
         if records:

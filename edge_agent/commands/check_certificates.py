@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
 
 from edge_agent.commands.finding import Finding, error, ok, warning
 from edge_agent.config import Config
-from edge_agent.uplink.certificate import decoded, load_pair, out_of_date
-
-DAY_S: Final = 86_400
-WARNING_DAYS: Final = 14
+from edge_agent.core.certificate import DAY_S, CertificateFacts
+from edge_agent.uplink.certificate import certificates_in, chain_fault, load_pair
 
 
 def check_certificates(config: Config) -> Iterator[Finding]:
@@ -39,47 +35,38 @@ def check_pair(
     folder: Path, cert_file: str | None, key_file: str | None, ca_file: str | None
 ) -> Iterator[Finding]:
     """A certificate with its key, and the authority that should have signed it."""
+    fault = ""
     try:
-        authorities = _authorities(folder / ca_file) if ca_file else []
-        for authority in authorities:
+        for authority in certificates_in(folder / ca_file) if ca_file else ():
             yield _dated(ca_file or "", authority)
         if cert_file is None:
             return
-        own = decoded(folder / cert_file)
+        own = certificates_in(folder / cert_file)[0]
         yield _dated(cert_file, own)
         if key_file is not None:
             load_pair(folder / cert_file, folder / key_file)
-    except (OSError, ValueError) as fault:
+            if ca_file is not None:
+                fault = chain_fault(folder / cert_file, folder / key_file, folder / ca_file)
+    except (OSError, ValueError) as wrong:
         hint = "write PEM files: the leaf first, and the key that belongs to it"
-        yield error("certificate", f"{cert_file or ca_file}: {fault}", hint)
+        yield error("certificate", f"{cert_file or ca_file}: {wrong}", hint)
         return
-    if authorities and own.get("issuer") not in [a.get("subject") for a in authorities]:
-        issuer = _name(own.get("issuer", ()))
-        text = f"{cert_file} was signed by {issuer}, whom {ca_file} does not hold"
+    # What is wrong with dates was said above.
+    if fault and not own.out_of_date(time.time()):
+        signer = own.issuer or "an unnamed authority"
+        text = f"{cert_file}, signed by {signer}, is not vouched for by {ca_file}: {fault}"
         yield warning("certificate", text, "well where the coordinator trusts another authority")
 
 
-def _authorities(path: Path) -> list[dict[str, Any]]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cafile=path)
-    return list(context.get_ca_certs())
-
-
-def _dated(name: str, certificate: dict[str, Any]) -> Finding:
+def _dated(name: str, certificate: CertificateFacts) -> Finding:
     now_s = time.time()
-    ends_s = ssl.cert_time_to_seconds(certificate["notAfter"])
-    if fault := out_of_date(certificate, now_s):
-        todo = "enrol anew" if now_s >= ends_s else "wait"
+    if fault := certificate.out_of_date(now_s):
+        todo = "enrol anew" if now_s >= certificate.ends_s else "wait"
         hint = f"{todo}, or this gateway's clock is wrong: see the finding `clock`"
         return error("certificate", f"{name} {fault}", hint)
-    left = (ends_s - now_s) / DAY_S
-    text = f"{name} of {_name(certificate['subject'])} is valid for {left:.0f} days"
-    if left < WARNING_DAYS:
+    left = (certificate.ends_s - now_s) / DAY_S
+    holder = certificate.subject or "an unnamed holder"
+    text = f"{name} of {holder} is valid for {left:.0f} days"
+    if certificate.alarm_day(now_s) is not None:
         return warning("certificate", text, "see why it is not renewed")
     return ok("certificate", text)
-
-
-def _name(parts: Any) -> str:
-    """The common name of a subject or issuer."""
-    words = {key: value for part in parts for key, value in part}
-    return str(words.get("commonName", "an unnamed holder"))

@@ -7,44 +7,68 @@ uses what is here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import grpc
 
+from edge_agent.core.certificate import CertificateFacts, read_certificate
 from edge_agent.errors import CertificateUnusable
 from edge_agent.uplink.channel import TlsFiles
 
 ASK_S: Final = 5.0
 HTTP2: Final = "h2"
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-def decoded(path: Path) -> dict[str, Any]:
-    """The first certificate of a PEM file, as `ssl` tells a peer's; raises OSError, ValueError."""
-    # The interpreter's own decoder; the agent is to load no cryptography library for a date.
-    try:
-        found: dict[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
-    except ssl.SSLError as fault:
-        raise ValueError(f"no certificate: {fault}") from fault
-    return found
-
-
-def out_of_date(certificate: dict[str, Any], now_s: float) -> str:
-    """What is wrong with the dates of a certificate now; empty where nothing is."""
-    if now_s < ssl.cert_time_to_seconds(certificate["notBefore"]):
-        return f"is not valid before {certificate['notBefore']}"
-    if now_s >= ssl.cert_time_to_seconds(certificate["notAfter"]):
-        return f"ended on {certificate['notAfter']}"
-    return ""
+def certificates_in(path: Path) -> list[CertificateFacts]:
+    """The certificates of a PEM file, the leaf first; raises OSError, and ValueError for none."""
+    text = path.read_text(encoding="ascii", errors="replace")
+    found = _PEM.findall(text)
+    if not found:
+        raise ValueError("holds no PEM certificate")
+    return [read_certificate(ssl.PEM_cert_to_DER_cert(block)) for block in found]
 
 
 def load_pair(cert_file: Path, key_file: Path) -> None:
     """Returns where the key belongs to the certificate; raises OSError or ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_cert_chain(cert_file, key_file, password=_no_password)
+
+
+def chain_fault(cert_file: Path, key_file: Path, ca_file: Path) -> str:
+    """Why an authority's file does not vouch for a certificate; empty where it does.
+
+    The two meet in a handshake in memory: signatures, uses and the chain are judged as any peer
+    that trusts this authority would. Raises OSError or ValueError for files that cannot be used.
+    """
+    judge = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    judge.verify_mode = ssl.CERT_REQUIRED
+    judge.load_verify_locations(ca_file)
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    shown.check_hostname, shown.verify_mode = False, ssl.CERT_NONE
+    for context in (judge, shown):
+        context.load_cert_chain(cert_file, key_file, password=_no_password)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        judge.wrap_bio(there, back, server_side=True),
+        shown.wrap_bio(back, there),
+    )
+    try:
+        # A full handshake takes each side two turns.
+        for end in (*ends, *ends, *ends):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLCertVerificationError as fault:
+        return fault.verify_message
+    except ssl.SSLError as fault:
+        return str(fault.reason or fault)
+    return ""
 
 
 def diagnose(tls: TlsFiles, now_s: float) -> list[str]:
@@ -58,7 +82,7 @@ def _faults(tls: TlsFiles, now_s: float) -> Iterator[str]:
         if path is None:
             continue
         try:
-            fault = out_of_date(decoded(path), now_s)
+            fault = certificates_in(path)[0].out_of_date(now_s)
         except (OSError, ValueError) as error:
             yield f"{path}: {error}"
         else:
