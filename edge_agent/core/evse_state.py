@@ -6,6 +6,7 @@ What is heard and when something is told belongs to `picture.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from edge_agent.core.energy_register import EnergyRegister
 from edge_agent.core.occupancy import Evidence, Fused, FusionRules, PileWord
@@ -25,6 +26,8 @@ from edge_agent.core.reading import (
 )
 from edge_agent.core.reporting import Told
 from edge_agent.core.surroundings import Told as ToldAround
+
+_OF_A_STATUS: Final = (RecordKind.STATUS, RecordKind.METER, RecordKind.SESSION_START)
 
 
 @dataclass(slots=True)
@@ -78,8 +81,15 @@ class EvseState:
         *,
         urgent: bool = False,
     ) -> Record:
-        """A record of the present state."""
-        fused = self.fused or Fused(EvseStatus.UNKNOWN, StatusSource.TIMEOUT)
+        """A record of the present state; it says why that is BLOCKED or UNKNOWN.
+
+        Where the detail's own reason means something else (why a session ended), that stays.
+        """
+        fused = self.fused or Fused(EvseStatus.UNKNOWN, StatusSource.TIMEOUT, "NOT_HEARD_YET")
+        if fused.reason and detail is None:
+            detail = Detail(reason=fused.reason)
+        elif fused.reason and kind in _OF_A_STATUS and detail is not None and not detail.reason:
+            detail = replace(detail, reason=fused.reason)
         iec, ocpp = self.raw()
         flags = RecordFlags.NONE
         if at_ms < CLOCK_SANE_FROM_MS:

@@ -189,8 +189,7 @@ class LivePicture:
         records: list[Record] = []
         if kind is not None:
             news = told is None or is_news(told, fused, iec, ocpp)
-            detail = Detail(reason=fused.reason) if fused.reason else None
-            records.append(evse.record(kind, at_ms, detail, urgent=news))
+            records.append(evse.record(kind, at_ms, urgent=news))
             at_s = now_s if kind is RecordKind.STATUS or told is None else told.at_s
             evse.told = Told(fused, iec, ocpp, values, at_s)
         records += self._session_news(evse, fused, at_ms)
