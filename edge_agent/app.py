@@ -121,6 +121,7 @@ def _assemble(
     performers = Performers(by_evse, watch)
     desk = DirectiveDesk(spool, performers, clock.now_ms, watch.__contains__)
     desk.set_service = watch.set_service
+    desk.periods = parts.polled_periods(config)
     settings = parts.link_settings(config, clock)
     reporter = Reporter(settings, spool, desk, watch.facts, clock.now_ms, rng)
     watch.on_facts = reporter.inventory_changed

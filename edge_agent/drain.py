@@ -15,6 +15,7 @@ from edge_agent.uplink.spool import Spool
 
 DRAIN_S: Final = 1.0
 LOOK_S: Final = 0.05
+HURRY_S: Final = 2.0
 LONGEST_FLUSH_S: Final = 600.0
 
 
@@ -26,6 +27,7 @@ async def drain(spool: Spool, reporter: Reporter) -> None:
 async def flush(spool: Spool, reporter: Reporter, request: Mapping[str, Any]) -> dict[str, Any]:
     """The answer to the command `flush`: waits up to `wait_s` until everything is stored.
 
+    A coordinator that is backed off from is tried at once, and every 2 s while somebody waits.
     What was made before the command counts; records that are made meanwhile do not delay it.
     """
     wait_s = request.get("wait_s", 60.0)
@@ -53,7 +55,11 @@ async def _until_empty(
     loop = asyncio.get_running_loop()
     until_s = loop.time() + wait_s
     target = reporter.acked + begun
+    hurry_s = loop.time()
     while True:
+        if patient and not reporter.connected and loop.time() >= hurry_s:
+            reporter.hurry()
+            hurry_s = loop.time() + HURRY_S
         left = await _depth(spool)
         if begun:
             left = min(left, max(0, target - reporter.acked))

@@ -46,6 +46,16 @@ def fusion_rules(config: Config) -> dict[str, FusionRules]:
     }
 
 
+def polled_periods(config: Config) -> dict[str, float]:
+    """The configured period of each EVSE that is polled, seconds; OCPP piles keep theirs."""
+    return {
+        evse_id: pile.section.period_s or config.agent.period_s
+        for pile in config.piles
+        if pile.profile.is_modbus
+        for evse_id in pile.facts.evse_ids
+    }
+
+
 def ocpp_pile(
     pile: PileConfig, config: Config, watch: Watch, spool: Spool, clock: HostClock
 ) -> OcppPile:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -62,7 +62,8 @@ class DirectiveDesk:
     """Carries out directives, each once; keeps fences, holds and EVSEs out of service.
 
     `now_ms` is domain time. A directive that comes again gets the answer it got before.
-    `set_service` is told which EVSE the agent itself keeps out of service, or no longer.
+    `set_service` is told which EVSE the agent itself keeps out of service, or no longer. `periods`
+    are the configured ones of EVSEs that are polled, seconds; a changed one outlives a restart.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class DirectiveDesk:
         self._turns: dict[str, asyncio.Lock] = {}
         self._results: OrderedDict[str, Result | None] = OrderedDict()
         self.configure: Configurer = _no_file
+        self.periods: Mapping[str, float] = {}
         self.set_service: Callable[[str, bool], None] = lambda evse_id, operative: None
 
     async def recall(self) -> None:
@@ -90,6 +92,9 @@ class DirectiveDesk:
         self._closed = await self._spool.call(promises.recall_out_of_service)
         for evse_id in filter(self._knows, self._closed):
             self.set_service(evse_id, False)
+        changed = await self._spool.call(lambda file: promises.recall_periods(file, self.periods))
+        for evse_id, period_s in changed.items():
+            await self._performer.perform(evse_id, SetPeriod(period_s))
 
     async def floors(self) -> dict[str, int]:
         """The fences to tell in the hello."""
@@ -153,9 +158,7 @@ class DirectiveDesk:
         if evse_id and not self._knows(evse_id):
             return Answer(Outcome.REFUSED, f"this agent has no EVSE {evse_id}")
         if isinstance(action, SetPeriod):
-            lowest, highest = PERIOD_LIMITS_S
-            if not lowest <= action.period_s <= highest:
-                return Answer(Outcome.REFUSED, f"period_s must be {lowest:g} to {highest:g}")
+            return await self._set_period(evse_id, action, directive.fence)
         if isinstance(action, SetAvailability) and evse_id:
             return await self._set_availability(evse_id, action)
         if not isinstance(action, Reserve | Extend | Cancel):
@@ -240,6 +243,20 @@ class DirectiveDesk:
         (self._closed.discard if operative else self._closed.add)(evse_id)
         self.set_service(evse_id, operative)
         return Answer(Outcome.DONE_SOFTLY, "kept by the agent") if unable else answer
+
+    async def _set_period(self, evse_id: str, action: SetPeriod, fence: int) -> Answer:
+        lowest, highest = PERIOD_LIMITS_S
+        if not lowest <= action.period_s <= highest:
+            return Answer(Outcome.REFUSED, f"period_s must be {lowest:g} to {highest:g}")
+        if fence and fence < (await self.floors()).get(evse_id, 0):
+            return await self._fenced(evse_id, fence)
+        answer = await self._performer.perform(evse_id, action)
+        if answer.outcome is Outcome.DONE:
+            meant = {name: was_s for name, was_s in self.periods.items() if evse_id in ("", name)}
+            await self._spool.call(
+                lambda file: promises.keep_period(file, meant, action.period_s, fence)
+            )
+        return answer
 
     async def _keep(self, evse_id: str, hold: Hold | None) -> None:
         now_ms = self._now_ms()

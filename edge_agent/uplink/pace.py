@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from collections import deque
 from typing import Final
@@ -36,7 +38,22 @@ class Pace:
         self._rng = rng
         self._attempt = 0
         self._displaced_at_s: deque[float] = deque(maxlen=QUARREL_COUNT)
+        self._hurried = asyncio.Event()
         self.contested = False
+
+    def hurry(self) -> None:
+        """Ends a rest that is a mere back-off: somebody stands at the gateway and waits."""
+        self._hurried.set()
+
+    async def rest(self, wait_s: float, *, asked: bool) -> None:
+        """Returns after the wait; `asked` where the coordinator named it: nobody shortens that."""
+        self._hurried.clear()
+        if asked or self.contested:
+            await asyncio.sleep(wait_s)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._hurried.wait()
 
     def after_failure_s(self, lived_s: float, *, slowly: bool = False) -> float:
         """Seconds until the next try after a failure: full jitter, longer each time.

@@ -1,9 +1,11 @@
-"""What the agent has promised and must not forget in a restart: holds, and EVSEs out of service.
+"""What the agent must not forget in a restart: holds, EVSEs out of service, changed periods.
 
 Functions on an open `SpoolFile`, to be run on its thread; fences are in `memory.py`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from edge_agent.core.directive import Hold
 from edge_agent.uplink.spool_file import SpoolFile
@@ -13,6 +15,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS hold(evse_id TEXT PRIMARY KEY, claim_id TEXT, until_ms INTEGER,"
     " id_token TEXT, firm INTEGER)",
     "CREATE TABLE IF NOT EXISTS out_of_service(evse_id TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS period(evse_id TEXT PRIMARY KEY, period_s REAL, configured_s REAL,"
+    " fence INTEGER)",
 )
 
 
@@ -53,6 +57,27 @@ def keep_service(file: SpoolFile, evse_id: str, operative: bool) -> None:
         words = "INSERT OR IGNORE INTO out_of_service VALUES (?)"
     with file.transaction():
         file.connection.execute(words, (evse_id,))
+
+
+def recall_periods(file: SpoolFile, configured: Mapping[str, float]) -> dict[str, float]:
+    """Reading periods that were changed from afar, by EVSE, in seconds.
+
+    One whose configured period is another than when it was changed counts no more: whoever wrote
+    the file since then knew better.
+    """
+    _make(file)
+    rows = file.connection.execute("SELECT evse_id, period_s, configured_s FROM period")
+    return {name: period_s for name, period_s, was_s in rows if configured.get(name) == was_s}
+
+
+def keep_period(
+    file: SpoolFile, evse_ids: Mapping[str, float], period_s: float, fence: int
+) -> None:
+    """Remembers a changed period; `evse_ids` with the period that the file says for each."""
+    _make(file)
+    rows = [(name, period_s, was_s, fence) for name, was_s in evse_ids.items()]
+    with file.transaction():
+        file.connection.executemany("INSERT OR REPLACE INTO period VALUES (?, ?, ?, ?)", rows)
 
 
 def _make(file: SpoolFile) -> None:

@@ -58,6 +58,7 @@ class Reporter:
         self._facts = facts
         self._now_ms = now_ms
         self._pace = Pace(settings, rng or random.Random())
+        self.hurry = self._pace.hurry
         self._flow = Flow(settings.limits.records)
         self._up: deque[edge.ConnectRequest] = deque(maxlen=1024)
         self._heard_s = 0.0
@@ -97,7 +98,8 @@ class Reporter:
                     failure = await explained(error, self._settings.coordinator, self._settings.tls)
                 except Exception:
                     log.exception("stream failed unexpectedly")
-                await asyncio.sleep(self._pause_s(failure))
+                asked = isinstance(failure, Goodbye)
+                await self._pace.rest(self._pause_s(failure), asked=asked)
 
     def _pause_s(self, failure: Exception | None) -> float:
         """Says once how the stream ended; gives back the seconds until the next try."""

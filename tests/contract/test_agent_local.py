@@ -129,6 +129,32 @@ async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> Non
 
 
 @pytest.mark.slow
+async def test_flush_hurries_a_reconnect_that_backs_off(agent: LocalAgent) -> None:
+    """An agent that would try again in many minutes dials while somebody waits for a flush."""
+    port = agent.service.port
+    await agent.service.crash()
+    agent.write()
+    patient = "backoff_base_s = 100000\nbackoff_cap_s = 100000\n"
+    text = agent.config.read_text()
+    hasty = "backoff_base_s = 0.05\nbackoff_cap_s = 0.2\n"
+    assert hasty in text
+    await agent.start_with(text.replace(hasty, patient))
+    async with asyncio.timeout(20):
+        while not (await asyncio.to_thread(ask, agent.data, {"command": "status"}))["spool"][
+            "records"
+        ]:
+            await asyncio.sleep(0.05)
+    refused = await asyncio.to_thread(ask, agent.data, {"command": "flush", "wait_s": 1}, 30)
+    await agent.service.start(port)
+
+    sent = await asyncio.to_thread(ask, agent.data, {"command": "flush", "wait_s": 20}, 30)
+
+    assert refused["ok"] is False
+    assert (sent["ok"], sent["left"]) == (True, 0)
+    assert agent.service.rows()
+
+
+@pytest.mark.slow
 async def test_flush_sends_what_waits_or_says_why_not(agent: LocalAgent) -> None:
     """flush waits until the coordinator has stored all; without one it explains, deleting nothing.
 

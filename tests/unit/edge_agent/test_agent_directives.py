@@ -18,6 +18,7 @@ from edge_agent.core.directive import (
     Outcome,
     Reserve,
     SetAvailability,
+    SetPeriod,
 )
 from edge_agent.core.occupancy import FusionRules
 from edge_agent.core.picture import LivePicture
@@ -68,7 +69,14 @@ def clock_ms() -> list[int]:
 
 
 @pytest.fixture
-async def begin(tmp_path: Path, clock_ms: list[int]) -> AsyncIterator[StartLife]:
+def configured_s() -> list[float]:
+    return [1.0]
+
+
+@pytest.fixture
+async def begin(
+    tmp_path: Path, clock_ms: list[int], configured_s: list[float]
+) -> AsyncIterator[StartLife]:
     spools: list[Spool] = []
 
     async def make() -> Life:
@@ -80,6 +88,7 @@ async def begin(tmp_path: Path, clock_ms: list[int]) -> AsyncIterator[StartLife]
         pile.gate.set()
         desk = DirectiveDesk(spools[-1], pile, lambda: clock_ms[0], lambda name: name == EVSE)
         desk.set_service = services.__setitem__
+        desk.periods = {EVSE: configured_s[0]}
         await desk.recall()
         return Life(desk, pile, services)
 
@@ -106,6 +115,42 @@ async def test_hold_survives_a_restart_and_ends_by_itself(
     assert kept is not None
     assert (kept.claim_id, kept.firm, kept.until_ms) == ("c1", firm, START_MS + 60_000)
     assert life.desk.hold(EVSE) is None
+
+
+async def test_changed_period_survives_restarts_until_the_file_names_another(
+    begin: StartLife, configured_s: list[float]
+) -> None:
+    """The pile is set again in each life; whoever writes the file afterwards knows better."""
+    life = await begin()
+    said = await life.ask(0, SetPeriod(7.0))
+    out_of_range = await life.ask(0, SetPeriod(0.01))
+    second, third = await begin(), await begin()
+    configured_s[0] = 2.0
+    fourth = await begin()
+
+    assert (said.outcome, out_of_range.outcome) == (Outcome.DONE, Outcome.REFUSED)
+    assert second.pile.asked == third.pile.asked == [SetPeriod(7.0)]
+    assert fourth.pile.asked == []
+
+
+async def test_period_behind_a_newer_fence_is_refused(begin: StartLife) -> None:
+    """A period that carries a fence below what was seen changes nothing, now or later."""
+    life = await begin()
+    await life.ask(5, Reserve("c1", 60.0))
+
+    late = await life.ask(4, SetPeriod(7.0))
+
+    assert late.outcome is Outcome.FENCED
+    assert (await begin()).pile.asked == []
+
+
+async def test_period_that_the_pile_refused_is_not_kept(begin: StartLife) -> None:
+    """Only what was done is done again."""
+    life = await begin()
+    life.pile.answer = Answer(Outcome.UNSUPPORTED)
+    await life.ask(0, SetPeriod(7.0))
+
+    assert (await begin()).pile.asked == []
 
 
 async def test_extending_after_a_restart_reserves_the_hardware_again(
