@@ -28,6 +28,7 @@ from coordinator.rpc.operator_commands import OperatorCommands
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
+from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
 from coordinator.usecases.commanding import Commander
@@ -48,6 +49,7 @@ class OperatorServicer(
     OperatorExplain,
     OperatorKnowledge,
     OperatorLists,
+    OperatorRecords,
     OperatorLive,
 ):
     """The whole of `OperatorService` that is built."""
@@ -75,7 +77,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.counters,
         parts.clock,
     )
-    operator.lists = parts.lists
+    operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
@@ -128,7 +130,8 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.brain.roads.run(), name="coordinator:roads"),
             group.create_task(parts.brain.intentions.run(), name="coordinator:intentions"),
             group.create_task(
-                retention.run(parts.brain.claims, parts.clock), name="coordinator:retention"
+                retention.run(parts.brain.claims, parts.store, parts.clock),
+                name="coordinator:retention",
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
         ]

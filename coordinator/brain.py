@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from coordinator.usecases.promises import Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
+from coordinator.usecases.requests import RequestArchive
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
@@ -77,10 +79,13 @@ def build_brain(
     data_dir: Path,
     stale_after_s: float,
     book: SessionBook | None = None,
+    archive: RequestArchive | None = None,
+    recent_requests: Mapping[str, str] | None = None,
 ) -> Brain:
     """All parts, with the claims that `claims.db` remembers; raises store errors."""
     moment = Moment(clock.now_s(), clock.link_s())
-    claims = SqliteClaims(data_dir / "claims.db", moment)
+    claims = SqliteClaims(data_dir / "claims.db", moment, archive=archive)
+    claims.know(recent_requests or {})
     return assemble_brain(
         district, Models(models.ranker), clock, events, counters, claims, stale_after_s, book
     )

@@ -78,11 +78,11 @@ def build_parts(config: Config) -> Parts:
     ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
     links = AgentLinks(inventory.speaker_of)
     models = open_models(config.models.bundle)
-    stale_s = settings.stale_after_s
-    brain = build_brain(district, models, clock, events, counters, data_dir, stale_s, book)
-    lists.on_roads.append(brain.roads.on_roads)
-    if known.roads:
-        brain.roads.on_roads(known.roads)
+    brain = build_brain(
+        district, models, clock, events, counters, data_dir, settings.stale_after_s,
+        book, store, known.recent_requests,
+    )  # fmt: skip
+    lists.hear_roads(brain.roads.on_roads)
     knowledge = _knowledge(config.knowledge, district, models, clock, known, store, ingest)
     # The map first: who is sent elsewhere is then ranked by what the fault taught.
     ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))

@@ -17,6 +17,7 @@ from coordinator.importers.stations import COLUMNS
 from coordinator.importers.words import connector_name
 
 FORMATS = ("geojson", "ocpi", "csv")
+RECORDS = ("sessions", "requests")  # written by `records.py`
 Live = Mapping[str, EvseStatus]
 
 

@@ -10,7 +10,7 @@ from coordinator.core.report import IDENTIFIER
 from coordinator.importers.rows import Cells, read_table
 from coordinator.usecases.telemetry import Road
 
-USER_COLUMNS = ("user_id", "vip", "vip_until", "vehicle_model", "vehicle_ids")
+USER_COLUMNS = ("user_id", "vip", "vip_until", "vehicle_model", "vehicle_ids", "habits")
 ROAD_COLUMNS = (
     "from_node",
     "to_node",
@@ -51,7 +51,7 @@ def _outage(cells: Cells) -> PlannedOutage:
     evse_id, station_id = cells.text("evse_id", ""), cells.text("station_id", "")
     if bool(evse_id) == bool(station_id):
         raise ValueError("evse_id or station_id, exactly one of them")
-    from_s, to_s = _instant(cells.text("from")), _instant(cells.text("to"))
+    from_s, to_s = instant(cells.text("from")), instant(cells.text("to"))
     if to_s <= from_s:
         raise ValueError("to is not after from")
     return PlannedOutage(from_s, to_s, evse_id, station_id, cells.text("reason", ""))
@@ -60,12 +60,20 @@ def _outage(cells: Cells) -> PlannedOutage:
 def _user(cells: Cells) -> User:
     until = cells.text("vip_until", "")
     return User(
-        user_id=_identifier(cells, "user_id"),
-        vip=_yes(cells, "vip"),
-        vip_until_s=_instant(until) if until else None,
+        user_id=identifier(cells, "user_id"),
+        vip=yes(cells, "vip"),
+        vip_until_s=instant(until) if until else None,
         vehicle_model=cells.text("vehicle_model", ""),
+        habits=dict(_habit(word) for word in cells.words("habits")),
         vehicle_ids=cells.words("vehicle_ids"),
     )
+
+
+def _habit(word: str) -> tuple[str, str]:
+    name, sign, value = word.partition("=")
+    if not (name.strip() and sign and value.strip()):
+        raise ValueError(f"habits: {word!r} is not name=value")
+    return name.strip(), value.strip()
 
 
 def _road(cells: Cells) -> Road:
@@ -73,14 +81,14 @@ def _road(cells: Cells) -> Road:
     if len(grades) not in (0, 24) or not all(1 <= grade <= 5 for grade in grades):
         raise ValueError("grade_by_hour must be 24 grades from 1 to 5, or empty")
     return Road(
-        _identifier(cells, "from_node"),
-        _identifier(cells, "to_node"),
+        identifier(cells, "from_node"),
+        identifier(cells, "to_node"),
         _place(cells, "from"),
         _place(cells, "to"),
         cells.number("length_km", 1e-6, 1_000),
         cells.number("free_speed_kmh", 1, 200),
         grades,
-        _yes(cells, "two_way"),
+        yes(cells, "two_way"),
     )
 
 
@@ -90,24 +98,26 @@ def _place(cells: Cells, end: str) -> tuple[float, float]:
 
 
 def _owner(cells: Cells) -> tuple[str, str]:
-    return _identifier(cells, "pile_id"), _identifier(cells, "agent_id")
+    return identifier(cells, "pile_id"), identifier(cells, "agent_id")
 
 
-def _identifier(cells: Cells, name: str) -> str:
+def identifier(cells: Cells, name: str) -> str:
+    """The identifier in a cell; raises ValueError if it is none."""
     text = cells.text(name)
     if not IDENTIFIER.fullmatch(text):
         raise ValueError(f"{name} {text!r} must match [A-Za-z0-9._:*-]{{1,64}}")
     return text
 
 
-def _yes(cells: Cells, name: str) -> bool:
+def yes(cells: Cells, name: str) -> bool:
+    """Whether a cell says so; an empty one does not."""
     word = cells.text(name, "false").lower()
     if word not in ("true", "false", "1", "0", "yes", "no"):
         raise ValueError(f"{name} is {word!r}, not true or false")
     return word in ("true", "1", "yes")
 
 
-def _instant(text: str) -> float:
+def instant(text: str) -> float:
     """Seconds since 1970 of an ISO 8601 instant with its offset."""
     try:
         instant = datetime.fromisoformat(text)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.sessions import ChargeSession
 from coordinator.errors import ImportInvalid, Problem
 from coordinator.importers.export import export
+from coordinator.importers.records import (
+    load_requests,
+    load_sessions,
+    requests_csv,
+    sessions_csv,
+)
 from coordinator.importers.stations import load_stations
 from coordinator.importers.tables import load_outages, load_owners, load_roads, load_users
 from coordinator.importers.tariffs import load_tariffs
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import Road
 
 T = TypeVar("T")
@@ -31,6 +39,8 @@ class Files:
     roads: tuple[Path, ...] = ()
     owners: tuple[Path, ...] = ()
     outages: tuple[Path, ...] = ()
+    sessions: tuple[Path, ...] = ()
+    requests: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,8 @@ class Imported:
     roads: list[Road] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
     outages: list[PlannedOutage] = field(default_factory=list)
+    sessions: list[ChargeSession] = field(default_factory=list)
+    requests: list[StoredRequest] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
@@ -55,6 +67,8 @@ class Imported:
             "roads": len(self.roads),
             "owners": len(self.owners),
             "outages": len(self.outages),
+            "sessions": len(self.sessions),
+            "requests": len(self.requests),
         }
 
 
@@ -80,6 +94,8 @@ def read_files(
         roads=read(files.roads, load_roads),
         owners=dict(read(files.owners, lambda path: list(load_owners(path).items()))),
         outages=read(files.outages, load_outages),
+        sessions=read(files.sessions, load_sessions),
+        requests=read(files.requests, load_requests),
     )
     if problems:
         raise ImportInvalid(problems)
@@ -103,6 +119,8 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
             await store.put_owners(imported.owners, time.time())
             if imported.outages:
                 await store.put_outages(imported.outages)
+            await store.put_sessions(_placed(imported.sessions, store.load().stations))
+            await store.put_requests(imported.requests)
         finally:
             await store.close()
     finally:
@@ -110,8 +128,21 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
     return imported.counts()
 
 
+def _placed(sessions: Sequence[ChargeSession], stations: Iterable[Station]) -> list[ChargeSession]:
+    """The sessions with the stations at which their EVSEs stand, where they do not say."""
+    home = {
+        evse.evse_id: station.station_id
+        for station in stations
+        for pile in station.piles
+        for evse in pile.evses
+    }
+    return [s if s.station_id else replace(s, station_id=home.get(s.evse_id, "")) for s in sessions]
+
+
 async def export_from_store(data_dir: Path, form: str) -> str:
-    """The stations of a store as a file, where no coordinator runs; nothing live is known then.
+    """Stations, sessions or requests of a store as a file, where no coordinator runs.
+
+    Nothing live is known then.
 
     Raises `DirectoryBusy` where one does: then `OperatorService.Export` gives it.
     """
@@ -119,6 +150,10 @@ async def export_from_store(data_dir: Path, form: str) -> str:
     try:
         store = SqliteTelemetry(data_dir)
         try:
+            if form == "sessions":
+                return sessions_csv(await store.list_sessions(float("-inf")))
+            if form == "requests":
+                return requests_csv(await store.list_requests(float("-inf")))
             return export(store.load().stations, form, {}, time.time())
         finally:
             await store.close()

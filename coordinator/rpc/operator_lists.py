@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 from coordinator.clock import Clock
-from coordinator.core.pile import EvseStatus
-from coordinator.errors import FieldFault, FieldInvalid
-from coordinator.importers.export import FORMATS, export
+from coordinator.errors import FieldFault
 from coordinator.rpc import operator_codec as codec
 from coordinator.rpc.noun_codec import station_faults, to_station
 from coordinator.rpc.server import Context
-from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.lists import Lists
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc
-
-CHUNK = 64 * 1024
 
 
 class OperatorLists(operator_service_pb2_grpc.OperatorServiceServicer):
     """The half of the service that takes lists in."""
 
     _inventory: Inventory
-    _view: DistrictView
     _clock: Clock
     lists: Lists
 
@@ -82,22 +75,6 @@ class OperatorLists(operator_service_pb2_grpc.OperatorServiceServicer):
             yield FieldFault(f"{field}.evse_id", f"{outage.evse_id} is not known")
         if outage.station_id and outage.station_id not in district.station_row:
             yield FieldFault(f"{field}.station_id", f"{outage.station_id} is not known")
-
-    async def Export(  # noqa: N802 - the contract
-        self, request: op.ExportRequest, context: Context
-    ) -> AsyncIterator[op.ExportResponse]:
-        """The stations as a file, in pieces."""
-        if request.format not in FORMATS:
-            message = f"must be one of {', '.join(FORMATS)}"
-            raise FieldInvalid(FieldFault("format", message))
-        district = self._inventory.district
-        statuses = map(EvseStatus, self._view.statuses().tolist())
-        live = dict(zip(district.evse_ids, statuses, strict=True))
-        stations, now_s = list(district.stations), self._clock.now_s()
-        text = await asyncio.to_thread(export, stations, request.format, live, now_s)
-        data = text.encode()
-        for start in range(0, len(data), CHUNK):
-            yield op.ExportResponse(chunk=data[start : start + CHUNK])
 
     async def PutRoads(  # noqa: N802 - the contract
         self, request: op.PutRoadsRequest, context: Context

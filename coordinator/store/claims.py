@@ -120,6 +120,16 @@ class MemoryClaims:
         """Nothing is kept longer than needed here; gives 0."""
         return 0
 
+    async def keep_request(self, answer: KeptAnswer, moment: Moment) -> None:
+        """Nothing is kept of what nothing was promised for."""
+
+    async def old_answers(self, before_s: float, limit: int) -> list[tuple[int, float, KeptAnswer]]:
+        """None: memory keeps the newest answers as they are."""
+        return []
+
+    async def drop_answers(self, numbers: Sequence[int]) -> None:
+        """Nothing to do."""
+
     async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
         """Stores what a driver told of a recommendation."""
         self._outcomes.setdefault(recommendation_id, []).append(outcome)

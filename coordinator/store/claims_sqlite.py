@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims import MemoryClaims
 from coordinator.store.writer import RowStatement, Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
+from coordinator.usecases.requests import RequestArchive, unpacked
 
 CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
 REMOVED_AT_ONCE = 500
@@ -97,19 +98,28 @@ _ANSWER_COLUMNS = "recommendation_id, request_id, vehicle_id, answer, request, i
 class SqliteClaims(MemoryClaims):
     """`ledger.ClaimStore` whose grants survive the process; one process owns the directory."""
 
-    def __init__(self, path: Path, moment: Moment, queue_places: int = QUEUE_PLACES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        moment: Moment,
+        queue_places: int = QUEUE_PLACES,
+        archive: RequestArchive | None = None,
+    ) -> None:
         """Opens or makes the file and restores live claims.
 
+        What is no longer in the journal is looked up in the archive.
         Offers get a whole new lease, since link time does not outlive a machine. Raises
         `StoreUnavailable` and `StoreTooNew`.
         """
         super().__init__(queue_places)
+        self._archive = archive
         self._writer = Writer(path, migrations)
         connection: sqlite3.Connection = self._writer.database.conn
         self.index.restore(_stored_claims(connection, moment))
-        newest = connection.execute("SELECT coalesce(max(seq), 0) FROM step").fetchone()[0]
+        newest = connection.execute("SELECT ifnull(max(seq), 0) FROM step").fetchone()[0]
         rows = connection.execute(
-            "SELECT request_id, recommendation_id FROM step WHERE seq > ? AND request_id <> ''",
+            "SELECT request_id, recommendation_id FROM step"
+            " WHERE seq > ? AND recommendation_id <> ''",
             (newest - RECENT_REQUESTS,),
         )
         self._by_request.update(rows.fetchall())
@@ -119,7 +129,41 @@ class SqliteClaims(MemoryClaims):
         known = await super().answer(recommendation_id)
         if known is not None:
             return known
-        return await self._writer.submit(lambda connection: _stored(connection, recommendation_id))
+        kept = await self._writer.submit(lambda connection: _stored(connection, recommendation_id))
+        if kept is None and self._archive is not None:
+            row = await self._archive.request_of(recommendation_id)
+            return unpacked(row) if row is not None and row.body else None
+        return kept
+
+    def know(self, recommendations: Mapping[str, str]) -> None:
+        """Says which recommendations answered these requests; the journal knows better."""
+        self._by_request = {**recommendations, **self._by_request}
+
+    async def keep_request(self, answer: KeptAnswer, moment: Moment) -> None:
+        """Stores a request that nothing was promised for; returns before it is durable."""
+        names = answer.recommendation_id, answer.request_id, answer.vehicle_id
+        row = (0, moment.now_s, b"[]", *names)
+        waiting = self._writer.post(_APPEND, (*row, answer.answer, answer.request, answer.inputs))
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def old_answers(self, before_s: float, limit: int) -> list[tuple[int, float, KeptAnswer]]:
+        """Answers stored before then whose claims a snapshot has taken over, oldest first."""
+
+        def run(connection: sqlite3.Connection) -> list[tuple[int, float, KeptAnswer]]:
+            rows = connection.execute(
+                f"SELECT seq, at_s, {_ANSWER_COLUMNS} FROM step WHERE at_s < ? AND"
+                " recommendation_id IS NOT NULL AND"
+                " seq < (SELECT max(seq) FROM step WHERE kind = 1) ORDER BY seq LIMIT ?",
+                (before_s, limit),
+            )
+            return [(seq, at_s, KeptAnswer(*answer)) for seq, at_s, *answer in rows]
+
+        return await self._writer.submit(run)
+
+    async def drop_answers(self, numbers: Sequence[int]) -> None:
+        """Removes answers that are kept elsewhere now."""
+        rows = [(number,) for number in numbers]
+        await self._writer.submit(lambda c: c.executemany("DELETE FROM step WHERE seq = ?", rows))
 
     async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
         """Stores what a driver told of a recommendation; it outlives the process."""

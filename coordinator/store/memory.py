@@ -10,6 +10,7 @@ from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Key, visits_of
 from coordinator.errors import StoreClosed
+from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import (
     Checkpoint,
     IngestGroup,
@@ -30,6 +31,7 @@ class MemoryTelemetry:
         self.gaps: list[tuple[str, LostRun]] = []
         self.refusals: list[tuple[str, Refusal]] = []
         self.sessions: dict[Key, ChargeSession] = {}
+        self.requests: dict[str, StoredRequest] = {}
         self._spools: dict[str, Spool] = {}
         self._states: dict[str, StateRow] = {}
         self._through = 0
@@ -62,6 +64,11 @@ class MemoryTelemetry:
             ],
             visits=visits_of(self.sessions.values()),
             knowledge=self._knowledge,
+            recent_requests={
+                r.request_id: r.recommendation_id
+                for r in self.requests.values()
+                if r.recommendation_id
+            },
         )
 
     async def commit(self, group: IngestGroup) -> None:
@@ -149,6 +156,28 @@ class MemoryTelemetry:
     def _sessions_since(self, since_s: float) -> list[ChargeSession]:
         kept = sorted(self.sessions.values(), key=lambda s: (s.started_at_s, s.evse_id))
         return [s for s in kept if s.started_at_s >= since_s]
+
+    async def put_requests(self, requests: Sequence[StoredRequest]) -> None:
+        """Adds or replaces requests."""
+        self._check_open()
+        self.requests.update({r.request_id: r for r in requests})
+
+    async def request_of(self, recommendation_id: str) -> StoredRequest | None:
+        """The request that was answered by this recommendation."""
+        kept = self.requests.values()
+        return next((r for r in kept if r.recommendation_id == recommendation_id), None)
+
+    async def list_requests(self, since_s: float, user_id: str = "") -> list[StoredRequest]:
+        """Requests since then, oldest first; of this user, or of all."""
+        kept = sorted(self.requests.values(), key=lambda r: (r.at_s, r.request_id))
+        return [r for r in kept if r.at_s >= since_s and user_id in ("", r.user_id)]
+
+    async def forget_requests(self, before_s: float) -> int:
+        """Removes requests older than that; gives how many."""
+        old = [r.request_id for r in self.requests.values() if r.at_s < before_s]
+        for request_id in old:
+            del self.requests[request_id]
+        return len(old)
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is kept of an agent, counted now."""

@@ -5,6 +5,7 @@ spool ──┬── batch      rows as received: one row a batch, never one a 
         └── refusal    rows refused, with code
 evse_state             the newest picture of each EVSE and what its rows have taught
 session                a car at an EVSE, from plug-in to plug-out, and whose it was
+request                what cars asked and were told, one compressed row each, for a month
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
 station tariff user road outage   as imported, one JSON document each
@@ -17,7 +18,7 @@ from typing import Any
 
 from sqlite_utils import Migrations
 
-from coordinator.store import sessions
+from coordinator.store import requests, sessions
 from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
@@ -133,6 +134,7 @@ for _name, _migration in (
     ("0003_outages", _outages),
     ("0004_facts", _facts),
     ("0005_sessions", sessions.migrate),
+    ("0005b_requests", requests.migrate),
     ("0006_promised_sessions", sessions.add_promises),
     ("0007_knowledge", _knowledge),
 ):

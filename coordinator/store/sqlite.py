@@ -16,9 +16,10 @@ from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreUnavailable
-from coordinator.store import pile_facts, schema, sessions
+from coordinator.store import pile_facts, requests, schema, sessions
 from coordinator.store.database import open_reader
 from coordinator.store.writer import Connection, RowStatement, Writer
+from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import (
     STATE_COLUMNS,
     Checkpoint,
@@ -101,6 +102,7 @@ class SqliteTelemetry:
                 sessions=sessions.taken_up(db),
                 visits=sessions.visits(db),
                 knowledge=next(iter(_documents(db, "knowledge", MapState)), MapState()),
+                recent_requests=requests.recent(db),
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(self._path.name, str(error)) from error
@@ -184,6 +186,25 @@ class SqliteTelemetry:
     ) -> list[ChargeSession]:
         """Sessions begun since then, oldest first; of this user or car, or of all."""
         return await self._read(lambda db: sessions.read(db, since_s, user_id, vehicle_id))
+
+    async def put_requests(self, requests_: Sequence[StoredRequest]) -> None:
+        """Adds or replaces requests."""
+        await self._writer.submit(lambda connection: requests.write(connection, requests_))
+
+    async def request_of(self, recommendation_id: str) -> StoredRequest | None:
+        """The request that was answered by this recommendation."""
+        return await self._read(lambda db: requests.of(db, recommendation_id))
+
+    async def list_requests(self, since_s: float, user_id: str = "") -> list[StoredRequest]:
+        """Requests since then, oldest first; of this user, or of all."""
+        return await self._read(lambda db: requests.read(db, since_s, user_id))
+
+    async def forget_requests(self, before_s: float) -> int:
+        """Removes requests older than that, a few at a time; gives how many."""
+        removed = 0
+        while count := await self._writer.submit(lambda c: requests.forget(c, before_s)):
+            removed += count
+        return removed
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is stored of an agent, counted now."""

@@ -60,7 +60,11 @@ class Guidance:
         """Takes the promises behind the live claims of the store up again; gives how many."""
         for claim in tuple(self._claims.table.live()):
             if claim.recommendation_id and self._promises.get(claim.recommendation_id) is None:
-                await self._load(claim.recommendation_id)
+                promise = await self._load(claim.recommendation_id)
+                session = self._book.at(claim.evse_id)
+                unnamed = session is not None and not session.recommendation_id
+                if promise is not None and unnamed and claim.state is ClaimState.OCCUPIED:
+                    await self._name_session(promise)  # the last process had no time to
         return len(self._promises)
 
     async def find(self, recommendation_id: str) -> Promise:

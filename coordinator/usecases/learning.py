@@ -18,7 +18,6 @@ from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, believed_rows, judge
 from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
-from coordinator.core.sessions import ChargeSession, Key
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.picture import DAY_S, copy_states, restore
@@ -51,8 +50,6 @@ class Learner:
         self._events = events
         self._day = int(clock.now_s() // DAY_S)
         self._book = book or SessionBook(self._district)
-        self._book.on_session.append(self._remember)
-        self._sessions: dict[Key, ChargeSession] = {}  # changed since the last checkpoint
         self._dirty = np.zeros(0, dtype=bool)
         self._heard_at_s = np.zeros(0)  # domain time, as checkpoints keep it
         self._version = -1
@@ -92,13 +89,12 @@ class Learner:
             return None
         heard_at_s = self._heard_at_s[evse]
         states = copy_states(self._district, self._history, evse, heard_at_s, self._day)
-        sessions, self._sessions = list(self._sessions.values()), {}
         self._dirty[:] = False
-        return Checkpoint(states, sessions)
+        return Checkpoint(states, self._book.take_fresh())
 
     def checkpoint_failed(self, checkpoint: Checkpoint) -> None:
         """Has everything stored by the next checkpoint, because this one was not."""
-        self._sessions = {s.key: s for s in checkpoint.sessions} | self._sessions
+        self._book.give_back(checkpoint.sessions)
         self._version = -1
 
     def _take(self, rows: Rows, received_at_s: float) -> Changes:
@@ -109,9 +105,6 @@ class Learner:
         self._dirty[order.evse] = True
         self._heard_at_s[order.evse] = received_at_s
         return self._district.apply(rows, self._link_of(received_at_s), order)
-
-    def _remember(self, session: ChargeSession) -> None:
-        self._sessions[session.key] = session
 
     def _see_sessions(self, rows: Rows, order: Order) -> None:
         """Sessions that these rows begin and end, and the tokens shown at them."""

@@ -142,6 +142,21 @@ class ClaimStore(Protocol):
         """
         ...
 
+    async def keep_request(self, answer: KeptAnswer, moment: Moment) -> None:
+        """Stores a request that nothing was promised for; returns before it is durable."""
+        ...
+
+    async def old_answers(self, before_s: float, limit: int) -> list[tuple[int, float, KeptAnswer]]:
+        """Answers stored before then, oldest first: number, instant, and what was stored.
+
+        Only those whose claims a snapshot has taken over, so that they may be dropped.
+        """
+        ...
+
+    async def drop_answers(self, numbers: Sequence[int]) -> None:
+        """Removes answers that are kept elsewhere now."""
+        ...
+
     async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
         """Stores what a driver told of a recommendation."""
         ...

@@ -35,6 +35,12 @@ class Lists:
         """All edges."""
         return list(self._roads.values())
 
+    def hear_roads(self, tell: Callable[[Sequence[Road]], None]) -> None:
+        """Tells of the edges known already, and of every change from now on."""
+        self.on_roads.append(tell)
+        if self._roads:
+            tell(self.roads)
+
     async def put_tariffs(self, tariffs: Sequence[Tariff]) -> None:
         """Adds or replaces tariffs."""
         await self._store.put_tariffs(tariffs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +23,13 @@ from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
-from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
+from coordinator.errors import (
+    FieldFault,
+    FieldInvalid,
+    Overloaded,
+    StoreClosed,
+    StoreUnavailable,
+)
 from coordinator.usecases.answer import Answer, Hold, HoldKind
 from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
@@ -126,14 +133,24 @@ class Recommender:
         now_s = self._clock.now_s()
         self._counters.add("requests")
         if ranked.batch is None:
-            return self._empty(request, context, ranked, now_s)
+            answer = self._empty(request, context, ranked, now_s)
+            await self._note(answer, request, None)
+            return answer
         try:
             answer = await self._promise(request, context, ranked)
         except (StoreUnavailable, StoreClosed):
             self._counters.add("unheld_recommendations")
             return self._without_hold(request, context, ranked, "STORE_UNAVAILABLE", now_s)
+        if not answer.hold.claim_id:
+            await self._note(answer, request, ranked)
         self._count(answer, ranked)
         return answer
+
+    async def _note(self, answer: Answer, request: ChargingRequest, ranked: Ranked | None) -> None:
+        """Keeps a request behind whose answer nothing is held; an answer is given all the same."""
+        kept = self._composer.kept(answer, request, ranked if answer.judged else None)
+        with contextlib.suppress(StoreUnavailable, StoreClosed, Overloaded):
+            await self._claims.keep_request(kept, self.moment())
 
     async def _promise(self, request: ChargingRequest, context: Context, ranked: Ranked) -> Answer:
         """The answer with the best place that the ledger grants."""

@@ -53,6 +53,7 @@ class SessionBook:
         self.visits: Visits = {} if visits is None else visits
         self._district = district
         self._store = store
+        self._fresh: dict[Key, ChargeSession] = {}  # not stored yet as they are
         self._under_way: dict[str, ChargeSession] = {}
         self._known: dict[Key, ChargeSession] = {}
         self._of_user: dict[str, list[Key]] = {}
@@ -139,7 +140,8 @@ class SessionBook:
             self._count(session)
         self._keep(session)
         self._tell(session)
-        await self._store_now([session])
+        # Durable at once: after a restart the visit is counted from the table.
+        await self._store_fresh()
 
     async def put(self, sessions: Sequence[ChargeSession]) -> None:
         """Takes sessions that somebody else kept; one that is known already is replaced."""
@@ -150,16 +152,37 @@ class SessionBook:
             if known is None or known.user_id != session.user_id:
                 self._count(session)
             self._keep(session)
-            self._tell(session)
+            for tell in self.on_session:
+                tell(session)
 
-    async def _store_now(self, sessions: Sequence[ChargeSession]) -> None:
-        """Makes names durable at once: whoever is told of them counts them only once."""
+    async def listed(
+        self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
+    ) -> list[ChargeSession]:
+        """Sessions of the table begun since then, as they are now; of this user or car, or all."""
+        await self._store_fresh()
         if self._store is None:
+            return []
+        return await self._store.list_sessions(since_s, user_id=user_id, vehicle_id=vehicle_id)
+
+    def take_fresh(self) -> list[ChargeSession]:
+        """What has to be stored: whoever takes it stores it, or gives it back."""
+        fresh, self._fresh = list(self._fresh.values()), {}
+        return fresh
+
+    def give_back(self, sessions: Iterable[ChargeSession]) -> None:
+        """Takes back what could not be stored; what is newer stays."""
+        self._fresh = {s.key: s for s in sessions} | self._fresh
+
+    async def _store_fresh(self) -> None:
+        """Makes what has changed durable; what the disk refuses is tried again later."""
+        fresh = self.take_fresh()
+        if self._store is None or not fresh:
             return
         try:
-            await self._store.put_sessions(sessions)
+            await self._store.put_sessions(fresh)
         except (StoreUnavailable, StoreClosed) as error:
-            log.warning("session not named", why=str(error))
+            self.give_back(fresh)
+            log.warning("sessions not stored", why=str(error))
 
     def _keep(self, session: ChargeSession) -> None:
         if session.ended_at_s is None:
@@ -204,5 +227,6 @@ class SessionBook:
             self.visits.setdefault(user, type(stations)()).update(stations)
 
     def _tell(self, session: ChargeSession) -> None:
+        self._fresh[session.key] = session
         for tell in self.on_session:
             tell(session)

@@ -15,6 +15,7 @@ from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Visits
+from coordinator.usecases.requests import RequestArchive
 
 # Columns of a state row, in order: the picture of one EVSE and what its rows have taught.
 STATE_COLUMNS: tuple[tuple[str, type], ...] = (
@@ -143,9 +144,10 @@ class Snapshot:
     sessions: list[ChargeSession] = field(default_factory=list)
     visits: Visits = field(default_factory=dict)  # of all time
     knowledge: MapState = field(default_factory=MapState)
+    recent_requests: dict[str, str] = field(default_factory=dict)  # to their recommendations
 
 
-class TelemetryStore(Protocol):
+class TelemetryStore(RequestArchive, Protocol):
     """Durable memory of readings and of the district's lists. Every method is durable on return.
 
     Raises `StoreUnavailable` if the disk refuses, `StoreClosed` after `close`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,21 +11,20 @@ import typer
 
 from pilewise.cli import knowledge
 from pilewise.cli.ask import place
+from pilewise.cli.bring import bring_in, take_out
 from pilewise.cli.command import command
 from pilewise.cli.launch import become, require
 from pilewise.cli.output import Exit, emit, fail, say
 
 if TYPE_CHECKING:
     from coordinator.config import Config
-    from coordinator.importers import Imported
 
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 app.command()(command)
 app.add_typer(knowledge.app, name="knowledge")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
-PIECE = 50  # entries of one call; a message holds at most 4 MiB
-CALL_S = 30.0
+FORMATS = ("geojson", "ocpi", "csv", "sessions", "requests")
 
 
 @app.command()
@@ -47,6 +45,8 @@ def import_(
     roads: Annotated[Paths, typer.Option(help="CSV edge list; replaces the roads.")] = None,
     owners: Annotated[Paths, typer.Option(help="CSV: pile_id,agent_id.")] = None,
     outages: Annotated[Paths, typer.Option(help="CSV; replaces the planned outages.")] = None,
+    sessions: Annotated[Paths, typer.Option(help="CSV: evse_id,started_at,ended_at,...")] = None,
+    requests: Annotated[Paths, typer.Option(help="CSV: request_id,asked_at,...")] = None,
     near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
     limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -56,7 +56,7 @@ def import_(
     from coordinator.errors import CoordinatorError, DirectoryBusy
     from coordinator.importers import Files, import_into_store, read_files
 
-    kinds = (stations, tariffs, users, roads, owners, outages)
+    kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests)
     files = Files(*(tuple(paths or ()) for paths in kinds))
     if not any(kinds):
         fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
@@ -66,7 +66,7 @@ def import_(
         try:
             counts = asyncio.run(import_into_store(data_dir, imported))
         except DirectoryBusy:
-            counts = asyncio.run(_reach(_import(settings.coordinator.listen, imported), settings))
+            counts = asyncio.run(_reach(bring_in(settings.coordinator.listen, imported), settings))
     except CoordinatorError as error:
         _refuse(error)
     if json:
@@ -78,22 +78,21 @@ def import_(
 @app.command()
 def export(
     config: ConfigFile = Path("coordinator.toml"),
-    format: Annotated[str, typer.Option(help="geojson, ocpi or csv.")] = "geojson",  # noqa: A002
+    format: Annotated[str, typer.Option(help=", ".join(FORMATS))] = FORMATS[0],  # noqa: A002
 ) -> None:
-    """Writes the stations to stdout, with live status where the coordinator runs."""
+    """Writes the stations to stdout, live where the coordinator runs; or sessions, or requests."""
     settings = _settings(config)
     from coordinator.errors import CoordinatorError, DirectoryBusy
     from coordinator.importers import export_from_store
 
-    if format not in ("geojson", "ocpi", "csv"):
-        fail(
-            "CFG-031", f"unknown format {format!r}", note="geojson, ocpi, csv", exit_code=Exit.USAGE
-        )
+    if format not in FORMATS:
+        note = ", ".join(FORMATS)
+        fail("CFG-031", f"unknown format {format!r}", note=note, exit_code=Exit.USAGE)
     try:
         try:
             text = asyncio.run(export_from_store(Path(settings.coordinator.data_dir), format))
         except DirectoryBusy:
-            text = asyncio.run(_reach(_export(settings.coordinator.listen, format), settings))
+            text = asyncio.run(_reach(take_out(settings.coordinator.listen, format), settings))
     except CoordinatorError as error:
         _refuse(error)
     sys.stdout.write(text)
@@ -136,80 +135,3 @@ async def _reach(work: Any, settings: Config) -> Any:
             hint="give coordinator.listen a fixed port, or stop the coordinator",
             exit_code=Exit.UNREACHABLE,
         )
-
-
-async def _import(target: str, imported: Imported) -> dict[str, int]:
-    """How many of each the running coordinator took."""
-    import grpc
-
-    from city_sim import messages
-    from pilewise.v1 import operator_service_pb2 as op
-    from pilewise.v1 import operator_service_pb2_grpc as op_rpc
-
-    async with grpc.aio.insecure_channel(target) as channel:
-        stub = op_rpc.OperatorServiceStub(channel)
-        taken = {
-            "tariffs": await _put(
-                imported.tariffs,
-                lambda part: stub.PutTariffs(
-                    op.PutTariffsRequest(tariffs=map(messages.tariff_message, part)), timeout=CALL_S
-                ),
-            ),
-            "stations": await _put(
-                imported.stations,
-                lambda part: stub.PutStations(
-                    op.PutStationsRequest(stations=map(messages.station_message, part)),
-                    timeout=CALL_S,
-                ),
-            ),
-            "users": await _put(
-                imported.users,
-                lambda part: stub.PutUsers(
-                    op.PutUsersRequest(users=map(messages.user_message, part)), timeout=CALL_S
-                ),
-            ),
-            "roads": await _put(
-                imported.roads,
-                lambda part: stub.PutRoads(
-                    op.PutRoadsRequest(edges=map(messages.road_message, part)), timeout=CALL_S
-                ),
-            ),
-        }
-        if imported.outages:
-            request = op.PutPlannedOutagesRequest(
-                outages=map(messages.outage_message, imported.outages), replace=True
-            )
-            answer = await stub.PutPlannedOutages(request, timeout=CALL_S)
-            taken["outages"] = _taken(answer)
-        for pile_id, agent_id in imported.owners.items():
-            owner = op.AssignPileRequest(pile_id=pile_id, agent_id=agent_id)
-            await stub.AssignPile(owner, timeout=CALL_S)
-        return taken | {"owners": len(imported.owners)}
-
-
-async def _put(entries: Sequence[Any], call: Callable[[Sequence[Any]], Any]) -> int:
-    """How many entries were taken; ends the command where one is refused."""
-    taken = 0
-    for start in range(0, len(entries), PIECE):
-        taken += _taken(await call(entries[start : start + PIECE]))
-    return taken
-
-
-def _taken(answer: Any) -> int:
-    """How many entries an answer took; ends the command where one was refused."""
-    for error in answer.errors:
-        fail(error.code, f"{error.field}: {error.message}", exit_code=Exit.PARTIAL)
-    return int(answer.accepted_count)
-
-
-async def _export(target: str, form: str) -> str:
-    import grpc
-
-    from pilewise.v1 import operator_service_pb2 as op
-    from pilewise.v1 import operator_service_pb2_grpc as op_rpc
-
-    async with grpc.aio.insecure_channel(target) as channel:
-        stub = op_rpc.OperatorServiceStub(channel)
-        request = op.ExportRequest(format=form)
-        pieces = [piece.chunk async for piece in stub.Export(request, timeout=CALL_S)]
-    return b"".join(pieces).decode()

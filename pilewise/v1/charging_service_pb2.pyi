@@ -1164,6 +1164,8 @@ class Promise(_message.Message):
     MADE_AT_FIELD_NUMBER: _builtins.int
     CHANGE_FIELD_NUMBER: _builtins.int
     ACCEPT_BEFORE_FIELD_NUMBER: _builtins.int
+    DEFAULT_CONTEXT_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
     recommendation_id: _builtins.str
     """Names this answer in later calls."""
     revision: _builtins.int
@@ -1220,6 +1222,16 @@ class Promise(_message.Message):
     def accept_before(self) -> _timestamp_pb2.Timestamp:
         """Whether the car must accept before the old promise ends, and until when."""
 
+    @_builtins.property
+    def default_context(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of surroundings nobody has told of here, e.g. temperature_c: the hour-of-day table, or
+        the usual value, stood in for them.
+        """
+
+    @_builtins.property
+    def context(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContextNote]:
+        """Surroundings that took part, where the car is."""
+
     def __init__(
         self,
         *,
@@ -1240,14 +1252,50 @@ class Promise(_message.Message):
         made_at: _timestamp_pb2.Timestamp | None = ...,
         change: Global___Change | None = ...,
         accept_before: _timestamp_pb2.Timestamp | None = ...,
+        default_context: _abc.Iterable[_builtins.str] | None = ...,
+        context: _abc.Iterable[Global___ContextNote] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "area", b"area", "change", b"change", "choice", b"choice", "made_at", b"made_at", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "change", b"change", "choice", b"choice", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "change", b"change", "choice", b"choice", "context", b"context", "default_context", b"default_context", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Promise: _TypeAlias = Promise  # noqa: Y015
+
+@_typing.final
+class ContextNote(_message.Message):
+    """A value of the surroundings that an answer was made with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """temperature_c, traffic_grade, height_m, people_flow_per_h, road_facility_score."""
+    value: _builtins.float
+    """In the unit of the name."""
+    source: _builtins.str
+    """Who says so."""
+    age_s: _builtins.float
+    """Age when the answer was made, seconds."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+        source: _builtins.str = ...,
+        age_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_s", b"age_s", "name", b"name", "source", b"source", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContextNote: _TypeAlias = ContextNote  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):

@@ -881,6 +881,300 @@ class PutUsersResponse(_message.Message):
 Global___PutUsersResponse: _TypeAlias = PutUsersResponse  # noqa: Y015
 
 @_typing.final
+class SessionRecord(_message.Message):
+    """A car at an EVSE, from plug-in to plug-out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVSE_ID_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    STATION_ID_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ENERGY_KWH_FIELD_NUMBER: _builtins.int
+    START_SOC_PCT_FIELD_NUMBER: _builtins.int
+    END_SOC_PCT_FIELD_NUMBER: _builtins.int
+    QUEUE_LENGTH_FIELD_NUMBER: _builtins.int
+    WAIT_S_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    ENDED_BY_FAULT_FIELD_NUMBER: _builtins.int
+    evse_id: _builtins.str
+    """Where. Needed."""
+    station_id: _builtins.str
+    """Its station; empty means where the EVSE stands now."""
+    vehicle_id: _builtins.str
+    """Pseudonym of the car; empty means unknown."""
+    user_id: _builtins.str
+    """Pseudonym of the driver; empty means unknown."""
+    energy_kwh: _builtins.float
+    """Energy, kWh; absent means unknown."""
+    start_soc_pct: _builtins.float
+    """Charge at plug-in, 0-100; absent means unknown."""
+    end_soc_pct: _builtins.float
+    """Charge at plug-out, 0-100; absent means unknown."""
+    queue_length: _builtins.int
+    """Cars that were ahead when it came; absent means unknown."""
+    wait_s: _builtins.float
+    """From arrival to plug-in, seconds; absent means unknown."""
+    ended_by_fault: _builtins.bool
+    """Whether a fault ended it."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """Plug-in. Needed; with the EVSE it names the session."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """Plug-out. Needed."""
+
+    @_builtins.property
+    def price(self) -> _types_pb2.Money:
+        """What it cost; absent means unknown."""
+
+    def __init__(
+        self,
+        *,
+        evse_id: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        station_id: _builtins.str = ...,
+        vehicle_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        energy_kwh: _builtins.float | None = ...,
+        start_soc_pct: _builtins.float | None = ...,
+        end_soc_pct: _builtins.float | None = ...,
+        queue_length: _builtins.int | None = ...,
+        wait_s: _builtins.float | None = ...,
+        price: _types_pb2.Money | None = ...,
+        ended_by_fault: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_soc_pct", b"_end_soc_pct", "_energy_kwh", b"_energy_kwh", "_queue_length", b"_queue_length", "_start_soc_pct", b"_start_soc_pct", "_wait_s", b"_wait_s", "end_soc_pct", b"end_soc_pct", "ended_at", b"ended_at", "energy_kwh", b"energy_kwh", "price", b"price", "queue_length", b"queue_length", "start_soc_pct", b"start_soc_pct", "started_at", b"started_at", "wait_s", b"wait_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_soc_pct", b"_end_soc_pct", "_energy_kwh", b"_energy_kwh", "_queue_length", b"_queue_length", "_start_soc_pct", b"_start_soc_pct", "_wait_s", b"_wait_s", "end_soc_pct", b"end_soc_pct", "ended_at", b"ended_at", "ended_by_fault", b"ended_by_fault", "energy_kwh", b"energy_kwh", "evse_id", b"evse_id", "price", b"price", "queue_length", b"queue_length", "start_soc_pct", b"start_soc_pct", "started_at", b"started_at", "station_id", b"station_id", "user_id", b"user_id", "vehicle_id", b"vehicle_id", "wait_s", b"wait_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_soc_pct: _TypeAlias = _typing.Literal["end_soc_pct"]  # noqa: Y015
+    _WhichOneofArgType__end_soc_pct: _TypeAlias = _typing.Literal["_end_soc_pct", b"_end_soc_pct"]  # noqa: Y015
+    _WhichOneofReturnType__energy_kwh: _TypeAlias = _typing.Literal["energy_kwh"]  # noqa: Y015
+    _WhichOneofArgType__energy_kwh: _TypeAlias = _typing.Literal["_energy_kwh", b"_energy_kwh"]  # noqa: Y015
+    _WhichOneofReturnType__queue_length: _TypeAlias = _typing.Literal["queue_length"]  # noqa: Y015
+    _WhichOneofArgType__queue_length: _TypeAlias = _typing.Literal["_queue_length", b"_queue_length"]  # noqa: Y015
+    _WhichOneofReturnType__start_soc_pct: _TypeAlias = _typing.Literal["start_soc_pct"]  # noqa: Y015
+    _WhichOneofArgType__start_soc_pct: _TypeAlias = _typing.Literal["_start_soc_pct", b"_start_soc_pct"]  # noqa: Y015
+    _WhichOneofReturnType__wait_s: _TypeAlias = _typing.Literal["wait_s"]  # noqa: Y015
+    _WhichOneofArgType__wait_s: _TypeAlias = _typing.Literal["_wait_s", b"_wait_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_soc_pct) -> _WhichOneofReturnType__end_soc_pct | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__energy_kwh) -> _WhichOneofReturnType__energy_kwh | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_length) -> _WhichOneofReturnType__queue_length | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_soc_pct) -> _WhichOneofReturnType__start_soc_pct | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_s) -> _WhichOneofReturnType__wait_s | None: ...
+
+Global___SessionRecord: _TypeAlias = SessionRecord  # noqa: Y015
+
+@_typing.final
+class PutSessionsRequest(_message.Message):
+    """Enters sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionRecord]:
+        """Sessions, whole."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___SessionRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutSessionsRequest: _TypeAlias = PutSessionsRequest  # noqa: Y015
+
+@_typing.final
+class PutSessionsResponse(_message.Message):
+    """How many were taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    accepted_count: _builtins.int
+    """Taken."""
+    rejected_count: _builtins.int
+    """Refused."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.EntryError]:
+        """The first 64 reasons."""
+
+    def __init__(
+        self,
+        *,
+        accepted_count: _builtins.int = ...,
+        rejected_count: _builtins.int = ...,
+        errors: _abc.Iterable[_types_pb2.EntryError] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "errors", b"errors", "rejected_count", b"rejected_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutSessionsResponse: _TypeAlias = PutSessionsResponse  # noqa: Y015
+
+@_typing.final
+class RequestRecord(_message.Message):
+    """A request of a car and what it was answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ASKED_AT_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    SOC_PCT_FIELD_NUMBER: _builtins.int
+    TARGET_SOC_PCT_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    EVSE_ID_FIELD_NUMBER: _builtins.int
+    ETA_S_FIELD_NUMBER: _builtins.int
+    WAIT_S_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    EMPTY_REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names it. Needed."""
+    vehicle_id: _builtins.str
+    """Pseudonym of the car; empty means unknown."""
+    user_id: _builtins.str
+    """Pseudonym of the driver; empty means unknown."""
+    soc_pct: _builtins.float
+    """Charge then, 0-100. Needed."""
+    target_soc_pct: _builtins.float
+    """Charge wanted, 0-100; absent means 80."""
+    level: _types_pb2.WarningLevel.ValueType
+    """Level of the car."""
+    evse_id: _builtins.str
+    """EVSE that it was sent to; empty means none."""
+    eta_s: _builtins.float
+    """Drive that was told, seconds; absent means unknown."""
+    wait_s: _builtins.float
+    """Wait that was told, seconds; absent means unknown."""
+    empty_reason: _builtins.str
+    """Why it was sent nowhere, a code; empty where it was sent."""
+    @_builtins.property
+    def asked_at(self) -> _timestamp_pb2.Timestamp:
+        """When. Needed."""
+
+    @_builtins.property
+    def position(self) -> _types_pb2.Position:
+        """Where the car was. Needed."""
+
+    @_builtins.property
+    def price(self) -> _types_pb2.Money:
+        """Price that was told; absent means unknown."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        asked_at: _timestamp_pb2.Timestamp | None = ...,
+        vehicle_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        position: _types_pb2.Position | None = ...,
+        soc_pct: _builtins.float = ...,
+        target_soc_pct: _builtins.float | None = ...,
+        level: _types_pb2.WarningLevel.ValueType = ...,
+        evse_id: _builtins.str = ...,
+        eta_s: _builtins.float | None = ...,
+        wait_s: _builtins.float | None = ...,
+        price: _types_pb2.Money | None = ...,
+        empty_reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_target_soc_pct", b"_target_soc_pct", "_wait_s", b"_wait_s", "asked_at", b"asked_at", "eta_s", b"eta_s", "position", b"position", "price", b"price", "target_soc_pct", b"target_soc_pct", "wait_s", b"wait_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s", "_target_soc_pct", b"_target_soc_pct", "_wait_s", b"_wait_s", "asked_at", b"asked_at", "empty_reason", b"empty_reason", "eta_s", b"eta_s", "evse_id", b"evse_id", "level", b"level", "position", b"position", "price", b"price", "request_id", b"request_id", "soc_pct", b"soc_pct", "target_soc_pct", b"target_soc_pct", "user_id", b"user_id", "vehicle_id", b"vehicle_id", "wait_s", b"wait_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__eta_s: _TypeAlias = _typing.Literal["eta_s"]  # noqa: Y015
+    _WhichOneofArgType__eta_s: _TypeAlias = _typing.Literal["_eta_s", b"_eta_s"]  # noqa: Y015
+    _WhichOneofReturnType__target_soc_pct: _TypeAlias = _typing.Literal["target_soc_pct"]  # noqa: Y015
+    _WhichOneofArgType__target_soc_pct: _TypeAlias = _typing.Literal["_target_soc_pct", b"_target_soc_pct"]  # noqa: Y015
+    _WhichOneofReturnType__wait_s: _TypeAlias = _typing.Literal["wait_s"]  # noqa: Y015
+    _WhichOneofArgType__wait_s: _TypeAlias = _typing.Literal["_wait_s", b"_wait_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__eta_s) -> _WhichOneofReturnType__eta_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__target_soc_pct) -> _WhichOneofReturnType__target_soc_pct | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_s) -> _WhichOneofReturnType__wait_s | None: ...
+
+Global___RequestRecord: _TypeAlias = RequestRecord  # noqa: Y015
+
+@_typing.final
+class PutRequestsRequest(_message.Message):
+    """Enters requests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestRecord]:
+        """Requests."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___RequestRecord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutRequestsRequest: _TypeAlias = PutRequestsRequest  # noqa: Y015
+
+@_typing.final
+class PutRequestsResponse(_message.Message):
+    """How many were taken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_COUNT_FIELD_NUMBER: _builtins.int
+    REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    accepted_count: _builtins.int
+    """Taken."""
+    rejected_count: _builtins.int
+    """Refused."""
+    @_builtins.property
+    def errors(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.EntryError]:
+        """The first 64 reasons."""
+
+    def __init__(
+        self,
+        *,
+        accepted_count: _builtins.int = ...,
+        rejected_count: _builtins.int = ...,
+        errors: _abc.Iterable[_types_pb2.EntryError] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_count", b"accepted_count", "errors", b"errors", "rejected_count", b"rejected_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutRequestsResponse: _TypeAlias = PutRequestsResponse  # noqa: Y015
+
+@_typing.final
 class PutContextRequest(_message.Message):
     """Enters values."""
 
@@ -2450,16 +2744,22 @@ class ExportRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FORMAT_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
     format: _builtins.str
-    """geojson, ocpi or csv."""
+    """Stations as geojson, ocpi or csv; or sessions or requests, which are CSV."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Of sessions and requests only those since then, domain time; absent means all."""
+
     def __init__(
         self,
         *,
         format: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "since", b"since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,6 +85,16 @@ class OperatorServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutUsersRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutUsersResponse.FromString,
                 _registered_method=True)
+        self.PutSessions = channel.unary_unary(
+                '/pilewise.v1.OperatorService/PutSessions',
+                request_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutSessionsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutSessionsResponse.FromString,
+                _registered_method=True)
+        self.PutRequests = channel.unary_unary(
+                '/pilewise.v1.OperatorService/PutRequests',
+                request_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutRequestsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutRequestsResponse.FromString,
+                _registered_method=True)
         self.PutContext = channel.unary_unary(
                 '/pilewise.v1.OperatorService/PutContext',
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutContextRequest.SerializeToString,
@@ -256,6 +266,20 @@ class OperatorServiceServicer(object):
 
     def PutUsers(self, request, context):
         """Enters or changes user records.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutSessions(self, request, context):
+        """Enters sessions that somebody else kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutRequests(self, request, context):
+        """Enters requests that somebody else kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -453,6 +477,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.PutUsers,
                     request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutUsersRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutUsersResponse.SerializeToString,
+            ),
+            'PutSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutSessions,
+                    request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutSessionsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutSessionsResponse.SerializeToString,
+            ),
+            'PutRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutRequests,
+                    request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.PutRequestsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_operator__service__pb2.PutRequestsResponse.SerializeToString,
             ),
             'PutContext': grpc.unary_unary_rpc_method_handler(
                     servicer.PutContext,
@@ -826,6 +860,60 @@ class OperatorService(object):
             '/pilewise.v1.OperatorService/PutUsers',
             pilewise_dot_v1_dot_operator__service__pb2.PutUsersRequest.SerializeToString,
             pilewise_dot_v1_dot_operator__service__pb2.PutUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.OperatorService/PutSessions',
+            pilewise_dot_v1_dot_operator__service__pb2.PutSessionsRequest.SerializeToString,
+            pilewise_dot_v1_dot_operator__service__pb2.PutSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.OperatorService/PutRequests',
+            pilewise_dot_v1_dot_operator__service__pb2.PutRequestsRequest.SerializeToString,
+            pilewise_dot_v1_dot_operator__service__pb2.PutRequestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

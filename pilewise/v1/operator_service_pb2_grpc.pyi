@@ -53,6 +53,10 @@ class OperatorServiceStub:
     """Enters planned outages."""
     PutUsers: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutUsersRequest, _operator_service_pb2.PutUsersResponse]
     """Enters or changes user records."""
+    PutSessions: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutSessionsRequest, _operator_service_pb2.PutSessionsResponse]
+    """Enters sessions that somebody else kept."""
+    PutRequests: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutRequestsRequest, _operator_service_pb2.PutRequestsResponse]
+    """Enters requests that somebody else kept."""
     PutContext: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutContextRequest, _operator_service_pb2.PutContextResponse]
     """Enters weather, traffic and surroundings."""
     PutStations: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.PutStationsRequest, _operator_service_pb2.PutStationsResponse]
@@ -119,6 +123,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Enters planned outages."""
     PutUsers: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutUsersRequest, _operator_service_pb2.PutUsersResponse]  # type: ignore[assignment]
     """Enters or changes user records."""
+    PutSessions: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutSessionsRequest, _operator_service_pb2.PutSessionsResponse]  # type: ignore[assignment]
+    """Enters sessions that somebody else kept."""
+    PutRequests: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutRequestsRequest, _operator_service_pb2.PutRequestsResponse]  # type: ignore[assignment]
+    """Enters requests that somebody else kept."""
     PutContext: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutContextRequest, _operator_service_pb2.PutContextResponse]  # type: ignore[assignment]
     """Enters weather, traffic and surroundings."""
     PutStations: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.PutStationsRequest, _operator_service_pb2.PutStationsResponse]  # type: ignore[assignment]
@@ -242,6 +250,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.PutUsersResponse, _abc.Awaitable[_operator_service_pb2.PutUsersResponse]]:
         """Enters or changes user records."""
+
+    @_abc_1.abstractmethod
+    def PutSessions(
+        self,
+        request: _operator_service_pb2.PutSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.PutSessionsResponse, _abc.Awaitable[_operator_service_pb2.PutSessionsResponse]]:
+        """Enters sessions that somebody else kept."""
+
+    @_abc_1.abstractmethod
+    def PutRequests(
+        self,
+        request: _operator_service_pb2.PutRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.PutRequestsResponse, _abc.Awaitable[_operator_service_pb2.PutRequestsResponse]]:
+        """Enters requests that somebody else kept."""
 
     @_abc_1.abstractmethod
     def PutContext(

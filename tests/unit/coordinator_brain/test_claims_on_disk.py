@@ -13,6 +13,7 @@ from coordinator.clock import Clock
 from coordinator.core.areas.ledger import OFFER_S, ClaimState, Moment, Step
 from coordinator.errors import StoreUnavailable
 from coordinator.store.claims_sqlite import SqliteClaims
+from coordinator.store.memory import MemoryTelemetry
 from coordinator.usecases import retention
 from coordinator.usecases.ledger import KeptAnswer
 
@@ -114,7 +115,9 @@ async def test_the_journal_is_cut_again_and_again(tmp_path: Path) -> None:
     store = SqliteClaims(tmp_path / "claims.db", NOW)
     for number in range(1_200):
         await store.claim(wish(f"c{number}", "E1", "car-1", NOW), NOW)
-    task = asyncio.create_task(retention.run(store, Clock(), every_s=0.01), name="test:retention")
+    task = asyncio.create_task(
+        retention.run(store, MemoryTelemetry(), Clock(), every_s=0.01), name="test:retention"
+    )
     try:
         async with asyncio.timeout(10):
             while _rows(tmp_path / "claims.db") > 10:

@@ -90,3 +90,48 @@ def test_every_bad_row_is_named_with_its_line_and_nothing_is_stored(config: Path
     assert f"{bad.name}:4" in ran.stderr
     assert f"{bad.name}:5" in ran.stderr
     assert evses(config) == set()
+
+
+SESSIONS = """evse_id,started_at,ended_at,user_id,vehicle_id,energy_kwh,price,currency
+7-1*1,2026-11-20T08:00:00+08:00,2026-11-20T08:40:00+08:00,u1,v1,21.5,33.1,CNY
+7-1*1,2026-11-21T08:00:00+08:00,2026-11-21T08:40:00+08:00,,,,,
+"""
+REQUESTS = """request_id,asked_at,latitude_deg,longitude_deg,soc_pct,user_id,evse_id,level
+q1,2026-11-20T00:00:00Z,22.54,114.05,18,u1,7-1*1,MEDIUM
+"""
+
+
+async def test_sessions_and_requests_read_back_as_they_were_written(config: Path) -> None:
+    """What is exported is a file that the import takes, stopped and running, without doubling."""
+    kinds = {"sessions": SESSIONS, "requests": REQUESTS}
+    files = []
+    for kind, text in kinds.items():
+        (config.parent / f"{kind}.csv").write_text(text)
+        files += [f"--{kind}", str(config.parent / f"{kind}.csv")]
+    stations = ["--stations", str(config.parent / "stations.csv")]
+    first = pilewise("coordinator", "import", "-c", str(config), *stations, *files, "--json")
+    stopped = {kind: exported(config, kind) for kind in kinds}
+    for kind, text in stopped.items():
+        (config.parent / f"{kind}.csv").write_text(text)
+    async with RoomProcess("coordinator", ("-c", str(config)), config.parent / "log"):
+        second = pilewise("coordinator", "import", "-c", str(config), *files, "--json")
+        running = {kind: exported(config, kind) for kind in kinds}
+
+    for ran in (first, second):
+        assert ran.returncode == 0, ran.stderr
+        counts = json.loads(ran.stdout)
+        assert (counts["sessions"], counts["requests"]) == (2, 1)
+    assert running == stopped
+    assert (
+        stopped["sessions"]
+        .splitlines()[1]
+        .startswith("7-1*1,2026-11-20T00:00:00+00:00,2026-11-20T00:40:00+00:00,7,v1,u1,21.5,2400,")
+    )
+    assert ",MEDIUM,7-1*1," in stopped["requests"]
+
+
+def exported(config: Path, form: str) -> str:
+    """The file that the command writes."""
+    ran = pilewise("coordinator", "export", "-c", str(config), "--format", form)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
