@@ -145,6 +145,11 @@ class GridRoads:
         plane = self._frame.plane(ends[:, 0], ends[:, 1])
         return float(np.abs(plane[0] - plane[1]).sum())
 
+    @property
+    def free_speed_kmh(self) -> float:
+        """Mean speed in the calmest hour, km/h."""
+        return max(self.speed_kmh(float(hour)) for hour in range(24))
+
     def speed_kmh(self, hour: float) -> float:
         """Mean speed of the city at this hour."""
         share = self._share(hour)

@@ -19,12 +19,14 @@ import structlog
 
 from coordinator.config import Config, locate
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
+from coordinator.jobs.context_file import ContextFile
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_commands import OperatorCommands
+from coordinator.rpc.operator_context import OperatorContext
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
@@ -46,6 +48,7 @@ GC_THRESHOLDS = (20_000, 20, 50)
 class OperatorServicer(
     OperatorClaims,
     OperatorCommands,
+    OperatorContext,
     OperatorExplain,
     OperatorKnowledge,
     OperatorLists,
@@ -79,6 +82,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     )
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
+    operator.surroundings = parts.brain.surroundings
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest
@@ -135,6 +139,10 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
         ]
+        if settings.context_file:
+            watched = Path(settings.context_file)
+            file = ContextFile(watched, parts.brain.surroundings, parts.clock, parts.events)
+            tasks.append(group.create_task(file.run(), name="coordinator:context"))
         _say_ready(parts, f"{host}:{port}", metrics_address)
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)

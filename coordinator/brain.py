@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.context import Models
+from coordinator.core.surroundings import Surroundings
 from coordinator.models.serving import Serving
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import ChargingCodec
@@ -28,10 +28,11 @@ from coordinator.usecases.promises import Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
-from coordinator.usecases.requests import RequestArchive
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.surroundings import SurroundingsKeeper
+from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
 
@@ -50,6 +51,7 @@ class Brain:
     roads: RoadKeeper
     intentions: Intentions
     book: SessionBook
+    surroundings: SurroundingsKeeper
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
@@ -79,16 +81,19 @@ def build_brain(
     data_dir: Path,
     stale_after_s: float,
     book: SessionBook | None = None,
-    archive: RequestArchive | None = None,
-    recent_requests: Mapping[str, str] | None = None,
+    store: TelemetryStore | None = None,
+    known: Snapshot | None = None,
 ) -> Brain:
     """All parts, with the claims that `claims.db` remembers; raises store errors."""
     moment = Moment(clock.now_s(), clock.link_s())
-    claims = SqliteClaims(data_dir / "claims.db", moment, archive=archive)
-    claims.know(recent_requests or {})
+    claims = SqliteClaims(data_dir / "claims.db", moment, archive=store)
+    claims.know({} if known is None else known.recent_requests)
+    values = () if known is None else (v for v in known.context if v.stands(moment.now_s))
+    keeper = SurroundingsKeeper(Surroundings(values), district, clock, store)
     return assemble_brain(
-        district, Models(models.ranker), clock, events, counters, claims, stale_after_s, book
-    )
+        district, Models(models.ranker), clock, events, counters, claims, stale_after_s, book,
+        keeper,
+    )  # fmt: skip
 
 
 def assemble_brain(
@@ -100,13 +105,16 @@ def assemble_brain(
     claims: ClaimStore,
     stale_after_s: float = float("inf"),
     book: SessionBook | None = None,
+    surroundings: SurroundingsKeeper | None = None,
 ) -> Brain:
     """The same over any store of claims, for simulations and tests."""
     mirror = Mirror(district, claims.table)
     claims.watchers.append(mirror.copy)
     book = book or SessionBook(district)
     fleet = Fleet(district, claims.table)
+    around = surroundings or SurroundingsKeeper(Surroundings(), district, clock)
     world = World(district, mirror, clock, stale_after_s, visits=book.visits, fleet=fleet)
+    world.surroundings = around.surroundings
     intentions = Intentions(district, claims.table, fleet, clock)
     book.on_session.append(intentions.on_session)
     for session in book.named():
@@ -122,7 +130,7 @@ def assemble_brain(
         district, claims, promises, composer, displacer, desk, clock, events, counters
     )
     guidance = Guidance(
-        district, world, claims, promises, composer, rerouter, clock, counters, book
+        district, world, claims, promises, composer, rerouter, clock, counters, book, around
     )
     queue = Queue(district, claims, promises, composer)
     watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
@@ -130,5 +138,6 @@ def assemble_brain(
     counters.gauge("open_promises", lambda: len(promises))
     roads = RoadKeeper(district, world)
     return Brain(
-        claims, promises, world, recommender, rerouter, guidance, watchman, roads, intentions, book
-    )
+        claims, promises, world, recommender, rerouter, guidance, watchman, roads, intentions,
+        book, around,
+    )  # fmt: skip

@@ -38,6 +38,8 @@ class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     agent_open: bool = True
     # An EVSE not heard of for so long counts as UNKNOWN, link time.
     stale_after_s: Positive = 60.0
+    # CSV or JSON of surroundings, read at start and whenever it changes; empty means none.
+    context_file: str = ""
     # host:port of the Prometheus page; empty means none.
     metrics: str = ""
     # Seconds that calls under way may take after SIGTERM.

@@ -80,12 +80,13 @@ def build_parts(config: Config) -> Parts:
     models = open_models(config.models.bundle)
     brain = build_brain(
         district, models, clock, events, counters, data_dir, settings.stale_after_s,
-        book, store, known.recent_requests,
+        book, store, known,
     )  # fmt: skip
     lists.hear_roads(brain.roads.on_roads)
     knowledge = _knowledge(config.knowledge, district, models, clock, known, store, ingest)
     # The map first: who is sent elsewhere is then ranked by what the fault taught.
     ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
+    ingest.on_surroundings.append(brain.surroundings.on_rows)
     return Parts(
         config=config,
         clock=clock,

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordinator.core.vehicle import Vehicle
+
+Floats = NDArray[np.float64]
 
 SAFETY_FACTOR = 0.9  # Source: US 12,393,974 B2, step 320
 USUAL_CONSUMPTION_KWH_PER_KM = 0.18  # middle-class car, WLTP combined figures of 2020-2024 models
@@ -37,6 +40,8 @@ MODEL_CONSUMPTION_KWH_PER_KM: dict[str, float] = {
 _TEMPERATURE_C = (-20.0, -6.7, 24.0, 35.0, 45.0)
 _LOSS_AIR_OFF = (0.18, 0.12, 0.0, 0.04, 0.08)
 _LOSS_AIR_ON = (0.50, 0.41, 0.0, 0.17, 0.25)
+# Share of the time that a car stands, by traffic grade 1-5. A choice: half in dense traffic.
+_STANDING_SHARE = (0.05, 0.15, 0.3, 0.5, 0.7)
 IDLE_KW = 0.6  # lights, pumps, computers while the car stands in traffic
 IDLE_AIR_KW = 1.5  # the same with the air conditioning at work
 CAR_MASS_T = 1.9
@@ -90,6 +95,17 @@ def weather_factor(temperature_c: float | None, air_conditioning: bool | None) -
     return float(1.0 / (1.0 - loss))
 
 
+def congestion_share(traffic_grade: float) -> float:
+    """Share of the time that a car stands in traffic of this grade, 0-1.
+
+    Source: paper 2.2.2 (congestion idling).
+
+    >>> [round(congestion_share(grade), 3) for grade in (1.0, 3.5, 5.0)]
+    [0.05, 0.4, 0.7]
+    """
+    return float(np.interp(traffic_grade, (1.0, 2.0, 3.0, 4.0, 5.0), _STANDING_SHARE))
+
+
 def idling_kwh_per_km(conditions: Conditions) -> float:
     """Energy that standing in traffic adds to each km, kWh.
 
@@ -104,6 +120,17 @@ def idling_kwh_per_km(conditions: Conditions) -> float:
         return 0.0
     power_kw = IDLE_AIR_KW if conditions.air_conditioning else IDLE_KW
     return power_kw * conditions.congestion_share / conditions.speed_kmh
+
+
+def climbing_kwh(gain_m: Floats) -> Floats:
+    """Energy that lifting the car by so much takes, kWh: mass x g x height / efficiency.
+
+    Source: paper 2.2.2.
+
+    >>> climbing_kwh(np.array([0.0, 100.0])).round(3).tolist()
+    [0.0, 0.575]
+    """
+    return CAR_MASS_T * 1000.0 * GRAVITY_M_S2 * gain_m / DRIVE_EFFICIENCY / 3.6e6
 
 
 def climbing_kwh_per_km(climb_m_per_km: float | None) -> float:

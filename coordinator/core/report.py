@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.pile import EvseStatus, RecordKind
-from coordinator.core.rows import Index, Rows
+from coordinator.core.pile import RecordKind
+from coordinator.core.rows import Index
 
 MAX_ROWS = 500
 IDENTIFIER = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
@@ -23,9 +23,6 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
 # Entries of a lookup that are no row of the district.
 UNKNOWN_EVSE = -1
 FOREIGN_EVSE = -2
-
-# Bit 1 of a row's flags: a value failed a plausibility check at the agent.
-IMPLAUSIBLE = 2
 
 # Measured columns with the least and the greatest believable value, in the unit of the name.
 MEASURED: tuple[tuple[str, float, float], ...] = (
@@ -40,7 +37,6 @@ MEASURED: tuple[tuple[str, float, float], ...] = (
     ("ambient_temperature_c", -100.0, 100.0),
 )
 BOUNDS = {name: (least, greatest) for name, least, greatest in MEASURED}
-_PICTURED = ("power_kw", "energy_kwh", "soc_pct")
 _QUEUE_LIMIT = 1_001
 _OBSERVED_LIMIT_MS = 7_258_118_400_000  # the year 2200
 
@@ -223,73 +219,3 @@ def _judge_values(
     if values.size and (np.fmin.reduce(values) < least or np.fmax.reduce(values) > greatest):
         outside = (values < least) | (values > greatest)
         judgement.refuse(outside, OUT_OF_RANGE, name, f"is not within {least:g} to {greatest:g}")
-
-
-def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float) -> Rows:
-    """The rows marked in `keep` (None: all) as the district takes them.
-
-    A clock that runs ahead must not freeze the picture, so no row is newer than now. An unknown
-    status word reads as UNKNOWN; values that failed the agent's plausibility check are left out.
-    """
-    picked: Any = slice(None) if keep is None else keep
-    status = columns.status[picked]
-    if status.size and (
-        status.min() <= EvseStatus.UNSPECIFIED or status.max() > EvseStatus.UNKNOWN
-    ):
-        known = (status > EvseStatus.UNSPECIFIED) & (status <= EvseStatus.UNKNOWN)
-        status = np.where(known, status, EvseStatus.UNKNOWN)
-    measured = {n: columns.measured[n][picked] for n in _PICTURED if n in columns.measured}
-    if columns.flags is not None:
-        implausible = (columns.flags[picked] & IMPLAUSIBLE) != 0
-        if implausible.any():
-            measured = {n: np.where(implausible, np.nan, v) for n, v in measured.items()}
-    bay, queue = columns.bay, columns.queue_plus_one
-    kind = columns.kind[picked]
-    return Rows(
-        evse=evse[picked],
-        kind=kind.astype(np.int8),
-        observed_at_s=np.minimum(columns.observed_at_ms[picked] / 1000.0, now_s),
-        status=status.astype(np.int8),
-        source=_word(columns.source, picked, 6, kind.size),
-        bay=None if bay is None else _word(bay, picked, 3, kind.size),
-        queue_length=None if queue is None else (queue[picked] - 1).astype(np.int16),
-        faults=_faults(columns, kind, picked),
-        tokens=_tokens(columns, kind, picked),
-        **measured,
-    )
-
-
-def _word(column: Words | None, picked: Any, greatest: int, size: int) -> NDArray[np.int8]:
-    """The column in a small type; words above the greatest known read as 0."""
-    if column is None:
-        return np.zeros(size, dtype=np.int8)
-    kept = column[picked]
-    if kept.size and (kept.min() < 0 or kept.max() > greatest):
-        kept = np.where((kept >= 0) & (kept <= greatest), kept, 0)
-    small: NDArray[np.int8] = kept.astype(np.int8)
-    return small
-
-
-def _faults(columns: Columns, kind: Words, picked: Any) -> dict[int, str]:
-    """Kept row to its fault code, for rows where a fault begins or ends."""
-    rows = np.flatnonzero((kind == RecordKind.FAULT) | (kind == RecordKind.FAULT_CLEARED))
-    if rows.size == 0:
-        return {}
-    detail = columns.detail_plus_one
-    index = np.zeros(kind.size, np.int64) if detail is None else detail[picked]
-    return {
-        int(row): columns.details[index[row] - 1].fault_code if index[row] > 0 else ""
-        for row in rows
-    }
-
-
-def _tokens(columns: Columns, kind: Words, picked: Any) -> dict[int, str]:
-    """Kept row to the hash of the token shown, for rows where a session begins or ends."""
-    detail = columns.detail_plus_one
-    if detail is None:
-        return {}
-    index = detail[picked]
-    said = (kind == RecordKind.SESSION_START) | (kind == RecordKind.SESSION_END)
-    rows = np.flatnonzero(said & (index > 0)).tolist()
-    shown = ((row, columns.details[index[row] - 1].id_token_hash) for row in rows)
-    return {row: token for row, token in shown if token}

@@ -84,6 +84,11 @@ class RoadGraph:
         """Between two points, km: estimated, since ways are held to stations only."""
         return self._estimate.between_km(from_deg, to_deg)
 
+    @property
+    def free_speed_kmh(self) -> float:
+        """The network's mean speed without traffic, km/h."""
+        return self._estimate.free_speed_kmh
+
     def speed_kmh(self, hour: float) -> float:
         """The network's mean free speed times the share of this hour, km/h."""
         return self._estimate.speed_kmh(hour)

@@ -90,6 +90,11 @@ class Roads(Protocol):
         """Mean speed at this local hour of the day, km/h."""
         ...
 
+    @property
+    def free_speed_kmh(self) -> float:
+        """Mean speed without traffic, km/h."""
+        ...
+
     def grades(
         self, latitude_deg: float, longitude_deg: float, stations: Index, hour: float
     ) -> Floats | float:

@@ -18,6 +18,7 @@ class Rows:
 
     NaN means absent, and -1 in `bay` and `queue_length`. `faults` maps a row where a fault begins
     or ends (see `kind`) to the fault code, `tokens` a row of a session to the hash of its token.
+    `around` holds the few values of the surroundings, by name, then by row.
     """
 
     evse: Index
@@ -32,6 +33,7 @@ class Rows:
     soc_pct: NDArray[np.float32] | None = None
     faults: Mapping[int, str] = field(default_factory=dict)
     tokens: Mapping[int, str] = field(default_factory=dict)
+    around: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +111,12 @@ def together(parts: Sequence[Rows]) -> Rows:
             for start, part in zip(starts, parts, strict=False)
             for row, word in getattr(part, name).items()
         }
+    columns["around"] = {
+        name: {
+            int(start) + row: value
+            for start, part in zip(starts, parts, strict=False)
+            for row, value in part.around.get(name, {}).items()
+        }
+        for name in {name for part in parts for name in part.around}
+    }
     return Rows(**columns)

@@ -72,6 +72,38 @@ class Vehicle:
     max_dc_power_kw: float | None = None
 
 
+COARSE_M = 200.0  # a fix no better than this says in which area a car is, not where
+
+
+class PositionSource(IntEnum):
+    """Who measured a position, numbered as on the wire."""
+
+    UNSPECIFIED = 0
+    VEHICLE = 1
+    TERMINAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A car's word on where it is, WGS84, and on its charge; None means not said."""
+
+    latitude_deg: float
+    longitude_deg: float
+    soc_pct: float
+    accuracy_m: float | None = None  # radius of the 68 % circle
+    speed_kmh: float | None = None
+    source: PositionSource = PositionSource.UNSPECIFIED
+
+    @property
+    def coarse(self) -> bool:
+        """Whether it is too rough to say what is near.
+
+        >>> Fix(0.0, 0.0, 50.0, 200.0).coarse, Fix(0.0, 0.0, 50.0, 200.1).coarse
+        (False, True)
+        """
+        return self.accuracy_m is not None and self.accuracy_m > COARSE_M
+
+
 @dataclass(frozen=True, slots=True)
 class ChargingRequest:
     """A validated charging request (patent step 310); positions are WGS84 degrees."""
@@ -97,3 +129,10 @@ class ChargingRequest:
     offers_opt_in: bool = False
     language: str = "en"
     alternative_count: int = 3
+    accuracy_m: float | None = None  # of the position; None means unknown
+    position_source: PositionSource = PositionSource.UNSPECIFIED
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the position is too rough for distances to be exact."""
+        return self.accuracy_m is not None and self.accuracy_m > COARSE_M

@@ -65,22 +65,27 @@ def read_table(
     Raises `ImportInvalid` for a file without the needed columns and for all rows in which `read`
     raises ValueError.
     """
-    text = read_text(path)
-    reader = csv.DictReader(text.splitlines())
+    rows: list[tuple[int, T]] = []
+    problems: list[Problem] = []
+    for line, cells in read_rows(path, needed):
+        try:
+            rows.append((line, read(cells)))
+        except ValueError as error:
+            problems.append(Problem("IMP-003", f"{path}:{line}", str(error)))
+    raise_if(problems)
+    return rows
+
+
+def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, Cells]]:
+    """Line numbers and rows of a CSV file; raises `ImportInvalid` if a needed column is missing."""
+    reader = csv.DictReader(read_text(path).splitlines())
     columns = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = columns
     if missing := [name for name in needed if name not in columns]:
         message = f"columns are missing: {', '.join(missing)}"
         raise ImportInvalid([Problem("IMP-002", f"{path}:1", message)])
-    rows: list[tuple[int, T]] = []
-    problems: list[Problem] = []
     for cells in reader:
-        try:
-            rows.append((reader.line_num, read(Cells(cells))))
-        except ValueError as error:
-            problems.append(Problem("IMP-003", f"{path}:{reader.line_num}", str(error)))
-    raise_if(problems)
-    return rows
+        yield reader.line_num, Cells(cells)
 
 
 def read_header(path: Path) -> list[str]:

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.sessions import ChargeSession
+from coordinator.core.surroundings import ContextValue
 from coordinator.errors import ImportInvalid, Problem
+from coordinator.importers.context import load_context
 from coordinator.importers.export import export
 from coordinator.importers.records import (
     load_requests,
@@ -41,6 +43,7 @@ class Files:
     outages: tuple[Path, ...] = ()
     sessions: tuple[Path, ...] = ()
     requests: tuple[Path, ...] = ()
+    context: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Imported:
     outages: list[PlannedOutage] = field(default_factory=list)
     sessions: list[ChargeSession] = field(default_factory=list)
     requests: list[StoredRequest] = field(default_factory=list)
+    context: list[ContextValue] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
@@ -69,6 +73,7 @@ class Imported:
             "outages": len(self.outages),
             "sessions": len(self.sessions),
             "requests": len(self.requests),
+            "context": len(self.context),
         }
 
 
@@ -96,6 +101,7 @@ def read_files(
         outages=read(files.outages, load_outages),
         sessions=read(files.sessions, load_sessions),
         requests=read(files.requests, load_requests),
+        context=read(files.context, load_context),
     )
     if problems:
         raise ImportInvalid(problems)
@@ -121,6 +127,7 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
                 await store.put_outages(imported.outages)
             await store.put_sessions(_placed(imported.sessions, store.load().stations))
             await store.put_requests(imported.requests)
+            await store.put_context(imported.context, time.time())
         finally:
             await store.close()
     finally:

@@ -98,7 +98,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         promise = await self._guidance.find(first.open.recommendation_id)
         if first.open.HasField("progress"):
             place = check_progress(first.open.progress, "open.progress")
-            await self._guidance.progress(promise, *place)
+            await self._guidance.progress(promise, place)
         if not promise.closed and promise.claim_id and not promise.confirmed:
             await self._guidance.confirm(promise.recommendation_id)
         return promise
@@ -138,7 +138,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
                 kind = message.WhichOneof("message")
                 if kind == "progress":
                     place = check_progress(message.progress, "progress")
-                    await self._guidance.progress(promise, *place)
+                    await self._guidance.progress(promise, place)
                 elif kind == "decision":
                     decision = message.decision
                     await self._guidance.decide(promise, decision.revision, decision.accepted)
@@ -157,7 +157,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         promise = await self._guidance.find(request.recommendation_id)
         reminders = promise.reminders
         if request.HasField("progress"):
-            await self._guidance.progress(promise, *check_progress(request.progress, "progress"))
+            await self._guidance.progress(promise, check_progress(request.progress, "progress"))
         if request.HasField("decision"):
             decision = request.decision
             await self._guidance.decide(promise, decision.revision, decision.accepted)

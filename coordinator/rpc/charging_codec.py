@@ -79,6 +79,11 @@ class ChargingCodec:
             message.degraded_reasons.extend(answer.degraded)
         message.relaxed_filters.extend(answer.relaxed)
         message.models.extend(self._models)
+        message.default_context.extend(answer.defaulted)
+        for value in answer.context:
+            message.context.add(
+                name=value.name, value=value.value, source=value.source, age_s=value.age_s
+            )
         stamp(message.made_at, answer.made_at_s)
         change = answer.change
         if change is not None:

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from coordinator.core.pile import Payment
 from coordinator.core.recommend.travel import place_for
 from coordinator.core.report import IDENTIFIER
-from coordinator.core.vehicle import ChargePlace, ChargingRequest, SelectBy, Vehicle
+from coordinator.core.vehicle import (
+    ChargePlace,
+    ChargingRequest,
+    Fix,
+    PositionSource,
+    SelectBy,
+    Vehicle,
+)
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc.noun_codec import (
     STANDARDS,
@@ -30,6 +37,7 @@ PRICE_LIMIT_MICROS = 10**15
 LANGUAGES = ("en", "zh")
 
 _SELECT_BY = {int(value): value for value in SelectBy}
+_SOURCES = {int(value): value for value in PositionSource}
 _PLACES = {int(value): value for value in ChargePlace}
 _PAYMENTS = {int(value): value for value in Payment}
 _OUTCOMES = frozenset(wire.OutcomeKind.values()) - {wire.OUTCOME_KIND_UNSPECIFIED}
@@ -87,6 +95,8 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
         message.alternative_count
         if message.HasField("alternative_count")
         else ALTERNATIVES_DEFAULT,
+        message.position.accuracy_m if message.position.HasField("accuracy_m") else None,
+        _SOURCES.get(message.position.source, PositionSource.UNSPECIFIED),
     )
 
 
@@ -178,8 +188,8 @@ def _curve_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
         before = point.soc_pct
 
 
-def check_progress(progress: wire.Progress, field: str) -> tuple[float, float, float]:
-    """Latitude, longitude and SoC of a progress; raises `FieldInvalid`."""
+def check_progress(progress: wire.Progress, field: str) -> Fix:
+    """Position and SoC of a progress; raises `FieldInvalid`."""
     faults = []
     if not progress.HasField("position"):
         faults.append(FieldFault(f"{field}.position", "is missing"))
@@ -188,7 +198,14 @@ def check_progress(progress: wire.Progress, field: str) -> tuple[float, float, f
     if not 0.0 <= progress.soc_pct <= 100.0:
         faults.append(FieldFault(f"{field}.soc_pct", "must be within 0 to 100"))
     invalid(faults)
-    return *wgs84(progress.position), progress.soc_pct
+    position = progress.position
+    return Fix(
+        *wgs84(position),
+        progress.soc_pct,
+        position.accuracy_m if position.HasField("accuracy_m") else None,
+        position.speed_kmh if position.HasField("speed_kmh") else None,
+        _SOURCES.get(position.source, PositionSource.UNSPECIFIED),
+    )
 
 
 def outcome_faults(request: wire.ReportOutcomeRequest) -> Iterator[FieldFault]:

@@ -17,6 +17,8 @@ from pilewise.v1 import types_pb2 as nouns
 TEXT_LIMIT = 256
 LIST_LIMIT = 64
 MAX_POWER_KW = 5_000.0
+MOST_ACCURACY_M = 20_000_000.0  # half around the earth
+MOST_SPEED_KMH = 500.0
 # Numbers of plugs that this version knows; a newer one may send others.
 STANDARDS = frozenset(nouns.ConnectorStandard.values())
 # Few enough digits for any count, and none of the digits of other scripts.
@@ -54,6 +56,10 @@ def check_position(position: nouns.Position, field: str) -> Iterator[FieldFault]
         value = getattr(position, name)
         if not math.isfinite(value) or abs(value) > limit:
             yield FieldFault(f"{field}.{name}", f"must be a number within ±{limit:g}")
+    # What is absent reads as 0.
+    for name, most in (("accuracy_m", MOST_ACCURACY_M), ("speed_kmh", MOST_SPEED_KMH)):
+        if not 0.0 <= getattr(position, name) <= most:
+            yield FieldFault(f"{field}.{name}", f"must be within 0 to {most:g}")
 
 
 def page_start(token: str) -> int:

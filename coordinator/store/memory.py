@@ -9,6 +9,7 @@ from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Key, visits_of
+from coordinator.core.surroundings import ContextValue
 from coordinator.errors import StoreClosed
 from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import (
@@ -32,6 +33,7 @@ class MemoryTelemetry:
         self.refusals: list[tuple[str, Refusal]] = []
         self.sessions: dict[Key, ChargeSession] = {}
         self.requests: dict[str, StoredRequest] = {}
+        self._context: dict[tuple[str, int], ContextValue] = {}
         self._spools: dict[str, Spool] = {}
         self._states: dict[str, StateRow] = {}
         self._through = 0
@@ -64,6 +66,7 @@ class MemoryTelemetry:
             ],
             visits=visits_of(self.sessions.values()),
             knowledge=self._knowledge,
+            context=list(self._context.values()),
             recent_requests={
                 r.request_id: r.recommendation_id
                 for r in self.requests.values()
@@ -178,6 +181,12 @@ class MemoryTelemetry:
         for request_id in old:
             del self.requests[request_id]
         return len(old)
+
+    async def put_context(self, values: Sequence[ContextValue], now_s: float) -> None:
+        """Adds or replaces values of the surroundings; those that stand no more go."""
+        self._check_open()
+        kept = [v for v in self._context.values() if v.stands(now_s)]
+        self._context = {(v.name, v.cell): v for v in (*kept, *values)}
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is kept of an agent, counted now."""

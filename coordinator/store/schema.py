@@ -6,6 +6,7 @@ spool ──┬── batch      rows as received: one row a batch, never one a 
 evse_state             the newest picture of each EVSE and what its rows have taught
 session                a car at an EVSE, from plug-in to plug-out, and whose it was
 request                what cars asked and were told, one compressed row each, for a month
+context                the surroundings: the newest value of each name and cell
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
 station tariff user road outage   as imported, one JSON document each
@@ -18,7 +19,7 @@ from typing import Any
 
 from sqlite_utils import Migrations
 
-from coordinator.store import requests, sessions
+from coordinator.store import context, requests, sessions
 from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
@@ -135,6 +136,7 @@ for _name, _migration in (
     ("0004_facts", _facts),
     ("0005_sessions", sessions.migrate),
     ("0005b_requests", requests.migrate),
+    ("0005c_context", context.migrate),
     ("0006_promised_sessions", sessions.add_promises),
     ("0007_knowledge", _knowledge),
 ):

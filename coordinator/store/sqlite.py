@@ -14,12 +14,11 @@ from coordinator.core.pile import PlannedOutage, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
-from coordinator.core.sessions import ChargeSession
 from coordinator.errors import StoreUnavailable
-from coordinator.store import pile_facts, requests, schema, sessions
+from coordinator.store import context, pile_facts, requests, schema, sessions
 from coordinator.store.database import open_reader
+from coordinator.store.sqlite_records import SqliteRecords
 from coordinator.store.writer import Connection, RowStatement, Writer
-from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import (
     STATE_COLUMNS,
     Checkpoint,
@@ -70,7 +69,7 @@ FROM spool WHERE agent_id = ? ORDER BY spool_id
 """
 
 
-class SqliteTelemetry:
+class SqliteTelemetry(SqliteRecords):
     """`TelemetryStore` in `telemetry.db`; the caller owns the directory (`DirectoryLock`)."""
 
     def __init__(self, directory: Path) -> None:
@@ -103,6 +102,7 @@ class SqliteTelemetry:
                 visits=sessions.visits(db),
                 knowledge=next(iter(_documents(db, "knowledge", MapState)), MapState()),
                 recent_requests=requests.recent(db),
+                context=context.read(db),
             )
         except sqlite3.Error as error:
             raise StoreUnavailable(self._path.name, str(error)) from error
@@ -176,35 +176,6 @@ class SqliteTelemetry:
     async def list_facts(self, pile_id: str) -> list[FactSpan]:
         """The facts of a pile in the order in which they began to hold."""
         return await self._read(lambda db: pile_facts.read(db, pile_id))
-
-    async def put_sessions(self, sessions_: Sequence[ChargeSession]) -> None:
-        """Adds or replaces sessions."""
-        await self._writer.submit(lambda connection: sessions.write(connection, sessions_))
-
-    async def list_sessions(
-        self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
-    ) -> list[ChargeSession]:
-        """Sessions begun since then, oldest first; of this user or car, or of all."""
-        return await self._read(lambda db: sessions.read(db, since_s, user_id, vehicle_id))
-
-    async def put_requests(self, requests_: Sequence[StoredRequest]) -> None:
-        """Adds or replaces requests."""
-        await self._writer.submit(lambda connection: requests.write(connection, requests_))
-
-    async def request_of(self, recommendation_id: str) -> StoredRequest | None:
-        """The request that was answered by this recommendation."""
-        return await self._read(lambda db: requests.of(db, recommendation_id))
-
-    async def list_requests(self, since_s: float, user_id: str = "") -> list[StoredRequest]:
-        """Requests since then, oldest first; of this user, or of all."""
-        return await self._read(lambda db: requests.read(db, since_s, user_id))
-
-    async def forget_requests(self, before_s: float) -> int:
-        """Removes requests older than that, a few at a time; gives how many."""
-        removed = 0
-        while count := await self._writer.submit(lambda c: requests.forget(c, before_s)):
-            removed += count
-        return removed
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:
         """What is stored of an agent, counted now."""

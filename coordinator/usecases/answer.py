@@ -167,6 +167,15 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason: str = ""
 
 
+class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A value of the surroundings, with who said so and its age when the answer was made."""
+
+    name: str
+    value: float
+    source: str
+    age_s: float
+
+
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A promise in one revision, or why there is none. `judged[0]` is the choice."""
 
@@ -191,6 +200,8 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     empty_text: str = ""
     next_free_at_s: float | None = None
     reminder: Reminded | None = None
+    context: tuple[Noted, ...] = ()  # values of the surroundings that took part
+    defaulted: tuple[str, ...] = ()  # names for which a default stood in
 
     @property
     def choice(self) -> Judged:

@@ -17,7 +17,7 @@ from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import inputs, reminding, wording
-from coordinator.usecases.answer import Answer, Hold, HoldKind, Reminded, Stage
+from coordinator.usecases.answer import Answer, Hold, HoldKind, Noted, Reminded, Stage
 from coordinator.usecases.figures import Lines
 from coordinator.usecases.ledger import KeptAnswer
 
@@ -119,6 +119,8 @@ class Composer:
             ranked.degraded,
             ranked.relaxed,
             reminder=self.reminded(ranked.reminder, request.language),
+            context=noted(context, moment.now_s),
+            defaulted=context.unknown,
         )
 
     def reminded(self, reminder: Reminder | None, language: str) -> Reminded | None:
@@ -137,3 +139,11 @@ class Composer:
             _encode(request),
             b"" if ranked is None else inputs.pack(self._district, Lines(self._district, ranked)),
         )
+
+
+def noted(context: Context, now_s: float) -> tuple[Noted, ...]:
+    """The values of the surroundings that took part, with their ages."""
+    return tuple(
+        Noted(value.name, value.value, value.source, max(now_s - value.observed_at_s, 0.0))
+        for value in context.known
+    )

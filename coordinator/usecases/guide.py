@@ -16,6 +16,7 @@ from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
+from coordinator.core.vehicle import Fix
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, PromiseLost
 from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer, answers, requests
@@ -24,6 +25,7 @@ from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
 from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.underway import Underway
 from coordinator.usecases.world import World
 
@@ -44,6 +46,7 @@ class Guidance:
         clock: Clock,
         counters: Counters,
         book: SessionBook,
+        surroundings: SurroundingsKeeper,
     ) -> None:
         self._district = district
         self._world = world
@@ -54,7 +57,9 @@ class Guidance:
         self._clock = clock
         self._counters = counters
         self._book = book
-        self._underway = Underway(district, world, claims, promises, composer, rerouter, clock)
+        self._underway = Underway(
+            district, world, claims, promises, composer, rerouter, clock, surroundings
+        )
 
     async def restore(self) -> int:
         """Takes the promises behind the live claims of the store up again; gives how many."""
@@ -166,11 +171,9 @@ class Guidance:
             return False
         return isinstance(await self._rerouter.move(promise, context, ranked, 0, code), Step)
 
-    async def progress(
-        self, promise: Promise, latitude_deg: float, longitude_deg: float, soc_pct: float
-    ) -> None:
+    async def progress(self, promise: Promise, fix: Fix) -> None:
         """Takes a position; what follows from it is in `underway.py`."""
-        await self._underway.progress(promise, latitude_deg, longitude_deg, soc_pct)
+        await self._underway.progress(promise, fix)
 
     def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
         return self._composer.kept(answer, promise.request)

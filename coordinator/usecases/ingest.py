@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from coordinator.clock import Clock
 from coordinator.core.report import Batch, BatchCodec
-from coordinator.core.rows import Changes, Index
+from coordinator.core.rows import Changes, Index, Rows
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
@@ -69,6 +69,11 @@ class Ingest:
     def on_changes(self) -> list[Callable[[Changes], None]]:
         """Called on the event loop with the EVSEs whose status changed."""
         return self._learner.on_changes
+
+    @property
+    def on_surroundings(self) -> list[Callable[[Rows], None]]:
+        """Called on the event loop with rows that say something of the surroundings."""
+        return self._learner.on_surroundings
 
     def spool(self, spool_id: str, agent_id: str) -> Spool:
         """What is settled of a spool; raises `FieldInvalid` if it belongs to another agent."""

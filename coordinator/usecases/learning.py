@@ -13,10 +13,11 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 
 from coordinator.clock import Clock
+from coordinator.core.believed import believed_rows
 from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
-from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, believed_rows, judge
+from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, judge
 from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
@@ -40,6 +41,8 @@ class Learner:
         book: SessionBook | None = None,
     ) -> None:
         self.on_changes: list[Callable[[Changes], None]] = []
+        # Told of rows that say something of the surroundings, before they are believed.
+        self.on_surroundings: list[Callable[[Rows], None]] = []
         # Hear which EVSEs reported, after their evidence was counted.
         self.on_heard: list[Callable[[Index], None]] = []
         self._inventory = inventory
@@ -102,6 +105,9 @@ class Learner:
         self._fit()
         order = order_rows(rows)
         self._see_sessions(rows, order)
+        if rows.around:
+            for tell in self.on_surroundings:
+                tell(rows)
         self._dirty[order.evse] = True
         self._heard_at_s[order.evse] = received_at_s
         return self._district.apply(rows, self._link_of(received_at_s), order)

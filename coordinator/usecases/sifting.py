@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from coordinator.core.believed import believed_rows
 from coordinator.core.ranges import Run
 from coordinator.core.report import (
     RAGGED,
@@ -20,7 +21,6 @@ from coordinator.core.report import (
     Judgement,
     Mask,
     Refusal,
-    believed_rows,
     judge,
 )
 from coordinator.core.rows import Index, Rows

@@ -15,6 +15,7 @@ from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Visits
+from coordinator.core.surroundings import ContextValue
 from coordinator.usecases.requests import RequestArchive
 
 # Columns of a state row, in order: the picture of one EVSE and what its rows have taught.
@@ -145,6 +146,7 @@ class Snapshot:
     visits: Visits = field(default_factory=dict)  # of all time
     knowledge: MapState = field(default_factory=MapState)
     recent_requests: dict[str, str] = field(default_factory=dict)  # to their recommendations
+    context: list[ContextValue] = field(default_factory=list)
 
 
 class TelemetryStore(RequestArchive, Protocol):
@@ -212,6 +214,10 @@ class TelemetryStore(RequestArchive, Protocol):
         self, since_s: float, *, user_id: str = "", vehicle_id: str = ""
     ) -> list[ChargeSession]:
         """Sessions begun since then, oldest first; of this user or car, or of all."""
+        ...
+
+    async def put_context(self, values: Sequence[ContextValue], now_s: float) -> None:
+        """Adds or replaces values of the surroundings; those that stand no more go."""
         ...
 
     async def count_spools(self, agent_id: str) -> list[SpoolCount]:

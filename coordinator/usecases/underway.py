@@ -16,12 +16,14 @@ from coordinator.core.district import District
 from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.reminder import Reminder
+from coordinator.core.vehicle import Fix
 from coordinator.usecases import reminding
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.world import World
 
 RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
@@ -42,6 +44,7 @@ class Underway:
         composer: Composer,
         rerouter: Rerouter,
         clock: Clock,
+        surroundings: SurroundingsKeeper,
     ) -> None:
         self._district = district
         self._world = world
@@ -50,18 +53,28 @@ class Underway:
         self._composer = composer
         self._rerouter = rerouter
         self._clock = clock
+        self._surroundings = surroundings
 
-    async def progress(
-        self, promise: Promise, latitude_deg: float, longitude_deg: float, soc_pct: float
-    ) -> None:
-        """Takes a position: level and lease follow the car, the pile is told when it is near."""
-        promise.reported_link_s = self._clock.link_s()
-        promise.request = replace(
-            promise.request,
-            latitude_deg=latitude_deg,
-            longitude_deg=longitude_deg,
-            soc_pct=soc_pct,
-        )
+    async def progress(self, promise: Promise, fix: Fix) -> None:
+        """Takes a position: level and lease follow the car, the pile is told when it is near.
+
+        A coarse fix shows that the car lives and what charge it has; the car stays where it was.
+        """
+        link_s, before = self._clock.link_s(), promise.request
+        passed_s = (link_s - promise.reported_link_s) * self._clock.speed
+        promise.reported_link_s = link_s
+        promise.request = replace(before, soc_pct=fix.soc_pct)
+        if not fix.coarse:
+            here = fix.latitude_deg, fix.longitude_deg
+            was = before.latitude_deg, before.longitude_deg
+            self._surroundings.moved(was, here, passed_s, fix.speed_kmh)
+            promise.request = replace(
+                promise.request,
+                latitude_deg=here[0],
+                longitude_deg=here[1],
+                accuracy_m=fix.accuracy_m,
+                position_source=fix.source,
+            )
         if promise.closed or not promise.claim_id:
             return
         moment = self._rerouter.moment()

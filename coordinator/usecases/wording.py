@@ -61,7 +61,8 @@ def judged(
     now_s: float,
 ) -> tuple[Judged, ...]:
     """The picked candidates as they are told, the first of them being the choice."""
-    quality = Quality.EXACT if context.roads.quality == "EXACT" else Quality.ESTIMATED
+    exact = context.roads.quality == "EXACT" and not request.coarse
+    quality = Quality.EXACT if exact else Quality.ESTIMATED
     told = [lines.of(candidate) for candidate in picked]
     first = told[0].figures
     return tuple(

@@ -14,6 +14,7 @@ from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
+from coordinator.core.surroundings import Surroundings
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.fleet import Fleet
 from coordinator.usecases.mirror import Mirror
@@ -30,7 +31,8 @@ class World:
     roads: Roads = field(default_factory=EstimatedRoads)
     rules: Rules = DEFAULT_RULES
     utc_offset_h: float | None = None
-    temperature_c: float | None = None
+    temperature_c: float | None = None  # everywhere, where no cell knows better
+    surroundings: Surroundings = field(default_factory=Surroundings)
     graph: Roads | None = None  # imported roads, for the stations of `graph_layout` only
     graph_layout: Layout | None = None
     fleet: Fleet | None = None
@@ -52,6 +54,11 @@ class World:
         visits = (
             {rows[station]: n for station, n in seen.items() if station in rows} if seen else {}
         )
+        here, now_s = (request.latitude_deg, request.longitude_deg), self.clock.now_s()
+        around, district = self.surroundings.around(*here, now_s), self.district
+        at_stations = self.surroundings.at_stations(
+            district.station_lat_deg, district.station_lon_deg, now_s
+        )
         known = self.graph is not None and self.graph_layout is layout_of(self.district)
         return Context(
             roads=self.graph if self.graph is not None and known else self.roads,
@@ -59,7 +66,14 @@ class World:
             link_now_s=self.clock.link_s(),
             stale_after_s=self.stale_after_s,
             utc_offset_h=offset_h,
-            temperature_c=self.temperature_c,
+            temperature_c=(
+                self.temperature_c if around.temperature_c is None else around.temperature_c
+            ),
+            traffic_grade=around.traffic_grade,
+            height_m=around.height_m,
+            stations=at_stations,
+            known=around.known,
+            unknown=around.unknown,
             cars_around=None
             if self.fleet is None
             else self.fleet.cars_around(request.latitude_deg, request.longitude_deg),

@@ -35,6 +35,9 @@ async def bring_in(target: str, imported: Imported) -> dict[str, int]:
         taken: dict[str, int] = {}
         for name, call, request, message in lists:
             taken[name] = await _put(name, getattr(imported, name), call, request, message)
+        taken["context"] = await _put(
+            "values", imported.context, stub.PutContext, op.PutContextRequest, records.context_value
+        )
         edges = imported.roads
         taken["roads"] = await _put(
             "edges", edges, stub.PutRoads, op.PutRoadsRequest, messages.road_message

@@ -47,6 +47,7 @@ def import_(
     outages: Annotated[Paths, typer.Option(help="CSV; replaces the planned outages.")] = None,
     sessions: Annotated[Paths, typer.Option(help="CSV: evse_id,started_at,ended_at,...")] = None,
     requests: Annotated[Paths, typer.Option(help="CSV: request_id,asked_at,...")] = None,
+    context: Annotated[Paths, typer.Option(help="CSV or JSON: weather, traffic, height.")] = None,
     near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
     limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -56,7 +57,7 @@ def import_(
     from coordinator.errors import CoordinatorError, DirectoryBusy
     from coordinator.importers import Files, import_into_store, read_files
 
-    kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests)
+    kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests, context)
     files = Files(*(tuple(paths or ()) for paths in kinds))
     if not any(kinds):
         fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)

@@ -1,4 +1,4 @@
-"""Sessions and requests read from files, as messages for a running coordinator."""
+"""Sessions, requests and surroundings of files, as messages for a running coordinator."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pilewise.v1 import types_pb2 as nouns
 
 if TYPE_CHECKING:
     from coordinator.core.sessions import ChargeSession
+    from coordinator.core.surroundings import ContextValue
     from coordinator.usecases.requests import StoredRequest
 
 
@@ -48,6 +49,18 @@ def request_message(request: StoredRequest) -> op.RequestRecord:
     )
     _fill(message, request, ("soc_pct", "target_soc_pct", "eta_s", "wait_s"))
     return message
+
+
+def context_value(value: ContextValue) -> op.ContextValue:
+    """The value of the surroundings."""
+    return op.ContextValue(
+        h3_cell=f"{value.cell:x}",
+        name=value.name,
+        value=value.value,
+        source=value.source,
+        observed_at=_instant(value.observed_at_s),
+        ttl_s=value.ttl_s,
+    )
 
 
 def _fill(message: Any, record: Any, names: tuple[str, ...]) -> None:

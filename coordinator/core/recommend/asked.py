@@ -88,7 +88,7 @@ def _row(
     vehicle = request.vehicle
     if request.soc_pct < rules.eco_soc_pct:
         speed_kmh *= rules.eco_share
-    kwh_per_km = _consumption(vehicle, request, context)
+    kwh_per_km = _consumption(vehicle, request, context, speed_kmh)
     destination = request.destination or (np.nan, np.nan)
     return (
         request.latitude_deg,
@@ -106,13 +106,18 @@ def _row(
     )
 
 
-def _consumption(vehicle: Vehicle, request: ChargingRequest, context: Context) -> float:
-    """Consumption as things are, kWh per km."""
-    if context.temperature_c is None and context.climb_m_per_km is None:
+def _consumption(
+    vehicle: Vehicle, request: ChargingRequest, context: Context, speed_kmh: float
+) -> float:
+    """Consumption as things are, kWh per km. Climbing to each station is in `way.py`."""
+    grade = context.traffic_grade
+    if context.temperature_c is None and context.climb_m_per_km is None and grade is None:
         return energy.base_kwh_per_km(vehicle)
     conditions = energy.Conditions(
         temperature_c=context.temperature_c,
         air_conditioning=request.air_conditioning,
+        congestion_share=None if grade is None else energy.congestion_share(grade),
+        speed_kmh=speed_kmh,
         climb_m_per_km=context.climb_m_per_km,
     )
     return energy.consumption_kwh_per_km(vehicle, conditions)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Payment
+from coordinator.core.recommend import way
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates, Near, merge
 from coordinator.core.recommend.layout import Layout, layout_of
@@ -77,7 +78,9 @@ def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candi
     if any(context.visits for context in asked.contexts):
         stations, straight_km, provenance = _with_history(layout, asked, stations, straight_km)
     station_km = each_distance_km(asked.roads, asked.here, stations, straight_km)
-    in_reach = (station_km <= asked.reach_km) & (provenance > 0)
+    uphill_pct = way.climb_pct(asked, stations)
+    lifting_km = 0.0 if uphill_pct is None else uphill_pct / asked.soc_per_km
+    in_reach = (station_km + lifting_km <= asked.reach_km) & (provenance > 0)
     sizes = np.where(in_reach, layout.station_size[stations], 0).ravel()
     ends = sizes.cumsum()
     spot = np.arange(sizes.size).repeat(sizes)  # request x station of each EVSE

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from coordinator.core.ports import Ranker
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
+from coordinator.core.surroundings import USED, ContextValue, StationContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Context:
     stale_after_s: float = float("inf")  # a status not renewed for so long counts as UNKNOWN
     utc_offset_h: float = 0.0
     temperature_c: float | None = None
+    traffic_grade: float | None = None  # where the car is
+    height_m: float | None = None  # where the car is
+    stations: StationContext | None = None  # the same where the stations are; shared by requests
+    known: tuple[ContextValue, ...] = ()  # values of the surroundings that took part
+    unknown: tuple[str, ...] = USED  # names for which a default stands in
     climb_m_per_km: float | None = None
     cars_around: int | None = None  # cars known within `rules.around_km`
     visits: Mapping[int, int] = field(default_factory=dict)  # of this user: station row to count

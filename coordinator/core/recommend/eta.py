@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.recommend import way
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.layout import Layout
@@ -37,16 +38,23 @@ def drive(layout: Layout, candidates: Candidates, asked: Asked) -> Drive:
 
     Source: US 12,393,974 B2, step 330 (time information from traffic, power and vehicle).
     """
+    stations = candidates.near.stations
     distance_km = candidates.of_station(candidates.near.station_km)
     second_per_km = 3600.0 / asked.speed_kmh
+    factor = way.speed_factor(asked, stations)
+    if factor is not None:
+        second_per_km = second_per_km / candidates.of_station(factor)
     drive_s = distance_km * second_per_km
-    arrival = np.maximum(asked.soc_pct - distance_km * asked.soc_per_km, 0.0)
+    used_pct = distance_km * asked.soc_per_km
+    climb_pct = way.climb_pct(asked, stations)
+    if climb_pct is not None:
+        used_pct += candidates.of_station(climb_pct)
+    arrival = np.maximum(asked.soc_pct - used_pct, 0.0)
     p90_s = drive_s * asked.rules.drive_p90
     if not asked.has_destination.any():
         zero = np.zeros(distance_km.shape)
         unknown = np.full(distance_km.shape, np.nan)
         return Drive(distance_km, drive_s, p90_s, arrival, zero, zero, unknown, zero)
-    stations = candidates.near.stations
     straight_km = layout.places.distances_km(asked.destination, stations)
     onward_km = each_distance_km(asked.roads, asked.destination, stations, straight_km)
     direct_km = np.array(

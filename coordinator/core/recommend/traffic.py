@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
+from coordinator.core.recommend import way
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
-from coordinator.core.roads import each_grade
 
 Floats = NDArray[np.float64]
 
@@ -45,8 +45,7 @@ def grade(candidates: Candidates, asked: Asked) -> Floats | float:
 
     Source: paper 2.3.2.3.
     """
-    stations, hours = candidates.near.stations, asked.hour[:, 0].tolist()
-    grades = each_grade(asked.roads, asked.here, stations, hours)
+    grades = way.grades(asked, candidates.near.stations)
     return grades if isinstance(grades, float) else candidates.of_station(grades)
 
 

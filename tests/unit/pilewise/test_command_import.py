@@ -135,3 +135,22 @@ def exported(config: Path, form: str) -> str:
     ran = pilewise("coordinator", "export", "-c", str(config), "--format", form)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
+
+
+async def test_surroundings_are_imported_stopped_and_running(config: Path) -> None:
+    """The same file is taken by the store and by a running coordinator; a bad row by neither."""
+    good, bad = config.parent / "good.csv", config.parent / "bad.csv"
+    head = "latitude_deg,longitude_deg,name,value,source\n"
+    good.write_text(f"{head}22.54,114.05,temperature_c,31,weather\n")
+    bad.write_text(f"{head}22.54,114.05,temperature_c,nan,weather\n")
+    command = ("coordinator", "import", "-c", str(config), "--json", "--context")
+
+    stopped, refused = pilewise(*command, str(good)), pilewise(*command, str(bad))
+    async with RoomProcess("coordinator", ("-c", str(config)), config.parent / "log"):
+        running = pilewise(*command, str(good))
+
+    for ran in (stopped, running):
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads(ran.stdout)["context"] == 1
+    assert refused.returncode == 3
+    assert "bad.csv:2" in refused.stderr
