@@ -42,6 +42,8 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("source", "i1", 0),
     ("bay", "i1", 0),
     ("queue_length", "i2", 0),
+    ("told_queue", "i2", 0),  # cars that wait, by the word of a driver who waits there
+    ("told_at_s", "f8", -np.inf),  # domain time of that word
     ("observed_at_s", "f8", -np.inf),  # domain time of the newest row
     ("heard_at_s", "f8", -np.inf),  # link time of the newest row: staleness is real time
     ("changed_at_s", "f8", -np.inf),  # domain time of the newest change of status
@@ -93,6 +95,8 @@ class District:
     source: NDArray[np.int8]
     bay: NDArray[np.int8]
     queue_length: NDArray[np.int16]
+    told_queue: NDArray[np.int16]
+    told_at_s: NDArray[np.float64]
     observed_at_s: NDArray[np.float64]
     heard_at_s: NDArray[np.float64]
     changed_at_s: NDArray[np.float64]
@@ -271,6 +275,10 @@ class District:
         self.claimed_by[evse] = vehicle
         self.claimed_to_s[evse] = to_s
         self.claim_count[evse] = count
+
+    def tell_queue(self, evse: int, waiting: int, at_s: float) -> None:
+        """Notes how many cars wait at an EVSE, by the word of a driver who waits there."""
+        self.told_queue[evse], self.told_at_s[evse] = waiting, at_s
 
     def free(self, evse: int) -> None:
         """Notes that an EVSE has no live claim."""

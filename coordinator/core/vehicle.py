@@ -21,8 +21,9 @@ class WarningLevel(IntEnum):
 
 
 class SelectBy(IntEnum):
-    """Order of candidates, numbered as on the wire."""
+    """Order of candidates, numbered as on the wire; unspecified means as configured."""
 
+    UNSPECIFIED = 0
     COST = 1
     MERGED = 2
     RANKER = 3

@@ -97,8 +97,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         invalid(check_id(first.open.recommendation_id, "open.recommendation_id"))
         promise = await self._guidance.find(first.open.recommendation_id)
         if first.open.HasField("progress"):
-            place = check_progress(first.open.progress, "open.progress")
-            await self._guidance.progress(promise, place)
+            await self._take(promise, first.open.progress, "open.progress")
         if not promise.closed and promise.claim_id and not promise.confirmed:
             await self._guidance.confirm(promise.recommendation_id)
         return promise
@@ -137,8 +136,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             async for message in requests:
                 kind = message.WhichOneof("message")
                 if kind == "progress":
-                    place = check_progress(message.progress, "progress")
-                    await self._guidance.progress(promise, place)
+                    await self._take(promise, message.progress, "progress")
                 elif kind == "decision":
                     decision = message.decision
                     await self._guidance.decide(promise, decision.revision, decision.accepted)
@@ -149,6 +147,12 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         finally:
             promise.tell()
 
+    async def _take(self, promise: Promise, progress: wire.Progress, field: str) -> None:
+        """Takes in where the car is, and what its driver says of the queue there."""
+        await self._guidance.progress(promise, check_progress(progress, field))
+        if progress.HasField("cars_ahead"):
+            self._guidance.waits_behind(promise, progress.cars_ahead)
+
     async def UpdateProgress(  # noqa: N802 - the contract
         self, request: wire.UpdateProgressRequest, context: Context
     ) -> wire.UpdateProgressResponse:
@@ -157,7 +161,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         promise = await self._guidance.find(request.recommendation_id)
         reminders = promise.reminders
         if request.HasField("progress"):
-            await self._guidance.progress(promise, check_progress(request.progress, "progress"))
+            await self._take(promise, request.progress, "progress")
         if request.HasField("decision"):
             decision = request.decision
             await self._guidance.decide(promise, decision.revision, decision.accepted)

@@ -33,6 +33,7 @@ from pilewise.v1 import charging_service_pb2 as wire
 ALTERNATIVES_DEFAULT = 3
 ALTERNATIVES_LIMIT = 10
 CURVE_LIMIT = 200
+CARS_AHEAD_LIMIT = 50
 PRICE_LIMIT_MICROS = 10**15
 LANGUAGES = ("en", "zh")
 
@@ -88,7 +89,7 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
         tuple(_PAYMENTS[p] for p in payments if p in _PAYMENTS) if payments else (),
         None,
         message.air_conditioning if message.HasField("air_conditioning") else None,
-        _SELECT_BY.get(message.select_by, SelectBy.COST),
+        _SELECT_BY.get(message.select_by, SelectBy.UNSPECIFIED),
         message.id_token,
         message.offers_opt_in,
         message.language if message.language in LANGUAGES else "en",
@@ -197,6 +198,8 @@ def check_progress(progress: wire.Progress, field: str) -> Fix:
         faults += check_position(progress.position, f"{field}.position")
     if not 0.0 <= progress.soc_pct <= 100.0:
         faults.append(FieldFault(f"{field}.soc_pct", "must be within 0 to 100"))
+    if progress.cars_ahead > CARS_AHEAD_LIMIT:
+        faults.append(FieldFault(f"{field}.cars_ahead", f"must be at most {CARS_AHEAD_LIMIT}"))
     invalid(faults)
     position = progress.position
     return Fix(

@@ -127,6 +127,12 @@ class Guidance:
             self._promises.close_ended(step, replaced=True)
         return promise
 
+    def waits_behind(self, promise: Promise, cars: int) -> None:
+        """Notes how many cars wait at the promised EVSE before this one, by its driver's word."""
+        row = self._district.row.get(promise.answer.choice.evse_id)
+        if row is not None and not promise.closed:
+            self._district.tell_queue(row, cars, self._clock.now_s())
+
     async def _open(self, recommendation_id: str) -> Promise:
         """The promise, if something stands behind it; raises `PromiseLost`."""
         promise = await self.find(recommendation_id)

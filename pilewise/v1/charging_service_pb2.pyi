@@ -98,9 +98,9 @@ class _SelectBy:
 class _SelectByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SelectBy.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SELECT_BY_UNSPECIFIED: _SelectBy.ValueType  # 0
-    """Read as cost."""
+    """As the district is configured; by cost unless that says otherwise."""
     SELECT_BY_COST: _SelectBy.ValueType  # 1
-    """One cost in seconds over everything known (default)."""
+    """One cost in seconds over everything known."""
     SELECT_BY_MERGED: _SelectBy.ValueType  # 2
     """The merged score of the ranker's first five (patent 610-630)."""
     SELECT_BY_RANKER: _SelectBy.ValueType  # 3
@@ -124,9 +124,9 @@ class SelectBy(_SelectBy, metaclass=_SelectByEnumTypeWrapper):
     """By what the candidates are ordered."""
 
 SELECT_BY_UNSPECIFIED: SelectBy.ValueType  # 0
-"""Read as cost."""
+"""As the district is configured; by cost unless that says otherwise."""
 SELECT_BY_COST: SelectBy.ValueType  # 1
-"""One cost in seconds over everything known (default)."""
+"""One cost in seconds over everything known."""
 SELECT_BY_MERGED: SelectBy.ValueType  # 2
 """The merged score of the ranker's first five (patent 610-630)."""
 SELECT_BY_RANKER: SelectBy.ValueType  # 3
@@ -795,18 +795,21 @@ class Scores(_message.Message):
     FAILURE_WEIGHT_FIELD_NUMBER: _builtins.int
     RANKER_SHARE_FIELD_NUMBER: _builtins.int
     SITUATION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     travel: _builtins.float
     """Travel demand, 0-100; absent without a destination."""
     failure: _builtins.float
     """Failure, 0-100."""
     merged: _builtins.float
-    """Weighted mean, 0-100."""
+    """Weighted mean, 0-100; the sum, 0-200, where the district adds the scores."""
     failure_weight: _builtins.float
-    """Weight of the failure score, 0-1."""
+    """Weight of the failure score, 0-1; 1 where the district adds the scores."""
     ranker_share: _builtins.float
     """Share by the ranker over all candidates, 0-1."""
     situation: _builtins.str
     """recommended, general, not recommended."""
+    text: _builtins.str
+    """The same in words with its causes, in the language of the request; the choice only."""
     def __init__(
         self,
         *,
@@ -816,10 +819,11 @@ class Scores(_message.Message):
         failure_weight: _builtins.float = ...,
         ranker_share: _builtins.float = ...,
         situation: _builtins.str = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_travel", b"_travel", "travel", b"travel"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_travel", b"_travel", "failure", b"failure", "failure_weight", b"failure_weight", "merged", b"merged", "ranker_share", b"ranker_share", "situation", b"situation", "travel", b"travel"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_travel", b"_travel", "failure", b"failure", "failure_weight", b"failure_weight", "merged", b"merged", "ranker_share", b"ranker_share", "situation", b"situation", "text", b"text", "travel", b"travel"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__travel: _TypeAlias = _typing.Literal["travel"]  # noqa: Y015
     _WhichOneofArgType__travel: _TypeAlias = _typing.Literal["_travel", b"_travel"]  # noqa: Y015
@@ -873,7 +877,7 @@ class Recommendation(_message.Message):
     confidence: _builtins.float
     """How sure the order is, 0-1."""
     score: _builtins.float
-    """Merged score, 0-100."""
+    """Merged score, as in scores."""
     charge_duration_s: _builtins.float
     """Charging to target, seconds."""
     distance_km: _builtins.float
@@ -1437,8 +1441,13 @@ class Progress(_message.Message):
 
     POSITION_FIELD_NUMBER: _builtins.int
     SOC_PCT_FIELD_NUMBER: _builtins.int
+    CARS_AHEAD_FIELD_NUMBER: _builtins.int
     soc_pct: _builtins.float
     """State of charge, 0-100."""
+    cars_ahead: _builtins.int
+    """Cars that wait at the promised EVSE before this one, as the driver sees it; absent means that
+    the car does not stand there, or that the driver did not say.
+    """
     @_builtins.property
     def position(self) -> _types_pb2.Position:
         """Where it is."""
@@ -1448,12 +1457,15 @@ class Progress(_message.Message):
         *,
         position: _types_pb2.Position | None = ...,
         soc_pct: _builtins.float = ...,
+        cars_ahead: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cars_ahead", b"_cars_ahead", "cars_ahead", b"cars_ahead", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "soc_pct", b"soc_pct"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cars_ahead", b"_cars_ahead", "cars_ahead", b"cars_ahead", "position", b"position", "soc_pct", b"soc_pct"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cars_ahead: _TypeAlias = _typing.Literal["cars_ahead"]  # noqa: Y015
+    _WhichOneofArgType__cars_ahead: _TypeAlias = _typing.Literal["_cars_ahead", b"_cars_ahead"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cars_ahead) -> _WhichOneofReturnType__cars_ahead | None: ...
 
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
 

@@ -162,25 +162,288 @@ class FindCandidatesResponse(_message.Message):
 
     CANDIDATES_FIELD_NUMBER: _builtins.int
     DISTRICT_ID_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    DISTRICT_FIELD_NUMBER: _builtins.int
     district_id: _builtins.str
     """The district."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_charging_service_pb2.Recommendation]:
         """In the district's order, with scores and cost."""
 
+    @_builtins.property
+    def facts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CandidateFacts]:
+        """What the city sorts by: one for each candidate that the district found, nearest station first."""
+
+    @_builtins.property
+    def district(self) -> Global___DistrictFacts:
+        """What the city needs besides."""
+
     def __init__(
         self,
         *,
         candidates: _abc.Iterable[_charging_service_pb2.Recommendation] | None = ...,
         district_id: _builtins.str = ...,
+        facts: _abc.Iterable[Global___CandidateFacts] | None = ...,
+        district: Global___DistrictFacts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["district", b"district"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "district_id", b"district_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "district", b"district", "district_id", b"district_id", "facts", b"facts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindCandidatesResponse: _TypeAlias = FindCandidatesResponse  # noqa: Y015
+
+@_typing.final
+class CandidateFacts(_message.Message):
+    """What a district knows of a candidate on arrival of the car; nothing here compares candidates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVSE_ID_FIELD_NUMBER: _builtins.int
+    STATION_ID_FIELD_NUMBER: _builtins.int
+    PROVENANCE_FIELD_NUMBER: _builtins.int
+    STRAIGHT_KM_FIELD_NUMBER: _builtins.int
+    DISTANCE_KM_FIELD_NUMBER: _builtins.int
+    DRIVE_S_FIELD_NUMBER: _builtins.int
+    ARRIVAL_SOC_PCT_FIELD_NUMBER: _builtins.int
+    DETOUR_KM_FIELD_NUMBER: _builtins.int
+    DETOUR_S_FIELD_NUMBER: _builtins.int
+    DESTINATION_KM_FIELD_NUMBER: _builtins.int
+    ONWARD_S_FIELD_NUMBER: _builtins.int
+    WAIT_S_FIELD_NUMBER: _builtins.int
+    EXPECTED_WAIT_S_FIELD_NUMBER: _builtins.int
+    UNHELD_WAIT_S_FIELD_NUMBER: _builtins.int
+    FREE_IN_S_FIELD_NUMBER: _builtins.int
+    AHEAD_COUNT_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    CHARGE_S_FIELD_NUMBER: _builtins.int
+    POWER_KW_FIELD_NUMBER: _builtins.int
+    ENERGY_KWH_FIELD_NUMBER: _builtins.int
+    P_WORKING_FIELD_NUMBER: _builtins.int
+    P_FREE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    PREFERENCE_PER_KM_FIELD_NUMBER: _builtins.int
+    VISIT_COUNT_FIELD_NUMBER: _builtins.int
+    SERVED_COUNT_FIELD_NUMBER: _builtins.int
+    POWER_CLASS_FIELD_NUMBER: _builtins.int
+    TRAFFIC_GRADE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    DC_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    STATUS_AGE_S_FIELD_NUMBER: _builtins.int
+    QUEUE_LENGTH_FIELD_NUMBER: _builtins.int
+    STATION_FREE_SHARE_FIELD_NUMBER: _builtins.int
+    STATION_EVSE_COUNT_FIELD_NUMBER: _builtins.int
+    EXPOSURE_DAYS_FIELD_NUMBER: _builtins.int
+    evse_id: _builtins.str
+    """The EVSE."""
+    station_id: _builtins.str
+    """Its station."""
+    provenance: _builtins.int
+    """How it was found, bits: 1 near, 2 history."""
+    straight_km: _builtins.float
+    """Great circle to the station, km."""
+    distance_km: _builtins.float
+    """Along the road, km."""
+    arrival_soc_pct: _builtins.float
+    """Charge on arrival, 0-100."""
+    detour_km: _builtins.float
+    """Further than the direct way, km; 0 without a destination."""
+    detour_s: _builtins.float
+    """Longer than the direct way, seconds."""
+    destination_km: _builtins.float
+    """From the pile to the destination, km; absent without one."""
+    onward_s: _builtins.float
+    """Drive from the pile to the destination, seconds; 0 without one."""
+    expected_wait_s: _builtins.float
+    """The same as a mean, seconds."""
+    unheld_wait_s: _builtins.float
+    """The same without regard to what is promised to others, seconds."""
+    free_in_s: _builtins.float
+    """From now until the EVSE is free by plan, seconds."""
+    ahead_count: _builtins.int
+    """Cars served before this one."""
+    held: _builtins.bool
+    """Whether it is promised to another car."""
+    charge_s: _builtins.float
+    """Charging to target, seconds."""
+    power_kw: _builtins.float
+    """Average power over the session, kW."""
+    energy_kwh: _builtins.float
+    """Energy of the session, kWh."""
+    p_working: _builtins.float
+    """Probability that it works on arrival, 0-1."""
+    p_free: _builtins.float
+    """Probability that it is free on arrival if it works, 0-1."""
+    preference_per_km: _builtins.float
+    """Preference of this driver: visits per km (paper Eq. 3)."""
+    visit_count: _builtins.int
+    """Visits of this driver to the station."""
+    served_count: _builtins.int
+    """Cars served and promised today."""
+    power_class: _builtins.int
+    """Row of DistrictFacts.classes."""
+    traffic_grade: _builtins.float
+    """Traffic grade of the way, 1-5."""
+    room: _builtins.bool
+    """Whether there is room to stand."""
+    dc: _builtins.bool
+    """Direct current."""
+    status: _types_pb2.EvseStatus.ValueType
+    """Status now; UNKNOWN if not heard of in time."""
+    status_age_s: _builtins.float
+    """Age of the status, seconds; absent means never seen."""
+    queue_length: _builtins.int
+    """Cars seen waiting."""
+    station_free_share: _builtins.float
+    """Free EVSEs of the station now, 0-1."""
+    station_evse_count: _builtins.int
+    """EVSEs of the station."""
+    exposure_days: _builtins.float
+    """Evidence behind the failure rate, days."""
+    @_builtins.property
+    def drive_s(self) -> _types_pb2.Quantiles:
+        """Drive, seconds."""
+
+    @_builtins.property
+    def wait_s(self) -> _types_pb2.Quantiles:
+        """Wait after arrival, seconds."""
+
+    @_builtins.property
+    def price(self) -> _types_pb2.Money:
+        """Price of this session; absent means unknown."""
+
+    def __init__(
+        self,
+        *,
+        evse_id: _builtins.str = ...,
+        station_id: _builtins.str = ...,
+        provenance: _builtins.int = ...,
+        straight_km: _builtins.float = ...,
+        distance_km: _builtins.float = ...,
+        drive_s: _types_pb2.Quantiles | None = ...,
+        arrival_soc_pct: _builtins.float = ...,
+        detour_km: _builtins.float = ...,
+        detour_s: _builtins.float = ...,
+        destination_km: _builtins.float | None = ...,
+        onward_s: _builtins.float = ...,
+        wait_s: _types_pb2.Quantiles | None = ...,
+        expected_wait_s: _builtins.float = ...,
+        unheld_wait_s: _builtins.float = ...,
+        free_in_s: _builtins.float = ...,
+        ahead_count: _builtins.int = ...,
+        held: _builtins.bool = ...,
+        charge_s: _builtins.float = ...,
+        power_kw: _builtins.float = ...,
+        energy_kwh: _builtins.float = ...,
+        p_working: _builtins.float = ...,
+        p_free: _builtins.float = ...,
+        price: _types_pb2.Money | None = ...,
+        preference_per_km: _builtins.float = ...,
+        visit_count: _builtins.int = ...,
+        served_count: _builtins.int = ...,
+        power_class: _builtins.int = ...,
+        traffic_grade: _builtins.float = ...,
+        room: _builtins.bool = ...,
+        dc: _builtins.bool = ...,
+        status: _types_pb2.EvseStatus.ValueType = ...,
+        status_age_s: _builtins.float | None = ...,
+        queue_length: _builtins.int = ...,
+        station_free_share: _builtins.float = ...,
+        station_evse_count: _builtins.int = ...,
+        exposure_days: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km", "_status_age_s", b"_status_age_s", "destination_km", b"destination_km", "drive_s", b"drive_s", "price", b"price", "status_age_s", b"status_age_s", "wait_s", b"wait_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km", "_status_age_s", b"_status_age_s", "ahead_count", b"ahead_count", "arrival_soc_pct", b"arrival_soc_pct", "charge_s", b"charge_s", "dc", b"dc", "destination_km", b"destination_km", "detour_km", b"detour_km", "detour_s", b"detour_s", "distance_km", b"distance_km", "drive_s", b"drive_s", "energy_kwh", b"energy_kwh", "evse_id", b"evse_id", "expected_wait_s", b"expected_wait_s", "exposure_days", b"exposure_days", "free_in_s", b"free_in_s", "held", b"held", "onward_s", b"onward_s", "p_free", b"p_free", "p_working", b"p_working", "power_class", b"power_class", "power_kw", b"power_kw", "preference_per_km", b"preference_per_km", "price", b"price", "provenance", b"provenance", "queue_length", b"queue_length", "room", b"room", "served_count", b"served_count", "station_evse_count", b"station_evse_count", "station_free_share", b"station_free_share", "station_id", b"station_id", "status", b"status", "status_age_s", b"status_age_s", "straight_km", b"straight_km", "traffic_grade", b"traffic_grade", "unheld_wait_s", b"unheld_wait_s", "visit_count", b"visit_count", "wait_s", b"wait_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__destination_km: _TypeAlias = _typing.Literal["destination_km"]  # noqa: Y015
+    _WhichOneofArgType__destination_km: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km"]  # noqa: Y015
+    _WhichOneofReturnType__status_age_s: _TypeAlias = _typing.Literal["status_age_s"]  # noqa: Y015
+    _WhichOneofArgType__status_age_s: _TypeAlias = _typing.Literal["_status_age_s", b"_status_age_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__destination_km) -> _WhichOneofReturnType__destination_km | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status_age_s) -> _WhichOneofReturnType__status_age_s | None: ...
+
+Global___CandidateFacts: _TypeAlias = CandidateFacts  # noqa: Y015
+
+@_typing.final
+class PowerClass(_message.Message):
+    """EVSEs of like power in a district."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVSE_COUNT_FIELD_NUMBER: _builtins.int
+    SERVED_COUNT_FIELD_NUMBER: _builtins.int
+    evse_count: _builtins.int
+    """EVSEs."""
+    served_count: _builtins.int
+    """Cars served and promised today at all of them."""
+    def __init__(
+        self,
+        *,
+        evse_count: _builtins.int = ...,
+        served_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evse_count", b"evse_count", "served_count", b"served_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PowerClass: _TypeAlias = PowerClass  # noqa: Y015
+
+@_typing.final
+class DistrictFacts(_message.Message):
+    """What a district knows around a car."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FITTING_IN_REACH_COUNT_FIELD_NUMBER: _builtins.int
+    AROUND_COUNT_FIELD_NUMBER: _builtins.int
+    CARS_AROUND_COUNT_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    VISIT_COUNT_FIELD_NUMBER: _builtins.int
+    VIP_FIELD_NUMBER: _builtins.int
+    ITERATION_COUNT_FIELD_NUMBER: _builtins.int
+    fitting_in_reach_count: _builtins.int
+    """Usable EVSEs that fit, in reach."""
+    around_count: _builtins.int
+    """The same around the car (3 km)."""
+    cars_around_count: _builtins.int
+    """Cars known around the car; absent means unknown."""
+    visit_count: _builtins.int
+    """Visits of this driver to all stations of the district."""
+    vip: _builtins.bool
+    """Whether the operator's record makes the driver a VIP now."""
+    iteration_count: _builtins.int
+    """Iterations of the knowledge map."""
+    @_builtins.property
+    def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerClass]:
+        """EVSEs by power class."""
+
+    def __init__(
+        self,
+        *,
+        fitting_in_reach_count: _builtins.int = ...,
+        around_count: _builtins.int = ...,
+        cars_around_count: _builtins.int | None = ...,
+        classes: _abc.Iterable[Global___PowerClass] | None = ...,
+        visit_count: _builtins.int = ...,
+        vip: _builtins.bool = ...,
+        iteration_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "cars_around_count", b"cars_around_count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "around_count", b"around_count", "cars_around_count", b"cars_around_count", "classes", b"classes", "fitting_in_reach_count", b"fitting_in_reach_count", "iteration_count", b"iteration_count", "vip", b"vip", "visit_count", b"visit_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cars_around_count: _TypeAlias = _typing.Literal["cars_around_count"]  # noqa: Y015
+    _WhichOneofArgType__cars_around_count: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cars_around_count) -> _WhichOneofReturnType__cars_around_count | None: ...
+
+Global___DistrictFacts: _TypeAlias = DistrictFacts  # noqa: Y015
 
 @_typing.final
 class ClaimRequest(_message.Message):

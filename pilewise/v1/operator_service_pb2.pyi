@@ -308,19 +308,23 @@ class ExplainRequest(_message.Message):
 
     RECOMMENDATION_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     recommendation_id: _builtins.str
     """Which answer."""
     revision: _builtins.int
     """Which revision; 0 means the newest."""
+    language: _builtins.str
+    """Language of the sentences, en or zh; empty means as the car was told."""
     def __init__(
         self,
         *,
         recommendation_id: _builtins.str = ...,
         revision: _builtins.int = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["recommendation_id", b"recommendation_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "recommendation_id", b"recommendation_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,8 +419,12 @@ class ExplainResponse(_message.Message):
     PROMISE_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     SCHEMA_SHA256_FIELD_NUMBER: _builtins.int
+    RETOLD_FIELD_NUMBER: _builtins.int
+    SAME_AS_TOLD_FIELD_NUMBER: _builtins.int
     schema_sha256: _builtins.str
     """Hash of the feature columns."""
+    same_as_told: _builtins.bool
+    """Whether these are exactly what the car was told; absent in another language than it was told."""
     @_builtins.property
     def promise(self) -> _charging_service_pb2.Promise:
         """As told."""
@@ -425,18 +433,28 @@ class ExplainResponse(_message.Message):
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedCandidate]:
         """All, in order."""
 
+    @_builtins.property
+    def retold(self) -> _charging_service_pb2.Promise:
+        """Sentences made again from the stored numbers: the choice's reasons and summary, why not the
+        nearer one, the alternatives' differences.
+        """
+
     def __init__(
         self,
         *,
         promise: _charging_service_pb2.Promise | None = ...,
         candidates: _abc.Iterable[Global___ExplainedCandidate] | None = ...,
         schema_sha256: _builtins.str = ...,
+        retold: _charging_service_pb2.Promise | None = ...,
+        same_as_told: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["promise", b"promise"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told", "promise", b"promise", "retold", b"retold", "same_as_told", b"same_as_told"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "promise", b"promise", "schema_sha256", b"schema_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told", "candidates", b"candidates", "promise", b"promise", "retold", b"retold", "same_as_told", b"same_as_told", "schema_sha256", b"schema_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__same_as_told: _TypeAlias = _typing.Literal["same_as_told"]  # noqa: Y015
+    _WhichOneofArgType__same_as_told: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__same_as_told) -> _WhichOneofReturnType__same_as_told | None: ...
 
 Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
 

@@ -28,6 +28,7 @@ from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates, only
 from coordinator.core.recommend.layout import layout_of
+from coordinator.core.recommend.rules import PRINTED
 from coordinator.core.recommend.waiting import Wait
 
 Floats = NDArray[np.float64]
@@ -108,7 +109,7 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     if awaited.any():
         free = arrivals.still_free(free, awaited, drive.drive_s)
     # 330: queuing information, on arrival and not now
-    wait = waiting.wait(district, found, asked, drive.drive_s, free)
+    wait = waiting.wait(district, found, asked, drive.distance_km, drive.drive_s, free)
     # Paper 2.3.2.2-3: price of this session, preference, load
     paid = price.session_price(district, found, energy_kwh, charge_s, now_s)
     liked, visit_share = preference.columns(found, asked, drive.distance_km)
@@ -129,7 +130,16 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
 def _charge(
     district: District, asked: Asked, found: Candidates, drive: Drive
 ) -> tuple[Floats, Floats, Floats]:
-    """Seconds, average kW and kWh of the charge at each candidate."""
+    """Seconds, average kW and kWh of the charge at each candidate, to the target by default.
+
+    As printed (paper Eq. 7) the charge goes from what is left now to full, at the pile's power.
+    """
+    if asked.rules.waiting == PRINTED:
+        rated_kw = np.maximum(district.max_power_kw[found.evse], charging.LEAST_KW).astype("f8")
+        full_kwh = np.broadcast_to(asked.battery_kwh, rated_kw.shape)
+        left_kwh = full_kwh * (asked.soc_pct / 100.0)
+        hours = waiting.charging_time_h(full_kwh, left_kwh, rated_kw)
+        return hours * 3600.0, rated_kw, full_kwh - left_kwh
     arrival_pct = drive.arrival_soc_pct
     missing_pct = np.maximum(asked.target_soc_pct - arrival_pct, 0.0)
     soc_pct = arrival_pct[..., None] + missing_pct[..., None] * charging.MIDPOINTS

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
-from coordinator.core.pile import BayState, EvseStatus
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.queue_evidence import in_bay
 
 Mask = NDArray[np.bool_]
 
-HERE_KM = 0.06  # a car so near may be the one that stands there
 _REFRESH_S = 10.0
-_OCCUPIED, _CHARGING = int(BayState.OCCUPIED), int(EvseStatus.CHARGING)
+_CHARGING = int(EvseStatus.CHARGING)
 
 
 def room(
@@ -33,8 +33,7 @@ def room(
     paper 2.3.2.1.
     """
     evse = candidates.evse
-    bay = district.bay[evse]
-    stands: Mask = (bay != _OCCUPIED) | (candidates.status == _CHARGING) | (distance_km <= HERE_KM)
+    stands: Mask = ~in_bay(district, candidates, distance_km)
     spaces, standing = _stations(district, now_s)
     if spaces is not None:
         station = district.station[evse]

@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coordinator.core.vehicle import SelectBy
+
+# What moves the weight of the failure score (step 630), or that both scores are added.
+EVIDENCE, ITERATIONS, SUM = "evidence", "iterations", "sum"
+# Everyone ahead, energy to the target on a tapering curve; or Eq. (5)-(7) of the paper as printed.
+EVERYONE, PRINTED = "everyone", "printed"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Settings of the pipeline; the defaults are the documented ones."""
+
+    # Which of the documents' ways, where there are several
+    select_by: SelectBy = SelectBy.COST  # for requests that do not say
+    weights_by: str = EVIDENCE  # or ITERATIONS, or SUM
+    waiting: str = EVERYONE  # or PRINTED
 
     # Candidates (steps 310-320)
     candidate_limit: int = 64
@@ -56,6 +68,7 @@ class Rules:
     failure_weight: float = 0.3  # Source: step 630
     failure_weight_rise: float = 0.3
     failure_weight_half_days: float = 30.0
+    failure_weight_half_iterations: float = 10.0
 
     # Drive
     walk_kmh: float = 4.5

@@ -1,29 +1,26 @@
-"""Waiting at an EVSE: occupants, claims ahead, queue counters (step 330; paper Eq. 5-7).
+"""How long a car waits at an EVSE on arrival: p50, p90, mean (step 330; paper Eq. 5-7).
 
-P(working) never enters here; who may hold an EVSE is decided by the ledger.
+Who is there before it is in `queue_evidence.py`. P(working) never enters here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
-from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.queue_evidence import Standing, standing
+from coordinator.core.recommend.rules import PRINTED
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Some = TypeVar("Some", float, Floats)
 
-# Occupied time by kind of current, seconds. Source: Irish public network, uncensored episodes: CCS
-# and CHAdeMO mean 32 min, Type 2 mean 92 min.
-MEAN_SESSION_AC_S = 92.0 * 60.0
-MEAN_SESSION_DC_S = 32.0 * 60.0
-# Members of an enum are slow to look up, and this runs for every request.
-_CHARGING, _RESERVED = int(EvseStatus.CHARGING), int(EvseStatus.RESERVED)
-LEAST_REMAINING_SHARE = 0.35  # of a mean session: long sessions have long tails
 KNOWN_OCCUPANT_RISK = 0.1  # that a guided car stays longer than it said
 P90_SHARE = 0.8  # of a mean session, added to the median where a car is in the way
 
@@ -42,46 +39,57 @@ class Wait:
 
 
 def wait(
-    district: District, candidates: Candidates, asked: Asked, drive_s: Floats, p_free: Floats
+    district: District,
+    candidates: Candidates,
+    asked: Asked,
+    distance_km: Floats,
+    drive_s: Floats,
+    p_free: Floats,
 ) -> Wait:
-    """How long the car would wait at each candidate.
+    """How long the car would wait at each candidate, from its arrival on.
 
     Counts the occupant's remaining time, every car in the queue and every promise ahead. Source:
     US 12,393,974 B2, step 330; paper 2.3.2.2, Eq. (5), queuing time. Departs: the paper counts one
-    user ahead.
+    user ahead; `rules.waiting` can ask for that.
     """
     evse, now_s = candidates.evse, asked.now_s
-    mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
-    busy = (candidates.status == _CHARGING) | (candidates.status == _RESERVED)
-    occupant_s = district.occupied_to_s[evse] - now_s
-    known = occupant_s > -np.inf  # the occupant is a car of ours, which said how long
-    elapsed_s = np.maximum(now_s - district.changed_at_s[evse], 0.0)
-    remaining_s = np.maximum(mean_s - elapsed_s, LEAST_REMAINING_SHARE * mean_s)
-    remaining_s = np.where(known, np.maximum(occupant_s, 0.0), np.where(busy, remaining_s, 0.0))
-    queue = district.queue_length[evse]
-    remaining_s += queue * mean_s
+    there = standing(district, candidates, distance_km, now_s)
+    mean_s, known = there.mean_s, there.known
     ahead_s = district.claimed_to_s[evse] - now_s
     claims = district.claim_count[evse]
     if any(context.own for context in asked.contexts):
         claims = claims.copy()
         _leave_own_out(evse, ahead_s, claims, asked)
     held = claims > 0
+    taken = there.busy | known
+    ahead = (np.where(known, claims - 1, claims) + there.queue + taken).astype(np.int64)
+    if asked.rules.waiting == PRINTED:
+        return _as_printed(there, ahead, held, drive_s)
+    remaining_s = there.occupant_s + there.queue * mean_s
     free_in_s = np.maximum(remaining_s, np.where(held, np.maximum(ahead_s, 0.0), 0.0))
     p_busy = np.where(known, KNOWN_OCCUPANT_RISK, 1.0 - p_free)
     risk_s = p_busy * (0.5 * mean_s)
     median_s = np.maximum(free_in_s - drive_s, 0.0)
-    in_the_way = busy | known | held
+    # Sessions are independent: their spread grows with the root of their number.
+    spread_s = P90_SHARE * mean_s * np.sqrt(np.maximum(ahead, 1))
     return Wait(
         median_s,
-        np.where(
-            in_the_way, median_s + P90_SHARE * mean_s, np.where(p_busy > 0.1, 0.5, 0) * mean_s
-        ),
+        np.where(taken | held, median_s + spread_s, np.where(p_busy > 0.1, 0.5, 0) * mean_s),
         np.maximum(median_s, risk_s),
         np.maximum(np.maximum(remaining_s - drive_s, 0.0), risk_s),
         free_in_s,
-        np.where(known, claims - 1, claims) + queue + (busy | known),
+        ahead,
         held,
     )
+
+
+def _as_printed(there: Standing, ahead: NDArray[np.int64], held: Mask, drive_s: Floats) -> Wait:
+    """T_l of Eq. (5): the remaining time of one previous user, 0 if none. Source: paper 2.3.2.2."""
+    one_s = np.where(there.busy | there.known, there.occupant_s, there.mean_s)
+    free_in_s = np.where(ahead > 0, one_s, 0.0)
+    left_s = np.maximum(free_in_s - drive_s, 0.0)
+    unheld_s = np.where(held & ~there.busy, 0.0, left_s)
+    return Wait(left_s, left_s, left_s, unheld_s, free_in_s, ahead, held)
 
 
 def _leave_own_out(
@@ -104,7 +112,7 @@ def time_on_the_way_h(distance_km: float, speed_kmh: float) -> float:
     return distance_km / speed_kmh
 
 
-def charging_time_h(rated_kwh: float, remaining_kwh: float, power_kw: float) -> float:
+def charging_time_h(rated_kwh: Some, remaining_kwh: Some, power_kw: Some) -> Some:
     """T_c = (E_o - E_p) / p, hours: to full, at constant power. Source: paper Eq. (7).
 
     The default instead charges to the target along a tapering curve: `core/charging.py`.
