@@ -60,6 +60,8 @@ class OperatorServicer(
 
 def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     """Adds every servicer."""
+    rules, knowledge = parts.config.recommend.rules(), parts.knowledge
+    parts.brain.world.follow(rules, lambda: knowledge.iterations)
     edge = EdgeServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         parts.config.coordinator.district,
         parts.clock,

@@ -12,15 +12,18 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
+from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
 from coordinator.core.reliability.map_settings import Algorithm, MapSettings, faults_of
 from coordinator.core.reliability.pile_vector import ATTRIBUTES
 from coordinator.core.reliability.similarity import Measure
+from coordinator.core.vehicle import SelectBy
 from coordinator.errors import ConfigInvalid, Problem
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -90,6 +93,30 @@ class KnowledgeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return MapSettings(**given)
 
 
+class RecommendSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of the documents' ways the recommendation goes, where there are several."""
+
+    # Order of candidates for requests that do not say.
+    select_by: Literal[
+        "cost", "merged", "ranker", "time", "queue", "total_time", "preference", "price",
+        "traffic", "integrated",
+    ] = "cost"  # fmt: skip
+    # The weight of the failure score grows with evidence or with iterations of the knowledge map,
+    # or both scores are added.
+    weights_by: Literal["evidence", "iterations", "sum"] = "evidence"
+    # Wait and charge: everyone ahead and a tapering curve, or as the paper prints them.
+    waiting: Literal["everyone", "printed"] = "everyone"
+
+    def rules(self) -> Rules:
+        """The rules of the pipeline with these ways."""
+        return replace(
+            DEFAULT_RULES,
+            select_by=SelectBy[self.select_by.upper()],
+            weights_by=self.weights_by,
+            waiting=self.waiting,
+        )
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration file."""
 
@@ -97,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSection = ClockSection()
     models: ModelsSection = ModelsSection()
     knowledge: KnowledgeSection = KnowledgeSection()
+    recommend: RecommendSection = RecommendSection()
 
 
 def read_config(path: Path) -> Config:

@@ -192,6 +192,7 @@ def fill_scores(message: wire.Scores, judged: Judged) -> None:
     message.failure_weight = figures.failure_weight
     message.ranker_share = figures.ranker_share
     message.situation = judged.situation
+    message.text = judged.situation_text
 
 
 def fill_difference(message: wire.Difference, judged: Judged) -> None:

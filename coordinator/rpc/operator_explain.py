@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coordinator.core.areas.cost import TERMS
+from coordinator.core.recommend.explain import LANGUAGES
 from coordinator.core.recommend.features import FEATURES
 from coordinator.errors import FieldFault, FieldInvalid, NotFound
 from coordinator.rpc.charging_codec import ChargingCodec
@@ -11,6 +12,7 @@ from coordinator.rpc.server import Context
 from coordinator.usecases import inputs
 from coordinator.usecases.composing import answers
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.retelling import retell, same
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc
 
@@ -25,7 +27,10 @@ class OperatorExplain(operator_service_pb2_grpc.OperatorServiceServicer):
         self, request: op.ExplainRequest, context: Context
     ) -> op.ExplainResponse:
         """The answer as told, and the best candidates with features and cost terms."""
-        invalid(check_id(request.recommendation_id, "recommendation_id"))
+        faults = [*check_id(request.recommendation_id, "recommendation_id")]
+        if request.language not in ("", *LANGUAGES):
+            faults.append(FieldFault("language", f"must be one of {', '.join(LANGUAGES)}"))
+        invalid(faults)
         kept = await self.claim_store.answer(request.recommendation_id)
         if kept is None:
             raise NotFound("recommendation", request.recommendation_id)
@@ -39,6 +44,11 @@ class OperatorExplain(operator_service_pb2_grpc.OperatorServiceServicer):
         stored = inputs.unpack(kept.inputs)
         if stored is None:
             return response
+        if stored.said is not None and answer.judged:
+            again = retell(answer, stored.said, request.language)
+            self.charging_codec.fill_promise(response.retold, again)
+            if again.language == answer.language:
+                response.same_as_told = same(again, answer)
         response.schema_sha256 = stored.schema_sha256
         judged = {one.evse_id: one for one in answer.judged}
         for number, evse_id in enumerate(stored.evse_ids):

@@ -106,6 +106,13 @@ class Figures(msgspec.Struct, frozen=True, array_like=True, gc=False):
     status: int
     status_source: int
     ahead: int
+    destination_km: float = float("nan")
+
+    @property
+    def percent(self) -> float:
+        """The merged score on 0-100, also where the two scores are added."""
+        added = self.failure_weight >= 1.0 and self.first_score == self.first_score
+        return self.merged_score / 2.0 if added else self.merged_score
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -146,6 +153,7 @@ class Judged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     difference_price: float | None
     difference_text: str
     summary: str
+    situation_text: str = ""
 
     @property
     def evse_id(self) -> str:

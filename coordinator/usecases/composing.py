@@ -16,10 +16,11 @@ from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest
-from coordinator.usecases import inputs, reminding, wording
+from coordinator.usecases import inputs, reminding, telling, wording
 from coordinator.usecases.answer import Answer, Hold, HoldKind, Noted, Reminded, Stage
 from coordinator.usecases.figures import Lines
 from coordinator.usecases.ledger import KeptAnswer
+from coordinator.usecases.telling import Said
 
 answers = msgspec.msgpack.Decoder(Answer)
 requests = msgspec.msgpack.Decoder(ChargingRequest)
@@ -92,7 +93,9 @@ class Composer:
         lines = Lines(self._district, ranked)
         if picked is None:
             picked = wording.pick(ranked, choice, request.alternative_count)
-        judged = wording.judged(self._district, request, context, lines, picked, moment.now_s)
+        said = wording.said(self._district, context, ranked, lines, choice)
+        ranked.said = said  # stored with the answer, so that it can be told again
+        judged = wording.judged(self._district, request, context, lines, picked, said, moment.now_s)
         hold = Hold(HoldKind.NONE)
         if claim is not None:
             until_s = claim.lease_until_s
@@ -115,7 +118,7 @@ class Composer:
             Stage(area.stage(figures.distance_km, figures.eta_s)),
             lines.area(ranked, choice),
             (station.latitude_deg, station.longitude_deg),
-            wording.why_not(self._district, request, ranked, lines, choice),
+            telling.why_not(said, figures, request.language),
             ranked.degraded,
             ranked.relaxed,
             reminder=self.reminded(ranked.reminder, request.language),
@@ -137,8 +140,12 @@ class Composer:
             answer.vehicle_id,
             _encode(answer),
             _encode(request),
-            b"" if ranked is None else inputs.pack(self._district, Lines(self._district, ranked)),
+            b"" if ranked is None else self._inputs(ranked),
         )
+
+    def _inputs(self, ranked: Ranked) -> bytes:
+        said = ranked.said if isinstance(ranked.said, Said) else None
+        return inputs.pack(self._district, Lines(self._district, ranked), said)
 
 
 def noted(context: Context, now_s: float) -> tuple[Noted, ...]:

@@ -55,8 +55,8 @@ class _Table:
             self.candidate[number][at],
             self.row[number][at],
             self.place[number][at],
-            # The columns are as many as the fields; the last three are whole numbers.
-            Figures(*figures[:-3], *map(int, figures[-3:])),  # type: ignore[arg-type]
+            # The columns are as many as the fields; three before the last are whole numbers.
+            Figures(*figures[:-4], *map(int, figures[-4:-1]), destination_km=figures[-1]),  # type: ignore[arg-type, misc]
             self.terms_s[number][at],
             self.sureness[number][at],
         )
@@ -190,6 +190,7 @@ def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> 
             *(column.take(flat) for column in scores),
             district.source[evse],
             wait.ahead.take(flat),
+            drive.destination_km.take(flat),
         ],
         axis=-1,
     )

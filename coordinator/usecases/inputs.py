@@ -16,6 +16,7 @@ from coordinator.core.district import District
 from coordinator.core.recommend.candidates import PROVENANCE
 from coordinator.core.recommend.features import FEATURES, schema_sha256
 from coordinator.usecases.figures import Lines
+from coordinator.usecases.telling import Said
 
 SCHEMA_SHA256 = schema_sha256()
 
@@ -26,6 +27,7 @@ class _Packed(msgspec.Struct, array_like=True, gc=False):
     provenance: list[int]
     features: bytes  # float32, (n, len(FEATURES))
     terms_s: bytes  # float32, (n, len(TERMS))
+    said: Said | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -41,13 +43,14 @@ class Inputs:
     provenance: list[str]
     features: NDArray[np.float32]
     terms_s: NDArray[np.float32]
+    said: Said | None = None
 
 
-def pack(district: District, lines: Lines) -> bytes:
-    """The inputs of the best few candidates as bytes."""
+def pack(district: District, lines: Lines, said: Said | None = None) -> bytes:
+    """The inputs of the best few candidates, and of the sentences, as bytes."""
     rows, provenance, features, terms_s = lines.stored()
     ids = [district.evse_ids[row] for row in rows]
-    return _encoder.encode(_Packed(SCHEMA_SHA256, ids, provenance, features, terms_s))
+    return _encoder.encode(_Packed(SCHEMA_SHA256, ids, provenance, features, terms_s, said))
 
 
 def unpack(packed: bytes) -> Inputs | None:
@@ -64,4 +67,5 @@ def unpack(packed: bytes) -> Inputs | None:
         [PROVENANCE.get(bits, "") for bits in stored.provenance],
         np.frombuffer(stored.features, dtype=np.float32).reshape(count, len(FEATURES)),
         np.frombuffer(stored.terms_s, dtype=np.float32).reshape(count, len(TERMS)),
+        stored.said,
     )

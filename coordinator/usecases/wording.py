@@ -8,26 +8,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from coordinator.core.areas.cost import TERMS
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
-from coordinator.core.recommend import explain, price
+from coordinator.core.recommend import price
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
-from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.merge import situation
 from coordinator.core.vehicle import ChargingRequest
-from coordinator.usecases.answer import Figures, Judged, Place, Quality, Reason, WhyNot
+from coordinator.usecases import telling
+from coordinator.usecases.answer import Figures, Judged, Place, Quality, Reason
 from coordinator.usecases.figures import BEST, Line, Lines
+from coordinator.usecases.telling import UNKNOWN, Passed, Said
 
-AVAILABLE = int(EvseStatus.AVAILABLE)
-UNKNOWN = int(EvseStatus.UNKNOWN)
-CHARGING = int(EvseStatus.CHARGING)
+NO_REASONS: tuple[Reason, ...] = ()
+NO_LINES: tuple[tuple[str, float], ...] = ()
 BROKEN = frozenset({int(EvseStatus.OUTOFORDER), int(EvseStatus.INOPERATIVE)})
 FRESH_S = 120.0  # an older status is told as STALE, domain time
-REASONS = 3
 
 
 def pick(ranked: Ranked, choice: int, count: int) -> list[int]:
@@ -58,6 +55,7 @@ def judged(
     context: Context,
     lines: Lines,
     picked: Sequence[int],
+    said: Said,
     now_s: float,
 ) -> tuple[Judged, ...]:
     """The picked candidates as they are told, the first of them being the choice."""
@@ -65,36 +63,36 @@ def judged(
     quality = Quality.EXACT if exact else Quality.ESTIMATED
     told = [lines.of(candidate) for candidate in picked]
     first = told[0].figures
-    return tuple(
-        _judge(district, request, context, line, first, quality, lines.reference_s, now_s)
-        for line in told
-    )
+    return tuple(_judge(district, request, line, first, quality, said, now_s) for line in told)
 
 
 def _judge(
     district: District,
     request: ChargingRequest,
-    context: Context,
     line: Line,
     first: Figures,
     quality: Quality,
-    reference_s: list[float],
+    said: Said,
     now_s: float,
 ) -> Judged:
-    """One EVSE as it is told."""
+    """One EVSE as it is told; reasons, summary and price lines only where it is the choice."""
     figure, place = line.figures, place_of(district, line.row)
     currency = _currency(district, line.row)
     age_s = max(now_s - figure.status_at_s, 0.0)
     stay_s = request.vehicle.setup_s + figure.charge_s
     done_at_s = now_s + figure.eta_s + figure.expected_wait_s + stay_s
-    words, more_s, more, difference = _Words(), 0.0, None, ""
+    reasons, summary, words = NO_REASONS, "", ""
+    price_lines, until_s = NO_LINES, None
+    more: tuple[float, float | None, str] = (0.0, None, "")
     if figure is first:
-        words = _words(district, request, context, line, reference_s, (now_s, age_s, done_at_s))
+        reasons, summary, words = telling.choice(
+            said, place.name, figure, currency, age_s, done_at_s, request.language
+        )
+        price_lines, until_s = price.breakdown(
+            district, int(district.station[line.row]), figure.energy_kwh, figure.charge_s, now_s
+        )
     else:
-        more_s = figure.eta_s + figure.expected_wait_s - first.eta_s - first.expected_wait_s
-        dearer = figure.price - first.price
-        more = dearer if dearer == dearer else None
-        difference = explain.difference_text(more_s, more, currency, request.language)
+        more = telling.difference(figure, first, currency, request.language)
     return Judged(
         place,
         figure,
@@ -103,47 +101,16 @@ def _judge(
         quality,
         max(request.target_soc_pct, figure.arrival_soc_pct),
         currency,
-        words.price_lines,
-        words.price_until_s,
+        price_lines,
+        until_s,
         age_s,
         _data_quality(figure.status, age_s),
-        situation(figure.merged_score),
-        words.reasons,
-        more_s,
-        more,
-        difference,
-        words.summary,
+        situation(figure.percent),
+        reasons,
+        *more,
+        summary,
+        words,
     )
-
-
-class _Words(NamedTuple):
-    """What is told of the choice only."""
-
-    price_lines: tuple[tuple[str, float], ...] = ()
-    price_until_s: float | None = None
-    reasons: tuple[Reason, ...] = ()
-    summary: str = ""
-
-
-def _words(
-    district: District,
-    request: ChargingRequest,
-    context: Context,
-    line: Line,
-    reference_s: list[float],
-    times_s: tuple[float, float, float],
-) -> _Words:
-    """Reasons, summary and price lines; the times are now, age of the status, end of the charge."""
-    now_s, age_s, done_at_s = times_s
-    figure, place = line.figures, place_of(district, line.row)
-    facts = facts_of(place.name, figure, _currency(district, line.row))
-    lines, until_s = price.breakdown(
-        district, int(district.station[line.row]), figure.energy_kwh, figure.charge_s, now_s
-    )
-    reasons = _reasons(line.terms_s, reference_s, facts, request.language)
-    clock = _clock(done_at_s, context)
-    summary = explain.summary(facts, age_s, clock, request.language)
-    return _Words(lines, until_s, reasons, summary)
 
 
 def place_of(district: District, row: int) -> Place:
@@ -174,89 +141,60 @@ def _currency(district: District, row: int) -> str:
     return "" if tariff is None else tariff.currency
 
 
-def facts_of(name: str, figure: Figures, currency: str) -> Facts:
-    """The figures that sentences name."""
-    return Facts(
-        name,
-        figure.eta_s,
-        figure.distance_km,
-        figure.wait_s,
-        figure.charge_s,
-        figure.price if figure.price == figure.price else None,
-        currency,
-        figure.p_working,
-        figure.ahead,
-        figure.status == AVAILABLE and not figure.ahead,
-        figure.status != UNKNOWN,
-    )
-
-
-def _reasons(
-    terms: Sequence[float], reference: Sequence[float], facts: Facts, language: str
-) -> tuple[Reason, ...]:
-    told = explain.weigh(terms, reference, REASONS)
-    values = explain.Values(facts)
-    codes = [(explain.code_of(term, sign, facts), sign, weight) for term, sign, weight in told]
-    return tuple(
-        Reason(code, sign, weight, explain.sentence(code, language, values))
-        for code, sign, weight in codes
-    )
-
-
 def _data_quality(status: int, age_s: float) -> str:
     if status == UNKNOWN or not math.isfinite(age_s):
         return "UNKNOWN"
     return "FRESH" if age_s <= FRESH_S else "STALE"
 
 
-def _clock(instant_s: float, context: Context) -> str:
-    """Local time of day as HH:MM."""
-    minutes = int(instant_s / 60.0 + context.utc_offset_h * 60.0) % 1440
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+def said(district: District, context: Context, ranked: Ranked, lines: Lines, choice: int) -> Said:
+    """What the sentences about this choice are made of."""
+    terms_s = tuple(lines.of(choice).terms_s)
+    over = ranked.passed_over
+    return Said(
+        terms_s,
+        tuple(lines.reference_s),
+        context.utc_offset_h,
+        _nearest(district, ranked, lines, choice),
+        None if over is None or over == choice else _passed(district, lines.of(over)),
+    )
 
 
-def why_not(
-    district: District, request: ChargingRequest, ranked: Ranked, lines: Lines, choice: int
-) -> tuple[WhyNot, ...]:
-    """Why the nearest station was not chosen; empty if it was."""
+def _nearest(district: District, ranked: Ranked, lines: Lines, choice: int) -> Passed | None:
+    """The best EVSE of the nearest station, or why it has none; None if that is the choice's."""
     assert ranked.batch is not None
     found = ranked.batch.columns.candidates
     place = found.place[ranked.number].tolist()
     if place[choice] == 0:
-        return ()
+        return None
     station_row = int(found.near.stations[ranked.number, 0])
     station = district.stations[station_row]
     name = station.name or station.station_id
     best = next((other for other in ranked.order.tolist() if place[other] == 0), None)
-    if best is None:
-        start = int(district.station_start[station_row])
-        statuses = district.status[start : start + int(district.station_size[station_row])]
-        broken = len(statuses) > 0 and all(status in BROKEN for status in statuses.tolist())
-        code = "OUT_OF_ORDER" if broken else "NOT_FITTING"
-        text = explain.sentence(code, request.language, {"name": name})
-        return (WhyNot("", station.station_id, name, code, text),)
-    other, chosen = lines.of(best), lines.of(choice)
-    currency = _currency(district, other.row)
-    promised = int(district.claim_count[other.row])
-    longer = explain.minutes(other.figures.charge_s - chosen.figures.charge_s)
-    values = explain.Values(
-        facts_of(name, other.figures, currency), {"charge": longer, "ahead": promised}
+    if best is not None:
+        return _passed(district, lines.of(best), name)
+    unsuited = ranked.batch.filtered_out(ranked.number, 0)
+    if unsuited:
+        return Passed("", station.station_id, name, f"UNSUITED_{unsuited}")
+    start = int(district.station_start[station_row])
+    statuses = district.status[start : start + int(district.station_size[station_row])]
+    broken = len(statuses) > 0 and all(status in BROKEN for status in statuses.tolist())
+    return Passed("", station.station_id, name, "OUT_OF_ORDER" if broken else "NOT_FITTING")
+
+
+def _passed(district: District, line: Line, name: str = "") -> Passed:
+    """A candidate that is named because it was not chosen."""
+    place = place_of(district, line.row)
+    return Passed(
+        place.evse_id,
+        place.station_id,
+        name or place.name,
+        "",
+        line.figures,
+        tuple(line.terms_s),
+        int(district.claim_count[line.row]),
+        _currency(district, line.row),
     )
-    code = _why(other.terms_s, chosen.terms_s, promised > 0 and other.figures.status != CHARGING)
-    text = explain.sentence(code, request.language, values)
-    evse_id = district.evse_ids[other.row]
-    return (WhyNot(evse_id, station.station_id, name, code, text),)
-
-
-def _why(other_s: list[float], chosen_s: list[float], promised: bool) -> str:
-    """The code of the term in which the other candidate loses most."""
-    worst, code = explain.LEAST_S, "NOT_BETTER"
-    for term, other, chosen in zip(TERMS, other_s, chosen_s, strict=True):
-        if other - chosen > worst:
-            worst, code = other - chosen, explain.CODES[term][1]
-            if term == "wait":
-                code = "HELD_BY_OTHERS" if promised else "OCCUPIED"
-    return code
 
 
 def day_clock(instant_s: float) -> str:

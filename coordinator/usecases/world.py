@@ -6,6 +6,7 @@ Values without a source stay unknown; the pipeline then uses its defaults and sa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coordinator.clock import Clock
@@ -30,6 +31,7 @@ class World:
     stale_after_s: float = float("inf")
     roads: Roads = field(default_factory=EstimatedRoads)
     rules: Rules = DEFAULT_RULES
+    iterations: Callable[[], int] = lambda: 0  # of the knowledge map, so far
     utc_offset_h: float | None = None
     temperature_c: float | None = None  # everywhere, where no cell knows better
     surroundings: Surroundings = field(default_factory=Surroundings)
@@ -37,6 +39,10 @@ class World:
     graph_layout: Layout | None = None
     fleet: Fleet | None = None
     visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
+
+    def follow(self, rules: Rules, iterations: Callable[[], int]) -> None:
+        """Takes the configured rules, and where to read the iterations of the knowledge map."""
+        self.rules, self.iterations = rules, iterations
 
     def around(
         self,
@@ -66,6 +72,7 @@ class World:
             link_now_s=self.clock.link_s(),
             stale_after_s=self.stale_after_s,
             utc_offset_h=offset_h,
+            iterations=self.iterations(),
             temperature_c=(
                 self.temperature_c if around.temperature_c is None else around.temperature_c
             ),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import grpc
 
     from pilewise.v1 import charging_service_pb2 as pb
+    from pilewise.v1 import operator_service_pb2 as op
 
 app = typer.Typer(help="Ask a coordinator as a car would.", no_args_is_help=True)
 Target = Annotated[str, typer.Option(help="The coordinator, host:port.", envvar="PILEWISE_TARGET")]
@@ -67,6 +68,49 @@ def guide(
     revisions = asyncio.run(call(_guide(target, recommendation_id, for_s, quiet=json), target))
     if json:
         emit({"recommendation_id": recommendation_id, "revisions": revisions})
+
+
+@app.command()
+def explain(
+    recommendation_id: Annotated[str, typer.Argument(help="From the answer of ask recommend.")],
+    language: Annotated[str, typer.Option(help="en or zh; empty means as it was told.")] = "",
+    target: Target = "127.0.0.1:50051",
+    json: AsJson = False,
+) -> None:
+    """Tells an answer again from what was stored with it: reasons, weights, costs, data age."""
+    answer = asyncio.run(call(_explained(target, recommendation_id, language), target))
+    if json:
+        from google.protobuf.json_format import MessageToDict
+
+        emit(MessageToDict(answer, preserving_proto_field_name=True))
+        return
+    account(answer)
+
+
+def account(answer: op.ExplainResponse) -> None:
+    """Prints an explanation for people."""
+    promise = answer.retold if answer.HasField("retold") else answer.promise
+    choice = promise.choice
+    say(choice.summary, style="bold")
+    if choice.scores.text:
+        say(f"  {choice.scores.text}")
+    for reason in choice.reasons:
+        sign = "+" if reason.sign > 0 else "-"
+        say(f"  {sign} {reason.weight:4.0%}  {reason.code}: {reason.text}")
+    if choice.HasField("status_updated_at"):
+        say(f"  status {choice.status_age_s:.0f} s old when told ({choice.data_quality})")
+    for other in promise.alternatives:
+        say(f"  {other.rank}. {other.evse.evse_id}  {other.difference.text}")
+    for passed in promise.why_not:
+        say(f"  not {passed.evse.evse_id or passed.evse.station_id}: {passed.text}")
+    for name in promise.relaxed_filters:
+        say(f"  relaxed: {name}")
+    for candidate in answer.candidates:
+        terms = ", ".join(f"{n} {s:.0f}" for n, s in candidate.cost_terms_s.items() if s >= 0.5)
+        found = candidate.recommendation
+        say(f"  {found.rank}. {found.evse.evse_id} ({candidate.provenance}), seconds: {terms}")
+    if answer.HasField("same_as_told") and not answer.same_as_told:
+        say("  told again from the stored numbers it reads otherwise than the car was told")
 
 
 def show(answer: pb.RecommendResponse) -> None:
@@ -129,6 +173,20 @@ def _request(
         request.destination.latitude_deg = latitude
         request.destination.longitude_deg = longitude
     return request
+
+
+async def _explained(target: str, recommendation_id: str, language: str) -> op.ExplainResponse:
+    import grpc
+
+    from pilewise.v1 import operator_service_pb2 as op
+    from pilewise.v1 import operator_service_pb2_grpc as rpc
+
+    request = op.ExplainRequest(recommendation_id=recommendation_id, language=language)
+    async with grpc.aio.insecure_channel(target) as channel:
+        answer: op.ExplainResponse = await rpc.OperatorServiceStub(channel).Explain(
+            request, timeout=10
+        )
+        return answer
 
 
 async def _recommend(

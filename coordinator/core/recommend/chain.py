@@ -7,6 +7,7 @@ High: level one. Medium: level two as well. Low: all three. What a filter looks 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,10 +142,28 @@ def equilibrium(used: Floats, served: Floats, rules: Rules = DEFAULT_RULES) -> M
     return (used < rules.overused) | (served <= rules.queue_places)
 
 
-def apply(
-    level: NDArray[np.int64], valid: Mask, passing: Sequence[Mask]
-) -> tuple[Mask, list[tuple[str, ...]]]:
-    """Which candidates pass, (r, n), and for each request the filters that had to be relaxed.
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Which candidates (r, n) the filters left, and why the others went."""
+
+    before: Mask
+    masks: tuple[Mask, ...]  # of each of `FILTERS`, passed where the level does not know it
+    keep: Mask
+    relaxed: list[tuple[str, ...]]  # filters that would have left nothing, of each request
+
+    def reason(self, number: int, candidate: int) -> str:
+        """The first filter that a candidate of one request did not pass; empty if it did."""
+        if self.keep[number, candidate] or not self.before[number, candidate]:
+            return ""
+        for (name, _), mask in zip(FILTERS, self.masks, strict=True):
+            passed = np.broadcast_to(mask, self.before.shape)[number, candidate]
+            if not passed and name not in self.relaxed[number]:
+                return name
+        return ""
+
+
+def apply(level: NDArray[np.int64], valid: Mask, passing: Sequence[Mask]) -> Filtered:
+    """What passes the filters of each request's level.
 
     `passing` holds a mask (r, n) for each of `FILTERS`; `level` is (r, 1). One that would leave
     nothing of what passed those before it is relaxed, so that the last give way first. Source:
@@ -152,10 +171,10 @@ def apply(
 
     >>> one, ok = np.full((1, 3), True), [np.full((1, 3), True)] * len(FILTERS)
     >>> ok[3], ok[4] = np.array([[False, True, False]]), np.array([[True, False, True]])
-    >>> keep, relaxed = apply(np.array([[2]]), one, ok)
-    >>> keep.tolist(), relaxed
-    ([[False, True, False]], [('CHARGE_RATE',)])
-    >>> apply(np.array([[1]]), one, ok)[0].tolist()  # a high level knows neither
+    >>> left = apply(np.array([[2]]), one, ok)
+    >>> left.keep.tolist(), left.relaxed, left.reason(0, 2)
+    ([[False, True, False]], [('CHARGE_RATE',)], 'DISTANCE_BAND')
+    >>> apply(np.array([[1]]), one, ok).keep.tolist()  # a high level knows neither
     [[True, True, True]]
     """
     masks = []
@@ -165,8 +184,7 @@ def apply(
         masks.append(mask)
         keep = keep & mask
     relaxed: list[tuple[str, ...]] = [()] * len(valid)
-    nothing = np.flatnonzero(~keep.any(axis=1) & valid.any(axis=1))
-    for number in nothing.tolist():
+    for number in np.flatnonzero(~keep.any(axis=1) & valid.any(axis=1)).tolist():
         kept, given_up = valid[number], []
         for (name, _), mask in zip(FILTERS, masks, strict=True):
             row = kept & np.broadcast_to(mask, valid.shape)[number]
@@ -175,7 +193,7 @@ def apply(
             else:
                 given_up.append(name)
         keep[number], relaxed[number] = kept, tuple(given_up)
-    return keep, relaxed
+    return Filtered(valid, tuple(masks), keep, relaxed)
 
 
 def neutral(values: Floats, valid: Mask, outside: Mask) -> Floats:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import Cost
+from coordinator.core.recommend.chain import Filtered
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.reminder import Reminder
@@ -89,12 +90,25 @@ class Batch:
     by_cost: NDArray[np.intp]
     counts: list[int]  # candidates of each request; they come first in its row
     told: object = None  # what is made of the whole batch once, by whoever tells cars
+    # What the chain did, and the stations of the candidates as they were before it, (r, n).
+    filtered: tuple[Filtered, NDArray[np.intp]] | None = None
 
     def first(self, width: int) -> NDArray[np.intp]:
         """The first `width` of each request's order (r, width), as indexes of raveled columns."""
         order = self.by_cost[:, :width]
         whole = self.by_cost.shape[1]
         return order + np.arange(0, self.by_cost.size, whole)[:, None]
+
+    def filtered_out(self, number: int, place: int) -> str:
+        """The filter that left out the first candidate of a request at a station around it.
+
+        Empty if it had none there.
+        """
+        if self.filtered is None:
+            return ""
+        filtered, places = self.filtered
+        there = np.flatnonzero((places[number] == place) & filtered.before[number])
+        return filtered.reason(number, int(there[0])) if len(there) else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +126,8 @@ class Ranked:
     relaxed: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     reminder: Reminder | None = None
+    said: object = None  # what the newest sentences were made of, by whoever tells cars
+    passed_over: int | None = None  # candidate that was first, but is not recommended
     _columns: Columns | None = field(default=None, init=False, repr=False)
 
     @property

@@ -39,6 +39,7 @@ class Context:
     known: tuple[ContextValue, ...] = ()  # values of the surroundings that took part
     unknown: tuple[str, ...] = USED  # names for which a default stands in
     climb_m_per_km: float | None = None
+    iterations: int = 0  # of the knowledge map
     cars_around: int | None = None  # cars known within `rules.around_km`
     visits: Mapping[int, int] = field(default_factory=dict)  # of this user: station row to count
     own: tuple[OwnPlace, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
+from coordinator.core.recommend.rules import DEFAULT_RULES, ITERATIONS, SUM, Rules
 
 Floats = NDArray[np.float64]
 
@@ -49,7 +49,45 @@ def failure_weight_by_iterations(iterations: int, rules: Rules = DEFAULT_RULES) 
     >>> failure_weight_by_iterations(0), round(failure_weight_by_iterations(10), 6)
     (0.3, 0.45)
     """
-    return rules.failure_weight + rules.failure_weight_rise * iterations / (iterations + 10)
+    half = rules.failure_weight_half_iterations
+    return rules.failure_weight + rules.failure_weight_rise * iterations / (iterations + half)
+
+
+def second_weight(exposure_days: Floats, iterations: int, rules: Rules = DEFAULT_RULES) -> Floats:
+    """Second weight as the rules want it: by evidence, by iterations, or 1 where scores are added.
+
+    >>> for way in ("evidence", "iterations", "sum"):
+    ...     print(way, second_weight(np.array([30.0]), 0, Rules(weights_by=way)).round(6).tolist())
+    evidence [0.45]
+    iterations [0.3]
+    sum [1.0]
+    """
+    if rules.weights_by == SUM:
+        return np.ones_like(exposure_days)
+    if rules.weights_by == ITERATIONS:
+        return np.full_like(exposure_days, failure_weight_by_iterations(iterations, rules))
+    return failure_weight(exposure_days, rules)
+
+
+def combined(first: Floats, second: Floats, weight: Floats, rules: Rules = DEFAULT_RULES) -> Floats:
+    """The two scores as one: their weighted mean, or their plain sum where the rules want it.
+
+    Without a first score it is the second. Source: step 630.
+    """
+    if rules.weights_by == SUM:
+        total = plain_sum(first, second)
+        return np.where(total == total, total, second)
+    return merged(first, second, weight)
+
+
+def percent(score: Floats, first: Floats, weight: Floats) -> Floats:
+    """A combined score on 0-100: half of a sum of two, whose weights are both 1.
+
+    >>> percent(np.array([155.0, 95.0, 77.5]), np.array([90.0, np.nan, 70.0]),
+    ...         np.array([1.0, 1.0, 0.3])).tolist()
+    [77.5, 95.0, 77.5]
+    """
+    return np.where((weight >= 1.0) & (first == first), score / 2.0, score)
 
 
 def merged(first: Floats, second: Floats, weight: Floats | float) -> Floats:

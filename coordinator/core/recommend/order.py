@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.columns import Batch, Columns, Ranked
-from coordinator.core.recommend.merge import NOT_RECOMMENDED, situation
+from coordinator.core.recommend.merge import NOT_RECOMMENDED, percent, situation
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.traffic import integrated_factor
-from coordinator.core.vehicle import ChargingRequest, SelectBy, WarningLevel
+from coordinator.core.vehicle import SelectBy, WarningLevel
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -26,7 +27,7 @@ TIE_S = 1.0  # costs closer than this are equal
 
 def ranked(
     batch: Batch,
-    requests: Sequence[ChargingRequest],
+    asked: Asked,
     levels: Sequence[tuple[WarningLevel, str]],
     reach_km: Sequence[float],
     reminders: Sequence[Reminder | None],
@@ -39,7 +40,8 @@ def ranked(
     """
     wanted, held = _first_without_promises(batch)
     made = []
-    for number, request in enumerate(requests):
+    usual = asked.rules.select_by
+    for number, request in enumerate(asked.requests):
         level, reason = levels[number]
         count = batch.counts[number]
         if not count:
@@ -53,9 +55,10 @@ def ranked(
             level, reason, reach_km[number], batch, number, ordered, wanted[number], held[number],
             relaxed[number], degraded, reminders[number],
         )  # fmt: skip
-        if request.select_by is not SelectBy.COST:
+        select_by = request.select_by or usual
+        if select_by is not SelectBy.COST:
             assert answer.columns is not None
-            answer.order = order(request.select_by, answer.columns)
+            answer.order, answer.passed_over = order(select_by, answer.columns)
             answer.wanted = int(answer.order[0])
             answer.conflict = bool(answer.columns.wait.held[answer.wanted])
         made.append(answer)
@@ -91,18 +94,18 @@ def _first_without_promises(batch: Batch) -> tuple[list[int], list[bool]]:
     return wanted.tolist(), wait.held[row, wanted].tolist()
 
 
-def order(select_by: SelectBy, columns: Columns) -> Index:
-    """Candidates, best first; equals by the one cost, then by nearness.
+def order(select_by: SelectBy, columns: Columns) -> tuple[Index, int | None]:
+    """Candidates, best first, and the one that was first but is not recommended, if it gave way.
 
-    Source: US 12,393,974 B2, steps 330, 520, 530. Departs: by the one cost unless another order is
-    asked for.
+    Equals are ordered by the one cost, then by nearness. Source: US 12,393,974 B2, steps 330, 520,
+    530. Departs: by the one cost unless another order is asked for.
     """
     total = columns.cost.total
     if select_by is SelectBy.COST:
-        return total.argsort(kind="stable")
+        return total.argsort(kind="stable"), None
     if select_by in (SelectBy.RANKER, SelectBy.MERGED):
         return _by_ranker(select_by, columns)
-    return np.lexsort((total, key(select_by, columns)))
+    return np.lexsort((total, key(select_by, columns))), None
 
 
 def key(select_by: SelectBy, columns: Columns) -> Floats:
@@ -126,7 +129,7 @@ def key(select_by: SelectBy, columns: Columns) -> Floats:
     return keys[select_by]()
 
 
-def _by_ranker(select_by: SelectBy, columns: Columns) -> Index:
+def _by_ranker(select_by: SelectBy, columns: Columns) -> tuple[Index, int | None]:
     """The ranker's order; its first five by merged score if asked, or if its first is poor.
 
     Source: steps 520-530 and 630: a first that is "not recommended" gives way to the best of the
@@ -134,8 +137,10 @@ def _by_ranker(select_by: SelectBy, columns: Columns) -> Index:
     """
     ranked = np.lexsort((columns.cost.total, -columns.share))
     judged = ranked[:JUDGED]
-    poor = situation(float(columns.merged[ranked[0]])) == NOT_RECOMMENDED
-    if select_by is SelectBy.MERGED or poor:
-        best = judged[(-columns.merged[judged]).argsort(kind="stable")]
-        return np.concatenate([best, ranked[JUDGED:]])
-    return ranked
+    scores = percent(columns.merged[judged], columns.first[judged], columns.failure_weight[judged])
+    poor = situation(float(scores[0])) == NOT_RECOMMENDED
+    if select_by is not SelectBy.MERGED and not poor:
+        return ranked, None
+    best = judged[(-scores).argsort(kind="stable")]
+    gave_way = poor and best[0] != judged[0]
+    return np.concatenate([best, ranked[JUDGED:]]), int(judged[0]) if gave_way else None

@@ -19,6 +19,7 @@ from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.features import FeatureInputs, assemble, fill_unknown
 from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.reminder import Reminder
+from coordinator.core.recommend.rules import SUM
 from coordinator.core.recommend.rules_ranker import scores_or_rules, shares
 from coordinator.core.vehicle import WarningLevel
 
@@ -40,19 +41,19 @@ def sort(
         return order.without_candidates(levels, reach_km, reminders)
     level = np.array([[int(level)] for level, _ in levels])
     # Paper 2.3.2: the chain of filters of each level
-    gathered, relaxed = _chain(asked, level, gathered)
+    filtered = _chain(asked, level, gathered)
+    places, gathered = gathered.found.place, gathered.narrowed(filtered.keep)
     # 510-520, 610-630: sorting model, sub-recommendations, one cost
     columns, degraded = _judge(asked, models, level, gathered)
     # 530: the object pile is the first of the order
     by_cost = columns.cost.total.argsort(axis=1, kind="stable")
     batch = Batch(columns, by_cost, gathered.valid.sum(axis=1).tolist())
-    return order.ranked(batch, asked.requests, levels, reach_km, reminders, relaxed, degraded)
+    batch.filtered = filtered, places
+    return order.ranked(batch, asked, levels, reach_km, reminders, filtered.relaxed, degraded)
 
 
-def _chain(
-    asked: Asked, level: LevelColumn, known: Gathered
-) -> tuple[Gathered, list[tuple[str, ...]]]:
-    """The candidates that pass the filters of each request's level, at the front of its row."""
+def _chain(asked: Asked, level: LevelColumn, known: Gathered) -> chain.Filtered:
+    """Which candidates pass the filters of each request's level."""
     rules, valid = asked.rules, known.valid
     used = traffic.equilibrium(known.served, known.class_served)
     passing = (
@@ -66,8 +67,7 @@ def _chain(
         chain.traffic(known.traffic_grade, rules),
         chain.equilibrium(used, known.served, rules),
     )
-    keep, relaxed = chain.apply(level, valid, passing)
-    return known.narrowed(keep), relaxed
+    return chain.apply(level, valid, passing)
 
 
 def _judge(
@@ -87,12 +87,13 @@ def _judge(
     # 610-630: first and second sub-recommendation, merged
     first = travel.travel_scores(asked, drive, expected_s, known.charge_s)
     second = merge.second_score(unusable)
-    weight = merge.failure_weight(known.exposure_days, rules)
-    score = merge.merged(first, second, weight)
+    weight = merge.second_weight(known.exposure_days, asked.contexts[0].iterations, rules)
+    score = merge.combined(first, second, weight, rules)
+    out_of_100 = merge.percent(score, first, weight) if rules.weights_by == SUM else score
     # One cost in seconds over all of it
     seconds = cost(
-        level, drive.drive_s, expected_s, known.price, unusable, used, grade, score, share, rules,
-        valid,
+        level, drive.drive_s, expected_s, known.price, unusable, used, grade, out_of_100, share,
+        rules, valid,
     )  # fmt: skip
     columns = Columns(
         known.found, drive, known.wait, known.charge_s, known.power_kw, known.energy_kwh,

@@ -156,10 +156,11 @@ def test_of_two_filters_that_exclude_each_other_the_later_gives_way() -> None:
     passing = [keep] * len(chain.FILTERS)
     passing[3], passing[6] = np.array([[True, False]]), np.array([[False, True]])
 
-    left, relaxed = chain.apply(np.array([[3]]), keep, passing)
+    left = chain.apply(np.array([[3]]), keep, passing)
 
-    assert left.tolist() == [[True, False]]
-    assert relaxed == [("PRICE",)]
+    assert left.keep.tolist() == [[True, False]]
+    assert left.relaxed == [("PRICE",)]
+    assert left.reason(0, 1) == "DISTANCE_BAND"
 
 
 def test_every_column_of_the_ranker_belongs_to_one_factor() -> None:
