@@ -190,6 +190,10 @@ class PileConfig:
     password_path: Path | None = None
     upstream: UpstreamConfig | None = None
 
+    def period_s(self, agent: AgentSection) -> float:
+        """Seconds between two readings: the pile's own word, else its model's, else the agent's."""
+        return self.section.period_s or self.profile.period_s or agent.period_s
+
 
 @dataclass(frozen=True, slots=True)
 class Config:

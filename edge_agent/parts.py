@@ -49,7 +49,7 @@ def fusion_rules(config: Config) -> dict[str, FusionRules]:
 def polled_periods(config: Config) -> dict[str, float]:
     """The configured period of each EVSE that is polled, seconds; OCPP piles keep theirs."""
     return {
-        evse_id: pile.section.period_s or config.agent.period_s
+        evse_id: pile.period_s(config.agent)
         for pile in config.piles
         if pile.profile.is_modbus
         for evse_id in pile.facts.evse_ids
@@ -74,7 +74,7 @@ def ocpp_pile(
     assert config.ocpp is not None  # checked with the file
     settings = OcppSettings(
         heartbeat_s=config.agent.heartbeat_s,
-        offline_grace_s=MISSED_INTERVALS * (pile.section.period_s or config.agent.period_s),
+        offline_grace_s=MISSED_INTERVALS * pile.period_s(config.agent),
         wishes=pile.profile.settings,
         authorize=config.ocpp.authorize,
         id_tags=frozenset(config.ocpp.id_tags),
@@ -185,4 +185,4 @@ def report_port(config: Config, key: str, address: str, error: OSError) -> None:
 def _interval_s(config: Config, pile: PileConfig) -> float:
     if pile.profile.transport.startswith("ocpp"):
         return config.agent.heartbeat_s
-    return pile.section.period_s or config.agent.period_s
+    return pile.period_s(config.agent)

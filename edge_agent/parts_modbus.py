@@ -40,7 +40,7 @@ def modbus_pile(
         pile.facts.evse_ids,
         profile,
         lanes,
-        section.period_s or config.agent.period_s,
+        pile.period_s(config.agent),
         watch,
         watch,
         rng,

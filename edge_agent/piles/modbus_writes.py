@@ -6,6 +6,7 @@ Nothing is written unless the operator allows it for the pile. Reading belongs t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -21,6 +22,9 @@ from edge_agent.piles.modbus_wire import read_question, words_of, write_question
 
 log: Final = structlog.get_logger("edge_agent.modbus")
 SHORTEST_S: Final = 0.5
+# How often commands that expire are looked at, and how much of their time may pass before.
+LOOK_S: Final = 0.5
+REPEAT_SHARE: Final = 0.8
 
 
 class WriteGate:
@@ -33,6 +37,12 @@ class WriteGate:
         self._pile_id = pile_id
         self._profile = profile
         self._lanes = lanes
+        self._kept: dict[tuple[str, int], _Kept] = {}
+
+    @property
+    def keeps(self) -> bool:
+        """True where the model forgets what was commanded, so that it has to be said again."""
+        return self.allowed and any(span.expires_s for span in self._profile.writes)
 
     def span(self, name: str) -> WriteSpan | None:
         """The command of that name; None where the model has none."""
@@ -42,8 +52,29 @@ class WriteGate:
         """Writes a command's values; raises `WriteForbidden`, or `PileError` as of reading."""
         if span not in self._profile.writes or not span.allows(span.register, values):
             raise WriteForbidden(self._pile_id, f"{span.name} does not take {values}")
-        lane, address = self.target(span.register, connector if span.each_connector else 0)
+        connector = connector if span.each_connector else 0
+        if span.after_read and (span.name, connector) not in self._kept:
+            await self._read_first(span.after_read, connector)
+        lane, address = self.target(span.register, connector)
         await self._write(lane, span.function, address, values)
+        if span.expires_s:
+            due_s = time.monotonic() + REPEAT_SHARE * span.expires_s
+            self._kept[span.name, connector] = _Kept(span, values, connector, due_s)
+
+    async def repeat(self, now_s: float) -> None:
+        """Writes again what the device would forget; raises as `command` does."""
+        for kept in [kept for kept in self._kept.values() if now_s >= kept.due_s]:
+            await self.command(kept.span, kept.values, kept.connector)
+
+    async def _read_first(self, name: str, connector: int) -> None:
+        """Reads a point that the device wants to be read before it takes a value."""
+        point = self._profile.points[name]
+        if not self.allowed:
+            raise WriteForbidden(self._pile_id, "writing is off; set writes = true for this pile")
+        lane, address = self.target(point.register, 0 if point.station else connector or 1)
+        await lane.bus.ask(
+            self._pile_id, read_question(lane.unit, point.function, address, point.words)
+        )
 
     async def sign(self, sign: KeepAlive, connector: int) -> None:
         """Writes a sign of life; raises as `command` does."""
@@ -65,6 +96,16 @@ class WriteGate:
         await lane.bus.ask(self._pile_id, write_question(lane.unit, function, address, values))
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A command that the device forgets, and when it has to be said again."""
+
+    span: WriteSpan
+    values: tuple[int, ...]
+    connector: int
+    due_s: float
+
+
 @dataclass(slots=True)
 class _Sign:
     """A sign of life for one connector (0: for the station), and when it is due."""
@@ -79,7 +120,8 @@ class _Sign:
 class SignsOfLife:
     """Sends what keeps a device from believing itself alone, each on its own period.
 
-    Reads are always done. While `is_away` says so the device is left alone.
+    Commands that expire are said again as well. Reads are always done. While `is_away` says so the
+    device is left alone.
     """
 
     def __init__(
@@ -102,7 +144,7 @@ class SignsOfLife:
         ]
 
     def __bool__(self) -> bool:
-        return bool(self._signs)
+        return bool(self._signs) or self._gate.keeps
 
     async def run(self) -> NoReturn:
         """Sends them until cancelled; a failure is said once and tried again when next due."""
@@ -110,11 +152,22 @@ class SignsOfLife:
         for sign in self._signs:
             sign.due_s = loop.time() + SHORTEST_S
         while True:
-            sign = min(self._signs, key=lambda s: s.due_s)
-            await asyncio.sleep(max(sign.due_s - loop.time(), 0.0))
+            due_s = min([sign.due_s for sign in self._signs], default=loop.time() + LOOK_S)
+            if self._gate.keeps:
+                due_s = min(due_s, loop.time() + LOOK_S)
+            await asyncio.sleep(max(due_s - loop.time(), 0.0))
             if not self._is_away():
-                await self._send(sign)
-            sign.due_s = max(sign.due_s + sign.period_s, loop.time())
+                await self._repeat()
+            for sign in [sign for sign in self._signs if sign.due_s <= loop.time()]:
+                if not self._is_away():
+                    await self._send(sign)
+                sign.due_s = max(sign.due_s + sign.period_s, loop.time())
+
+    async def _repeat(self) -> None:
+        try:
+            await self._gate.repeat(time.monotonic())
+        except PileError as error:
+            self._say(f"a command that expires was not taken again: {error}")
 
     async def _send(self, sign: _Sign) -> None:
         try:

@@ -186,6 +186,46 @@ async def test_availability_is_switched_where_the_profile_lists_it() -> None:
     assert slave.written == [(1, 6, 124, 0)]
 
 
+async def test_command_that_expires_is_written_again_until_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A device that forgets is told again before it does; a new value takes the old one's place."""
+    monkeypatch.setattr(modbus_writes, "LOOK_S", 0.01)
+    forgets = replace(SWITCH, expires_s=0.05)
+    profile = replace(talkative(), keep_alives=(), writes=(forgets,))
+    async with device() as slave, reader(slave, profile, writes=True) as (pile, notes):
+        await notes.until(lambda: notes.readings)
+        await pile.perform("A*1", SetAvailability(False))
+        await slave.until_written(4)
+        first = list(slave.written)
+        await pile.perform("A*1", SetAvailability(True))
+        before = len(slave.written)
+        await slave.until_written(before + 3)
+
+    assert set(first) == {(1, 6, 124, 0)}
+    assert set(slave.written[before:]) == {(1, 6, 124, 1)}
+
+
+async def test_point_that_has_to_be_read_first_is_read_before_the_first_write() -> None:
+    """A device that takes a value only after a certain read gets that read, once."""
+    profile = talkative()
+    point = replace(
+        next(iter(profile.points.values())), register=777, words=1, spare=True, once=False, feeds=""
+    )
+    wary = replace(SWITCH, expires_s=30.0, after_read="first")
+    profile = replace(
+        profile, keep_alives=(), writes=(wary,), points={**profile.points, "first": point}
+    )
+    async with device() as slave, reader(slave, profile, writes=True) as (pile, notes):
+        await notes.until(lambda: notes.readings)
+        await pile.perform("A*1", SetAvailability(False))
+        await pile.perform("A*1", SetAvailability(True))
+
+    read = (1, point.function, 777, 1)
+    asked = [request for request in slave.asked if request == read or request[1] == 6]
+    assert asked == [read, (1, 6, 124, 0), (1, 6, 124, 1)]
+
+
 @pytest.mark.parametrize(
     ("span", "values"),
     [
