@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from coordinator.core.district import District
 from coordinator.core.history import Session
-from coordinator.core.recommend.price import rate_at, valid
+from coordinator.core.rates import rate_at, valid
 
 NAN = float("nan")
 # Where a session is known from.

@@ -88,9 +88,8 @@ def _judge(
         reasons, summary, words = telling.choice(
             said, place.name, figure, currency, age_s, done_at_s, request.language
         )
-        price_lines, until_s = price.breakdown(
-            district, int(district.station[line.row]), figure.energy_kwh, figure.charge_s, now_s
-        )
+        during = price.stay_of(request, figure, now_s)
+        price_lines, until_s = price.breakdown(district, int(district.station[line.row]), during)
     else:
         more = telling.difference(figure, first, currency, request.language)
     return Judged(

@@ -111,7 +111,8 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     # 330: queuing information, on arrival and not now
     wait = waiting.wait(district, found, asked, drive.distance_km, drive.drive_s, free)
     # Paper 2.3.2.2-3: price of this session, preference, load
-    paid = price.session_price(district, found, energy_kwh, charge_s, now_s)
+    during = price.stay(asked, drive, wait.p50_s, charge_s, energy_kwh)
+    paid = price.session_price(district, found, during)
     liked, visit_share = preference.columns(found, asked, drive.distance_km)
     served, class_served = traffic.use(district, found, now_s)
     made = Gathered(

@@ -1,74 +1,65 @@
 """The price of *this* session at each candidate, from tariffs; unknown is a value.
 
-Prices per kWh are never compared: a car pays for energy, time and a flat fee.
+Prices per kWh are never compared: a car pays for energy, time, a flat fee, and for standing there
+without charging. Rates over the day are in `tariff_clock.py`.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
-from coordinator.core.pile import Tariff, TariffElement
+from coordinator.core.recommend.asked import Asked, charges_there
+from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
+from coordinator.core.recommend.tariff_clock import DIMENSIONS, SLOT_S, Stay, TariffClock
 
 Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
 
-_REFRESH_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """What a tariff charges at one instant."""
-
-    energy_per_kwh: float = 0.0
-    time_per_h: float = 0.0
-    parking_per_h: float = 0.0
-    flat: float = 0.0
-
-    def total(self, energy_kwh: float, charge_s: float) -> float:
-        """Price of a session that leaves when it is charged.
-
-        >>> round(Rate(energy_per_kwh=1.2, time_per_h=3.0, flat=2.0).total(30.0, 1800.0), 2)
-        39.5
-        """
-        return self.flat + self.energy_per_kwh * energy_kwh + self.time_per_h * charge_s / 3600.0
+REFRESH_S = 6.0 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """Rates of all tariffs at one instant, and the tariff of each station; the last is unknown."""
+def stay(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats, energy_kwh: Floats) -> Stay:
+    """The stay at each candidate: from arrival and wait until the driver is back."""
+    setup_s = np.array([[request.vehicle.setup_s] for request in asked.requests])
+    idle = 0.0 * charge_s
+    there = charges_there(asked) & asked.has_destination
+    if there.any():
+        idle = np.where(there, idle_s(drive.destination_km, charge_s, asked.rules), 0.0)
+    return Stay(
+        asked.now_s, asked.now_s + drive.drive_s + wait_s, charge_s, energy_kwh, setup_s, idle
+    )
 
-    made_at_s: float
-    tariff: NDArray[np.intp]
-    energy: Floats
-    time: Floats
-    flat: Floats
+
+def idle_s(destination_km: Floats, charge_s: Floats, rules: Rules = DEFAULT_RULES) -> Floats:
+    """Seconds that a full car stands: the driver walks to the destination and back at least.
+
+    >>> idle_s(np.array([0.75, 1.5]), np.array([1800.0, 1800.0])).tolist()
+    [0.0, 600.0]
+    """
+    return np.maximum(2.0 * destination_km * (3600.0 / rules.walk_kmh) - charge_s, 0.0)
 
 
-def session_price(
-    district: District, candidates: Candidates, energy_kwh: Floats, charge_s: Floats, now_s: float
-) -> Floats:
+def session_price(district: District, candidates: Candidates, during: Stay) -> Floats:
     """Price of the session at each candidate in its tariff's currency, (r, n), NaN if unknown.
 
-    Source: paper 2.3.2.2.
+    Energy and time by the hours of this session, not by those of now; time plugged in without
+    charging, before and after, by PARKING_TIME. Source: paper 2.3.2.2 (price by the pricing
+    standard of pile and parking lot).
     """
     if not district.tariffs:
-        return np.full(energy_kwh.shape, np.nan)
-    table = _table(district, now_s)
-    tariff = candidates.of_station(table.tariff[candidates.stations])
-    price: Floats = table.flat[tariff] + table.energy[tariff] * energy_kwh
-    price += table.time[tariff] * (charge_s / 3600.0)
+        return np.full(during.charge_s.shape, np.nan)
+    clock, tariff = _clock_of(district, during.now_s)
+    parts = clock.parts(candidates.of_station(tariff[candidates.stations]), during)
+    price: Floats = sum(parts[1:], parts[0])
     return price
 
 
 def breakdown(
-    district: District, station: int, energy_kwh: float, charge_s: float, now_s: float
+    district: District, station: int, during: Stay
 ) -> tuple[tuple[tuple[str, float], ...], float | None]:
     """Lines (dimension, amount) and end of validity of a price; no lines if unknown.
 
@@ -77,80 +68,24 @@ def breakdown(
     tariff = district.tariffs.get(district.stations[station].tariff_id)
     if tariff is None:
         return (), None
-    table = _table(district, now_s)
-    index = table.tariff[station]
-    lines = (
-        ("FLAT", float(table.flat[index])),
-        ("ENERGY", float(table.energy[index]) * energy_kwh),
-        ("TIME", float(table.time[index]) * charge_s / 3600.0),
+    clock, tariffs = _clock_of(district, during.now_s)
+    amounts = clock.parts(tariffs[station : station + 1], during)
+    told = tuple(
+        (dimension, float(amount[0]))
+        for dimension, amount in zip(DIMENSIONS, amounts, strict=True)
+        if amount[0] > 0
     )
-    told = tuple((dimension, amount) for dimension, amount in lines if amount > 0)
     return told, tariff.valid_until_s
 
 
-def rate_at(tariff: Tariff, at_s: float) -> Rate:
-    """What the tariff charges at an instant: the first element that fits wins, per dimension.
-
-    >>> night = TariffElement("ENERGY", 0.4, start_time="22:00", end_time="06:00")
-    >>> tariff = Tariff("T", "CNY", (night, TariffElement("ENERGY", 1.2)))
-    >>> [rate_at(tariff, hour * 3600.0).energy_per_kwh for hour in (5.99, 6.0, 22.0)]
-    [0.4, 1.2, 0.4]
-    """
-    local = datetime.fromtimestamp(at_s, zone_of(tariff))
-    clock, weekday = f"{local:%H:%M}", local.isoweekday()
-    found: dict[str, float] = {}
-    for element in tariff.elements:
-        if element.dimension not in found and _fits(element, clock, weekday):
-            found[element.dimension] = element.price
-    return Rate(
-        found.get("ENERGY", 0.0),
-        found.get("TIME", 0.0),
-        found.get("PARKING_TIME", 0.0),
-        found.get("FLAT", 0.0),
-    )
-
-
-def zone_of(tariff: Tariff) -> tzinfo:
-    """The tariff's time zone; UTC if its name is unknown here."""
-    try:
-        return ZoneInfo(tariff.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
-
-
-def _fits(element: TariffElement, clock: str, weekday: int) -> bool:
-    if element.weekdays and weekday not in element.weekdays:
-        return False
-    start, end = element.start_time or "00:00", element.end_time or "24:00"
-    if start <= end:
-        return start <= clock < end
-    return clock >= start or clock < end
-
-
-def valid(tariff: Tariff, at_s: float) -> bool:
-    """Whether the tariff applies at all at an instant."""
-    return (tariff.valid_from_s or -np.inf) <= at_s < (tariff.valid_until_s or np.inf)
-
-
-def _table(district: District, now_s: float) -> _Table:
-    table = district.derived.get("rates")
-    if isinstance(table, _Table) and abs(now_s - table.made_at_s) < _REFRESH_S:
-        return table
-    number = {tariff_id: index for index, tariff_id in enumerate(district.tariffs)}
-    unknown = len(number)
-    rates = [
-        rate_at(tariff, now_s) if valid(tariff, now_s) else None
-        for tariff in district.tariffs.values()
-    ]
-    table = district.derived["rates"] = _Table(
-        now_s,
-        np.array([number.get(s.tariff_id, unknown) for s in district.stations], dtype=np.intp),
-        _column(rate.energy_per_kwh if rate else np.nan for rate in (*rates, None)),
-        _column(rate.time_per_h if rate else np.nan for rate in (*rates, None)),
-        _column(rate.flat if rate else np.nan for rate in (*rates, None)),
-    )
-    return table
-
-
-def _column(values: Iterable[float]) -> Floats:
-    return np.fromiter(values, dtype=np.float64)
+def _clock_of(district: District, now_s: float) -> tuple[TariffClock, Index]:
+    """The rates of the coming hours, kept for some, and the tariff of each station."""
+    kept = district.derived.get("tariff_clock")
+    if not isinstance(kept, tuple) or not 0.0 <= now_s - kept[0].base_s < REFRESH_S:
+        tariffs = district.tariffs
+        number = {tariff_id: index for index, tariff_id in enumerate(tariffs)}
+        of_station = [number.get(s.tariff_id, len(number)) for s in district.stations]
+        base_s = np.floor(now_s / SLOT_S) * SLOT_S
+        clock = TariffClock(list(tariffs.values()), float(base_s))
+        kept = district.derived["tariff_clock"] = clock, np.array(of_station, dtype=np.intp)
+    return kept
