@@ -18,10 +18,12 @@ from typing import Any
 import structlog
 
 from coordinator.config import Config, locate
+from coordinator.core.recommend.context import Models
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
 from coordinator.jobs.context_file import ContextFile
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
+from coordinator.rpc.district import DistrictServicer
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_claims import OperatorClaims
@@ -34,7 +36,12 @@ from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
 from coordinator.usecases.commanding import Commander
-from pilewise.v1 import charging_service_pb2_grpc, operator_service_pb2_grpc
+from coordinator.usecases.finding import Finder
+from pilewise.v1 import (
+    charging_service_pb2_grpc,
+    district_service_pb2_grpc,
+    operator_service_pb2_grpc,
+)
 
 log = structlog.get_logger()
 
@@ -92,6 +99,10 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     parts.on_stop.append(charging.stop)
     operator.claim_store, operator.charging_codec = parts.brain.claims, charging.codec
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
+    brain, name = parts.brain, parts.config.coordinator.district
+    finder = Finder(name, parts.district, brain.world, Models(parts.models.ranker), parts.clock)
+    sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # as above
+    guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, sorting)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
 
 

@@ -408,6 +408,7 @@ class DistrictFacts(_message.Message):
     VISIT_COUNT_FIELD_NUMBER: _builtins.int
     VIP_FIELD_NUMBER: _builtins.int
     ITERATION_COUNT_FIELD_NUMBER: _builtins.int
+    NEAREST_KM_FIELD_NUMBER: _builtins.int
     fitting_in_reach_count: _builtins.int
     """Usable EVSEs that fit, in reach."""
     around_count: _builtins.int
@@ -420,6 +421,8 @@ class DistrictFacts(_message.Message):
     """Whether the operator's record makes the driver a VIP now."""
     iteration_count: _builtins.int
     """Iterations of the knowledge map."""
+    nearest_km: _builtins.float
+    """Along the road to the nearest usable EVSE that fits; absent if there is none."""
     @_builtins.property
     def classes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PowerClass]:
         """EVSEs by power class."""
@@ -434,14 +437,20 @@ class DistrictFacts(_message.Message):
         visit_count: _builtins.int = ...,
         vip: _builtins.bool = ...,
         iteration_count: _builtins.int = ...,
+        nearest_km: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "cars_around_count", b"cars_around_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "_nearest_km", b"_nearest_km", "cars_around_count", b"cars_around_count", "nearest_km", b"nearest_km"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "around_count", b"around_count", "cars_around_count", b"cars_around_count", "classes", b"classes", "fitting_in_reach_count", b"fitting_in_reach_count", "iteration_count", b"iteration_count", "vip", b"vip", "visit_count", b"visit_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count", "_nearest_km", b"_nearest_km", "around_count", b"around_count", "cars_around_count", b"cars_around_count", "classes", b"classes", "fitting_in_reach_count", b"fitting_in_reach_count", "iteration_count", b"iteration_count", "nearest_km", b"nearest_km", "vip", b"vip", "visit_count", b"visit_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cars_around_count: _TypeAlias = _typing.Literal["cars_around_count"]  # noqa: Y015
     _WhichOneofArgType__cars_around_count: _TypeAlias = _typing.Literal["_cars_around_count", b"_cars_around_count"]  # noqa: Y015
+    _WhichOneofReturnType__nearest_km: _TypeAlias = _typing.Literal["nearest_km"]  # noqa: Y015
+    _WhichOneofArgType__nearest_km: _TypeAlias = _typing.Literal["_nearest_km", b"_nearest_km"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cars_around_count) -> _WhichOneofReturnType__cars_around_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nearest_km) -> _WhichOneofReturnType__nearest_km | None: ...
 
 Global___DistrictFacts: _TypeAlias = DistrictFacts  # noqa: Y015
 

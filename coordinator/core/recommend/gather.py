@@ -6,7 +6,7 @@ sorted as those of one (patent claims 4-5). Sorting is in `sorting.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,12 @@ class Gathered:
             return self
         width = keep.shape[1]
         flat = (~keep).argsort(axis=1, kind="stable") + np.arange(0, keep.size, width)[:, None]
+        return replace(self, found=only(self.found, keep)).take(flat)
+
+    def take(self, flat: Index) -> Gathered:
+        """The same entries in another order; `flat` (r, n) indexes the raveled table."""
         return Gathered(
-            only(self.found, keep).take(flat),
+            self.found.take(flat),
             Drive(*[getattr(self.drive, name).take(flat) for name in _DRIVE]),
             Wait(*[getattr(self.wait, name).take(flat) for name in _WAIT]),
             *[_taken(getattr(self, name), flat) for name in _PLAIN],

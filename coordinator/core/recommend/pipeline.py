@@ -15,7 +15,7 @@ from coordinator.core.recommend.asked import Asked, ask
 from coordinator.core.recommend.columns import Columns, Ranked
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.found import Candidates
-from coordinator.core.recommend.gather import gather
+from coordinator.core.recommend.gather import Gathered, gather
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.sorting import sort
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
@@ -55,17 +55,30 @@ def rank_each(
     Source: US 12,393,974 B2, steps 310-340, 410-420, 510-530, 610-630; paper 2.2, 2.3. Departs:
     every candidate is judged by failure, not only the object pile.
     """
+    asked, found, known = look(district, requests, contexts, now_s)
+    # Paper 2.2: warning levels
+    levels = _levels(district, asked, found)
+    reminders = reminder.each(district, asked, found)
+    # Paper 2.3.2, 510-530, 610-630: chain, sorting model, sub-recommendations, one cost
+    return sort(asked, levels, known, models, reminders)
+
+
+def look(
+    district: District,
+    requests: Sequence[ChargingRequest],
+    contexts: Sequence[Context],
+    now_s: float,
+) -> tuple[Asked, Candidates, Gathered]:
+    """What the requests ask, what this district finds for them, and what it knows of that.
+
+    Source: US 12,393,974 B2, claim 5: this much the sub-platform of a district does.
+    """
     # 310: requests with remaining power and position; how far does the power carry?
     asked = ask(requests, contexts, now_s)
     # 320: candidates within remaining power x safety factor, with a plug and a payment that fit
     found = candidates.find(district, asked)
-    # Paper 2.2: warning levels
-    levels = _levels(district, asked, found)
-    reminders = reminder.each(district, asked, found)
     # 330-340, 420, 510: time, queue, price, failure on arrival; what is out of service leaves
-    known = gather(district, asked, found)
-    # Paper 2.3.2, 510-530, 610-630: chain, sorting model, sub-recommendations, one cost
-    return sort(asked, levels, known, models, reminders)
+    return asked, found, gather(district, asked, found)
 
 
 def _levels(district: District, asked: Asked, found: Candidates) -> list[tuple[WarningLevel, str]]:

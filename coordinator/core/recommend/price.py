@@ -6,6 +6,8 @@ without charging. Rates over the day are in `tariff_clock.py`.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.recommend.tariff_clock import DIMENSIONS, SLOT_S, Stay, TariffClock
+from coordinator.core.vehicle import ChargePlace, ChargingRequest
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -89,3 +92,38 @@ def _clock_of(district: District, now_s: float) -> tuple[TariffClock, Index]:
         clock = TariffClock(list(tariffs.values()), float(base_s))
         kept = district.derived["tariff_clock"] = clock, np.array(of_station, dtype=np.intp)
     return kept
+
+
+class Judged(Protocol):
+    """Figures of one EVSE as they are told."""
+
+    @property
+    def eta_s(self) -> float:
+        """Drive."""
+
+    @property
+    def wait_s(self) -> float:
+        """Wait after arrival, the median."""
+
+    @property
+    def charge_s(self) -> float:
+        """Charging to target."""
+
+    @property
+    def energy_kwh(self) -> float:
+        """Energy of the session."""
+
+    @property
+    def destination_km(self) -> float:
+        """From the pile to the destination, NaN without one."""
+
+
+def stay_of(request: ChargingRequest, figures: Judged, now_s: float) -> Stay:
+    """The stay behind the figures of one EVSE, for its price lines."""
+    charge_s, energy_kwh = np.array([figures.charge_s]), np.array([figures.energy_kwh])
+    begin_s = np.array([now_s + figures.eta_s + figures.wait_s])
+    there = request.charge_place is ChargePlace.AT_DESTINATION
+    full_s: Floats | float = 0.0
+    if there and request.destination is not None:
+        full_s = idle_s(np.array([figures.destination_km]), charge_s)
+    return Stay(now_s, begin_s, charge_s, energy_kwh, request.vehicle.setup_s, full_s)

@@ -46,6 +46,7 @@ class TariffClock:
         slots = max((one.shape[1] for one in rates), default=1)
         table = np.stack([np.broadcast_to(one, (4, slots)) for one in (*rates, unknown)], axis=1)
         self._rates: Floats = np.ascontiguousarray(table)  # (dimension, tariff, slot)
+        self._first: Floats = np.ascontiguousarray(table[:, :, 0])
         self._slots = slots
         self.varies = slots > 1
         # Rate x hours from the base to the begin of each slot, one more for the end.
@@ -56,7 +57,7 @@ class TariffClock:
         """What is paid, flat, for energy, for time, and for not charging; NaN if unknown."""
         hours = during.charge_s / 3600.0
         if not self.varies:
-            flat, energy, time, parking = (one[tariff, 0] for one in self._rates)
+            flat, energy, time, parking = (one.take(tariff) for one in self._first)
             idle_h = (during.setup_s + during.idle_s) / 3600.0
             return flat, energy * during.energy_kwh, time * hours, parking * idle_h
         begin = (during.begin_s - self.base_s) / SLOT_S

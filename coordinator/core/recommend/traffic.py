@@ -51,18 +51,28 @@ def grade(candidates: Candidates, asked: Asked) -> Floats | float:
 
 def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats]:
     """Power class of every EVSE and mean use of each class, renewed every few seconds."""
+    power_class = _power_class(district)
+    kept = district.derived.get("class_mean")
+    if not isinstance(kept, tuple) or abs(now_s - kept[0]) > _REFRESH_S:
+        _, count, served = class_use(district)
+        kept = district.derived["class_mean"] = (now_s, served / np.maximum(count, 1))
+    return power_class, kept[1]
+
+
+def _power_class(district: District) -> NDArray[np.intp]:
     power_class = district.derived.get("power_class")
     if not isinstance(power_class, np.ndarray):
         power_class = np.searchsorted(_CLASS_BOUNDS_KW, district.max_power_kw)
         district.derived["power_class"] = power_class
-    kept = district.derived.get("class_mean")
-    if not isinstance(kept, tuple) or abs(now_s - kept[0]) > _REFRESH_S:
-        size = len(_CLASS_BOUNDS_KW) + 1
-        used = district.served_today + district.claim_count
-        served = np.bincount(power_class, weights=used, minlength=size)
-        count = np.bincount(power_class, minlength=size)
-        kept = district.derived["class_mean"] = (now_s, served / np.maximum(count, 1))
-    return power_class, kept[1]
+    return power_class
+
+
+def class_use(district: District) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Power class of every EVSE; EVSEs, and cars served and promised today, of each class."""
+    power_class, size = _power_class(district), len(_CLASS_BOUNDS_KW) + 1
+    used = district.served_today + district.claim_count
+    served: Floats = np.bincount(power_class, weights=used, minlength=size).astype(np.float64)
+    return power_class, np.bincount(power_class, minlength=size).astype(np.float64), served
 
 
 def normalised(values: Floats) -> Floats:
