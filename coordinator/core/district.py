@@ -90,6 +90,7 @@ class District:
             setattr(self, name, np.full(0, initial, dtype=dtype))
         self.put_stations(stations)
 
+    alike: NDArray[np.int32] | None  # see `recommend/popular.py`
     # The live columns, declared for the type checker; `LIVE_COLUMNS` says what they mean.
     status: NDArray[np.int8]
     source: NDArray[np.int8]
@@ -174,6 +175,7 @@ class District:
     def _lay_out(self, stations: list[Station]) -> None:
         """Sets the fixed columns; the EVSEs of a station are neighbours."""
         self.derived.clear()
+        self.alike = None
         self.stations = stations
         self.station_row = {s.station_id: i for i, s in enumerate(stations)}
         self.station_lat_deg = np.array([s.latitude_deg for s in stations], dtype=np.float64)
@@ -212,8 +214,6 @@ class District:
 
         `heard_at_s` is link time; `order` is computed unless given. Returns which EVSEs changed
         status.
-
-        Source: US 12,393,974 B2, FIG. 2 (sub-platform).
         """
         order = order or order_rows(rows)
         evse, last = order.evse, order.index[order.end - 1]

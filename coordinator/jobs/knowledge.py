@@ -221,6 +221,7 @@ class Knowledge:
             moved = int(np.count_nonzero(district.failure_rate != rates))
             district.prior_rate[:] = knowledge.prior
             district.failure_rate[:] = rates
+            district.alike = made.alike
             return moved
         # Stations changed while the map was made: write what still stands, make another.
         rows = np.array([district.row.get(evse_id, -1) for evse_id in made.evse_ids], dtype=np.intp)

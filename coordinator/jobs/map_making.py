@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Pile
 from coordinator.core.ports import FailureModel, ModelUnavailable
+from coordinator.core.recommend.popular import stations_alike
 from coordinator.core.reliability.baselines import (
     Prior,
     kinds_of,
@@ -59,13 +60,17 @@ class Columns:
     fault_count: NDArray[np.int32]
     exposure_days: NDArray[np.float64]
     removed: NDArray[np.bool_]
+    station: NDArray[np.int32]
+    latitude_deg: Float64
+    longitude_deg: Float64
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """A finished map: of which EVSEs, what their kind lets expect, and why it is degraded.
 
-    `kinds` are equal for EVSEs of one type, maker and model.
+    `kinds` are equal for EVSEs of one type, maker and model; `alike` leads from each station to
+    those with piles like the most chosen around.
     """
 
     evse_ids: list[str]
@@ -75,6 +80,7 @@ class Made:
     dc: NDArray[np.bool_]
     kinds: Index
     degraded: str
+    alike: NDArray[np.int32]
 
     def evidence(self, counted: Counted, evses: Index) -> tuple[Index, Float64]:
         """The EVSEs whose prior new counts of some move, and their priors by now.
@@ -104,6 +110,9 @@ def copy_of(district: District) -> Columns:
         district.fault_count.copy(),
         district.exposure_days.copy(),
         district.status == EvseStatus.REMOVED,
+        district.station,
+        district.station_lat_deg,
+        district.station_lon_deg,
     )
 
 
@@ -133,7 +142,14 @@ def make(
     if columns.removed.any():
         knowledge.leave(np.flatnonzero(columns.removed))
         knowledge.settle()
-    return Made(columns.evse_ids, knowledge, expected, shape, columns.dc, kinds, degraded)
+    near = stations_alike(
+        columns.latitude_deg,
+        columns.longitude_deg,
+        columns.station.astype(np.intp),
+        np.where(columns.removed, 0.0, columns.session_count),
+        knowledge.similarity,
+    )
+    return Made(columns.evse_ids, knowledge, expected, shape, columns.dc, kinds, degraded, near)
 
 
 def alike(facts: Facts, settings: MapSettings) -> Float32:

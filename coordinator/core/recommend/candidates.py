@@ -25,7 +25,11 @@ Mask = NDArray[np.bool_]
 
 NEAREST = 1  # found because it is near
 HISTORY = 2  # found because this user charged there before
-PROVENANCE = {NEAREST: "NEAREST", HISTORY: "HISTORY", NEAREST | HISTORY: "NEAREST+HISTORY"}
+LIKE_CHOSEN = 4  # found because it is like what people around choose most often
+_WORDS = {NEAREST: "NEAREST", HISTORY: "HISTORY", LIKE_CHOSEN: "LIKE_CHOSEN"}
+PROVENANCE = {
+    bits: "+".join(word for bit, word in _WORDS.items() if bits & bit) for bits in range(1, 8)
+}
 
 _AVAILABLE, _UNKNOWN = int(EvseStatus.AVAILABLE), np.int8(EvseStatus.UNKNOWN)
 
@@ -54,8 +58,8 @@ def find(district: District, asked: Asked) -> Candidates:
     """
     rules, layout = asked.rules, layout_of(district)
     found = _look(district, layout, asked, rules.stations_at_first)
+    before = min(rules.stations_at_first, layout.places.count)
     for count in (rules.stations_at_most, layout.places.count):
-        before = min(found.near.stations.shape[1], layout.places.count)
         if before >= layout.places.count:
             break
         # Stations within reach may have been missed only where the farthest seen is in reach.
@@ -68,6 +72,7 @@ def find(district: District, asked: Asked) -> Candidates:
         some = asked if len(few) == len(asked) else asked.only(few.tolist())
         more = _look(district, layout, some, count)
         found = more if len(few) == len(asked) else merge(found, few, more)
+        before = min(count, layout.places.count)
     return found
 
 
@@ -77,6 +82,11 @@ def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candi
     provenance = np.full(stations.shape, NEAREST, dtype=np.uint8)
     if any(context.visits for context in asked.contexts):
         stations, straight_km, provenance = _with_history(layout, asked, stations, straight_km)
+    if district.alike is not None and stations.shape[1]:
+        near_by = district.alike[stations[:, 0]]
+        stations, straight_km, provenance = _with_alike(
+            layout, asked, stations, straight_km, provenance, near_by.astype(np.intp)
+        )
     station_km = each_distance_km(asked.roads, asked.here, stations, straight_km)
     uphill_pct = way.climb_pct(asked, stations)
     lifting_km = 0.0 if uphill_pct is None else uphill_pct / asked.soc_per_km
@@ -164,6 +174,29 @@ def _with_history(
     return wide, far_km, provenance
 
 
+def _with_alike(
+    layout: Layout,
+    asked: Asked,
+    stations: Index,
+    straight_km: Floats,
+    provenance: NDArray[np.uint8],
+    alike: Index,
+) -> tuple[Index, Floats, NDArray[np.uint8]]:
+    """The stations, with those in `alike` (r, k; -1 is none) added at the end, and marked."""
+    same = (stations[:, :, None] == alike[:, None, :]) & (provenance > 0)[:, :, None]
+    provenance |= same.any(axis=2) * np.uint8(LIKE_CHOSEN)
+    new = (alike >= 0) & ~same.any(axis=1)
+    if not new.any():
+        return stations, straight_km, provenance
+    added = np.where(new, alike, 0)
+    added_km = np.where(new, layout.places.distances_km(asked.here, added), np.inf)
+    return (
+        np.hstack([stations, added]),
+        np.hstack([straight_km, added_km]),
+        np.hstack([provenance, new * np.uint8(LIKE_CHOSEN)]),
+    )
+
+
 def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -> Candidates:
     """The fitting EVSEs as a padded table: some of each station and kind, open ones first.
 
@@ -178,12 +211,15 @@ def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -
     )
     owner = flat.owner if keep is None else flat.owner[keep]
     sizes = np.bincount(owner, minlength=count)
-    slot = np.arange(len(owner)) - (sizes.cumsum() - sizes)[owner]
     width = min(int(sizes.max(initial=0)), rules.candidate_limit)
     if width < sizes.max(initial=0):
-        fits = slot < width
-        owner, slot = owner[fits], slot[fits]
+        place = flat.place if keep is None else flat.place[keep]
+        by_history = near.provenance[owner, place] != NEAREST
+        fits = _first(owner, sizes, by_history, width)
+        owner = owner[fits]
         keep = fits.nonzero()[0] if keep is None else keep[fits]
+        sizes = np.bincount(owner, minlength=count)
+    slot = np.arange(len(owner)) - (sizes.cumsum() - sizes)[owner]
     at = owner * width + slot
     evse, place, status = flat.evse, flat.place, flat.status
     if keep is not None:
@@ -202,6 +238,22 @@ def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -
         fitting,
         around,
     )
+
+
+def _first(owner: Index, sizes: Index, by_history: Mask, limit: int) -> Mask:
+    """Which entries are the first of their owner, those found by history before the merely near.
+
+    `owner` is ascending, `sizes` says how many entries each has.
+    """
+    others = np.bincount(owner, weights=by_history, minlength=len(sizes)).astype(np.intp)
+    near = sizes - others
+    near_before = (~by_history).cumsum() - ~by_history - (near.cumsum() - near)[owner]
+    others_before = by_history.cumsum() - by_history - (others.cumsum() - others)[owner]
+    kept = np.minimum(others, limit)
+    first: Mask = np.where(
+        by_history, others_before < kept[owner], near_before < (limit - kept)[owner]
+    )
+    return first
 
 
 def _narrow(asked: Asked, near: Near, flat: _Flat, fitting: Index) -> Index:

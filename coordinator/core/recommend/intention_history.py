@@ -34,6 +34,8 @@ Days = tuple[int, int, int]
 def half_hours(from_s: float, to_s: float, utc_offset_h: float) -> list[tuple[int, int]]:
     """Local (day since 1970, half-hour 0-47) that a stretch of time touches; its end is outside.
 
+    Source: paper 2.1 (periods of the day).
+
     >>> half_hours(1_800.0 * 47, 1_800.0 * 49, 0.0)
     [(0, 47), (1, 0)]
     """
@@ -56,6 +58,8 @@ def days_alike(today: int) -> list[int]:
     """Those of the 30 days before today that are of its kind: weekdays, or weekends.
 
     Departs: paper 2.1 counts all 30 days together.
+
+    Source: paper 2.1 (30 days).
 
     >>> len(days_alike(4)), len(days_alike(2))  # a Monday and a Saturday
     (20, 8)
