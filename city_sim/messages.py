@@ -28,6 +28,11 @@ def station_message(station: Station) -> nouns.Station:
     )
 
 
+def pile_message(pile: Pile) -> nouns.PileFacts:
+    """The pile with what is known of it, at the station that it names."""
+    return _pile(pile, pile.station_id)
+
+
 def _pile(pile: Pile, station_id: str) -> nouns.PileFacts:
     message = nouns.PileFacts(
         pile_id=pile.pile_id,
@@ -39,6 +44,7 @@ def _pile(pile: Pile, station_id: str) -> nouns.PileFacts:
         station_id=station_id,
         evses=[_evse(evse) for evse in pile.evses],
         sources=pile.sources,
+        bay_count=pile.bay_count,
     )
     if pile.commissioned_at_s is not None:
         message.commissioned_at.CopyFrom(_instant(pile.commissioned_at_s))

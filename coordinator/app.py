@@ -32,6 +32,7 @@ from coordinator.rpc.operator_context import OperatorContext
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
+from coordinator.rpc.operator_piles import OperatorPiles
 from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
@@ -59,6 +60,7 @@ class OperatorServicer(
     OperatorExplain,
     OperatorKnowledge,
     OperatorLists,
+    OperatorPiles,
     OperatorRecords,
     OperatorLive,
 ):
@@ -92,6 +94,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.surroundings = parts.brain.surroundings
+    operator.pile_keeper = parts.pile_keeper
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest

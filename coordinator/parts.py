@@ -14,6 +14,7 @@ from coordinator.clock import Clock
 from coordinator.config import Config, KnowledgeSection
 from coordinator.core.district import District
 from coordinator.core.history import History
+from coordinator.core.pile import Station
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.models.serving import Serving, open_models
 from coordinator.rpc.batch_codec import WireCodec
@@ -24,10 +25,11 @@ from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.ingest import Ingest
-from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.inventory import Inventory, in_service
 from coordinator.usecases.learning import Learner
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.lists import Lists
+from coordinator.usecases.pile_keeper import PileKeeper
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 
@@ -47,6 +49,7 @@ class Parts:
     events: Events
     counters: Counters
     inventory: Inventory
+    pile_keeper: PileKeeper
     lists: Lists
     links: AgentLinks
     fences: Fences
@@ -67,11 +70,13 @@ def build_parts(config: Config) -> Parts:
     lock = DirectoryLock(data_dir)
     store = SqliteTelemetry(data_dir)
     known = store.load()
-    district, history = District(known.stations), History()
+    district, history = District(_in_service(known)), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
     inventory = Inventory(
-        district, store, events, clock.now_s, agent_open=settings.agent_open, owners=known.owners
-    )
+        district, store, events, clock.now_s, agent_open=settings.agent_open, owners=known.owners,
+        retired=known.retired,
+    )  # fmt: skip
+    pile_keeper = PileKeeper(inventory, store, events, clock.now_s)
     # Before the batches are replayed: an outage that was planned teaches no failure.
     lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
     book = SessionBook(district, store, known.sessions, known.visits)
@@ -82,11 +87,8 @@ def build_parts(config: Config) -> Parts:
         district, models, clock, events, counters, data_dir, settings.stale_after_s,
         book, store, known,
     )  # fmt: skip
-    lists.hear_roads(brain.roads.on_roads)
     knowledge = _knowledge(config.knowledge, district, models, clock, known, store, ingest)
-    # The map first: who is sent elsewhere is then ranked by what the fault taught.
-    ingest.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
-    ingest.on_surroundings.append(brain.surroundings.on_rows)
+    _listen(ingest, pile_keeper, lists, knowledge, brain)
     return Parts(
         config=config,
         clock=clock,
@@ -99,6 +101,7 @@ def build_parts(config: Config) -> Parts:
         events=events,
         counters=counters,
         inventory=inventory,
+        pile_keeper=pile_keeper,
         lists=lists,
         links=links,
         fences=Fences(),
@@ -109,6 +112,22 @@ def build_parts(config: Config) -> Parts:
         knowledge=knowledge,
         on_stop=[events.close],
     )
+
+
+def _listen(
+    ingest: Ingest, pile_keeper: PileKeeper, lists: Lists, knowledge: Knowledge, brain: Brain
+) -> None:
+    """Says who hears of what. The map first: who is sent elsewhere is ranked by what it learnt."""
+    lists.hear_roads(brain.roads.on_roads)
+    for changing in (ingest, pile_keeper):
+        changing.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
+    ingest.on_surroundings.append(brain.surroundings.on_rows)
+
+
+def _in_service(known: Snapshot) -> list[Station]:
+    """The stations without their scrapped piles, even if the last process died scrapping one."""
+    retired = {pile.pile_id for pile in known.retired}
+    return [in_service(station, retired) for station in known.stations]
 
 
 def _ingest(

@@ -176,6 +176,15 @@ class PlannedOutage:
 
 
 @dataclass(frozen=True, slots=True)
+class RetiredPile:
+    """A pile that was scrapped: since when, and why."""
+
+    pile_id: str
+    at_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """What the operator knows of a driver (patent: second basic information).
 

@@ -12,6 +12,7 @@ from coordinator.importers.whole import (
     export_from_store,
     import_into_store,
     read_files,
+    retire_in_store,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "load_tariffs",
     "load_users",
     "read_files",
+    "retire_in_store",
 ]

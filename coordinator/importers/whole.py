@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.district import District
+from coordinator.core.pile import Pile, PlannedOutage, Station, Tariff, User
 from coordinator.core.sessions import ChargeSession
 from coordinator.core.surroundings import ContextValue
-from coordinator.errors import ImportInvalid, Problem
+from coordinator.errors import FieldInvalid, ImportInvalid, Problem
 from coordinator.importers.context import load_context
 from coordinator.importers.export import export
+from coordinator.importers.piles import load_piles
 from coordinator.importers.records import (
     load_requests,
     load_sessions,
@@ -25,6 +27,9 @@ from coordinator.importers.tables import load_outages, load_owners, load_roads, 
 from coordinator.importers.tariffs import load_tariffs
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.events import Events
+from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.pile_keeper import PileKeeper
 from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import Road
 
@@ -44,6 +49,7 @@ class Files:
     sessions: tuple[Path, ...] = ()
     requests: tuple[Path, ...] = ()
     context: tuple[Path, ...] = ()
+    piles: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Imported:
     sessions: list[ChargeSession] = field(default_factory=list)
     requests: list[StoredRequest] = field(default_factory=list)
     context: list[ContextValue] = field(default_factory=list)
+    piles: list[Pile] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
@@ -74,6 +81,7 @@ class Imported:
             "sessions": len(self.sessions),
             "requests": len(self.requests),
             "context": len(self.context),
+            "piles": len(self.piles),
         }
 
 
@@ -102,6 +110,7 @@ def read_files(
         sessions=read(files.sessions, load_sessions),
         requests=read(files.requests, load_requests),
         context=read(files.context, load_context),
+        piles=read(files.piles, load_piles),
     )
     if problems:
         raise ImportInvalid(problems)
@@ -128,11 +137,48 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
             await store.put_sessions(_placed(imported.sessions, store.load().stations))
             await store.put_requests(imported.requests)
             await store.put_context(imported.context, time.time())
+            if imported.piles:
+                await _put_piles(_keeper(store), imported.piles)
         finally:
             await store.close()
     finally:
         lock.release()
     return imported.counts()
+
+
+async def retire_in_store(data_dir: Path, pile_id: str, reason: str) -> None:
+    """Takes a pile out for good, where no coordinator runs; raises `NotFound`.
+
+    Raises `DirectoryBusy` where one does: then `OperatorService.RetirePile` does it.
+    """
+    lock = DirectoryLock(data_dir)
+    try:
+        store = SqliteTelemetry(data_dir)
+        try:
+            await _keeper(store).retire(pile_id, reason)
+        finally:
+            await store.close()
+    finally:
+        lock.release()
+
+
+def _keeper(store: SqliteTelemetry) -> PileKeeper:
+    """What keeps piles, over what the store knows now."""
+    known = store.load()
+    events = Events(time.time, time.time)
+    inventory = Inventory(
+        District(known.stations), store, events, time.time, agent_open=False, owners=known.owners,
+        retired=known.retired,
+    )  # fmt: skip
+    return PileKeeper(inventory, store, events, time.time)
+
+
+async def _put_piles(keeper: PileKeeper, piles: Sequence[Pile]) -> None:
+    """Enters piles; raises `FieldInvalid` if one has no place."""
+    told = [keeper.completed(pile, bool(pile.evses)) for pile in piles]
+    if faults := [f for n, pile in enumerate(told) for f in keeper.faults_of(pile, f"piles[{n}]")]:
+        raise FieldInvalid(*faults[:20])
+    await keeper.put(told)
 
 
 def _placed(sessions: Sequence[ChargeSession], stations: Iterable[Station]) -> list[ChargeSession]:

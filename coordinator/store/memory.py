@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
@@ -41,6 +41,7 @@ class MemoryTelemetry:
         self._tariffs: dict[str, Tariff] = {}
         self._users: dict[str, User] = {}
         self._roads: dict[tuple[str, str], Road] = {}
+        self._retired: list[RetiredPile] = []
         self._outages: list[PlannedOutage] = []
         self._owners: dict[str, str] = {}
         self._facts: dict[str, list[FactSpan]] = {}
@@ -67,6 +68,7 @@ class MemoryTelemetry:
             visits=visits_of(self.sessions.values()),
             knowledge=self._knowledge,
             context=list(self._context.values()),
+            retired=list(self._retired),
             recent_requests={
                 r.request_id: r.recommendation_id
                 for r in self.requests.values()
@@ -120,6 +122,11 @@ class MemoryTelemetry:
         """Replaces what outlives a knowledge map."""
         self._check_open()
         self._knowledge = state
+
+    async def put_retired(self, piles: Sequence[RetiredPile]) -> None:
+        """Replaces the scrapped piles."""
+        self._check_open()
+        self._retired = list(piles)
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
         """Says which agent speaks for a pile from now on."""

@@ -9,7 +9,7 @@ request                what cars asked and were told, one compressed row each, f
 context                the surroundings: the newest value of each name and cell
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
-station tariff user road outage   as imported, one JSON document each
+station tariff user road outage retired   as imported, one JSON document each
 knowledge              updates of the knowledge map so far, settings an operator changed; one row
 """
 
@@ -24,7 +24,7 @@ from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
 
-DOCUMENTS = ("station", "tariff", "user", "road", "outage", "knowledge")
+DOCUMENTS = ("station", "tariff", "user", "road", "outage", "retired", "knowledge")
 
 
 def _readings(db: Any) -> None:
@@ -109,6 +109,11 @@ def _outages(db: Any) -> None:
     db["outage"].create({"key": str, "body": bytes}, pk="key")
 
 
+def _retired(db: Any) -> None:
+    """Piles that were scrapped."""
+    db["retired"].create({"key": str, "body": bytes}, pk="key")
+
+
 def _facts(db: Any) -> None:
     """The history of what piles are."""
     db["pile_fact"].create(
@@ -137,6 +142,7 @@ for _name, _migration in (
     ("0005_sessions", sessions.migrate),
     ("0005b_requests", requests.migrate),
     ("0005c_context", context.migrate),
+    ("0005d_retired", _retired),
     ("0006_promised_sessions", sessions.add_promises),
     ("0007_knowledge", _knowledge),
 ):

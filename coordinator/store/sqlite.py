@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
@@ -87,6 +87,7 @@ class SqliteTelemetry(SqliteRecords):
                 users=_documents(db, "user", User),
                 roads=_documents(db, "road", Road),
                 outages=_documents(db, "outage", PlannedOutage),
+                retired=_documents(db, "retired", RetiredPile),
                 owners=dict(
                     db.execute("SELECT pile_id, agent_id FROM agent_pile WHERE valid_to_s IS NULL")
                 ),
@@ -140,6 +141,10 @@ class SqliteTelemetry(SqliteRecords):
     async def put_knowledge(self, state: MapState) -> None:
         """Replaces what outlives a knowledge map."""
         await self._put("knowledge", [("map", msgspec.json.encode(state))], replace=True)
+
+    async def put_retired(self, piles: Sequence[RetiredPile]) -> None:
+        """Replaces the scrapped piles."""
+        await self._put("retired", [(p.pile_id, msgspec.json.encode(p)) for p in piles], True)
 
     async def _put(
         self, table: str, rows: Sequence[tuple[str, bytes]], replace: bool = False

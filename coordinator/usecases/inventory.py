@@ -10,7 +10,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from coordinator.core.district import District
-from coordinator.core.pile import Pile, Station
+from coordinator.core.fact_order import AGENT, with_facts
+from coordinator.core.pile import Pile, RetiredPile, Station
 from coordinator.core.pile_facts import Fact, facts_of
 from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE
 from coordinator.errors import FieldFault, FieldInvalid
@@ -44,10 +45,12 @@ class Inventory:
         *,
         agent_open: bool,
         owners: dict[str, str],
+        retired: Iterable[RetiredPile] = (),
     ) -> None:
         self.district = district
         self.changing = asyncio.Lock()
         self.version = 0  # rises with every change of layout or owners
+        self.retired = {pile.pile_id: pile for pile in retired}
         self._store = store
         self._events = events
         self._now_s = now_s
@@ -89,12 +92,16 @@ class Inventory:
         )
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
-        """Adds or replaces stations; facts that agents gave of piles kept in them stay."""
+        """Adds or replaces stations; facts that agents gave of piles kept in them stay.
+
+        Scrapped piles are left out.
+        """
         async with self.changing:
+            stations = [in_service(station, self.retired) for station in stations]
             self._check_unique(stations)
             merged = [self._with_known_piles(station) for station in stations]
             await self._store.put_stations(merged)
-            await self._store.put_facts(_all_facts(merged), self._now_s())
+            await self._store.put_facts(all_facts(merged), self._now_s())
             self.district.put_stations(merged)
             self.version += 1
 
@@ -148,6 +155,9 @@ class Inventory:
             taken: dict[str, str] = {}
             touched: dict[str, Station] = {}
             for pile in piles:
+                if pile.pile_id in self.retired:
+                    self._say_retired(agent_id, pile.pile_id)
+                    continue
                 owner = self._owners.get(pile.pile_id) or taken.get(pile.pile_id)
                 if owner is None and self._agent_open:
                     owner = taken[pile.pile_id] = agent_id
@@ -168,10 +178,17 @@ class Inventory:
                 self._own(taken)
             if touched:
                 await self._store.put_stations(list(touched.values()))
-                await self._store.put_facts(_all_facts(touched.values()), self._now_s())
+                await self._store.put_facts(all_facts(touched.values()), self._now_s())
                 self.district.put_stations(touched.values())
             if taken or touched:
                 self.version += 1
+
+    def _say_retired(self, agent_id: str, pile_id: str) -> None:
+        self._events.add(
+            "AGENT",
+            f"agent {agent_id} brings pile {pile_id}, which was retired",
+            facts={"what": "retired_pile", "agent_id": agent_id, "pile_id": pile_id},
+        )
 
     def _names_others(self, pile: Pile) -> bool:
         """Whether an EVSE that the pile names is known as another pile's."""
@@ -186,7 +203,7 @@ class Inventory:
         """Puts the pile into its station, among those touched, if that changes anything."""
         known = self.district.pile_row.get(pile.pile_id)
         if known is not None:
-            pile = _with_facts(self.district.piles[known], pile)
+            pile = with_facts(self.district.piles[known], pile, AGENT)
         station_id = pile.station_id or f"{agent_id}-{pile.pile_id}"[:64]
         station = touched.get(station_id) or self._station(station_id)
         if station is None:
@@ -221,21 +238,12 @@ def _second_home(homes: dict[str, str], what: str, home: str) -> list[FieldFault
     return [] if first is home else [FieldFault("stations", f"{what} is in {first} and {home}")]
 
 
-def _all_facts(stations: Iterable[Station]) -> dict[str, dict[str, Fact]]:
+def all_facts(stations: Iterable[Station]) -> dict[str, dict[str, Fact]]:
+    """The facts of all piles of the stations, by pile."""
     return {pile.pile_id: facts_of(pile) for station in stations for pile in station.piles}
 
 
-_FACTS = ("label", "maker", "model", "serial", "firmware", "commissioned_at_s", "bay_count")
-
-
-def _with_facts(known: Pile, said: Pile) -> Pile:
-    """The known pile with what its agent says of the device; its station stays."""
-    told = {name: getattr(said, name) for name in _FACTS if getattr(said, name)}
-    if said.latitude_deg is not None and said.longitude_deg is not None:
-        told |= {"latitude_deg": said.latitude_deg, "longitude_deg": said.longitude_deg}
-    # The agent sees the hardware: its EVSEs replace assumed ones, others are only added.
-    named = {evse.evse_id for evse in said.evses}
-    evses = said.evses + tuple(e for e in known.evses if e.evse_id not in named)
-    if not said.evses:
-        evses = known.evses
-    return replace(known, **told, evses=evses, sources={**known.sources, **said.sources})
+def in_service(station: Station, retired: Container[str]) -> Station:
+    """The station without its scrapped piles."""
+    piles = tuple(pile for pile in station.piles if pile.pile_id not in retired)
+    return station if len(piles) == len(station.piles) else replace(station, piles=piles)

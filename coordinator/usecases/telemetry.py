@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from coordinator.core.pile import PlannedOutage, Station, Tariff, User
+from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
@@ -147,6 +147,7 @@ class Snapshot:
     knowledge: MapState = field(default_factory=MapState)
     recent_requests: dict[str, str] = field(default_factory=dict)  # to their recommendations
     context: list[ContextValue] = field(default_factory=list)
+    retired: list[RetiredPile] = field(default_factory=list)
 
 
 class TelemetryStore(RequestArchive, Protocol):
@@ -189,6 +190,10 @@ class TelemetryStore(RequestArchive, Protocol):
 
     async def put_knowledge(self, state: MapState) -> None:
         """Replaces what outlives a knowledge map."""
+        ...
+
+    async def put_retired(self, piles: Sequence[RetiredPile]) -> None:
+        """Replaces the scrapped piles."""
         ...
 
     async def put_owners(self, owners: dict[str, str], at_s: float) -> None:

@@ -38,6 +38,9 @@ async def bring_in(target: str, imported: Imported) -> dict[str, int]:
         taken["context"] = await _put(
             "values", imported.context, stub.PutContext, op.PutContextRequest, records.context_value
         )
+        taken["piles"] = await _put(
+            "piles", imported.piles, stub.PutPiles, op.PutPilesRequest, messages.pile_message
+        )
         edges = imported.roads
         taken["roads"] = await _put(
             "edges", edges, stub.PutRoads, op.PutRoadsRequest, messages.road_message
@@ -64,6 +67,24 @@ async def take_out(target: str, form: str) -> str:
         request = op.ExportRequest(format=form)
         pieces = [piece.chunk async for piece in stub.Export(request, timeout=CALL_S)]
     return b"".join(pieces).decode()
+
+
+async def scrap(target: str, pile_id: str, reason: str) -> None:
+    """Has the running coordinator retire a pile; ends the command where it does not know it."""
+    import grpc
+
+    from pilewise.v1 import operator_service_pb2 as op
+    from pilewise.v1 import operator_service_pb2_grpc as op_rpc
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub = op_rpc.OperatorServiceStub(channel)
+        request = op.RetirePileRequest(pile_id=pile_id, reason=reason)
+        try:
+            await stub.RetirePile(request, timeout=CALL_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+            fail("COORD-404", str(error.details()), exit_code=Exit.FAILED)
 
 
 async def _put(

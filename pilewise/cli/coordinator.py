@@ -11,7 +11,7 @@ import typer
 
 from pilewise.cli import knowledge
 from pilewise.cli.ask import place
-from pilewise.cli.bring import bring_in, take_out
+from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
 from pilewise.cli.launch import become, require
 from pilewise.cli.output import Exit, emit, fail, say
@@ -48,6 +48,7 @@ def import_(
     sessions: Annotated[Paths, typer.Option(help="CSV: evse_id,started_at,ended_at,...")] = None,
     requests: Annotated[Paths, typer.Option(help="CSV: request_id,asked_at,...")] = None,
     context: Annotated[Paths, typer.Option(help="CSV or JSON: weather, traffic, height.")] = None,
+    piles: Annotated[Paths, typer.Option(help="CSV: facts of piles at known stations.")] = None,
     near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
     limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -57,7 +58,7 @@ def import_(
     from coordinator.errors import CoordinatorError, DirectoryBusy
     from coordinator.importers import Files, import_into_store, read_files
 
-    kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests, context)
+    kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests, context, piles)
     files = Files(*(tuple(paths or ()) for paths in kinds))
     if not any(kinds):
         fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
@@ -97,6 +98,27 @@ def export(
     except CoordinatorError as error:
         _refuse(error)
     sys.stdout.write(text)
+
+
+@app.command()
+def retire(
+    pile_id: Annotated[str, typer.Argument(help="The pile that is scrapped.")],
+    config: ConfigFile = Path("coordinator.toml"),
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+) -> None:
+    """Takes a pile out for good: cars promised it are sent elsewhere; --piles brings it back."""
+    settings = _settings(config)
+    from coordinator.errors import CoordinatorError, DirectoryBusy
+    from coordinator.importers import retire_in_store
+
+    try:
+        try:
+            asyncio.run(retire_in_store(Path(settings.coordinator.data_dir), pile_id, reason))
+        except DirectoryBusy:
+            asyncio.run(_reach(scrap(settings.coordinator.listen, pile_id, reason), settings))
+    except CoordinatorError as error:
+        _refuse(error)
+    say(f"retired {pile_id}")
 
 
 def _settings(config: Path) -> Config:

@@ -154,3 +154,26 @@ async def test_surroundings_are_imported_stopped_and_running(config: Path) -> No
         assert json.loads(ran.stdout)["context"] == 1
     assert refused.returncode == 3
     assert "bad.csv:2" in refused.stderr
+
+
+async def test_piles_are_entered_and_scrapped_stopped_and_running(config: Path) -> None:
+    """A pile that is scrapped is gone from the export until --piles brings it back."""
+    stations = ["--stations", str(config.parent / "stations.csv")]
+    assert pilewise("coordinator", "import", "-c", str(config), *stations).returncode == 0
+    (config.parent / "piles.csv").write_text("pile_id,station_id,maker\n7-1,7,ABB\n")
+    back = ("coordinator", "import", "-c", str(config), "--piles", str(config.parent / "piles.csv"))
+    retire = ("coordinator", "retire", "7-1", "-c", str(config), "--reason", "burnt")
+
+    counts = []
+    for ran in (pilewise(*retire), pilewise(*back)):
+        assert ran.returncode == 0, ran.stderr
+        counts.append(len(evses(config)))
+    async with RoomProcess("coordinator", ("-c", str(config)), config.parent / "log"):
+        for ran in (pilewise(*retire), pilewise(*back)):
+            assert ran.returncode == 0, ran.stderr
+            counts.append(len(evses(config)))
+        unknown = pilewise("coordinator", "retire", "nobody", "-c", str(config))
+
+    assert counts[1] == counts[3] == 5
+    assert unknown.returncode != 0
+    assert "nobody" in unknown.stderr
