@@ -112,4 +112,16 @@ class EvseState:
             detail=detail,
             flags=flags,
             urgent=urgent,
+            own_energy_kwh=self._to_keep(urgent=urgent),
         )
+
+    def _to_keep(self, *, urgent: bool) -> float | None:
+        """The pile's own register, where a restart must know it: it was reset, or may be soon.
+
+        For Modbus piles only news are worth a row, as they tell their register every second.
+        """
+        word = self.evidence.pile
+        if not self.register.total or word is None:
+            return None
+        often = self.register.base_kwh > 0.0 or word.reading.source is StatusSource.OCPP
+        return self.register.session_kwh if often or urgent else None

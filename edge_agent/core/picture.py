@@ -167,7 +167,7 @@ class LivePicture:
         record = evse.record(kind, at_ms, detail, urgent=True)
         if values is NO_VALUES:
             return record
-        return replace(record, values=lifted(evse.register, values))
+        return replace(record, values=lifted(evse.register, values), own_energy_kwh=None)
 
     def _measure(self, evse: EvseState, reading: Reading, now_s: float, at_ms: int) -> list[Record]:
         """Takes a reading in which nothing but measured values is new."""

@@ -6,7 +6,7 @@ holds both together. How a status is found is the business of `status.py` and `o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
 
@@ -175,6 +175,8 @@ class Record:
     """One row for the coordinator. `observed_at_ms` is domain time, milliseconds since 1970 UTC.
 
     `urgent` is news: it closes the batch that holds the row at once and is never thinned.
+    `own_energy_kwh` is what the pile's own register says where that has to outlive a restart; it
+    is never sent.
     """
 
     evse_id: str
@@ -191,3 +193,4 @@ class Record:
     surroundings: Surroundings | None = None
     flags: RecordFlags = RecordFlags.NONE
     urgent: bool = False
+    own_energy_kwh: float | None = field(default=None, compare=False)

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from edge_agent.core.energy_register import Carried, EnergyRegister
 from edge_agent.core.reading import Record, RecordKind
 from edge_agent.uplink.spool_file import SpoolFile
+
+# Registers of piles that have one of their own: what is told of it, and what it says itself.
+_REGISTERS: Final = (
+    "CREATE TABLE IF NOT EXISTS register("
+    "evse_id TEXT PRIMARY KEY, energy_kwh REAL NOT NULL, own_energy_kwh REAL NOT NULL)"
+)
 
 
 def fence_floors(file: SpoolFile) -> dict[str, int]:
@@ -32,17 +39,26 @@ def carried(file: SpoolFile) -> dict[str, Carried]:
     rows = file.connection.execute(
         "SELECT evse_id, session_id, energy_kwh, session_energy_kwh FROM carried"
     )
-    return {
+    found = {
         evse_id: Carried(session_id, EnergyRegister(total - session, session))
         for evse_id, session_id, total, session in rows
     }
+    if file.connection.execute("SELECT 1 FROM sqlite_master WHERE name='register'").fetchone():
+        for evse_id, total, own in file.connection.execute("SELECT * FROM register"):
+            session_id = found[evse_id].session_id if evse_id in found else ""
+            found[evse_id] = Carried(session_id, EnergyRegister(total - own, own, total=True))
+    return found
 
 
 def carry(conn: sqlite3.Connection, records: Iterable[Record]) -> None:
     """Updates what is carried from records that are being committed."""
+    registers: dict[str, tuple[str, float, float]] = {}
     for record in records:
         values = record.values
-        if values.energy_kwh is not None and values.session_energy_kwh is not None:
+        if values.energy_kwh is not None and record.own_energy_kwh is not None:
+            row = (record.evse_id, values.energy_kwh, record.own_energy_kwh)
+            registers[record.evse_id] = row
+        elif values.energy_kwh is not None and values.session_energy_kwh is not None:
             _carry(
                 conn,
                 record.evse_id,
@@ -53,6 +69,9 @@ def carry(conn: sqlite3.Connection, records: Iterable[Record]) -> None:
             started = record.kind is RecordKind.SESSION_START and record.detail is not None
             session_id = record.detail.session_id if started and record.detail else ""
             _carry(conn, record.evse_id, "session_id=excluded.session_id", (session_id, 0.0, 0.0))
+    if registers:
+        conn.execute(_REGISTERS)
+        conn.executemany("INSERT OR REPLACE INTO register VALUES (?, ?, ?)", registers.values())
 
 
 def begin_transaction(file: SpoolFile, pile_id: str, start_key: str, record: Record) -> int:

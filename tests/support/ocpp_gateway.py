@@ -26,6 +26,7 @@ from edge_agent.piles.ocpp16 import Ocpp16Pile
 from edge_agent.piles.ocpp201 import Ocpp201Pile
 from edge_agent.piles.ocpp_pile import OcppPile, OcppSettings
 from edge_agent.piles.ocpp_server import OcppServer, Ports
+from edge_agent.uplink import memory
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import Watch
@@ -99,7 +100,8 @@ async def gateway_of(
     await spool.start()
     facts = PileFacts("B-01", "B-01", (ConnectorFacts("IEC_62196_T2", "AC_3_PHASE", 22.0),) * 2)
     rules = dict.fromkeys(facts.evse_ids, FusionRules(60.0, 30.0, 0.01))
-    picture = LivePicture(rules, heartbeat_s=20.0, new_id=new_id)
+    carried = await spool.call(memory.carried)
+    picture = LivePicture(rules, heartbeat_s=20.0, new_id=new_id, carried=carried)
     watch = Watch(picture, rules, [facts], spool, clock)
     told = OcppSettings(
         **{"heartbeat_s": 20.0, "offline_grace_s": 0.1, "wishes": {}, "shown_s": 0.3, **settings}
