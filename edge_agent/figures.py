@@ -104,6 +104,8 @@ class Figures:
             "pid": os.getpid(),
             "uptime_s": round(now_s - self.started_s, 1),
             "connected": self.reporter.connected,
+            "refused": self.reporter.refusals.count,
+            "refused_why": self.reporter.refusals.newest,
             "skew_s": self.reporter.skew_s,
             "certificate_days_left": dict(self.alarm.days_left),
             "spool": {
@@ -151,7 +153,7 @@ class Figures:
     def _records(self, waits: SpoolFigures | None) -> Iterator[Sample]:
         yield Sample("records_committed_total", self.spool.committed)
         yield Sample("records_settled_total", self.reporter.acked)
-        yield Sample("records_rejected_total", self.reporter.rejected)
+        yield Sample("records_rejected_total", self.reporter.refusals.count)
         yield Sample("records_dropped_total", self.spool.dropped)
         yield Sample("records_thinned_total", self.spool.thinned)
         yield Sample("spool_failing", float(bool(self.spool.failing)))

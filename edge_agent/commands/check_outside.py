@@ -47,6 +47,9 @@ def check_uplink(config: Config, status: Status) -> Iterator[Finding]:
         hint = "see why in its log: journalctl -u pilewise-agent"
         text = f"the running agent is not connected to {config.agent.coordinator}"
         yield error("coordinator", text, hint)
+    if status["refused"]:
+        text = f"the coordinator refused {status['refused']} records: {status['refused_why']}"
+        yield warning("coordinator", text, "refused records are kept there, and never sent again")
     waits = status["spool"]
     if waits["failing"]:
         yield error("spool", f"the disk takes no records: {waits['failing']}", "look at the disk")
@@ -87,6 +90,18 @@ def check_dialling(config: Config, addresses: tuple[str, ...]) -> Iterator[Findi
             version = ", ".join(pile.door.subprotocols) if pile.door is not None else ""
             yield ok(
                 "url", f"type into {pile.facts.pile_id}: {' or '.join(sorted(urls))} ({version})"
+            )
+
+
+def check_places(config: Config) -> Iterator[Finding]:
+    """Piles that no coordinator can put on a map."""
+    for pile in config.piles:
+        if pile.facts.latitude_deg is None and not pile.section.station_id:
+            yield warning(
+                "place",
+                f"{pile.facts.pile_id} has no position and no station",
+                "write latitude_deg and longitude_deg, or station_id of a station that the"
+                " coordinator knows; else it refuses what this pile says",
             )
 
 

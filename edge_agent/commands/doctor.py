@@ -78,6 +78,7 @@ async def look(config: Config, *, offline: bool) -> list[Finding]:
     found += check_host.check_secrets(config)
     found += check_host.check_ports(config, status)
     found += check_host.check_lines(_lines(config))
+    found += check_outside.check_places(config)
     found += check_outside.check_dialling(config, _addresses())
     if status:
         found += check_outside.check_counts(config, status)

@@ -28,6 +28,7 @@ from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.greeting import Renewing, checked_welcome, skew_of, utc_ms
 from edge_agent.uplink.lanes import BatchLimits, Lanes
 from edge_agent.uplink.pace import Pace
+from edge_agent.uplink.refusals import Refusals
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.stream_end import Goodbye, raise_end, tell_end
 from pilewise.v1 import edge_service_pb2 as edge
@@ -40,7 +41,7 @@ class Reporter:
     """Keeps one stream to the coordinator for as long as it runs.
 
     `now_ms` is domain time, `facts` the present inventory. `connected`, `acked` (numbers settled),
-    `rejected` and `skew_s` (coordinator's system time minus ours) are there to be looked at.
+    `refusals` and `skew_s` (coordinator's system time minus ours) are there to be looked at.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Reporter:
         self.connections = 0
         self.acks = 0
         self.acked = 0
-        self.rejected = 0
+        self.refusals = Refusals()
         self.skew_s = 0.0
 
     def take_renewal(self, renewal: Renewing | None) -> None:
@@ -254,16 +255,7 @@ class Reporter:
             self._flow.acked(took_s)
         self.acks += 1
         self.acked += settled
-        if ack.rejected_count:
-            self.rejected += ack.rejected_count
-            worst = ack.rejections[0] if ack.rejections else edge.Rejection()
-            log.warning(
-                "records refused",
-                count=ack.rejected_count,
-                code=worst.code,
-                field=worst.field,
-                message=worst.message,
-            )
+        self.refusals.take(ack, time.monotonic())
         self._spool.news.set()
 
     async def _do(self, directive: Directive) -> None:
