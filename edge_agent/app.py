@@ -119,7 +119,7 @@ def _assemble(
         piles[pile.facts.pile_id] = built
         by_evse.update(dict.fromkeys(pile.facts.evse_ids, built))
     performers = Performers(by_evse, watch)
-    desk = DirectiveDesk(spool, performers, clock.now_ms, watch.__contains__)
+    desk = DirectiveDesk(spool, performers, clock.steady_ms, watch.__contains__)
     desk.set_service = watch.set_service
     desk.periods = parts.polled_periods(config)
     settings = parts.link_settings(config, clock)

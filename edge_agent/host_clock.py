@@ -12,6 +12,7 @@ class HostClock:
 
     def __init__(self, domain: DomainClock | None = None) -> None:
         self.domain = domain or DomainClock(self.utc_ms(), self.now_s(), 1.0)
+        self._begun_s, self._begun_ms = self.now_s(), self.now_ms()
 
     def now_s(self) -> float:
         """Link time: seconds of the monotonic clock."""
@@ -24,3 +25,11 @@ class HostClock:
     def now_ms(self) -> int:
         """Domain time, milliseconds since 1970 UTC."""
         return self.domain.at_ms(self.now_s(), self.utc_ms())
+
+    def steady_ms(self) -> int:
+        """Domain time as it goes on from the start, whatever becomes of the system clock.
+
+        For what ends after so many seconds: holds must not end because somebody set the clock.
+        """
+        gone_s = (self.now_s() - self._begun_s) * self.domain.speed
+        return self._begun_ms + round(gone_s * 1000.0)

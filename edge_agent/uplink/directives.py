@@ -61,9 +61,10 @@ async def _no_file(directive_id: str, toml: str) -> Answer | None:
 class DirectiveDesk:
     """Carries out directives, each once; keeps fences, holds and EVSEs out of service.
 
-    `now_ms` is domain time. A directive that comes again gets the answer it got before.
-    `set_service` is told which EVSE the agent itself keeps out of service, or no longer. `periods`
-    are the configured ones of EVSEs that are polled, seconds; a changed one outlives a restart.
+    `now_ms` is domain time that never jumps. A directive that comes again gets the answer it got
+    before. `set_service` is told which EVSE the agent itself keeps out of service, or no longer.
+    `periods` are the configured ones of EVSEs that are polled, seconds; a changed one outlives a
+    restart.
     """
 
     def __init__(

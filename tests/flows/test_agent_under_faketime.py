@@ -21,11 +21,13 @@ from pathlib import Path
 
 import pytest
 from coordinator_process import CoordinatorProcess
+from durable_edge_service import DurableEdgeService
 from spool_ledger import stored_rows
 from wallbox import Wallbox
 
 from edge_agent.core.reading import RecordKind
 from edge_agent.uplink.spool_view import view_spool
+from pilewise.v1 import edge_service_pb2 as edge
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 FAKETIME = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
@@ -176,3 +178,32 @@ async def test_T1_clock_that_jumps_under_a_running_agent_loses_nothing(
     assert [number for (_, number), _ in rows] == list(range(1, len(rows) + 1))
     assert len([row for _, row in rows if row[1] == RecordKind.EVENT]) == 3
     assert log.count("event='connected'") == 1
+
+
+async def test_T1_hold_does_not_end_because_the_clock_jumps(
+    gateway: Gateway, modbus_port: int
+) -> None:
+    """An EVSE that is kept for ten minutes is still kept when the clock is 400 days ahead."""
+    service = DurableEdgeService(gateway.folder / "far.db")
+    host, _, port = gateway.address.rpartition(":")
+    assert host == "127.0.0.1"
+    await service.start(int(port))
+    gateway.turn_clock(0)
+    await gateway.start(modbus_port)
+    await service.until(lambda: bool(service.rows()), DEADLINE_S)
+
+    async def ask(name: str, **action: edge.Reserve | edge.Extend) -> int:
+        directive = edge.Directive(directive_id=name, evse_id="A-01*1", fence=1, **action)
+        service.down.put_nowait(edge.ConnectResponse(directive=directive))
+        await service.until(lambda: any(r.directive_id == name for r in service.results), 20)
+        return next(r.outcome for r in service.results if r.directive_id == name)
+
+    try:
+        kept = await ask("d1", reserve=edge.Reserve(claim_id="c1", duration_s=600))
+        gateway.turn_clock(400 * DAY_S)
+        await service.until(lambda: bool(service.rows("reason='CLOCK_JUMP'")), 20)
+        longer = await ask("d2", extend=edge.Extend(claim_id="c1", duration_s=600))
+    finally:
+        await service.crash()
+
+    assert kept == longer == edge.DIRECTIVE_OUTCOME_DONE_SOFTLY
