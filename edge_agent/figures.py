@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.certificate_alarm import CertificateAlarm
 from edge_agent.config import Config
+from edge_agent.core.reading import CLOCK_SANE_FROM_MS
 from edge_agent.errors import SpoolError
 from edge_agent.host_clock import HostClock
 from edge_agent.metrics import Sample
@@ -161,7 +162,9 @@ class Figures:
             yield Sample("spool_records", waits.records)
             yield Sample("spool_gaps", waits.gaps)
             yield Sample("spool_bytes", waits.size_bytes)
-            age_ms = self.clock.now_ms() - waits.oldest_at_ms if waits.oldest_at_ms else 0
+            # A stamp of a clock that was not set tells no age.
+            known = waits.oldest_at_ms >= CLOCK_SANE_FROM_MS
+            age_ms = self.clock.now_ms() - waits.oldest_at_ms if known else 0
             yield Sample("spool_oldest_age_seconds", max(0.0, age_ms / 1000.0))
 
     def _outside(self) -> Iterator[Sample]:

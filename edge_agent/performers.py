@@ -51,10 +51,12 @@ class Performers:
             return await self._capture(evse_id, action)
         pile = self.by_evse[evse_id]
         answer = await pile.perform(evse_id, action)
-        # Only a pile that is polled becomes silent with its period; OCPP has its heartbeat.
-        polled = isinstance(pile, ModbusPile)
-        if isinstance(action, SetPeriod) and answer.outcome is Outcome.DONE and polled:
-            self.watch.set_period(evse_id, action.period_s)
+        # Only a pile that is polled becomes silent with its period; OCPP has its heartbeat. All of
+        # its EVSEs are read together.
+        done = answer.outcome is Outcome.DONE
+        if done and isinstance(action, SetPeriod) and isinstance(pile, ModbusPile):
+            for neighbour in pile.evse_ids:
+                self.watch.set_period(neighbour, action.period_s)
         return answer
 
     async def _capture(self, evse_id: str, action: CaptureFrames) -> Answer:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_agent.config_file import load_config
+from edge_agent.core.directive import Outcome, SetPeriod
 from edge_agent.parts import fusion_rules, polled_periods
+from edge_agent.parts_modbus import modbus_pile
+from edge_agent.performers import Performers
 
 PROFILE = """\
 id = "slow-one"
@@ -66,3 +71,32 @@ def test_period_is_the_piles_then_the_models_then_the_agents(
 
     assert polled_periods(config) == {"A-01*1": expected_s}
     assert fusion_rules(config)["A-01*1"].pile_ttl_s == 3 * expected_s
+
+
+class Told:
+    """A watch that only remembers what it was told of periods."""
+
+    def __init__(self) -> None:
+        self.periods: dict[str, float] = {}
+
+    def set_period(self, evse_id: str, period_s: float) -> None:
+        self.periods[evse_id] = period_s
+
+
+async def test_period_of_one_evse_is_that_of_all_that_are_read_with_it(tmp_path: Path) -> None:
+    """Else the neighbour on the same device would be UNKNOWN between two slow reads."""
+    (tmp_path / "agent.toml").write_text(
+        '[agent]\nid = "GW-1"\ncoordinator = "127.0.0.1:50051"\ndata_dir = "data"\n'
+        '[[pile]]\nuid = "D-01"\nprofile = "alpitronic-hypercharger"\nhost = "127.0.0.1"\n'
+        + '[[pile.connector]]\nstandard = "IEC_62196_T2_COMBO"\nmax_power_kw = 150\n'
+        * 2
+    )
+    config = load_config(tmp_path / "agent.toml")
+    told: Any = Told()
+    device = modbus_pile(config.piles[0], config, {}, told, random.Random(1))
+    performers = Performers(dict.fromkeys(device.evse_ids, device), told)
+
+    answer = await performers.perform("D-01*1", SetPeriod(60.0))
+
+    assert answer.outcome is Outcome.DONE
+    assert told.periods == {"D-01*1": 60.0, "D-01*2": 60.0}
