@@ -71,8 +71,10 @@ class Gathered:
         """The candidates that are kept, at the front of each row, in their order."""
         if (keep == self.found.valid).all():
             return self
-        width = keep.shape[1]
-        flat = (~keep).argsort(axis=1, kind="stable") + np.arange(0, keep.size, width)[:, None]
+        # Rows become as short as the longest that is left: what comes after costs by width.
+        width, left = keep.shape[1], max(int(keep.sum(axis=1).max(initial=1)), 1)
+        front = (~keep).argsort(axis=1, kind="stable")[:, :left]
+        flat = front + np.arange(0, keep.size, width)[:, None]
         return replace(self, found=only(self.found, keep)).take(flat)
 
     def take(self, flat: Index) -> Gathered:

@@ -16,7 +16,7 @@ from coordinator.core.recommend import chain, merge, order, traffic, travel
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.columns import Batch, Columns, Ranked
 from coordinator.core.recommend.context import Models
-from coordinator.core.recommend.features import FeatureInputs, assemble, fill_unknown
+from coordinator.core.recommend.features import FeatureInputs, assemble
 from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.recommend.rules import SUM
@@ -112,11 +112,8 @@ def _features(
     liked, visit_share, grade = known.preference, known.visit_share, known.traffic_grade
     high = level == int(WarningLevel.HIGH)
     if high.any():
-        paid, charge_s, power_kw = (
-            chain.neutral(column, valid, high)
-            for column in (fill_unknown(paid, valid), charge_s, power_kw)
-        )
-        liked, visit_share = np.where(high, 0.0, liked), np.where(high, 0.0, visit_share)
+        charge_s, power_kw = (chain.neutral(c, valid, high) for c in (charge_s, power_kw))
+        paid, liked, visit_share = (np.where(high, 0.0, c) for c in (paid, liked, visit_share))
     not_low = level != int(WarningLevel.LOW)
     if not_low.any():
         used = chain.neutral(used, valid, not_low)

@@ -209,5 +209,5 @@ def test_more_wait_price_or_failure_never_raises_a_candidate(
     if not len(was) or not len(now) or len(first.share) != len(second.share):
         return  # the chain left it out, or let others in: shares are of other sets
     for better in ("merged", "second", "share"):
-        assert getattr(second, better)[now[0]] <= getattr(first, better)[was[0]] + 1e-9, better
-    assert second.cost.total[now[0]] >= first.cost.total[was[0]] - 1e-6
+        assert getattr(second, better)[now[0]] <= getattr(first, better)[was[0]] + 1e-6, better
+    assert second.cost.total[now[0]] >= first.cost.total[was[0]] - 1e-3
