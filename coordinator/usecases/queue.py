@@ -10,6 +10,7 @@ from coordinator.core.areas.ledger import ClaimState, Moment
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain
+from coordinator.usecases import telling
 from coordinator.usecases.answer import Answer, Change, Judged, Reason
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore
@@ -101,7 +102,7 @@ class Queue:
             answer,
             revision=answer.revision + 1,
             made_at_s=now_s,
-            judged=(judged, *answer.judged[1:]),
+            judged=(judged, *telling.compared(answer.judged[1:], figures, language)),
             change=Change(code, text, choice.evse_id, choice.evse_id),
         )
 

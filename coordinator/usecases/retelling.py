@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import msgspec
 
+from coordinator.core.recommend import explain
 from coordinator.usecases import telling
 from coordinator.usecases.answer import Answer, Judged
+from coordinator.usecases.queue import QUEUE_MOVED, YOUR_TURN
 from coordinator.usecases.telling import Said
+
+MOVED_UP = frozenset({QUEUE_MOVED, YOUR_TURN})
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -18,18 +22,18 @@ def retell(answer: Answer, said: Said, language: str = "") -> Answer:
     """The answer with its sentences made again, in this language or in that of the car."""
     language = language or answer.language
     first = answer.choice
-    told = [_choice(first, said, language)]
-    for judged in answer.judged[1:]:
-        more = telling.difference(judged.figures, first.figures, judged.currency, language)
-        told.append(
-            msgspec.structs.replace(
-                judged, difference_s=more[0], difference_price=more[1], difference_text=more[2]
-            )
-        )
+    change = answer.change
+    moved = change is not None and change.code in MOVED_UP
+    if change is not None and moved:
+        choice = _moved_up(first, said, change.code, language)
+        change = msgspec.structs.replace(change, text=choice.summary)
+    else:
+        choice = _choice(first, said, language)
     return msgspec.structs.replace(
         answer,
+        change=change,
         language=language,
-        judged=tuple(told),
+        judged=(choice, *telling.compared(answer.judged[1:], first.figures, language)),
         why_not=telling.why_not(said, first.figures, language),
     )
 
@@ -50,3 +54,15 @@ def _choice(first: Judged, said: Said, language: str) -> Judged:
         language,
     )
     return msgspec.structs.replace(first, reasons=reasons, summary=summary, situation_text=words)
+
+
+def _moved_up(first: Judged, said: Said, code: str, language: str) -> Judged:
+    """The choice after cars ahead have gone: the news is its summary, its wait is what is left."""
+    figures = first.figures
+    # The reasons are those of the time when cars were ahead.
+    waiting = msgspec.structs.replace(figures, ahead=max(figures.ahead, 1))
+    told = _choice(msgspec.structs.replace(first, figures=waiting), said, language)
+    kept = tuple(r for r in told.reasons if r.code != "WAIT" or explain.minutes(figures.wait_s))
+    words = {"name": first.place.name, "ahead": figures.ahead}
+    summary = explain.sentence(code, language, words)
+    return msgspec.structs.replace(told, figures=figures, reasons=kept, summary=summary)

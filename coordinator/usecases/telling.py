@@ -15,7 +15,7 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain
 from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.situation import situation_text
-from coordinator.usecases.answer import Figures, Reason, WhyNot
+from coordinator.usecases.answer import Figures, Judged, Reason, WhyNot
 
 AVAILABLE = int(EvseStatus.AVAILABLE)
 UNKNOWN = int(EvseStatus.UNKNOWN)
@@ -101,6 +101,19 @@ def difference(
     dearer = figure.price - first.price
     more = dearer if dearer == dearer else None
     return more_s, more, explain.difference_text(more_s, more, currency, language)
+
+
+def compared(others: Sequence[Judged], first: Figures, language: str) -> tuple[Judged, ...]:
+    """Alternatives with their differences to this choice."""
+    told = []
+    for judged in others:
+        more = difference(judged.figures, first, judged.currency, language)
+        told.append(
+            msgspec.structs.replace(
+                judged, difference_s=more[0], difference_price=more[1], difference_text=more[2]
+            )
+        )
+    return tuple(told)
 
 
 def why_not(said: Said, chosen: Figures, language: str) -> tuple[WhyNot, ...]:

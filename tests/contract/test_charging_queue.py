@@ -10,6 +10,9 @@ from served_brain import ServedBrain, asking, serve_brain, station
 
 from coordinator.core.areas.ledger import ClaimState
 from coordinator.core.pile import EvseStatus
+from coordinator.usecases import inputs
+from coordinator.usecases.composing import answers
+from coordinator.usecases.retelling import retell, same
 from pilewise.v1 import charging_service_pb2 as wire
 
 DEADLINE_S = 15.0
@@ -128,3 +131,26 @@ async def test_a_queue_moves_up_when_the_one_before_gives_its_place_back() -> No
         )
 
         assert (await queued.promise()).change.code == "YOUR_TURN"
+
+
+async def test_an_answer_that_moved_up_can_be_told_again_word_for_word() -> None:
+    """The news, what is left of the wait, and alternatives compared with the place as it is now."""
+    async with serve_brain([station("A", 2.0), station("B", 30.0)]) as served:
+        holder, queued = Driver(served), Driver(served)
+        promise = await holder.follow("car-1")
+        before = await queued.follow("car-2")
+        assert before.choice.evse.evse_id == promise.choice.evse.evse_id
+        released = wire.ReleaseRequest(recommendation_id=promise.recommendation_id)
+        await served.client.Release(released)
+        moved = await queued.promise()
+        kept = await served.brain.claims.answer(moved.recommendation_id)
+
+    assert kept is not None
+    answer, stored = answers.decode(kept.answer), inputs.unpack(kept.inputs)
+    assert answer.change is not None
+    assert answer.change.code == "YOUR_TURN"
+    assert stored is not None
+    assert stored.said is not None
+    assert same(retell(answer, stored.said), answer)
+    differences = [old.alternatives[0].difference.duration_s for old in (before, moved)]
+    assert differences[1] > differences[0]

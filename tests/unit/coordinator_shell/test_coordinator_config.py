@@ -8,6 +8,7 @@ import pytest
 
 from coordinator.__main__ import main
 from coordinator.config import read_config, split_address
+from coordinator.core.vehicle import SelectBy
 from coordinator.errors import ConfigInvalid
 
 GOOD = """\
@@ -194,3 +195,22 @@ def test_figures_that_the_knowledge_map_cannot_use(tmp_path: Path, line: str, wo
     (problem,) = caught.value.problems
     assert words in str(caught.value)
     assert problem.where == f"{path}:10"
+
+
+def test_ways_of_recommending_are_settings(tmp_path: Path) -> None:
+    """What is not said goes by the one cost; a way that does not exist is named with its line."""
+    usual = read_config(write(tmp_path, GOOD)).recommend.rules()
+    text = f'{GOOD}[recommend]\nselect_by = "merged"\nweights_by = "sum"\nwaiting = "printed"\n'
+    rules = read_config(write(tmp_path, text)).recommend.rules()
+    wrong = write(tmp_path, f'{GOOD}[recommend]\nselect_by = "luck"\n')
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(wrong)
+
+    assert (usual.select_by, usual.weights_by, usual.waiting) == (
+        SelectBy.COST, "evidence", "everyone",
+    )  # fmt: skip
+    assert (rules.select_by, rules.weights_by, rules.waiting) == (
+        SelectBy.MERGED, "sum", "printed",
+    )  # fmt: skip
+    assert [problem.code for problem in caught.value.problems] == ["CFG-004"]
+    assert "select_by" in str(caught.value)
