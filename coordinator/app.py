@@ -154,6 +154,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
                 name="coordinator:retention",
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
+            group.create_task(parts.tastes.run(), name="coordinator:tastes"),
         ]
         if settings.context_file:
             watched = Path(settings.context_file)

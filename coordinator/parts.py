@@ -16,6 +16,7 @@ from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import Station
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
+from coordinator.jobs.tastes import TasteKeeper
 from coordinator.models.serving import Serving, open_models
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.store.database import DirectoryLock
@@ -58,6 +59,7 @@ class Parts:
     models: Serving
     brain: Brain
     knowledge: Knowledge
+    tastes: TasteKeeper
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 
@@ -81,7 +83,6 @@ def build_parts(config: Config) -> Parts:
     lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
     book = SessionBook(district, store, known.sessions, known.visits)
     ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
-    links = AgentLinks(inventory.speaker_of)
     models = open_models(config.models.bundle)
     brain = build_brain(
         district, models, clock, events, counters, data_dir, settings.stale_after_s,
@@ -103,13 +104,14 @@ def build_parts(config: Config) -> Parts:
         inventory=inventory,
         pile_keeper=pile_keeper,
         lists=lists,
-        links=links,
+        links=AgentLinks(inventory.speaker_of),
         fences=Fences(),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
         models=models,
         brain=brain,
         knowledge=knowledge,
+        tastes=_tastes(district, book, brain),
         on_stop=[events.close],
     )
 
@@ -171,3 +173,10 @@ def _knowledge(
     if Condition.REAL_TIME in conditions:
         ingest.on_heard.append(knowledge.hear)
     return knowledge
+
+
+def _tastes(district: District, book: SessionBook, brain: Brain) -> TasteKeeper:
+    """The keeper of what users alike would choose; hears of every session."""
+    keeper = TasteKeeper(district, book.visits, brain.world)
+    book.on_session.append(keeper.on_session)
+    return keeper

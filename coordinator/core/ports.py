@@ -49,3 +49,12 @@ class FailureModel(Protocol):
     def rates(self, vectors: Float32) -> Float32:
         """P(an unplanned outage starts within 24 h), shape (n,); `vectors` is (n, n_columns)."""
         ...
+
+
+class PortraitEncoder(Protocol):
+    """Feature vectors of users (patent: the feature extraction model)."""
+
+    def portraits(self, statistics: Float32) -> Float32:
+        """Vectors, shape (u, any), near for users alike; `statistics` has the columns of
+        `recommend/portrait.py`."""
+        ...

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
+from coordinator.core.recommend.collaborative import Tastes
 from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
@@ -39,6 +40,8 @@ class World:
     graph_layout: Layout | None = None
     fleet: Fleet | None = None
     visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
+    tastes: Tastes | None = None  # for the stations of `tastes_layout` only
+    tastes_layout: Layout | None = None
 
     def follow(self, rules: Rules, iterations: Callable[[], int]) -> None:
         """Takes the configured rules, and where to read the iterations of the knowledge map."""
@@ -65,7 +68,9 @@ class World:
         at_stations = self.surroundings.at_stations(
             district.station_lat_deg, district.station_lon_deg, now_s
         )
-        known = self.graph is not None and self.graph_layout is layout_of(self.district)
+        layout = layout_of(self.district)
+        known = self.graph is not None and self.graph_layout is layout
+        tastes = self.tastes if self.tastes_layout is layout else None
         return Context(
             roads=self.graph if self.graph is not None and known else self.roads,
             rules=rules or self.rules,
@@ -85,6 +90,8 @@ class World:
             if self.fleet is None
             else self.fleet.cars_around(request.latitude_deg, request.longitude_deg),
             visits=visits,
+            tastes=tastes,
+            taste=-1 if tastes is None else tastes.row.get(request.user_id, -1),
             own=self.mirror.own_places(request.vehicle_id),
             excluded=excluded,
             only=only,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from coordinator.core.ports import Ranker
+from coordinator.core.recommend.collaborative import Tastes
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
 from coordinator.core.surroundings import USED, ContextValue, StationContext
@@ -42,6 +43,8 @@ class Context:
     iterations: int = 0  # of the knowledge map
     cars_around: int | None = None  # cars known within `rules.around_km`
     visits: Mapping[int, int] = field(default_factory=dict)  # of this user: station row to count
+    tastes: Tastes | None = None  # of all users, for stations where this one never was
+    taste: int = -1  # row of this user in it; -1 means unknown
     own: tuple[OwnPlace, ...] = ()
     excluded: frozenset[int] = frozenset()  # EVSE rows that this car must not get
     only: frozenset[int] | None = None  # EVSE rows that it may get; None means all

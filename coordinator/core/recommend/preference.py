@@ -1,6 +1,6 @@
 """What this user likes: visits over distance (paper Eq. 3-4).
 
-What everybody likes, and the encoder's portrait, do not belong here.
+What users alike would like where this one never was is asked of `collaborative.py`.
 """
 
 from __future__ import annotations
@@ -39,18 +39,32 @@ def preferred(scores: Floats) -> int:
 
 
 def columns(candidates: Candidates, asked: Asked, distance_km: Floats) -> tuple[Floats, Floats]:
-    """Preference and share of this user's visits, each of shape (r, n); 0 for a new user.
+    """Preference and share of this user's visits, each of shape (r, n).
 
-    Source: US 12,393,974 B2, steps 330, 510; paper 2.3.2.2.
+    Where the user never charged, c_ij is what users alike would have done; without a name, a
+    history or a portrait both are 0 for all.
+
+    Source: paper 2.3.2.2, Eq. (3); US 12,393,974 B2, step 330 ("the user's personalization").
+    Departs: the paper leaves out stations with c = 0.
     """
-    liked, share = np.zeros(distance_km.shape), np.zeros(distance_km.shape)
-    for number, context in enumerate(asked.contexts):
-        if not context.visits:
-            continue
-        stations = candidates.near.stations[number].tolist()
-        counts = np.array([context.visits.get(row, 0) for row in stations], dtype=np.float64)
-        visits = counts[candidates.place[number]]
-        floor_km = asked.rules.distance_floor_km
-        liked[number] = preference(visits, distance_km[number], floor_km)
-        share[number] = visits / sum(context.visits.values())
-    return liked, share
+    stations, contexts = candidates.near.stations, asked.contexts
+    chosen, total = np.zeros(stations.shape), np.ones((len(contexts), 1))
+    for number, context in enumerate(contexts):
+        if context.visits:
+            seen, rows = context.visits, stations[number].tolist()
+            chosen[number] = [seen.get(row, 0) for row in rows]
+            total[number] = sum(seen.values())
+    tastes = contexts[0].tastes
+    known = np.array([context.taste for context in contexts])
+    alike = (known >= 0).nonzero()[0]
+    if tastes is None or not alike.size:
+        if not chosen.any():
+            nothing = np.zeros(distance_km.shape)
+            return nothing, nothing
+        counts = chosen
+    else:
+        counts = chosen.copy()
+        expected = tastes.expected(known[alike], stations[alike])
+        counts[alike] = np.where(chosen[alike] > 0, chosen[alike], expected)
+    liked = preference(candidates.of_station(counts), distance_km, asked.rules.distance_floor_km)
+    return liked, candidates.of_station(chosen) / total
