@@ -23,6 +23,8 @@ Nodes = NDArray[np.intp]
 # Two sparse products beat two whole ones while they touch less than this share of the edges.
 _SPARSE_SHARE = 0.1
 _SPARSE_PASSES = 6
+# So few nodes are cheaper than all for longer.
+_FEW_NODES, _FEW_PASSES = 32, 64
 
 
 class Flow:
@@ -51,10 +53,12 @@ class Flow:
     def live(self, alive: NDArray[np.bool_]) -> None:
         """Takes who is alive: sums of rows and ways home of two steps are made anew."""
         self._alive = alive.astype(np.float64)
+        self._all_alive = bool(alive.all())
         home = self._there_and_back
         self._home = np.zeros(alive.size) if home is None else home @ self._alive
-        self.row_sum: Float64 = np.ones(alive.size)
-        self.row_sum = self(np.ones(alive.size))
+        self._share = np.ones(alive.size)
+        self.row_sum: Float64 = self(np.ones(alive.size))
+        self._share = 1.0 / np.where(self.row_sum > 0, self.row_sum, 1.0)
 
     def __call__(self, x: Float64) -> Float64:
         """Wx, shape (n,); 0 where a node has no living neighbour."""
@@ -62,7 +66,7 @@ class Flow:
         out = self.a @ x
         if self.theta:
             out = out + self.theta * (self.a @ (out * self._alive) - self._home * x)
-        return np.asarray(out / np.where(self.row_sum > 0, self.row_sum, 1.0))
+        return np.asarray(out * self._share)
 
     def at(self, nodes: Nodes, x: Float64) -> Float64:
         """Wx at a few nodes only."""
@@ -73,8 +77,7 @@ class Flow:
             through = np.zeros_like(x)
             through[middle] = self._rows(middle, x) * self._alive[middle]
             out = out + self.theta * (self._rows(nodes, through) - self._home[nodes] * x[nodes])
-        row_sum = self.row_sum[nodes]
-        return np.asarray(out / np.where(row_sum > 0, row_sum, 1.0))
+        return np.asarray(out * self._share[nodes])
 
     def _rows(self, nodes: Nodes, x: Float64) -> Float64:
         at, lengths = entries(self.a.indptr, nodes)
@@ -84,26 +87,30 @@ class Flow:
         )
 
     def along(self, nodes: Nodes, step: Float64) -> Float64 | None:
-        """W·step, where the step is 0 but at these nodes; None if `self(step)` is the cheaper."""
+        """W·step, where the step is that at these nodes, else 0; None if `self` is the cheaper."""
         most = _SPARSE_SHARE * self._data.size
         if self._size(nodes) > most:
             return None
-        step = step * self._alive
+        step = step * self._alive[nodes]
         out = self._columns(nodes, step)
         if self.theta:
-            middle = np.flatnonzero(out * self._alive)
+            middle = np.flatnonzero(out if self._all_alive else out * self._alive)
             if self._size(middle) > most:
                 return None
-            out = out + self.theta * (self._columns(middle, out) - self._home * step)
-        return np.asarray(out / np.where(self.row_sum > 0, self.row_sum, 1.0))
+            twice = self._columns(middle, out[middle])
+            twice[nodes] -= self._home[nodes] * step
+            out += self.theta * twice
+        out *= self._share
+        return out
 
     def _size(self, nodes: Nodes) -> int:
         return int((self._indptr[nodes + 1] - self._indptr[nodes]).sum())
 
     def _columns(self, nodes: Nodes, values: Float64) -> Float64:
         at, lengths = entries(self._indptr, nodes)
-        weights = self._data[at] * np.repeat(values[nodes], lengths)
-        return np.asarray(np.bincount(self._indices[at], weights, values.size))
+        weights = self._data[at] * np.repeat(values, lengths)
+        out = np.bincount(self._indices[at], weights, self._share.size)
+        return np.asarray(out, dtype=np.float64)  # of no entry at all it counts integers
 
 
 def amplification(flow: Flow, gamma: Float64) -> float:
@@ -149,24 +156,28 @@ def relax(
     Only nodes with a larger residual move, and only those that lean on them hear of it; once that
     costs as much as a pass over all, all move, and the largest residual shrinks by max γ.
     """
-    free = np.ones(x.size, dtype=bool) if within is None else within
     moved = np.zeros(x.size, dtype=bool)
-    for passes in range(_SPARSE_PASSES + _enough(float(gamma.max(initial=0.0)), stop)):
-        nodes = np.flatnonzero((np.abs(r) > stop) & free)
+    for passes in range(_FEW_PASSES + _enough(float(gamma.max(initial=0.0)), stop)):
+        nodes = _those(np.abs(r) > stop, within)
         if nodes.size == 0:
             break
-        step = np.zeros(x.size)
-        step[nodes] = r[nodes]
-        heard = flow.along(nodes, step) if passes < _SPARSE_PASSES else None
+        few = passes < (_FEW_PASSES if nodes.size <= _FEW_NODES else _SPARSE_PASSES)
+        heard = flow.along(nodes, r[nodes]) if few else None
         if heard is None:
-            nodes = np.flatnonzero((r != 0.0) & free)
+            nodes = _those(r != 0.0, within)
+            step = np.zeros(x.size)
             step[nodes] = r[nodes]
             heard = flow(step)
         moved[nodes] = True
         x[nodes] = np.clip(x[nodes] + r[nodes], 0.0, 1.0)
         r[nodes] = 0.0
-        r += gamma * heard
+        heard *= gamma
+        r += heard
     return np.flatnonzero(moved), passes
+
+
+def _those(nodes: NDArray[np.bool_], within: NDArray[np.bool_] | None) -> Nodes:
+    return np.flatnonzero(nodes if within is None else nodes & within)
 
 
 def _enough(contraction: float, stop: float) -> int:
