@@ -33,6 +33,7 @@ from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
+from coordinator.usecases.unasked import Unasked
 from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
 
@@ -50,6 +51,7 @@ class Brain:
     watchman: Watchman
     roads: RoadKeeper
     intentions: Intentions
+    unasked: Unasked
     book: SessionBook
     surroundings: SurroundingsKeeper
 
@@ -64,7 +66,13 @@ class Brain:
         """`ChargingService` over these parts."""
         codec = ChargingCodec(models.parts, speed)
         return ChargingServicer(
-            self.recommender, self.guidance, codec, district, self.intentions, view.statuses
+            self.recommender,
+            self.guidance,
+            codec,
+            district,
+            self.intentions,
+            self.unasked,
+            view.statuses,
         )
 
     async def close(self) -> None:
@@ -137,7 +145,10 @@ def assemble_brain(
     claims.watchers.append(watchman.on_claims)
     counters.gauge("open_promises", lambda: len(promises))
     roads = RoadKeeper(district, world)
+    unasked = Unasked(
+        district, world, claims.table, intentions, recommender, guidance, composer, clock, counters
+    )
     return Brain(
         claims, promises, world, recommender, rerouter, guidance, watchman, roads, intentions,
-        book, around,
+        unasked, book, around,
     )  # fmt: skip

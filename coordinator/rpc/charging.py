@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.recommend import explain
+from coordinator.core.recommend.intention import Intention
+from coordinator.core.vehicle import ChargingRequest
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
 from coordinator.rpc.charging_codec import ChargingCodec, beat, fill_reminder, reminder_of
 from coordinator.rpc.charging_map import list_stations
-from coordinator.rpc.charging_request import check_progress, outcome_faults, to_outcome, to_request
+from coordinator.rpc.charging_request import (
+    check_progress,
+    outcome_faults,
+    profile_faults,
+    to_outcome,
+    to_request,
+    to_vehicle,
+)
+from coordinator.rpc.charging_unasked import UnaskedCars
 from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.intention import Intentions
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.recommend import Recommender
+from coordinator.usecases.unasked import Unasked
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import charging_service_pb2_grpc
 
@@ -38,6 +50,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         codec: ChargingCodec,
         district: District,
         intentions: Intentions,
+        unasked: Unasked,
         statuses: Callable[[], NDArray[np.int8]],
     ) -> None:
         self._recommender = recommender
@@ -45,15 +58,19 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         self.codec = codec
         self._district = district
         self._intentions = intentions
+        self._levels = unasked
+        self._unasked = UnaskedCars(unasked, codec, self._hear)
         self._statuses = statuses
-        self._followed: set[Promise] = set()
+        self._followed: set[Promise | None] = set()
         self._closing = False
 
     def stop(self) -> None:
         """Ends all guidances, because the process goes down; cars open them again elsewhere."""
         self._closing = True
+        self._unasked.stop()
         for promise in self._followed:
-            promise.tell()
+            if promise is not None:
+                promise.tell()
 
     async def Recommend(  # noqa: N802 - the contract
         self, request: wire.RecommendRequest, context: Context
@@ -72,20 +89,33 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
     async def Guide(  # noqa: N802 - the contract
         self, requests: AsyncIterator[wire.GuideRequest], context: Context
     ) -> AsyncIterator[wire.GuideResponse]:
-        """Promises down while positions come up."""
-        promise = await self._opened(requests)
-        self._followed.add(promise)
-        reader = asyncio.create_task(self._read(promise, requests), name="coordinator:guide")
+        """Promises down while positions come up; reminders and offers to a car that only wishes."""
+        opening = await self._opening(requests)
+        promise: Promise | None = None
+        reads: Coroutine[Any, Any, None]
+        if opening.HasField("wish"):
+            wishing = await self._unasked.open(opening)
+            reads = self._unasked.read(wishing, requests)
+        else:
+            promise = await self._opened(opening)
+            reads = self._read(promise, requests)
+        reader = asyncio.create_task(reads, name="coordinator:guide")
         try:
-            async for response in self._follow(promise, reader):
-                yield response
+            if promise is None:
+                async for response in self._unasked.follow(wishing, reader):
+                    yield response
+                promise = wishing.promise
+            if promise is not None:
+                self._followed.add(promise)
+                async for response in self._follow(promise, reader):
+                    yield response
         finally:
             self._followed.discard(promise)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
-    async def _opened(self, requests: AsyncIterator[wire.GuideRequest]) -> Promise:
-        """The promise that the first message opens; opening confirms it."""
+    async def _opening(self, requests: AsyncIterator[wire.GuideRequest]) -> wire.GuideOpen:
+        """The first message, which opens the guidance."""
         try:
             async with asyncio.timeout(OPEN_S):
                 first = await anext(requests)
@@ -94,10 +124,14 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         kind = first.WhichOneof("message")
         if kind != "open":
             raise ProtocolBroken("open as the first message", str(kind))
-        invalid(check_id(first.open.recommendation_id, "open.recommendation_id"))
-        promise = await self._guidance.find(first.open.recommendation_id)
-        if first.open.HasField("progress"):
-            await self._take(promise, first.open.progress, "open.progress")
+        return first.open
+
+    async def _opened(self, opening: wire.GuideOpen) -> Promise:
+        """The promise that is followed; opening it confirms it."""
+        invalid(check_id(opening.recommendation_id, "open.recommendation_id"))
+        promise = await self._guidance.find(opening.recommendation_id)
+        if opening.HasField("progress"):
+            await self._take(promise, opening.progress, "open.progress")
         if not promise.closed and promise.claim_id and not promise.confirmed:
             await self._guidance.confirm(promise.recommendation_id)
         return promise
@@ -134,18 +168,22 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         """Takes what the car says until it ends or breaks."""
         try:
             async for message in requests:
-                kind = message.WhichOneof("message")
-                if kind == "progress":
-                    await self._take(promise, message.progress, "progress")
-                elif kind == "decision":
-                    decision = message.decision
-                    await self._guidance.decide(promise, decision.revision, decision.accepted)
-                elif kind == "arrived":
-                    await self._guidance.arrived(promise, message.arrived.evse_id)
-                elif kind == "open":
-                    raise ProtocolBroken("open only as the first message", "another open")
+                await self._hear(promise, message)
         finally:
             promise.tell()
+
+    async def _hear(self, promise: Promise, message: wire.GuideRequest) -> None:
+        """Takes one message of a car that was promised something."""
+        kind = message.WhichOneof("message")
+        if kind == "progress":
+            await self._take(promise, message.progress, "progress")
+        elif kind == "decision":
+            decision = message.decision
+            await self._guidance.decide(promise, decision.revision, decision.accepted)
+        elif kind == "arrived":
+            await self._guidance.arrived(promise, message.arrived.evse_id)
+        elif kind == "open":
+            raise ProtocolBroken("open only as the first message", "another open")
 
     async def _take(self, promise: Promise, progress: wire.Progress, field: str) -> None:
         """Takes in where the car is, and what its driver says of the queue there."""
@@ -228,12 +266,14 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         soc_pct = request.soc_pct if request.HasField("soc_pct") else None
         if soc_pct is not None and not 0.0 <= soc_pct <= 100.0:
             faults.append(FieldFault("soc_pct", "must be within 0 to 100"))
+        if request.HasField("vehicle"):
+            faults += profile_faults(request.vehicle)
         if faults:
             raise FieldInvalid(*faults)
         fixes = [wgs84(position) for position in request.positions]
         found = self._intentions.follow(request.user_id, request.vehicle_id, fixes, soc_pct)
         s1, s2, s3 = found.chances
-        return wire.DetectIntentionResponse(
+        response = wire.DetectIntentionResponse(
             intention=int(found.intention),  # type: ignore[arg-type]  # the same numbers
             p_on_the_way=s1,
             p_at_pile=s2,
@@ -241,6 +281,15 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             source=found.source,
             day_count=found.days,
         )
+        to_be_charged = found.intention is Intention.ON_THE_WAY
+        if to_be_charged and fixes and soc_pct is not None and request.HasField("vehicle"):
+            asked = ChargingRequest(
+                "", request.vehicle_id, to_vehicle(request.vehicle), soc_pct, *fixes[-1],
+                request.user_id,
+            )  # fmt: skip
+            level, response.level_reason, _ = self._levels.level(asked)
+            response.level = int(level)  # type: ignore[assignment]  # the same numbers
+        return response
 
 
 def _closed(promise: Promise) -> wire.GuideClosed:

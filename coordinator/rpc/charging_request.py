@@ -101,6 +101,18 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
     )
 
 
+def to_wish(message: wire.RecommendRequest, field: str) -> ChargingRequest:
+    """What a car would ask; it needs no request_id. Faults are named below `field`."""
+    wish = wire.RecommendRequest()
+    wish.CopyFrom(message)
+    wish.request_id = wish.request_id or "wish"
+    try:
+        return to_request(wish)
+    except FieldInvalid as error:
+        named = (FieldFault(f"{field}.{fault.field}", fault.message) for fault in error.faults)
+        raise FieldInvalid(*named) from error
+
+
 def to_vehicle(profile: wire.VehicleProfile) -> Vehicle:
     """The car; absent values are the usual ones."""
     has = profile.HasField
@@ -137,7 +149,7 @@ def _faults(message: wire.RecommendRequest) -> list[FieldFault]:
     if not message.HasField("vehicle"):
         faults.append(FieldFault("vehicle", "is missing"))
     else:
-        faults += _profile_faults(message.vehicle)
+        faults += profile_faults(message.vehicle)
     faults += _optional_faults(message)
     return faults
 
@@ -158,7 +170,8 @@ def _optional_faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
         yield from check_text(message.id_token, "id_token")
 
 
-def _profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
+def profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
+    """Everything wrong with what a car says of itself."""
     if not (0.0 < profile.battery_kwh <= 10_000.0):
         yield FieldFault("vehicle.battery_kwh", "must be above 0 and at most 10000")
     yield from check_text(profile.model, "vehicle.model")

@@ -14,10 +14,19 @@ from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.intention import AT_PILE_KM
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import inputs, reminding, telling, wording
-from coordinator.usecases.answer import Answer, Hold, HoldKind, Noted, Reminded, Stage
+from coordinator.usecases.answer import (
+    Answer,
+    Figures,
+    Hold,
+    HoldKind,
+    Noted,
+    Reminded,
+    Stage,
+)
 from coordinator.usecases.figures import Lines
 from coordinator.usecases.ledger import KeptAnswer
 from coordinator.usecases.telling import Said
@@ -115,7 +124,7 @@ class Composer:
             judged,
             hold,
             claim.revision if claim is not None else 1,
-            Stage(area.stage(figures.distance_km, figures.eta_s)),
+            self._stage(request, ranked, figures),
             lines.area(ranked, choice),
             (station.latitude_deg, station.longitude_deg),
             telling.why_not(said, figures, request.language),
@@ -125,6 +134,15 @@ class Composer:
             context=noted(context, moment.now_s),
             defaulted=context.unknown,
         )
+
+    @staticmethod
+    def _stage(request: ChargingRequest, ranked: Ranked, figures: Figures) -> Stage:
+        """Area or pile; who stands at a pile (S2) skips the area. Source: paper 2.1, 2.3.1."""
+        assert ranked.batch is not None
+        near_km = ranked.batch.columns.candidates.near.straight_km
+        if near_km[ranked.number, 0] <= AT_PILE_KM and not request.coarse:
+            return Stage.PILE
+        return Stage(area.stage(figures.distance_km, figures.eta_s))
 
     def reminded(self, reminder: Reminder | None, language: str) -> Reminded | None:
         """The reminder in words; None if none is due."""

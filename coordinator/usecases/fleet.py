@@ -73,6 +73,11 @@ class Fleet:
         """A car was seen that asks for nothing; what its position says it intends, if anything."""
         self._cars[vehicle_id] = Car(driver, place, link_s, True, intention)
 
+    def place_of(self, vehicle_id: str) -> tuple[float, float] | None:
+        """Where a car was last; None if nothing was heard of it lately."""
+        car = self._cars.get(vehicle_id)
+        return None if car is None else car.place
+
     def cars_around(self, latitude_deg: float, longitude_deg: float) -> int | None:
         """Cars within 3 km of the middle of the cell, as of the last minute; None at first."""
         if self._about is None:

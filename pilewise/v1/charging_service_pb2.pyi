@@ -1478,13 +1478,22 @@ class GuideOpen(_message.Message):
     RECOMMENDATION_ID_FIELD_NUMBER: _builtins.int
     KNOWN_REVISION_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    WISH_FIELD_NUMBER: _builtins.int
     recommendation_id: _builtins.str
-    """Which answer. Opening confirms it."""
+    """Which answer. Opening confirms it. Empty with a wish."""
     known_revision: _builtins.int
     """Newest revision that the client has; 0 means none."""
     @_builtins.property
     def progress(self) -> Global___Progress:
         """Where the car is; absent means as before."""
+
+    @_builtins.property
+    def wish(self) -> Global___RecommendRequest:
+        """Instead of recommendation_id: nothing is asked yet. The car is followed by its positions; it is
+        reminded where piles are few and, with offers_opt_in, sent an offer once it seems to be on its
+        way to charge. What it says of car, driver and wishes counts for the offer; request_id may be
+        empty. Once an offer is accepted, the stream follows that promise.
+        """
 
     def __init__(
         self,
@@ -1492,10 +1501,11 @@ class GuideOpen(_message.Message):
         recommendation_id: _builtins.str = ...,
         known_revision: _builtins.int = ...,
         progress: Global___Progress | None = ...,
+        wish: Global___RecommendRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["progress", b"progress", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_revision", b"known_revision", "progress", b"progress", "recommendation_id", b"recommendation_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known_revision", b"known_revision", "progress", b"progress", "recommendation_id", b"recommendation_id", "wish", b"wish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1503,7 +1513,7 @@ Global___GuideOpen: _TypeAlias = GuideOpen  # noqa: Y015
 
 @_typing.final
 class GuideDecision(_message.Message):
-    """Accepts or refuses a revision."""
+    """Accepts or refuses a revision, or an offer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2135,6 +2145,7 @@ class DetectIntentionRequest(_message.Message):
     VEHICLE_ID_FIELD_NUMBER: _builtins.int
     POSITIONS_FIELD_NUMBER: _builtins.int
     SOC_PCT_FIELD_NUMBER: _builtins.int
+    VEHICLE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The driver."""
     vehicle_id: _builtins.str
@@ -2145,6 +2156,10 @@ class DetectIntentionRequest(_message.Message):
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Position]:
         """Newest positions, oldest first, at most 16; empty means history only."""
 
+    @_builtins.property
+    def vehicle(self) -> Global___VehicleProfile:
+        """The car; absent means that its level is not wanted."""
+
     def __init__(
         self,
         *,
@@ -2152,10 +2167,11 @@ class DetectIntentionRequest(_message.Message):
         vehicle_id: _builtins.str = ...,
         positions: _abc.Iterable[_types_pb2.Position] | None = ...,
         soc_pct: _builtins.float | None = ...,
+        vehicle: Global___VehicleProfile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "soc_pct", b"soc_pct"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "soc_pct", b"soc_pct", "vehicle", b"vehicle"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "positions", b"positions", "soc_pct", b"soc_pct", "user_id", b"user_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "positions", b"positions", "soc_pct", b"soc_pct", "user_id", b"user_id", "vehicle", b"vehicle", "vehicle_id", b"vehicle_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__soc_pct: _TypeAlias = _typing.Literal["soc_pct"]  # noqa: Y015
     _WhichOneofArgType__soc_pct: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct"]  # noqa: Y015
@@ -2175,6 +2191,8 @@ class DetectIntentionResponse(_message.Message):
     P_NONE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     DAY_COUNT_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LEVEL_REASON_FIELD_NUMBER: _builtins.int
     intention: _types_pb2.Intention.ValueType
     """Most probable."""
     p_on_the_way: _builtins.float
@@ -2187,6 +2205,12 @@ class DetectIntentionResponse(_message.Message):
     """What decided: HISTORY or POSITION."""
     day_count: _builtins.int
     """Days of this driver that were counted at this half-hour; 0 where the district's own stood in."""
+    level: _types_pb2.WarningLevel.ValueType
+    """How urgently a car that is on its way needs charge; UNSPECIFIED for others, and without vehicle,
+    position or state of charge.
+    """
+    level_reason: _builtins.str
+    """Why this level."""
     def __init__(
         self,
         *,
@@ -2196,10 +2220,12 @@ class DetectIntentionResponse(_message.Message):
         p_none: _builtins.float = ...,
         source: _builtins.str = ...,
         day_count: _builtins.int = ...,
+        level: _types_pb2.WarningLevel.ValueType = ...,
+        level_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_count", b"day_count", "intention", b"intention", "p_at_pile", b"p_at_pile", "p_none", b"p_none", "p_on_the_way", b"p_on_the_way", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_count", b"day_count", "intention", b"intention", "level", b"level", "level_reason", b"level_reason", "p_at_pile", b"p_at_pile", "p_none", b"p_none", "p_on_the_way", b"p_on_the_way", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -115,6 +115,7 @@ async def serve_brain(
         ChargingCodec(Serving().parts, 1.0),
         district,
         brain.intentions,
+        brain.unasked,
         lambda: district.status,
     )
     server.guarded.serve(rpc.add_ChargingServiceServicer_to_server, servicer)
