@@ -8,9 +8,11 @@ and shrink when it goes.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
+from coordinator.core.recommend import service_order
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.layout import Layout, layout_of
@@ -119,9 +121,15 @@ class RankingDesk:
         )
         figures.prepare(self._district, ranked)
         layout = layout_of(self._district)
-        for (_, future), answer, context in zip(taken, ranked, contexts, strict=True):
+        turns: Iterable[int] = range(len(ranked))
+        if len(ranked) > 1:
+            # Who is told first asks the ledger first.
+            service_order.leave_only_places(ranked)
+            turns = service_order.serving_order(ranked)
+        for number in turns:
+            future = taken[number][1]
             if not future.done():
-                future.set_result((answer, context, layout))
+                future.set_result((ranked[number], contexts[number], layout))
 
 
 def _fail(waiting: Waiting, error: Exception) -> None:

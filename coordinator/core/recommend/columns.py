@@ -126,6 +126,7 @@ class Ranked:
     relaxed: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     reminder: Reminder | None = None
+    time_left_min: float = float("inf")  # drive that is left beyond the nearest usable pile
     said: object = None  # what the newest sentences were made of, by whoever tells cars
     passed_over: int | None = None  # candidate that was first, but is not recommended
     _columns: Columns | None = field(default=None, init=False, repr=False)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from coordinator.core.district import District
-from coordinator.core.recommend import candidates, reminder, warning
+from coordinator.core.recommend import candidates, reminder, service_order, warning
 from coordinator.core.recommend.asked import Asked, ask
 from coordinator.core.recommend.columns import Columns, Ranked
 from coordinator.core.recommend.context import Context, Models
@@ -40,7 +42,8 @@ def level_of(
     of. Source: paper 2.2."""
     asked = ask([request], [context], now_s)
     found = candidates.find(district, asked)
-    return *_levels(district, asked, found)[0], reminder.each(district, asked, found)[0]
+    level = _levels(district, asked, found, _time_left_min(asked, found))[0]
+    return *level, reminder.each(district, asked, found)[0]
 
 
 def rank_each(
@@ -57,10 +60,16 @@ def rank_each(
     """
     asked, found, known = look(district, requests, contexts, now_s)
     # Paper 2.2: warning levels
-    levels = _levels(district, asked, found)
+    left_min = _time_left_min(asked, found)
+    levels = _levels(district, asked, found, left_min)
     reminders = reminder.each(district, asked, found)
     # Paper 2.3.2, 510-530, 610-630: chain, sorting model, sub-recommendations, one cost
-    return sort(asked, levels, known, models, reminders)
+    ranked = sort(asked, levels, known, models, reminders)
+    for answer, time_left_min in zip(ranked, left_min, strict=True):
+        answer.time_left_min = time_left_min
+    # Paper 2.2.1: high-quality and convenient piles first for a VIP
+    service_order.vips_first(district, requests, ranked)
+    return ranked
 
 
 def look(
@@ -81,19 +90,30 @@ def look(
     return asked, found, gather(district, asked, found)
 
 
-def _levels(district: District, asked: Asked, found: Candidates) -> list[tuple[WarningLevel, str]]:
+def _time_left_min(asked: Asked, found: Candidates) -> list[float]:
+    """Minutes of driving that each car has left beyond its nearest usable pile; inf without one.
+
+    Source: paper 2.2.2 (time left on the remaining power).
+    """
+    if not found.valid.shape[1]:
+        return [float("inf")] * len(asked)
+    nearest_km = found.of_station(found.near.station_km)[:, :1]
+    left_min = (asked.reach_km - nearest_km) / asked.speed_kmh * 60.0
+    minutes: list[float] = np.where(found.valid[:, :1], left_min, np.inf).ravel().tolist()
+    return minutes
+
+
+def _levels(
+    district: District, asked: Asked, found: Candidates, left_min: Sequence[float]
+) -> list[tuple[WarningLevel, str]]:
     """The warning level of each car among what it can reach."""
     levels = []
-    nearest_km = found.of_station(found.near.station_km)[:, :1]
-    left_min = ((asked.reach_km - nearest_km) / asked.speed_kmh * 60.0).ravel().tolist()
-    known = found.valid[:, :1].ravel().tolist()
     counts = zip(found.fitting_in_reach.tolist(), found.around_count.tolist(), strict=True)
     for number, (in_reach, around) in enumerate(counts):
         request, context = asked.requests[number], asked.contexts[number]
         user = district.users.get(request.user_id) if request.user_id else None
-        time_left_min = left_min[number] if known and known[number] else float("inf")
         seen = warning.Situation(
-            request.soc_pct, in_reach, around, time_left_min, context.cars_around, user
+            request.soc_pct, in_reach, around, left_min[number], context.cars_around, user
         )
         levels.append(warning.level(seen, asked.now_s, asked.rules))
     return levels
