@@ -77,7 +77,10 @@ COARSE_M = 200.0  # a fix no better than this says in which area a car is, not w
 
 
 class PositionSource(IntEnum):
-    """Who measured a position, numbered as on the wire."""
+    """Who measured a position, numbered as on the wire.
+
+    Source: US 12,393,974 B2, step 310 (GPS of the vehicle, or the user terminal).
+    """
 
     UNSPECIFIED = 0
     VEHICLE = 1

@@ -56,6 +56,8 @@ def failure_weight_by_iterations(iterations: int, rules: Rules = DEFAULT_RULES) 
 def second_weight(exposure_days: Floats, iterations: int, rules: Rules = DEFAULT_RULES) -> Floats:
     """Second weight as the rules want it: by evidence, by iterations, or 1 where scores are added.
 
+    Source: step 630.
+
     >>> for way in ("evidence", "iterations", "sum"):
     ...     print(way, second_weight(np.array([30.0]), 0, Rules(weights_by=way)).round(6).tolist())
     evidence [0.45]
@@ -82,6 +84,8 @@ def combined(first: Floats, second: Floats, weight: Floats, rules: Rules = DEFAU
 
 def percent(score: Floats, first: Floats, weight: Floats) -> Floats:
     """A combined score on 0-100: half of a sum of two, whose weights are both 1.
+
+    Source: step 630.
 
     >>> percent(np.array([155.0, 95.0, 77.5]), np.array([90.0, np.nan, 70.0]),
     ...         np.array([1.0, 1.0, 0.3])).tolist()

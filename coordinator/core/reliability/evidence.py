@@ -115,26 +115,3 @@ def pooled_rate(faults: Float64, exposure_days: Float64, default: float = 0.02) 
     smoothed = 30.0 * float(daily_intensity(np.array([default]))[0])
     intensity = (float(np.sum(faults)) + smoothed) / (float(np.sum(exposure_days)) + 30.0)
     return float(-np.expm1(-intensity))
-
-
-def second_weight(exposure_days: float) -> float:
-    """The weight w₂ of the second score, between 0.3 and 0.6, growing with evidence.
-
-    Source: step 630. Departs: the patent lets w₂ grow with the iterations of the knowledge map,
-    which say nothing about evidence; see `second_weight_by_iterations`.
-
-    >>> second_weight(0.0), round(second_weight(30.0), 3)
-    (0.3, 0.45)
-    """
-    return 0.3 + 0.3 * exposure_days / (exposure_days + 30.0)
-
-
-def second_weight_by_iterations(iterations: int) -> float:
-    """The weight w₂ as the patent has it, by the number of iterations of the knowledge map.
-
-    Source: step 630.
-
-    >>> second_weight_by_iterations(0), round(second_weight_by_iterations(10), 3)
-    (0.3, 0.45)
-    """
-    return 0.3 + 0.3 * iterations / (iterations + 10)

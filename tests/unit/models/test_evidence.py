@@ -11,8 +11,6 @@ from coordinator.core.reliability.evidence import (
     gamma_shape,
     onset_count,
     pooled_rate,
-    second_weight,
-    second_weight_by_iterations,
 )
 
 rates = st.floats(1e-4, 0.9)
@@ -71,11 +69,3 @@ def test_onsets_merge_gaps_below_half_an_hour() -> None:
 def test_pooled_rate_without_exposure_is_the_default() -> None:
     """A fleet never observed has the default rate."""
     assert pooled_rate(np.zeros(3), np.zeros(3), 0.02) == pytest.approx(0.02)
-
-
-@given(st.floats(0, 1e6))
-def test_second_weight_stays_between_its_bounds(days: float) -> None:
-    """The weight of the failure score runs from 0.3 to 0.6 and never shrinks with evidence."""
-    assert 0.3 <= second_weight(days) <= 0.6
-    assert second_weight(days) <= second_weight(days + 1)
-    assert 0.3 <= second_weight_by_iterations(int(days)) <= 0.6
