@@ -69,7 +69,10 @@ class Sorted:
 def share_of(
     district_id: str, district: District, asked: Asked, found: Candidates, known: Gathered
 ) -> Share:
-    """The answer of a district to the only request of `asked`."""
+    """The answer of a district to the only request of `asked`.
+
+    Source: US 12,393,974 B2, claim 5.
+    """
     count = int(known.valid[0].sum())
     near, place = known.found.near, known.found.place[0, :count]
     rows = known.found.evse[0, :count]
@@ -121,7 +124,7 @@ def sort_together(
     """The candidates of all districts in the order that one district with all of them would give.
 
     `context` is the city's: roads and visits stay with the districts. Source: US 12,393,974 B2,
-    claim 5.
+    claims 4, 5.
     """
     context = replace(context, iterations=max((s.iterations for s in shares), default=0))
     asked = ask([request], [context], now_s)
