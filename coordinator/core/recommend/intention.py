@@ -25,16 +25,20 @@ class Intention(IntEnum):
     NONE = 3
 
 
-def probabilities(days_s1: int, days_s2: int, days_s3: int) -> tuple[float, float, float]:
+def probabilities(
+    days_s1: int, days_s2: int, days_s3: int, added: int = 1
+) -> tuple[float, float, float]:
     """P(S1), P(S2), P(S3) in this half-hour of the day from counted days.
 
-    Source: paper 2.1, Eq. (1). Departs: one is added to each count, so that a new user is no
-    division by zero.
+    Source: paper 2.1, Eq. (1). Departs: one is `added` to each count, so that a new user is no
+    division by zero; 0 is the printed form.
 
     >>> [round(p, 3) for p in probabilities(5, 5, 20)]
     [0.182, 0.182, 0.636]
+    >>> [round(p, 3) for p in probabilities(5, 5, 20, added=0)]
+    [0.167, 0.167, 0.667]
     """
-    counts = days_s1 + 1, days_s2 + 1, days_s3 + 1
+    counts = days_s1 + added, days_s2 + added, days_s3 + added
     whole = sum(counts)
     return counts[0] / whole, counts[1] / whole, counts[2] / whole
 

@@ -31,6 +31,7 @@ def test_printed_month_means_no_intention() -> None:
     """Paper 2.1: 5 days on the way, 5 at a pile, 20 neither: S3."""
     chances = probabilities(5, 5, 20)
 
+    assert probabilities(5, 5, 20, added=0) == pytest.approx((5 / 30, 5 / 30, 20 / 30))
     assert most_probable(chances) is Intention.NONE
     assert chances[0] == chances[1] < chances[2]
     assert sum(chances) == pytest.approx(1.0)
