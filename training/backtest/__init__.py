@@ -1,0 +1,1 @@
+"""Backtests on real data: what the product's estimates would have been worth, against baselines."""
