@@ -1,4 +1,4 @@
-"""`python -m training all --seed 7 [--out FOLDER] [--bundled] [--json]`."""
+"""`python -m training all|backtest`: models from the made-up city, and backtests on real data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
+
+from training.backtest import command
 
 _NO_TORCH = (
     "error[TRAIN-001]: torch is not installed\n"
@@ -15,7 +17,7 @@ _PINS = '"""Which bundle this version came with."""\n\nBUNDLED_SHA256 = "{}"\n'
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Trains and writes a bundle; 0 when it is written, 2 for wrong usage or no torch."""
+    """Gives 0 when it is done, 2 for wrong usage or without torch, 3 for unusable data."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     everything = commands.add_parser("all", help="ranker and failure model from the made-up city")
@@ -25,7 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--bundled", action="store_true", help="replace and pin the bundle that the package brings"
     )
     everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    command.add_to(commands)
     options = parser.parse_args(arguments)
+    if options.command == "backtest":
+        return command.run(options)
     try:
         import torch  # noqa: F401
     except ImportError:

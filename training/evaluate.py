@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.features import COLUMN
 from coordinator.core.recommend.rules_ranker import RULES_RANKER
+from training.backtest.metrics import auc
 from training.datasets import Choices
 from training.fleet import Fleet
 
@@ -59,21 +60,3 @@ def rate_metrics(rates: Float32, fleet: Fleet) -> dict[str, float]:
         "auc": auc(within, happened),
         "rmsle": float(np.sqrt(np.mean(error**2))),
     }
-
-
-def auc(scores: Float64, happened: NDArray[np.bool_]) -> float:
-    """Chance that one to which it happened has the higher score; ties count half.
-
-    >>> auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-    0.75
-    """
-    order = np.argsort(scores, kind="stable")
-    _, first, counts = np.unique(scores[order], return_index=True, return_counts=True)
-    ranks = np.empty(len(scores))
-    ranks[order] = np.repeat(first + (counts + 1) / 2.0, counts)
-    positives = int(happened.sum())
-    negatives = len(scores) - positives
-    if not positives or not negatives:
-        return float("nan")
-    total = float(ranks[happened].sum()) - positives * (positives + 1) / 2.0
-    return total / (positives * negatives)

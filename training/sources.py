@@ -128,7 +128,9 @@ def read_sessions(paths: Sequence[Path], stations: Path) -> Sessions:
         {
             "sessions": float(len(read)),
             "ended_before_begin": float(broken),
-            "unknown_user_share": round(sum(one[2] in UNKNOWN_USERS for one in read) / len(read), 4),
+            "unknown_user_share": round(
+                sum(one[2] in UNKNOWN_USERS for one in read) / len(read), 4
+            ),
             "short_share": round(sum(not one[5] for one in read) / len(read), 4),
         },
     )
@@ -206,11 +208,11 @@ def _rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, st
     """Line number and columns of each row of a CSV file, zipped or not."""
     if not path.is_file():
         raise SourceInvalid(path, "no such file", "check the path; the data is not in the package")
-    with open(path, "rb") as plain:
+    with path.open("rb") as plain:
         zipped = plain.read(2) == b"\x1f\x8b"
         plain.seek(0)
         stream = gzip.GzipFile(fileobj=plain) if zipped else plain
-        reader = csv.DictReader(TextIOWrapper(stream, "utf-8-sig", newline=""))  # type: ignore[arg-type]
+        reader = csv.DictReader(TextIOWrapper(stream, "utf-8-sig", newline=""))
         missing = [name for name in wanted if name not in (reader.fieldnames or ())]
         if missing:
             raise SourceInvalid(

@@ -31,9 +31,12 @@ def require(room: str) -> None:
         )
 
 
-def become(room: str, *args: str) -> NoReturn:
-    """Replaces this process by the room; its exit code becomes ours."""
-    require(room)
+def become(room: str, *args: str, needs: str | None = None) -> NoReturn:
+    """Replaces this process by the room; its exit code becomes ours.
+
+    `needs` names the room whose extra suffices, where that is less than the room's own.
+    """
+    require(needs or room)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", room, *args])

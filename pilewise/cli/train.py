@@ -1,4 +1,4 @@
-"""`pilewise train`: models from the shipped generator."""
+"""`pilewise train`: models from the shipped generator, and backtests on real data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ import typer
 from pilewise.cli.launch import become
 
 app = typer.Typer(help="Trains models and writes bundles.", no_args_is_help=True)
+backtest = typer.Typer(
+    help="Estimates against baselines on real data; needs no torch.", no_args_is_help=True
+)
+app.add_typer(backtest, name="backtest")
+
+Connectors = Annotated[Path, typer.Option(help="CSV of connectors.")]
+IntervalsFile = Annotated[Path, typer.Option(help="CSV of their states over time, may be gzipped.")]
+From = Annotated[str, typer.Option(help="Date or time at which the test span begins.")]
+Seed = Annotated[int, typer.Option(help="Seed of the confidence intervals.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+Later = Annotated[Path | None, typer.Option(help="A file with what came later, instead.")]
 
 
 @app.callback()
@@ -30,3 +41,56 @@ def train_all(
     if json:
         args.append("--json")
     become("training", *args)
+
+
+@backtest.command("choice")
+def backtest_choice(
+    sessions: Annotated[Path, typer.Option(help="CSV of sessions, may be gzipped.")],
+    stations: Annotated[Path, typer.Option(help="CSV of stations with lat and lon.")],
+    test_from: From = "",
+    test_sessions: Later = None,
+    seed: Seed = 7,
+    json: Json = False,
+) -> None:
+    """At which station does a user charge next?"""
+    args = ["--sessions", str(sessions), "--stations", str(stations)]
+    args += ["--test-sessions", str(test_sessions)] if test_sessions else []
+    _backtest("choice", args, test_from, seed, json)
+
+
+@backtest.command("reliability")
+def backtest_reliability(
+    connectors: Connectors,
+    intervals: IntervalsFile,
+    test_from: From = "",
+    test_intervals: Later = None,
+    seed: Seed = 7,
+    json: Json = False,
+) -> None:
+    """Which connector goes out of service?"""
+    args = ["--connectors", str(connectors), "--intervals", str(intervals)]
+    args += ["--test-intervals", str(test_intervals)] if test_intervals else []
+    _backtest("reliability", args, test_from, seed, json)
+
+
+@backtest.command("arrival")
+def backtest_arrival(
+    connectors: Connectors,
+    intervals: IntervalsFile,
+    test_from: From = "",
+    test_intervals: Later = None,
+    horizons: Annotated[str, typer.Option(help="Minutes ahead, with commas.")] = "5,15,30,60",
+    seed: Seed = 7,
+    json: Json = False,
+) -> None:
+    """Is a connector usable and free on arrival?"""
+    args = ["--connectors", str(connectors), "--intervals", str(intervals)]
+    args += ["--test-intervals", str(test_intervals)] if test_intervals else []
+    _backtest("arrival", [*args, "--horizons", horizons], test_from, seed, json)
+
+
+def _backtest(name: str, args: list[str], test_from: str, seed: int, json: bool) -> None:
+    """Hands over to the training room, which needs no more than the coordinator does."""
+    args += ["--test-from", test_from] if test_from else []
+    args += ["--seed", str(seed), *(["--json"] if json else [])]
+    become("training", "backtest", name, *args, needs="coordinator")

@@ -29,7 +29,7 @@ from training.sources import (
 )
 
 STEP_S = 900.0
-LEARN_EVERY = 2  # steps between rows that are learned from
+LEARN_EVERY = 4  # steps between rows that are learned from
 WARM_UP_S = 43_200.0  # of the history, before the first row that is learned from
 DOUBT_S = 86_400.0  # of the fleet's shares, mixed into each connector's own
 L2 = 10.0

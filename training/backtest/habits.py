@@ -135,7 +135,7 @@ class _Own:
 
     def sums(self, weight: Floats | NDArray[np.bool_]) -> Floats:
         """Weights of the user's sessions, added up by station."""
-        return np.bincount(self.station, weights=weight, minlength=self.k)
+        return np.bincount(self.station, weights=weight, minlength=self.k).astype(np.float64)
 
     def share(self, weight: Floats, doubt: float) -> Floats:
         """Logarithm of each station's share of these weights; `doubt` counts for everybody."""

@@ -65,7 +65,9 @@ def calibration_error(p: Floats, happened: NDArray[np.bool_]) -> float:
     0.0
     """
     bins = np.array_split(np.argsort(p, kind="stable"), BINS)
-    return float(sum(len(b) * abs(p[b].mean() - happened[b].mean()) for b in bins if len(b)) / len(p))
+    return float(
+        sum(len(b) * abs(p[b].mean() - happened[b].mean()) for b in bins if len(b)) / len(p)
+    )
 
 
 def auc(scores: Floats, happened: NDArray[np.bool_]) -> float:

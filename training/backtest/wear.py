@@ -1,4 +1,4 @@
-"""What a history says of each connector, its post and its kind: columns for the reliability model."""
+"""What a history says of each connector, its post and its kind, as columns to learn from."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wear(connectors: Connectors, lines: list[Timeline], from_s: float, to_s: flo
     occupied = _spent_days(lines, from_s, to_s, OCCUPIED)
     used = occupied + _spent_days(lines, from_s, to_s, PART)
     visits = np.array([line.episodes(from_s, to_s, OCCUPIED) for line in lines]) / days
-    ever = (count > 0) * 1.0
+    ever = np.where(count > 0, 1.0, 0.0)
     prior = 0.3 / rate
     columns = {
         "rate": np.log((count + 0.3) / (exposed + prior)),
