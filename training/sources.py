@@ -86,14 +86,7 @@ def read_sessions(paths: Sequence[Path], stations: Path) -> Sessions:
     Columns: user_id, begin, end, station_id; energy_wh and plug_type where known; of stations
     ChargingStationId or station_id, lat, lon. Raises `SourceInvalid`.
     """
-    listed: dict[str, tuple[float, float]] = {}
-    for line, row in _rows(stations, ()):
-        name = row.get("ChargingStationId") or row.get("station_id")
-        if not name:
-            raise SourceInvalid(
-                stations, f"line {line} has no ChargingStationId or station_id", "name the station"
-            )
-        listed[name] = (_number(row.get("lat")), _number(row.get("lon")))
+    listed = _places(stations)
     wanted = ("user_id", "begin", "end", "station_id")
     read, broken = [], 0
     for path in paths:
@@ -134,6 +127,19 @@ def read_sessions(paths: Sequence[Path], stations: Path) -> Sessions:
             "short_share": round(sum(not one[5] for one in read) / len(read), 4),
         },
     )
+
+
+def _places(path: Path) -> dict[str, tuple[float, float]]:
+    """Where stations stand, NaN where unknown."""
+    listed: dict[str, tuple[float, float]] = {}
+    for line, row in _rows(path, ()):
+        name = row.get("ChargingStationId") or row.get("station_id")
+        if not name:
+            raise SourceInvalid(
+                path, f"line {line} has no ChargingStationId or station_id", "name the station"
+            )
+        listed[name] = (_number(row.get("lat")), _number(row.get("lon")))
+    return listed
 
 
 def read_connectors(path: Path) -> Connectors:
