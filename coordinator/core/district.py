@@ -77,6 +77,7 @@ class District:
     def __init__(self, stations: Iterable[Station] = ()) -> None:
         self.tariffs: dict[str, Tariff] = {}
         self.users: dict[str, User] = {}
+        self.drivers: dict[str, User] = {}  # by the cars that are theirs
         self.outages: list[PlannedOutage] = []
         self.fault_code: dict[int, str] = {}
         self.stations: list[Station] = []
@@ -129,9 +130,8 @@ class District:
             return
         merged = {station.station_id: station for station in self.stations}
         merged.update({station.station_id: station for station in stations})
-        kept_ids, kept_rows = self.evse_ids, self.row
-        live = {name: getattr(self, name) for name, _, _ in LIVE_COLUMNS}
-        faults = {kept_ids[row]: code for row, code in self.fault_code.items()}
+        kept_rows, live = self.row, {name: getattr(self, name) for name, _, _ in LIVE_COLUMNS}
+        faults = {self.evse_ids[row]: code for row, code in self.fault_code.items()}
         self._lay_out(list(merged.values()))
         old = np.array([kept_rows.get(evse_id, -1) for evse_id in self.evse_ids], dtype=np.intp)
         new = np.flatnonzero(old >= 0)

@@ -30,6 +30,7 @@ COARSEST, FINEST = 4, 10  # resolutions of cells: about 1,770 km² and 0.015 km�
 OWN = 8  # resolution of what is seen here, about 0.74 km²
 TTL_S = 3_600.0
 MOST_TTL_S = 10 * 366 * 86_400.0  # heights do not change
+CELLS_KEPT = 20_000  # of which it is remembered what holds there
 REFRESH_S = 10.0  # columns of stations are renewed at most so often, domain time
 # Sources of what is seen here: they never take the place of a value that somebody told.
 GUIDE, AGENT = "guide", "agent"
@@ -140,6 +141,8 @@ class Surroundings:
         self._told = 0  # rises with values that somebody told, not with those seen on the way
         self._cells: dict[str, dict[int, ContextValue]] = {}
         self._resolutions: dict[str, list[int]] = {}
+        self._finest = 0  # resolution of the finest cell that decides something; 0: none does
+        self._around: dict[int, tuple[Around, float]] = {}
         self._places: tuple[object, dict[int, list[int]]] = (None, {})
         self._stations: tuple[object, int, float, StationContext | None] = (None, -1, 0.0, None)
         self.put(values, -math.inf)
@@ -189,20 +192,23 @@ class Surroundings:
         return None
 
     def around(self, latitude_deg: float, longitude_deg: float, now_s: float) -> Around:
-        """What decides something where a car is."""
-        if not self._cells:
+        """What decides something where a car is; remembered by its cell until values change."""
+        if not self._finest:
             return NOWHERE
+        cell = h3.latlng_to_cell(latitude_deg, longitude_deg, self._finest)
+        seen, until_s = self._around.get(cell, (NOWHERE, -math.inf))
+        if now_s < until_s:
+            return seen
         found = [self.of(name, latitude_deg, longitude_deg, now_s) for name in USED]
-        if found == [None, None, None]:
-            return NOWHERE
         temperature_c, grade, height_m = [None if v is None else v.value for v in found]
-        return Around(
-            temperature_c,
-            grade,
-            height_m,
-            known=tuple(value for value in found if value is not None),
-            unknown=tuple(name for name, v in zip(USED, found, strict=True) if v is None),
-        )
+        known = tuple(value for value in found if value is not None)
+        unknown = tuple(name for name, v in zip(USED, found, strict=True) if v is None)
+        seen = Around(temperature_c, grade, height_m, known, unknown) if known else NOWHERE
+        until_s = min((v.observed_at_s + v.ttl_s for v in known), default=math.inf)
+        if len(self._around) >= CELLS_KEPT:
+            self._around.clear()
+        self._around[cell] = seen, until_s
+        return seen
 
     def at_stations(
         self, latitude_deg: Floats, longitude_deg: Floats, now_s: float
@@ -255,3 +261,5 @@ class Surroundings:
             name: sorted({h3.get_resolution(cell) for cell in cells}, reverse=True)
             for name, cells in self._cells.items()
         }
+        self._finest = max((self._resolutions.get(name, [0])[0] for name in USED), default=0)
+        self._around.clear()

@@ -135,6 +135,7 @@ class ChargingRequest:
     alternative_count: int = 3
     accuracy_m: float | None = None  # of the position; None means unknown
     position_source: PositionSource = PositionSource.UNSPECIFIED
+    target_said: bool = True  # False: the target is the default
 
     @property
     def coarse(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coordinator.core.pile import PlannedOutage, User
 from coordinator.core.report import IDENTIFIER
+from coordinator.core.usual import habit_fault
 from coordinator.importers.rows import Cells, read_table
 from coordinator.usecases.telemetry import Road
 
@@ -73,6 +74,8 @@ def _habit(word: str) -> tuple[str, str]:
     name, sign, value = word.partition("=")
     if not (name.strip() and sign and value.strip()):
         raise ValueError(f"habits: {word!r} is not name=value")
+    if fault := habit_fault(name.strip(), value):
+        raise ValueError(f"habits: {name.strip()} {fault}")
     return name.strip(), value.strip()
 
 

@@ -18,6 +18,7 @@ from coordinator.rpc.charging_codec import ChargingCodec, beat, fill_reminder, r
 from coordinator.rpc.charging_map import list_stations
 from coordinator.rpc.charging_request import (
     check_progress,
+    exact_fixes,
     outcome_faults,
     profile_faults,
     to_outcome,
@@ -25,7 +26,7 @@ from coordinator.rpc.charging_request import (
     to_vehicle,
 )
 from coordinator.rpc.charging_unasked import UnaskedCars
-from coordinator.rpc.noun_codec import check_id, check_position, invalid, wgs84
+from coordinator.rpc.noun_codec import check_id, check_position, invalid
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.intention import Intentions
@@ -270,7 +271,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             faults += profile_faults(request.vehicle)
         if faults:
             raise FieldInvalid(*faults)
-        fixes = [wgs84(position) for position in request.positions]
+        fixes = exact_fixes(request.positions)
         found = self._intentions.follow(request.user_id, request.vehicle_id, fixes, soc_pct)
         s1, s2, s3 = found.chances
         response = wire.DetectIntentionResponse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from coordinator.core.pile import Payment
 from coordinator.core.recommend.travel import place_for
@@ -29,7 +29,9 @@ from coordinator.rpc.noun_codec import (
 )
 from coordinator.usecases.ledger import Outcome
 from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import types_pb2 as nouns
 
+STANDING_M = 60.0  # a fix no better than this cannot say at which pile a car stands
 ALTERNATIVES_DEFAULT = 3
 ALTERNATIVES_LIMIT = 10
 CURVE_LIMIT = 200
@@ -98,6 +100,7 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
         else ALTERNATIVES_DEFAULT,
         message.position.accuracy_m if message.position.HasField("accuracy_m") else None,
         _SOURCES.get(message.position.source, PositionSource.UNSPECIFIED),
+        message.HasField("target_soc_pct"),
     )
 
 
@@ -200,6 +203,11 @@ def _curve_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
         if not 0.0 < point.power_kw <= 5_000.0:
             yield FieldFault(f"{where}.power_kw", "must be above 0 and at most 5000")
         before = point.soc_pct
+
+
+def exact_fixes(positions: Iterable[nouns.Position]) -> list[tuple[float, float]]:
+    """The positions, WGS84, that are good enough to say where a car stands."""
+    return [wgs84(position) for position in positions if position.accuracy_m <= STANDING_M]
 
 
 def check_progress(progress: wire.Progress, field: str) -> Fix:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from coordinator.core.pile import EvseStatus, PlannedOutage, Tariff, TariffElement, User
+from coordinator.core.usual import habit_fault
 from coordinator.errors import FieldFault
 from coordinator.rpc.edge_codec import from_ranges
 from coordinator.rpc.noun_codec import (
@@ -93,6 +94,9 @@ def user_faults(user: op.UserRecord, field: str) -> Iterator[FieldFault]:
         yield FieldFault(f"{field}.vehicle_ids", f"has more than {LIST_LIMIT} entries")
     for number, vehicle_id in enumerate(user.vehicle_ids[:LIST_LIMIT]):
         yield from check_id(vehicle_id, f"{field}.vehicle_ids[{number}]")
+    for name, value in user.habits.items():
+        if fault := habit_fault(name, value):
+            yield FieldFault(f"{field}.habits[{name}]", fault)
 
 
 def to_user(user: op.UserRecord) -> User:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from coordinator.core.district import District
 from coordinator.core.outages import merged
 from coordinator.core.pile import PlannedOutage, Tariff, User
+from coordinator.core.usual import put_users
 from coordinator.usecases.telemetry import Road, TelemetryStore
 
 
@@ -27,7 +28,7 @@ class Lists:
         self._store = store
         self._roads = {(road.from_node, road.to_node): road for road in roads}
         district.put_tariffs(tariffs)
-        district.users.update({user.user_id: user for user in users})
+        put_users(district, users)
         district.put_outages(outages)
 
     @property
@@ -49,7 +50,7 @@ class Lists:
     async def put_users(self, users: Sequence[User]) -> None:
         """Adds or replaces users."""
         await self._store.put_users(users)
-        self._district.users.update({user.user_id: user for user in users})
+        put_users(self._district, users)
 
     async def put_roads(self, roads: Sequence[Road], replace: bool) -> None:
         """Adds edges, or replaces all."""

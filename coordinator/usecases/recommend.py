@@ -22,6 +22,7 @@ from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
+from coordinator.core.usual import user_of, usual
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
 from coordinator.errors import (
     FieldFault,
@@ -129,6 +130,7 @@ class Recommender:
         return answers.decode(kept.answer) if promise is None else promise.answer
 
     async def _answer(self, request: ChargingRequest) -> Answer:
+        request = usual(request, user_of(self._district, request.user_id, request.vehicle_id))
         ranked, context = await self._desk.rank(request)
         now_s = self._clock.now_s()
         self._counters.add("requests")

@@ -19,6 +19,7 @@ from coordinator.importers import (
     load_users,
     read_files,
 )
+from coordinator.importers.piles import load_piles
 from coordinator.importers.words import CONNECTORS, connector_name, connector_number, valid_id
 from pilewise.v1 import types_pb2 as nouns
 
@@ -290,3 +291,43 @@ def test_the_real_city_has_its_stations_where_the_city_is() -> None:
     assert sum(len(s.piles) for s in stations) == 17_532
     assert all(22.4 < s.latitude_deg < 22.9 for s in stations)
     assert all(113.7 < s.longitude_deg < 114.7 for s in stations)
+
+
+def test_habits_of_users_are_read_and_meaningless_ones_told(tmp_path: Path) -> None:
+    """name=value, split at semicolons; a known habit with a senseless value is told by line."""
+    good = write(tmp_path, "good.csv", "user_id,habits\nU1,target_soc_pct=95;covered=yes\n")
+    bad = write(tmp_path, "bad.csv", "user_id,habits\nU1,select_by=luck\nU2,late\n")
+
+    (user,) = load_users(good)
+    with pytest.raises(ImportInvalid) as caught:
+        load_users(bad)
+
+    assert user.habits == {"target_soc_pct": "95", "covered": "yes"}
+    assert [p.where for p in caught.value.problems] == [f"{bad}:2", f"{bad}:3"]
+
+
+def test_piles_are_gathered_from_rows_of_their_connectors(tmp_path: Path) -> None:
+    """Two rows of one EVSE are its two plugs; a row without one says nothing of EVSEs."""
+    head = "pile_id,station_id,maker,commissioned_at,bay_count,evse_id,standard,max_power_kw\n"
+    path = write(
+        tmp_path,
+        "piles.csv",
+        f"{head}P1,S1,ABB,2024-05-01T00:00:00Z,2,P1*1,GBT_DC,60\n"
+        "P1,S1,ABB,2024-05-01T00:00:00Z,2,P1*1,CHADEMO,50\nP2,,,,,,,\n",
+    )
+
+    first, second = load_piles(path)
+
+    assert (first.maker, first.bay_count, first.commissioned_at_s) == ("ABB", 2, 1_714_521_600.0)
+    assert [(e.evse_id, [c.max_power_kw for c in e.connectors]) for e in first.evses] == [
+        ("P1*1", [60.0, 50.0])
+    ]
+    assert (second.station_id, second.evses) == ("", ())
+
+
+def test_a_pile_told_in_two_ways_is_refused(tmp_path: Path) -> None:
+    """Rows of one pile must agree on its facts."""
+    path = write(tmp_path, "piles.csv", "pile_id,maker\nP1,ABB\nP1,Siemens\n")
+
+    with pytest.raises(ImportInvalid, match="P1"):
+        load_piles(path)
