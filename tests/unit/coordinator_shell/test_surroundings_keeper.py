@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wire_agent import batch, pile
+from wired_ingest import WiredIngest
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
@@ -33,8 +35,8 @@ KM_LAT = 1.0 / 111.2
 
 
 def keeper(store: TelemetryStore | None = None) -> SurroundingsKeeper:
-    pile = Pile("P1", "S1", (Evse("P1*1", ()),))
-    district = District([Station("S1", "One", *HERE, (pile,))])
+    one = Pile("P1", "S1", (Evse("P1*1", ()),))
+    district = District([Station("S1", "One", *HERE, (one,))])
     return SurroundingsKeeper(Surroundings(), district, Clock(), store)
 
 
@@ -191,3 +193,28 @@ async def test_a_watched_file_is_read_again_when_it_was_written(tmp_path: Path) 
     value = here(made, "temperature_c")
     assert value is not None
     assert value.value == 12.25
+
+
+async def test_what_an_agent_counts_reaches_the_surroundings(ingest: WiredIngest) -> None:
+    """People and warmth of a batch on the wire are told by row; absent ones are not 0."""
+    await ingest.introduce("agent-1", pile("P1"), pile("P2"))
+    made = SurroundingsKeeper(Surroundings(), ingest.district, ingest.clock)
+    ingest.learner.on_surroundings.append(made.on_rows)
+    report = batch("spool-1", 1, ["P1*1", "P2*1"])
+    report.people_count.values.extend([7.0, 0.0])
+    report.people_count.presence = b"\x01"
+    report.ambient_temperature_c.values.extend([-4.5, 0.0])
+    report.ambient_temperature_c.presence = b"\x01"
+
+    link = await ingest.report(report)
+    await ingest.believed()
+
+    assert not any(link.acks.values())
+    place = 22.5, 114.0
+    now_s = ingest.clock.now_s()
+    people = made.surroundings.of("people_flow_per_h", *place, now_s)
+    warmth = made.surroundings.of("temperature_c", *place, now_s)
+    assert people is not None
+    assert warmth is not None
+    assert people.value == pytest.approx(7 * 3_600 / PEOPLE_STAY_S)
+    assert warmth.value == -4.5
