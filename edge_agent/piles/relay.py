@@ -31,6 +31,7 @@ from edge_agent.core.ocpp_relay import (
     with_transaction,
     with_verdict,
 )
+from edge_agent.core.ocpp_relay_guard import refusal
 from edge_agent.errors import QueueFull
 from edge_agent.piles.port import Station, StationConnection
 from edge_agent.piles.relay_figures import REFUSED, ROOM, RelayFigures
@@ -46,6 +47,9 @@ log: Final = structlog.get_logger("edge_agent.relay")
 HOLD_S: Final = 3.0
 CALLS_DOWN: Final = 64
 RETRY_S: Final = 1.0
+REMOTE_STOP: Final = "RemoteStopTransaction"
+CHANGE_REFUSED: Final = "UPSTREAM_CHANGE_REFUSED"
+CHANGE_HINT: Final = "the pile's password and server are the agent's; change upstream_password_file"
 
 Alarm = Callable[[str, str, str], None]
 
@@ -71,8 +75,10 @@ class Relay:
         self._pile = pile
         self._store = store
         self._policy = policy
+        self._alarm = alarm
         self._queue = UpQueue(identity, store, self.upstream, policy, alarm, new_id)
         self._session: RelaySession | None = None
+        self._busy: set[asyncio.Task[None]] = set()
         self._greeting = Greeting(identity, store, self.upstream, new_id)
         self._down: asyncio.Queue[Message] = asyncio.Queue(CALLS_DOWN)
         self._ready = False
@@ -227,6 +233,12 @@ class Relay:
             self._down.put_nowait(frame)
         except asyncio.QueueFull:
             log.warning("operator's system asks too much at once", identity=self.identity)
+            busy = call_error(frame[1], "GenericError", "too many calls at once, ask again")
+            task = asyncio.create_task(
+                self.upstream.send(busy), name=f"edge_agent:relay-{self.identity}-busy"
+            )
+            self._busy.add(task)
+            task.add_done_callback(self._busy.discard)
 
     async def _pass_down(self) -> NoReturn:
         while True:
@@ -237,10 +249,16 @@ class Relay:
         session = self._session
         if session is None:
             return call_error(unique_id, "GenericError", "the charge point is not connected")
+        answer = refusal(action, payload)
+        if answer is not None:
+            self._alarm(self.identity, CHANGE_REFUSED, f"{action}: {CHANGE_HINT}")
+            return result_text(unique_id, answer)
         numbers = {
             number: await self._store.local_number(self.identity, number)
             for number in transaction_numbers(payload)
         }
+        if action == REMOTE_STOP and await self._is_another(numbers):
+            return result_text(unique_id, {"status": "Rejected"})
         mapped = with_transaction(payload, lambda n: n if (m := numbers.get(n)) is None else m)
         try:
             return json.dumps(await session.ask(unique_id, action, mapped), separators=(",", ":"))
@@ -248,6 +266,13 @@ class Relay:
             return call_error(unique_id, "GenericError", "the charge point did not answer")
         except ConnectionClosed:
             return call_error(unique_id, "GenericError", "the charge point went away")
+
+    async def _is_another(self, numbers: dict[int, int | None]) -> bool:
+        """Whether a number that the operator never gave is one of ours, for another transaction."""
+        for theirs, ours in numbers.items():
+            if ours is None and (await self._store.upstream_number(self.identity, theirs))[0]:
+                return True
+        return False
 
     # -- one connection upstream -----------------------------------------------------------------
 
