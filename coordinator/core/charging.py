@@ -31,7 +31,7 @@ _USUAL_SHARE: Floats = np.array([share for _, share in USUAL_CURVE])
 
 
 def peak_dc_kw(vehicle: Vehicle) -> float:
-    """Greatest DC power that the car takes, kW."""
+    """Greatest DC power that the car takes, kW. Source: paper 2.3.2.2, Eq. (7)."""
     if vehicle.max_dc_power_kw is not None:
         return vehicle.max_dc_power_kw
     if vehicle.charging_curve:
@@ -40,12 +40,18 @@ def peak_dc_kw(vehicle: Vehicle) -> float:
 
 
 def usual_power_kw(soc_pct: Floats, peak_kw: Floats | float) -> Floats:
-    """Power of a car that did not send its curve, at states of charge of any shape, kW."""
+    """Power of a car that did not send its curve, at states of charge of any shape, kW.
+
+    Source: paper 2.3.2.2, Eq. (7).
+    """
     return np.interp(soc_pct, _USUAL_SOC, _USUAL_SHARE) * peak_kw
 
 
 def curve_power_kw(vehicle: Vehicle, soc_pct: Floats) -> Floats:
-    """Power by the car's own curve, at states of charge of any shape, kW."""
+    """Power by the car's own curve, at states of charge of any shape, kW.
+
+    Source: paper 2.3.2.2, Eq. (7).
+    """
     points = np.array(vehicle.charging_curve, dtype=np.float64)
     return np.minimum(np.interp(soc_pct, points[:, 0], points[:, 1]), peak_dc_kw(vehicle))
 
@@ -56,6 +62,8 @@ def integrate(
     """Seconds, average kW and kWh of charging so much; `car_kw` has a last axis of `STEPS`.
 
     The power at each state of charge is the lesser of car and pile.
+
+    Source: paper 2.3.2.2, Eq. (7).
     """
     power = np.maximum(np.minimum(car_kw, pile_kw[..., None]), LEAST_KW)
     mean_inverse = (1.0 / power).sum(axis=-1) / STEPS

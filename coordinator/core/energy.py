@@ -51,7 +51,10 @@ GRAVITY_M_S2 = 9.81
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What makes a car use more; None means unknown and counts as usual (factor 1)."""
+    """What makes a car use more; None means unknown and counts as usual (factor 1).
+
+    Source: paper 2.2.2.
+    """
 
     temperature_c: float | None = None
     air_conditioning: bool | None = None
@@ -62,6 +65,8 @@ class Conditions:
 
 def base_kwh_per_km(vehicle: Vehicle) -> float:
     """Consumption of the car in fair weather on a flat, free road, kWh per km.
+
+    Source: US 12,393,974 B2, step 330 (vehicle model).
 
     >>> base_kwh_per_km(Vehicle(battery_kwh=60, model="BYD Dolphin 2023"))
     0.152

@@ -23,6 +23,8 @@ def merged(
 ) -> list[PlannedOutage]:
     """Known and new outages, each once, without those that are over.
 
+    Source: US 12,393,974 B2, step 410.
+
     >>> old, new = PlannedOutage(1.0, 2.0, "E*1"), PlannedOutage(5.0, 9.0, "E*1")
     >>> [o.from_s for o in merged([old, new], [new], now_s=3.0)]
     [5.0]
@@ -35,6 +37,8 @@ def next_windows(district: District, now_s: float) -> tuple[Floats, Floats]:
     """Begin and end of the outage that comes next, or is on, for each EVSE; inf where none is.
 
     Kept with the district until one of them is over.
+
+    Source: US 12,393,974 B2, step 410.
     """
     kept = district.derived.get("outages")
     if isinstance(kept, tuple) and now_s < kept[0]:
@@ -52,7 +56,10 @@ def next_windows(district: District, now_s: float) -> tuple[Floats, Floats]:
 def meets(
     district: District, evse: Index, from_s: Floats, to_s: Floats, now_s: float
 ) -> NDArray[np.bool_]:
-    """Whether a stay at these EVSEs between these instants would meet a planned outage."""
+    """Whether a stay at these EVSEs between these instants would meet a planned outage.
+
+    Source: US 12,393,974 B2, step 410.
+    """
     begin_s, end_s = next_windows(district, now_s)
     return np.asarray((begin_s[evse] < to_s) & (end_s[evse] > from_s))
 
@@ -61,6 +68,8 @@ def is_planned(
     outages: Sequence[PlannedOutage], station_id: str, evse_id: str, at_s: float
 ) -> bool:
     """Whether an EVSE that stops at this instant was meant to.
+
+    Source: US 12,393,974 B2, step 410.
 
     >>> plan = [PlannedOutage(10.0, 20.0, station_id="S")]
     >>> is_planned(plan, "S", "E*1", 10.0), is_planned(plan, "S", "E*1", 20.0)

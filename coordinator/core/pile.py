@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class EvseStatus(IntEnum):
-    """OCPI 2.2.1 EVSE status, numbered as on the wire."""
+    """OCPI 2.2.1 EVSE status, numbered as on the wire. Source: paper 2.3.2.1 (occupancy)."""
 
     UNSPECIFIED = 0
     AVAILABLE = 1
@@ -26,7 +26,7 @@ class EvseStatus(IntEnum):
 
 
 class StatusSource(IntEnum):
-    """Where a status came from, numbered as on the wire."""
+    """Where a status came from, numbered as on the wire. Source: US 12,393,974 B2, step 330."""
 
     UNSPECIFIED = 0
     MODBUS = 1
@@ -38,7 +38,7 @@ class StatusSource(IntEnum):
 
 
 class RecordKind(IntEnum):
-    """What a row of a report says, numbered as on the wire."""
+    """What a row of a report says, numbered as on the wire. Source: US 12,393,974 B2, FIG. 2."""
 
     UNSPECIFIED = 0
     STATUS = 1
@@ -51,7 +51,7 @@ class RecordKind(IntEnum):
 
 
 class BayState(IntEnum):
-    """What a bay sensor says, numbered as on the wire."""
+    """What a bay sensor says, numbered as on the wire. Source: paper 2.3.2.1 (parking space)."""
 
     UNKNOWN = 0
     FREE = 1
@@ -59,7 +59,7 @@ class BayState(IntEnum):
 
 
 class PowerType(IntEnum):
-    """OCPI power type, numbered as on the wire."""
+    """OCPI power type, numbered as on the wire. Source: US 12,393,974 B2, step 410."""
 
     UNSPECIFIED = 0
     AC_1_PHASE = 1
@@ -70,7 +70,7 @@ class PowerType(IntEnum):
 
 
 class Payment(IntEnum):
-    """How a driver can pay, numbered as on the wire."""
+    """How a driver can pay, numbered as on the wire. Source: paper 2.3.2.2 (matching)."""
 
     ANY = 0
     APP = 1
@@ -81,7 +81,10 @@ class Payment(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One plug; `standard` is the wire number of the OCPI connector type."""
+    """One plug; `standard` is the wire number of the OCPI connector type.
+
+    Source: US 12,393,974 B2, step 410.
+    """
 
     connector_id: str
     standard: int
@@ -91,7 +94,7 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Evse:
-    """The unit that serves one car at a time."""
+    """The unit that serves one car at a time. Source: US 12,393,974 B2, step 410."""
 
     evse_id: str
     connectors: tuple[Connector, ...]
@@ -143,7 +146,10 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class TariffElement:
-    """One priced dimension: ENERGY per kWh, TIME and PARKING_TIME per hour, FLAT once."""
+    """One priced dimension: ENERGY per kWh, TIME and PARKING_TIME per hour, FLAT once.
+
+    Source: paper 2.3.2.2 (pricing standard).
+    """
 
     dimension: str
     price: float
@@ -154,7 +160,10 @@ class TariffElement:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A price list; the first element that fits wins, per dimension."""
+    """A price list; the first element that fits wins, per dimension.
+
+    Source: paper 2.3.2.2 (pricing standard).
+    """
 
     tariff_id: str
     currency: str
@@ -166,7 +175,10 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class PlannedOutage:
-    """A time in which an EVSE, or a whole station, is out of service on purpose."""
+    """A time in which an EVSE, or a whole station, is out of service on purpose.
+
+    Source: US 12,393,974 B2, step 410.
+    """
 
     from_s: float
     to_s: float
@@ -177,7 +189,7 @@ class PlannedOutage:
 
 @dataclass(frozen=True, slots=True)
 class RetiredPile:
-    """A pile that was scrapped: since when, and why."""
+    """A pile that was scrapped: since when, and why. Source: US 12,393,974 B2, step 410."""
 
     pile_id: str
     at_s: float

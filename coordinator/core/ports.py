@@ -15,7 +15,10 @@ Float32 = NDArray[np.float32]
 
 
 class ModelUnavailable(Exception):
-    """A model is missing, too slow, or gave a value that is not finite; says which and why."""
+    """A model is missing, too slow, or gave a value that is not finite; says which and why.
+
+    Source: US 12,393,974 B2, step 520.
+    """
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"model {name} is unavailable: {why}")
@@ -24,7 +27,7 @@ class ModelUnavailable(Exception):
 
 
 class Ranker(Protocol):
-    """Orders candidates (patent: the sorting model)."""
+    """Orders candidates (patent: the sorting model). Source: US 12,393,974 B2, step 520."""
 
     def scores(self, features: Float32) -> Float32:
         """Utilities, shape (n,), larger is better; `features` is (n, len(FEATURES)), n >= 1."""
@@ -33,7 +36,7 @@ class Ranker(Protocol):
 
 @runtime_checkable
 class BatchRanker(Protocol):
-    """A ranker that judges several requests in one call."""
+    """A ranker that judges several requests in one call. Source: US 12,393,974 B2, step 520."""
 
     def scores_of_each(self, features: Float32, valid: NDArray[np.bool_]) -> Float32:
         """Utilities (r, n) of `features` (r, n, len(FEATURES)); entries not `valid` mean nothing.
@@ -44,7 +47,10 @@ class BatchRanker(Protocol):
 
 
 class FailureModel(Protocol):
-    """Prior failure rate of piles from what they are and how they were used."""
+    """Prior failure rate of piles from what they are and how they were used.
+
+    Source: US 12,393,974 B2, step 340.
+    """
 
     def rates(self, vectors: Float32) -> Float32:
         """P(an unplanned outage starts within 24 h), shape (n,); `vectors` is (n, n_columns)."""
@@ -52,7 +58,10 @@ class FailureModel(Protocol):
 
 
 class PortraitEncoder(Protocol):
-    """Feature vectors of users (patent: the feature extraction model)."""
+    """Feature vectors of users (patent: the feature extraction model).
+
+    Source: US 12,393,974 B2, step 510.
+    """
 
     def portraits(self, statistics: Float32) -> Float32:
         """Vectors, shape (u, any), near for users alike; `statistics` has the columns of

@@ -16,7 +16,7 @@ from coordinator.core.pile import Tariff, TariffElement
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a tariff charges at one instant."""
+    """What a tariff charges at one instant. Source: paper 2.3.2.2 (pricing standard)."""
 
     energy_per_kwh: float = 0.0
     time_per_h: float = 0.0
@@ -34,6 +34,8 @@ class Rate:
 
 def rate_at(tariff: Tariff, at_s: float) -> Rate:
     """What the tariff charges at an instant: the first element that fits wins, per dimension.
+
+    Source: paper 2.3.2.2 (pricing standard).
 
     >>> night = TariffElement("ENERGY", 0.4, start_time="22:00", end_time="06:00")
     >>> tariff = Tariff("T", "CNY", (night, TariffElement("ENERGY", 1.2)))
@@ -55,7 +57,10 @@ def rate_at(tariff: Tariff, at_s: float) -> Rate:
 
 
 def zone_of(tariff: Tariff) -> tzinfo:
-    """The tariff's time zone; UTC if its name is unknown here."""
+    """The tariff's time zone; UTC if its name is unknown here.
+
+    Source: paper 2.3.2.2 (pricing standard).
+    """
     try:
         return ZoneInfo(tariff.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -72,5 +77,5 @@ def _fits(element: TariffElement, clock: str, weekday: int) -> bool:
 
 
 def valid(tariff: Tariff, at_s: float) -> bool:
-    """Whether the tariff applies at all at an instant."""
+    """Whether the tariff applies at all at an instant. Source: paper 2.3.2.2 (pricing standard)."""
     return (tariff.valid_from_s or -np.inf) <= at_s < (tariff.valid_until_s or np.inf)

@@ -32,7 +32,10 @@ GRADE_BOUNDS = (0.8, 0.6, 0.4, 0.25)  # speed / free speed above which the grade
 def each_distance_km(
     roads: Roads, points_deg: Floats, stations: Index, straight_km: Floats
 ) -> Floats:
-    """Along the road from points (r, 2) to the stations (r, k) of each, km."""
+    """Along the road from points (r, 2) to the stations (r, k) of each, km.
+
+    Source: US 12,393,974 B2, step 320.
+    """
     if isinstance(roads, EstimatedRoads):
         return straight_km * roads.detour_factor
     return np.stack(
@@ -46,7 +49,10 @@ def each_distance_km(
 def each_grade(
     roads: Roads, points_deg: Floats, stations: Index, hours: Sequence[float]
 ) -> Floats | float:
-    """Traffic grades of the ways from points (r, 2) to the stations (r, k) of each, or one."""
+    """Traffic grades of the ways from points (r, 2) to the stations (r, k) of each, or one.
+
+    Source: paper 2.3.2.3.
+    """
     if isinstance(roads, EstimatedRoads) and len(set(hours)) == 1:
         return roads.grades(points_deg[0, 0], points_deg[0, 1], stations[0], hours[0])
     return np.stack(
@@ -69,7 +75,7 @@ def traffic_grade(speed_share: float) -> int:
 
 
 class Roads(Protocol):
-    """What the pipeline asks of a road network, real or estimated."""
+    """What the pipeline asks of a road network, real or estimated. Source: paper 2.3.2.3."""
 
     @property
     def quality(self) -> str:
@@ -105,6 +111,8 @@ class Roads(Protocol):
 @dataclass(frozen=True, slots=True)
 class EstimatedRoads:
     """Great circle times a factor, speed by the hour of the day.
+
+    Source: paper 2.3.2.3.
 
     >>> roads = EstimatedRoads()
     >>> roads.speed_kmh(3.0), roads.speed_kmh(8.5), roads.grades(0, 0, np.arange(0), 8.5)

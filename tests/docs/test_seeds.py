@@ -36,6 +36,10 @@ PAPER = {
     *(f"Fig. {number}" for number in range(1, 18)),
     "Algorithm 1",
 }
+# How readings and facts are kept and checked: no rule of either document.
+KEEPING = {
+    "believed", "fact_order", "geo", "history", "pile_facts", "ranges", "report", "rows", "usual",
+}  # fmt: skip
 INDEXES = ("point demand", "flow demand", "cost", "equilibrium", "traffic")
 
 
@@ -154,6 +158,25 @@ def test_core_cites_the_place_of_its_row() -> None:
                 said = cited(words_of(name) or "")
                 if not said & wanted:
                     bad.append(f"{row.at}: {name} cites {sorted(said) or 'nothing'}")
+
+    assert bad == []
+
+
+def test_every_public_name_of_core_cites_its_place() -> None:
+    """A rule says where it comes from, in its own docstring or for its whole module."""
+    bad = []
+    for path in sorted((ROOT / "coordinator" / "core").rglob("*.py")):
+        if path.stem in KEEPING:
+            continue
+        tree = ast.parse(path.read_text())
+        if cited(ast.get_docstring(tree) or ""):
+            continue
+        for node in tree.body:
+            named = isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            if named and not node.name.startswith("_"):
+                said = ast.get_docstring(node) or ""
+                if "Source:" not in said:
+                    bad.append(f"{path.relative_to(ROOT)}: {node.name}")
 
     assert bad == []
 

@@ -15,7 +15,10 @@ KEPT_ENDED = 50_000  # ended claims remembered, so that a repeated call finds it
 
 
 class ClaimTable:
-    """Claims by their keys. Within an EVSE they stand in order of their windows."""
+    """Claims by their keys. Within an EVSE they stand in order of their windows.
+
+    Source: paper 2.3.1.
+    """
 
     def __init__(self) -> None:
         self._claims: dict[str, Claim] = {}

@@ -22,7 +22,10 @@ _HIGH, _LOW = int(WarningLevel.HIGH), int(WarningLevel.LOW)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Terms and total, seconds, each of shape (n,)."""
+    """Terms and total, seconds, each of shape (n,).
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.
+    """
 
     drive: Floats
     wait: Floats

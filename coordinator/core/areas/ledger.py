@@ -17,7 +17,10 @@ OFFER_S = 30.0  # life of an offer, link time
 
 
 class ClaimState(IntEnum):
-    """State of a claim, numbered as on the wire; the first three exclude others."""
+    """State of a claim, numbered as on the wire; the first three exclude others.
+
+    Source: paper 2.3.1.
+    """
 
     OFFERED = 1
     CONFIRMED = 2
@@ -36,6 +39,8 @@ class Claim:
     """An EVSE kept for a car; `vehicle_id` is empty for a walk-in. Instants are epoch seconds.
 
     `lease_until_s` is in real (link) time for offers and in domain time once confirmed.
+
+    Source: paper 2.3.1.
     """
 
     claim_id: str
@@ -68,20 +73,26 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Now, in both times: domain for windows and confirmed leases, link for offers."""
+    """Now, in both times: domain for windows and confirmed leases, link for offers.
+
+    Source: paper 2.3.1.
+    """
 
     now_s: float
     link_s: float
 
 
 def lapse(claim: Claim) -> ClaimState:
-    """How a claim ends whose lease has run out."""
+    """How a claim ends whose lease has run out. Source: paper 2.3.1."""
     return ClaimState.EXPIRED if claim.state is ClaimState.OFFERED else ClaimState.NO_SHOW
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A claim that was not granted: the reason code, and the claim in the way if there is one."""
+    """A claim that was not granted: the reason code, and the claim in the way if there is one.
+
+    Source: paper 2.3.1.
+    """
 
     reason: str
     by: Claim | None = None
@@ -92,6 +103,8 @@ class Move:
     """A car goes from its claim to another EVSE in one step; `claim` is what it gets.
 
     An empty `from_claim_id` grants without ending anything.
+
+    Source: paper 2.3.1.
     """
 
     from_claim_id: str
@@ -103,6 +116,8 @@ class Step:
     """One indivisible change: claims as they are after it, in order, and as they were before.
 
     `claim` is the one that was asked for. `before` has None where a claim is new.
+
+    Source: paper 2.3.1.
     """
 
     claim: Claim | None

@@ -29,6 +29,8 @@ def expected(
     The sum of the neighbours' P(S1). A car drives to one pile only: it is shared out evenly among
     the `usable` EVSEs, counted by station, within the radius. Positions are (cars, 2) degrees.
 
+    Source: paper 1, 2.1 (charging needs of surrounding users).
+
     >>> towns = Places(np.array([0.0, 0.01]), np.array([0.0, 0.0]))
     >>> expected(towns, np.array([[0.0, 0.0]]), np.array([0.6]), np.array([1, 2]), 3.0).tolist()
     [0.19999999999999998, 0.19999999999999998]
@@ -49,6 +51,8 @@ def still_free(p_free: Floats, arrivals: NDArray[np.floating], eta_s: Floats) ->
     Cars come one by one and know nothing of each other, so that none comes before us with the
     probability exp(-arrivals x drive / half an hour). A choice of ours: the paper takes "charging
     needs of surrounding users into account" and gives no rule.
+
+    Source: paper 1, 2.1.
 
     >>> still_free(np.array([0.9]), np.array([1.0]), np.array([900.0])).round(4).tolist()
     [0.5459]

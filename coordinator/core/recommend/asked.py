@@ -24,7 +24,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Requests, the world around each, and their numbers; the world's constants are shared."""
+    """Requests, the world around each, and their numbers; the world's constants are shared.
+
+    Source: US 12,393,974 B2, step 310.
+    """
 
     requests: Sequence[ChargingRequest]
     contexts: Sequence[Context]
@@ -124,6 +127,9 @@ def _consumption(
 
 
 def charges_there(asked: Asked) -> NDArray[np.bool_]:
-    """Which requests want to charge at the destination, shape (r, 1)."""
+    """Which requests want to charge at the destination, shape (r, 1).
+
+    Source: US 12,393,974 B2, step 610.
+    """
     there = [request.charge_place is ChargePlace.AT_DESTINATION for request in asked.requests]
     return np.array(there)[:, None]

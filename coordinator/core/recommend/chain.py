@@ -144,7 +144,7 @@ def equilibrium(used: Floats, served: Floats, rules: Rules = DEFAULT_RULES) -> M
 
 @dataclass(frozen=True, slots=True)
 class Filtered:
-    """Which candidates (r, n) the filters left, and why the others went."""
+    """Which candidates (r, n) the filters left, and why the others went. Source: paper 2.3.2."""
 
     before: Mask
     masks: tuple[Mask, ...]  # of each of `FILTERS`, passed where the level does not know it
@@ -200,6 +200,8 @@ def neutral(values: Floats, valid: Mask, outside: Mask) -> Floats:
     """The values, with those of requests `outside` (r, 1) replaced by the request's mean.
 
     A factor that is the same for all candidates orders nothing.
+
+    Source: paper 2.3.2.
 
     >>> both = np.array([[1.0, 3.0], [1.0, 3.0]])
     >>> neutral(both, both > 0, np.array([[True], [False]])).tolist()

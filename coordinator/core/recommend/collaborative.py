@@ -33,7 +33,7 @@ _ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """Facts of stations as columns (s,), copies of a district's."""
+    """Facts of stations as columns (s,), copies of a district's. Source: paper 2.3.2.2."""
 
     station_ids: Sequence[str]
     dc_share: Float64
@@ -48,6 +48,8 @@ class Tastes:
 
     `neighbours` is (u, NEIGHBOURS), -1 where there are fewer; `mean` (s,) is over users with a
     history.
+
+    Source: paper 1, 2.3.2.2.
     """
 
     row: Mapping[str, int]

@@ -25,7 +25,10 @@ Group = TypeVar("Group", Drive, Wait, Cost)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns of shape (r, n) for r requests, or of one request (n,) by `of`."""
+    """Columns of shape (r, n) for r requests, or of one request (n,) by `of`.
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.
+    """
 
     candidates: Candidates
     drive: Drive
@@ -84,7 +87,10 @@ def _cut(group: Group, cut: Any) -> Group:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Columns of requests judged side by side, and their order by the one cost, (r, n)."""
+    """Columns of requests judged side by side, and their order by the one cost, (r, n).
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.
+    """
 
     columns: Columns
     by_cost: NDArray[np.intp]
@@ -113,7 +119,10 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class Ranked:
-    """The answer of the pipeline to one request. `order` leads into the columns, best first."""
+    """The answer of the pipeline to one request. `order` leads into the columns, best first.
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.2.
+    """
 
     level: WarningLevel
     level_reason: str

@@ -17,7 +17,10 @@ from coordinator.core.surroundings import USED, ContextValue, StationContext
 
 @dataclass(frozen=True, slots=True)
 class OwnPlace:
-    """An EVSE that the asking car holds: its row, and the claims of others that are ahead."""
+    """An EVSE that the asking car holds: its row, and the claims of others that are ahead.
+
+    Source: paper 2.3.1.
+    """
 
     row: int
     ahead_to_s: float = float("-inf")
@@ -26,7 +29,7 @@ class OwnPlace:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The world around one request."""
+    """The world around one request. Source: paper 2.2.2."""
 
     roads: Roads = field(default_factory=EstimatedRoads)
     rules: Rules = DEFAULT_RULES
@@ -60,6 +63,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models that take part; None means missing, and the rules answer instead."""
+    """The models that take part; None means missing, and the rules answer instead.
+
+    Source: US 12,393,974 B2, step 520.
+    """
 
     ranker: Ranker | None = None

@@ -37,6 +37,8 @@ class Share:
 
     There `found.evse` and `found.place` number the candidates, not rows of a district, and each
     candidate has an entry of its own in `found.near`.
+
+    Source: US 12,393,974 B2, claim 5.
     """
 
     district_id: str
@@ -59,7 +61,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The candidates of all districts in their order, best first."""
+    """The candidates of all districts in their order, best first.
+
+    Source: US 12,393,974 B2, claim 5.
+    """
 
     ranked: Ranked
     evse_ids: list[str]

@@ -21,7 +21,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """One column an aspect, shape (r, n); `destination_km` is NaN without a destination."""
+    """One column an aspect, shape (r, n); `destination_km` is NaN without a destination.
+
+    Source: US 12,393,974 B2, step 330.
+    """
 
     distance_km: Floats
     drive_s: Floats

@@ -38,7 +38,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Facts of candidates, columns of shape (r, n); in each row the candidates come first."""
+    """Facts of candidates, columns of shape (r, n); in each row the candidates come first.
+
+    Source: US 12,393,974 B2, steps 330, 510.
+    """
 
     found: Candidates
     drive: Drive

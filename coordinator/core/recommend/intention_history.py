@@ -48,6 +48,8 @@ def half_hours(from_s: float, to_s: float, utc_offset_h: float) -> list[tuple[in
 def is_weekend(day: int) -> bool:
     """Whether a day since 1970-01-01, a Thursday, is a Saturday or a Sunday.
 
+    Source: paper 2.1.
+
     >>> [is_weekend(day) for day in (1, 2, 3, 4)]  # Friday to Monday
     [False, True, True, False]
     """

@@ -17,7 +17,10 @@ ANY = -1  # all bits set: fits every plug, takes every payment
 
 
 class Layout:
-    """Places of the stations, rows of their EVSEs, masks in which unknown means any."""
+    """Places of the stations, rows of their EVSEs, masks in which unknown means any.
+
+    Source: US 12,393,974 B2, step 320.
+    """
 
     __slots__ = (
         "payments", "pile_kw", "places", "plugs", "several", "station_size", "station_start",
@@ -41,7 +44,10 @@ class Layout:
 
 
 def layout_of(district: District) -> Layout:
-    """The layout of a district, made anew after its stations changed."""
+    """The layout of a district, made anew after its stations changed.
+
+    Source: US 12,393,974 B2, step 320.
+    """
     layout = district.derived.get("layout")
     if not isinstance(layout, Layout):
         layout = district.derived["layout"] = Layout(district)

@@ -70,7 +70,10 @@ def without_candidates(
     reach_km: Sequence[float],
     reminders: Sequence[Reminder | None],
 ) -> list[Ranked]:
-    """The answers of the pipeline where no request has a candidate."""
+    """The answers of the pipeline where no request has a candidate.
+
+    Source: US 12,393,974 B2, step 350.
+    """
     return [
         Ranked(*level, reach_km[number], None, number, NOBODY, reminder=reminders[number])
         for number, level in enumerate(levels)

@@ -93,7 +93,10 @@ def second_basic(users: Iterable[User | None]) -> Float32:
 
 
 class StatisticsEncoder:
-    """The portrait encoder that needs no training: the statistics themselves."""
+    """The portrait encoder that needs no training: the statistics themselves.
+
+    Source: US 12,393,974 B2, step 510.
+    """
 
     def portraits(self, statistics: Float32) -> Float32:
         """The rows as they are. Source: US 12,393,974 B2, step 510."""

@@ -26,7 +26,10 @@ REFRESH_S = 6.0 * 3600.0
 
 
 def stay(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats, energy_kwh: Floats) -> Stay:
-    """The stay at each candidate: from arrival and wait until the driver is back."""
+    """The stay at each candidate: from arrival and wait until the driver is back.
+
+    Source: paper 2.3.2.2 (price).
+    """
     setup_s = np.array([[request.vehicle.setup_s] for request in asked.requests])
     idle = 0.0 * charge_s
     there = charges_there(asked) & asked.has_destination
@@ -39,6 +42,8 @@ def stay(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats, energy_kw
 
 def idle_s(destination_km: Floats, charge_s: Floats, rules: Rules = DEFAULT_RULES) -> Floats:
     """Seconds that a full car stands: the driver walks to the destination and back at least.
+
+    Source: paper 2.3.2.2 (price).
 
     >>> idle_s(np.array([0.75, 1.5]), np.array([1800.0, 1800.0])).tolist()
     [0.0, 600.0]
@@ -67,6 +72,8 @@ def breakdown(
     """Lines (dimension, amount) and end of validity of a price; no lines if unknown.
 
     The lines add up to what `session_price` gives for the same session.
+
+    Source: paper 2.3.2.2 (price).
     """
     tariff = district.tariffs.get(district.stations[station].tariff_id)
     if tariff is None:
@@ -95,7 +102,7 @@ def _clock_of(district: District, now_s: float) -> tuple[TariffClock, Index]:
 
 
 class Judged(Protocol):
-    """Figures of one EVSE as they are told."""
+    """Figures of one EVSE as they are told. Source: paper 2.3.2.2 (price)."""
 
     @property
     def eta_s(self) -> float:
@@ -119,7 +126,10 @@ class Judged(Protocol):
 
 
 def stay_of(request: ChargingRequest, figures: Judged, now_s: float) -> Stay:
-    """The stay behind the figures of one EVSE, for its price lines."""
+    """The stay behind the figures of one EVSE, for its price lines.
+
+    Source: paper 2.3.2.2 (price).
+    """
     charge_s, energy_kwh = np.array([figures.charge_s]), np.array([figures.energy_kwh])
     begin_s = np.array([now_s + figures.eta_s + figures.wait_s])
     there = request.charge_place is ChargePlace.AT_DESTINATION

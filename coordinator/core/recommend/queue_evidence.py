@@ -39,7 +39,10 @@ _UNKNOWN, _OCCUPIED = int(EvseStatus.UNKNOWN), int(BayState.OCCUPIED)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who is there now, apart from those to whom it is promised; shape (r, n)."""
+    """Who is there now, apart from those to whom it is promised; shape (r, n).
+
+    Source: US 12,393,974 B2, step 330.
+    """
 
     mean_s: Floats  # of a session here
     known: Mask  # the occupant is a car of ours, which said how long
@@ -81,6 +84,8 @@ def standing(
 def charge_left_s(soc_pct: Floats, power_kw: Floats) -> Floats:
     """Seconds until an occupant at this charge and power leaves: at 80 %, past that when full.
 
+    Source: US 12,393,974 B2, step 330.
+
     >>> charge_left_s(np.array([50.0, 90.0]), np.array([54.0, 12.0])).tolist()
     [1200.0, 1800.0]
     """
@@ -111,7 +116,10 @@ def _queue(district: District, evse: NDArray[np.intp], now_s: float) -> NDArray[
 
 
 def in_bay(district: District, candidates: Candidates, distance_km: Floats) -> Mask:
-    """Where a car stands that does not charge, by the bay sensor, and is not the asking one."""
+    """Where a car stands that does not charge, by the bay sensor, and is not the asking one.
+
+    Source: US 12,393,974 B2, step 330.
+    """
     status = candidates.status
     idle = (status != _CHARGING) & (status != _UNKNOWN)
     there: Mask = (district.bay[candidates.evse] == _OCCUPIED) & idle & (distance_km > HERE_KM)

@@ -34,7 +34,10 @@ NO_STATION = -1
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """Charge within `before_km` of driving; `station` is the row of the last usable one."""
+    """Charge within `before_km` of driving; `station` is the row of the last usable one.
+
+    Source: paper 2.2.3.
+    """
 
     code: str
     why: str  # THIN_AREA, FEW_PILES_IN_REACH, MANY_CARS
@@ -49,6 +52,8 @@ def point_of_no_return_km(reach_km: float, distance_km: float) -> float:
     Going x km further and back takes 2 x + distance. A choice of ours: the paper asks for reminders
     and gives no figure.
 
+    Source: paper 2.2.3.
+
     >>> point_of_no_return_km(reach_km=100.0, distance_km=20.0)
     40.0
     """
@@ -57,6 +62,8 @@ def point_of_no_return_km(reach_km: float, distance_km: float) -> float:
 
 def due_again(told_km: float, now_km: float) -> bool:
     """Whether the margin has halved since the reminder was told.
+
+    Source: paper 2.2.3.
 
     >>> due_again(40.0, 20.1), due_again(40.0, 20.0), due_again(0.0, 0.0)
     (False, True, False)
@@ -107,7 +114,10 @@ def _reminder(district: District, asked: Asked, number: int, why: str) -> Remind
 def usable_stations(
     district: District, layout: Layout, request: ChargingRequest, context: Context
 ) -> Index:
-    """Rows of the stations with an EVSE that works and fits the car, promised to others or not."""
+    """Rows of the stations with an EVSE that works and fits the car, promised to others or not.
+
+    Source: paper 2.2.3.
+    """
     fits = USABLE[district.status]
     if request.vehicle.connector_mask:
         fits &= (layout.plugs & request.vehicle.connector_mask) != 0

@@ -17,7 +17,10 @@ EVERYONE, PRINTED = "everyone", "printed"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Settings of the pipeline; the defaults are the documented ones."""
+    """Settings of the pipeline; the defaults are the documented ones.
+
+    Source: US 12,393,974 B2, steps 320, 610, 630; paper 2.2, 2.3.
+    """
 
     # Which of the documents' ways, where there are several
     select_by: SelectBy = SelectBy.COST  # for requests that do not say

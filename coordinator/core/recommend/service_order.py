@@ -71,7 +71,10 @@ def _only_places(ranked: Sequence[Ranked]) -> dict[int, int]:
 def vips_first(
     district: District, requests: Sequence[ChargingRequest], ranked: Sequence[Ranked]
 ) -> None:
-    """Orders the candidates of VIPs by the quality of the pile; others stay as they are."""
+    """Orders the candidates of VIPs by the quality of the pile; others stay as they are.
+
+    Source: paper 2.2.1.
+    """
     for request, answer in zip(requests, ranked, strict=True):
         if answer.level_reason != VIP or request.select_by is not SelectBy.COST:
             continue

@@ -35,7 +35,10 @@ def sort(
     models: Models,
     reminders: Sequence[Reminder | None],
 ) -> list[Ranked]:
-    """The candidates of each request, best first."""
+    """The candidates of each request, best first.
+
+    Source: US 12,393,974 B2, step 520; paper 2.3.2.
+    """
     reach_km = asked.reach_km[:, 0].tolist()
     if not gathered.valid.any():
         return order.without_candidates(levels, reach_km, reminders)

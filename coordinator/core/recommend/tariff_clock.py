@@ -25,7 +25,10 @@ DIMENSIONS = ("FLAT", "ENERGY", "TIME", "PARKING_TIME")
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A session and the time around it: arrays of one shape, or single values in arrays."""
+    """A session and the time around it: arrays of one shape, or single values in arrays.
+
+    Source: paper 2.3.2.2 (price).
+    """
 
     now_s: float  # domain time, as the next
     begin_s: Floats  # of the charge
@@ -36,7 +39,10 @@ class Stay:
 
 
 class TariffClock:
-    """What every tariff charges over the two days after `base_s`; the last tariff is unknown."""
+    """What every tariff charges over the two days after `base_s`; the last tariff is unknown.
+
+    Source: paper 2.3.2.2 (price).
+    """
 
     def __init__(self, tariffs: Sequence[Tariff], base_s: float) -> None:
         self.base_s = base_s

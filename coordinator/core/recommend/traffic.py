@@ -20,7 +20,10 @@ _REFRESH_S = 10.0
 
 
 def use(district: District, candidates: Candidates, now_s: float) -> tuple[Floats, Floats]:
-    """Cars served and promised today, and the mean of the power class in the district, (r, n)."""
+    """Cars served and promised today, and the mean of the power class in the district, (r, n).
+
+    Source: paper 2.3.2.3.
+    """
     power_class, mean = _classes(district, now_s)
     evse = candidates.evse
     served = district.served_today[evse] + district.claim_count[evse]
@@ -68,7 +71,10 @@ def _power_class(district: District) -> NDArray[np.intp]:
 
 
 def class_use(district: District) -> tuple[NDArray[np.intp], Floats, Floats]:
-    """Power class of every EVSE; EVSEs, and cars served and promised today, of each class."""
+    """Power class of every EVSE; EVSEs, and cars served and promised today, of each class.
+
+    Source: paper 2.3.2.3.
+    """
     power_class, size = _power_class(district), len(_CLASS_BOUNDS_KW) + 1
     used = district.served_today + district.claim_count
     served: Floats = np.bincount(power_class, weights=used, minlength=size).astype(np.float64)

@@ -54,6 +54,8 @@ def is_thin(evse_around: int, rules: Rules = DEFAULT_RULES) -> bool:
 def is_crowded(cars_around: int | None, evse_around: int, rules: Rules = DEFAULT_RULES) -> bool:
     """Whether more than 7.6 known cars come on a usable EVSE around; unknown is no.
 
+    Source: paper 2.2.3.
+
     >>> is_crowded(760, 100), is_crowded(761, 100), is_crowded(None, 0)
     (False, True, False)
     """

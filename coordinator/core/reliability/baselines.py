@@ -24,7 +24,10 @@ DAY_HOURS = 24.0
 
 
 class Prior(Enum):
-    """What x⁰ starts from: the failure model, piles of the same kind, or use time and faults."""
+    """What x⁰ starts from: the failure model, piles of the same kind, or use time and faults.
+
+    Source: US 12,393,974 B2, step 340.
+    """
 
     MODEL = "model"
     SAME_TYPE = "same_type"
@@ -33,6 +36,8 @@ class Prior(Enum):
 
 def kinds_of(kind: Sequence[str], maker: Sequence[str], model: Sequence[str]) -> NDArray[np.intp]:
     """A number for each pile, the same for piles of one type, maker and model.
+
+    Source: US 12,393,974 B2, step 340.
 
     >>> kinds_of(["ac", "dc", "ac"], ["ABB"] * 3, ["Terra"] * 3).tolist()
     [0, 1, 0]

@@ -23,6 +23,8 @@ def onset_count(starts_s: Float64, ends_s: Float64, debounce_s: float = DEBOUNCE
 
     Intervals are ascending by start. Flapping counts once:
 
+    Source: US 12,393,974 B2, step 340.
+
     >>> onset_count(np.array([0.0, 700.0, 9000.0]), np.array([600.0, 800.0, 9100.0]))
     2
     """
@@ -35,6 +37,8 @@ def onset_count(starts_s: Float64, ends_s: Float64, debounce_s: float = DEBOUNCE
 def daily_intensity(rate: Float64) -> Float64:
     """Outages a day of a Poisson process whose 24-hour probability is `rate`.
 
+    Source: US 12,393,974 B2, step 340.
+
     >>> round(float(daily_intensity(np.array([0.02]))[0]), 4)
     0.0202
     """
@@ -46,6 +50,8 @@ def gamma_shape(faults: Float64, exposure_days: Float64, expected_rate: Float64)
 
     Large means alike. Clipped to [0.05, 20]; `DEFAULT_SHAPE` when fewer than ten outages were seen
     or nothing exceeds chance.
+
+    Source: US 12,393,974 B2, step 340.
     """
     expected = daily_intensity(expected_rate) * exposure_days
     seen = expected > 0
@@ -97,6 +103,8 @@ def fleet_factor(faults: Float64, exposure_days: Float64, expected_rate: Float64
 
 def scaled_rate(rate: Float64, factor: float) -> Float64:
     """The rate when outages come `factor` times as often.
+
+    Source: US 12,393,974 B2, step 340.
 
     >>> round(float(scaled_rate(np.array([0.02]), 2.0)[0]), 4)
     0.0396

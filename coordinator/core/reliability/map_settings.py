@@ -20,7 +20,10 @@ MOST_EDGES = 1_024
 
 
 class Algorithm(Enum):
-    """How rates flow: anchored (default), or one of the patent's equations as printed."""
+    """How rates flow: anchored (default), or one of the patent's equations as printed.
+
+    Source: US 12,393,974 B2, step 410.
+    """
 
     ANCHORED = "anchored"
     EQUATION_1 = "eq1"
@@ -60,7 +63,10 @@ class MapSettings:
 
 @dataclass(frozen=True, slots=True)
 class MapState:
-    """What outlives a map: how often it was updated, and settings that an operator changed."""
+    """What outlives a map: how often it was updated, and settings that an operator changed.
+
+    Source: US 12,393,974 B2, step 410.
+    """
 
     iterations: int = 0
     settings: MapSettings | None = None
@@ -68,6 +74,8 @@ class MapState:
 
 def faults_of(s: MapSettings) -> list[tuple[str, str]]:
     """What is wrong with these settings: name of the setting, and what was expected; [] if nothing.
+
+    Source: US 12,393,974 B2, step 410.
 
     >>> faults_of(MapSettings()), faults_of(MapSettings(threshold=1.5, order=3))
     ([], [('threshold', '1.5 is not within [0, 1)'), ('order', '3 is neither 1 nor 2')])

@@ -88,7 +88,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Numbers that are mapped to 0 and to 1, shape (5,) each."""
+    """Numbers that are mapped to 0 and to 1, shape (5,) each.
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
 
     low: Float64
     high: Float64
@@ -103,7 +106,10 @@ REFERENCE = Scale(
 
 
 def fleet_scale(facts: Facts) -> Scale:
-    """The 5 % and 95 % quantiles of this fleet; where nothing is known, those of `REFERENCE`."""
+    """The 5 % and 95 % quantiles of this fleet; where nothing is known, those of `REFERENCE`.
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
     numbers = facts.numbers()
     low, high = REFERENCE.low.copy(), REFERENCE.high.copy()
     for column in range(numbers.shape[1]):
@@ -157,6 +163,8 @@ def attribute_values(rows: Float32, attributes: Sequence[str] = ATTRIBUTES) -> F
     Words are numbers of their columns, numbers are tenths of the scale, so that nearly equal ages
     are the same age. Raises ValueError for an empty list or an unknown name.
 
+    Source: US 12,393,974 B2, claim 2, step 410.
+
     >>> vector = np.zeros((1, len(COLUMNS)), dtype=np.float32)
     >>> vector[0, [COLUMN["maker=abb"], COLUMN["model=missing"], COLUMN["age"]]] = 1, 1, 0.34
     >>> attribute_values(vector, ["maker", "model", "age"]).tolist()
@@ -176,7 +184,10 @@ def attribute_values(rows: Float32, attributes: Sequence[str] = ATTRIBUTES) -> F
 
 
 def known(attributes: Sequence[str]) -> Sequence[str]:
-    """The attributes, if there is at least one and each exists; raises ValueError otherwise."""
+    """The attributes, if there is at least one and each exists; raises ValueError otherwise.
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
     unknown = [name for name in attributes if name not in ATTRIBUTES]
     if unknown or not attributes:
         raise ValueError(f"attributes {unknown or list(attributes)}; known are {list(ATTRIBUTES)}")
@@ -184,7 +195,10 @@ def known(attributes: Sequence[str]) -> Sequence[str]:
 
 
 class Counted(Protocol):
-    """What facts are made of: a `District`, or a copy of these columns of one."""
+    """What facts are made of: a `District`, or a copy of these columns of one.
+
+    Source: US 12,393,974 B2, claim 2, step 410.
+    """
 
     @property
     def piles(self) -> Sequence[Pile]:

@@ -32,6 +32,8 @@ class Flow:
 
     Raises ValueError for a graph that is not square, has an edge from a node to itself, or a weight
     that is not a positive number.
+
+    Source: US 12,393,974 B2, step 410.
     """
 
     def __init__(self, a: Graph, theta: float, alive: NDArray[np.bool_]) -> None:
@@ -117,6 +119,8 @@ def amplification(flow: Flow, gamma: Float64) -> float:
     """K, by which a residual may exceed itself as an error; at most 1 / (1 − max γ).
 
     The sum of Mᵏ1 up to a term whose remainder, a geometric series, is added.
+
+    Source: US 12,393,974 B2, step 410.
     """
     most = float(gamma.max(initial=0.0))
     power = np.ones(gamma.size)
@@ -133,7 +137,10 @@ def amplification(flow: Flow, gamma: Float64) -> float:
 def settle(
     flow: Flow, gamma: Float64, prior: Float64, x: Float64, stop: float
 ) -> tuple[Float64, Float64, int]:
-    """x and r after passes over all nodes until |r| ≤ `stop` everywhere, and how many passes."""
+    """x and r after passes over all nodes until |r| ≤ `stop` everywhere, and how many passes.
+
+    Source: US 12,393,974 B2, step 410.
+    """
     limit = _enough(float(gamma.max(initial=0.0)), stop)
     for passes in range(limit + 1):
         r = (1.0 - gamma) * prior + gamma * flow(x) - x
@@ -155,6 +162,8 @@ def relax(
 
     Only nodes with a larger residual move, and only those that lean on them hear of it; once that
     costs as much as a pass over all, all move, and the largest residual shrinks by max γ.
+
+    Source: US 12,393,974 B2, step 410.
     """
     moved = np.zeros(x.size, dtype=bool)
     for passes in range(_FEW_PASSES + _enough(float(gamma.max(initial=0.0)), stop)):
