@@ -20,6 +20,8 @@ _YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 def habit_fault(name: str, value: str) -> str:
     """Why a habit means nothing; empty if it does, or is none of those that decide something.
 
+    Source: US 12,393,974 B2, step 510 (habits).
+
     >>> habit_fault("select_by", "price"), habit_fault("covered", "yes")
     ('', '')
     >>> habit_fault("target_soc_pct", "110")
@@ -38,7 +40,10 @@ def habit_fault(name: str, value: str) -> str:
 
 
 def put_users(district: District, users: Iterable[User]) -> None:
-    """Adds or replaces users, whole, and says whose their cars are."""
+    """Adds or replaces users, whole, and says whose their cars are.
+
+    Source: US 12,393,974 B2, step 510 (habits).
+    """
     for user in users:
         before = district.users.get(user.user_id)
         for vehicle_id in () if before is None else before.vehicle_ids:
@@ -48,7 +53,10 @@ def put_users(district: District, users: Iterable[User]) -> None:
 
 
 def user_of(district: District, user_id: str, vehicle_id: str) -> User | None:
-    """The record of this user; of the car's driver where no user is named."""
+    """The record of this user; of the car's driver where no user is named.
+
+    Source: US 12,393,974 B2, step 510 (habits).
+    """
     return district.users.get(user_id) if user_id else district.drivers.get(vehicle_id)
 
 
