@@ -7,6 +7,7 @@ from pathlib import Path
 from served_brain import HERE, KM_LAT, ServedBrain, asking, serve_brain, station
 
 from coordinator.core.areas.ledger import Moment
+from coordinator.core.pile import User
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims_sqlite import SqliteClaims
 from pilewise.v1 import charging_service_pb2 as wire
@@ -73,3 +74,17 @@ async def test_level_falls_again_and_the_promise_stays() -> None:
         assert now.choice.evse == promise.choice.evse
         assert now.choice.hold.claim_id == promise.choice.hold.claim_id
         assert now.revision == promise.revision
+
+
+async def test_vip_who_wishes_no_order_gets_the_stronger_pile_near_by() -> None:
+    """The privilege needs nothing in the request but the user whom the operator's record names."""
+    async with serve_brain([station("NEAR", 1.0, 20, 20.0), station("STRONG", 1.6, 20)]) as served:
+        served.district.users["vip"] = User("vip", vip=True)
+        plain = asking("car-1", soc_pct=60.0, target_soc_pct=62.0)
+        vip = asking("car-2", soc_pct=60.0, target_soc_pct=62.0, user_id="vip")
+
+        first = await served.client.Recommend(plain)
+        second = await served.client.Recommend(vip)
+
+    assert first.promise.choice.evse.station_id == "NEAR"
+    assert second.promise.choice.evse.station_id == "STRONG"

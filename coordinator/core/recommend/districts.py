@@ -22,6 +22,7 @@ from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates, Near
 from coordinator.core.recommend.gather import Gathered
+from coordinator.core.recommend.service_order import vips_first
 from coordinator.core.recommend.sorting import sort
 from coordinator.core.recommend.waiting import Wait
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
@@ -142,6 +143,8 @@ def sort_together(
     ids = [evse_id for share in filled for evse_id in share.evse_ids]
     owners = [share.district_id for share in filled for _ in share.evse_ids]
     ranked = sort(asked, [level], known, models, [None])[0]
+    # Facilities stay with the districts: to the city they are equal.
+    vips_first(asked, [ranked], lambda columns: np.zeros(len(columns.share), dtype=np.intp))
     assert ranked.columns is not None
     best = ranked.columns.candidates.evse[ranked.order].tolist()
     return Sorted(ranked, [ids[at] for at in best], [owners[at] for at in best])

@@ -8,6 +8,7 @@ arrive together are judged side by side; none influences another.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def rank_each(
     for answer, time_left_min in zip(ranked, left_min, strict=True):
         answer.time_left_min = time_left_min
     # Paper 2.2.1: high-quality and convenient piles first for a VIP
-    service_order.vips_first(district, requests, ranked)
+    service_order.vips_first(asked, ranked, partial(service_order.facilities_of, district))
     return ranked
 
 

@@ -6,14 +6,15 @@ held for whom is the ledger's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
+from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.columns import Columns, Ranked
-from coordinator.core.vehicle import ChargingRequest, SelectBy
+from coordinator.core.vehicle import SelectBy
 
 Index = NDArray[np.intp]
 
@@ -69,22 +70,29 @@ def _only_places(ranked: Sequence[Ranked]) -> dict[int, int]:
 
 
 def vips_first(
-    district: District, requests: Sequence[ChargingRequest], ranked: Sequence[Ranked]
+    asked: Asked, ranked: Sequence[Ranked], facilities: Callable[[Columns], Index]
 ) -> None:
     """Orders the candidates of VIPs by the quality of the pile; others stay as they are.
 
-    Source: paper 2.2.1.
+    `facilities` says how many the station of each candidate has. Source: paper 2.2.1.
     """
-    for request, answer in zip(requests, ranked, strict=True):
-        if answer.level_reason != VIP or request.select_by is not SelectBy.COST:
+    usual = asked.rules.select_by
+    for request, answer in zip(asked.requests, ranked, strict=True):
+        if answer.level_reason != VIP or (request.select_by or usual) is not SelectBy.COST:
             continue
         if answer.columns is not None:
-            answer.order = vip_order(district, answer.columns)
+            answer.order = vip_order(answer.columns, facilities(answer.columns))
             answer.wanted = int(answer.order[0])
             answer.conflict = bool(answer.columns.wait.held[answer.wanted])
 
 
-def vip_order(district: District, columns: Columns) -> Index:
+def facilities_of(district: District, columns: Columns) -> Index:
+    """How many facilities the station of each candidate has. Source: paper 2.2.1 (convenient)."""
+    stations = district.station[columns.candidates.evse].tolist()
+    return np.array([len(district.stations[row].facilities) for row in stations], dtype=np.intp)
+
+
+def vip_order(columns: Columns, facilities: Index) -> Index:
     """Candidates by usable power, P(working), drive time, facilities; then by the one cost.
 
     Only those that are convenient, which is what level one asks; the rest follow by cost. Power and
@@ -92,15 +100,12 @@ def vip_order(district: District, columns: Columns) -> Index:
     (high-quality and convenient piles first), 2.3.2.1.
     """
     total = columns.cost.total
-    evse = columns.candidates.evse
     ready_s = columns.drive.drive_s + columns.wait.expected_s
     convenient = ready_s <= ready_s.min() + CONVENIENT_S
     best_kw = columns.power_kw[convenient].max()
     power = np.ceil(columns.power_kw / max(float(best_kw), 1e-9) * POWER_STEPS)
     working = np.round(columns.p_working / WORKING_STEP)
     drive = np.round(columns.drive.drive_s / DRIVE_STEP_S)
-    station = district.station[evse]
-    facilities = np.array([len(district.stations[row].facilities) for row in station.tolist()])
     by_quality = np.lexsort((total, -facilities, drive, -working, -power))
     by_cost = total.argsort(kind="stable")
     return np.concatenate([by_quality[convenient[by_quality]], by_cost[~convenient[by_cost]]])
