@@ -6,6 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
+
+# A machine under load draws examples slowly; that says nothing about the code.
+settings.register_profile("pilewise", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pilewise")
 
 
 @pytest.fixture(autouse=True, scope="session")

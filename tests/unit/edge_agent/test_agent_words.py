@@ -9,7 +9,7 @@ import pkgutil
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus
 from ocpp.v201.enums import ConnectorStatusEnumType
@@ -104,7 +104,6 @@ def test_E9_any_bytes_are_judged_without_an_error(raw: bytes) -> None:
     assert isinstance(inspect(raw), Frame | BrokenFrame)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # machines under load draw slowly
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(),
