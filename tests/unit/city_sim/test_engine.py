@@ -269,3 +269,13 @@ def test_indexes_of_nobody_are_zero() -> None:
     nothing = indexes([], np.zeros(3, dtype=np.int32))
 
     assert (nothing.cars, nothing.mean_drive_plus_wait_min, nothing.gini) == (0, 0.0, 0.0)
+
+
+def test_equilibrium_is_counted_by_plug() -> None:
+    """Gini and variation are 0 where every plug served alike, and large where one served all."""
+    even = indexes([], np.array([3, 3, 3, 3], dtype=np.int32))
+    uneven = indexes([], np.array([0, 0, 0, 8], dtype=np.int32))
+
+    assert (even.gini, even.cv) == (0.0, 0.0)
+    assert uneven.gini == pytest.approx(0.75)
+    assert uneven.cv == pytest.approx(np.sqrt(3.0))
