@@ -61,7 +61,7 @@ async def test_session_begins_where_the_cable_is_plugged(gateway: Gateway) -> No
     assert end.detail is not None
     assert start.detail.session_id == end.detail.session_id
     assert start.detail.id_token_hash == token_hash("AB")
-    assert start.detail.reason == ""
+    assert start.detail.reason == "NOT_HEARD_YET"  # of the status: no word of it came yet
 
 
 async def test_evse_0_speaks_for_the_station(gateway: Gateway) -> None:
