@@ -121,6 +121,7 @@ def _listen(
 ) -> None:
     """Says who hears of what. The map first: who is sent elsewhere is ranked by what it learnt."""
     lists.hear_roads(brain.roads.on_roads)
+    lists.on_outages.append(brain.watchman.on_outages)
     for changing in (ingest, pile_keeper):
         changing.on_changes.extend((knowledge.observe, brain.watchman.on_changes))
     ingest.on_surroundings.append(brain.surroundings.on_rows)

@@ -14,6 +14,7 @@ from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
+from coordinator.core.recommend.gather import LEAST_STAY_S
 from coordinator.core.recommend.intention import AT_PILE_KM
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest
@@ -77,7 +78,7 @@ class Composer:
             evse_id,
             request.vehicle_id,
             from_s,
-            begin_s + max(stay_s, 60.0),
+            begin_s + max(stay_s, LEAST_STAY_S),
             ranked.level,
             ClaimState.OFFERED,
             moment.link_s + OFFER_S,

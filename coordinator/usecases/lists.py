@@ -12,7 +12,7 @@ from coordinator.usecases.telemetry import Road, TelemetryStore
 
 
 class Lists:
-    """The district's imported lists beside its stations; `on_roads` hears every new road graph."""
+    """The district's imported lists beside its stations; who listens hears of new ones."""
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class Lists:
         outages: Iterable[PlannedOutage] = (),
     ) -> None:
         self.on_roads: list[Callable[[Sequence[Road]], None]] = []
+        self.on_outages: list[Callable[[], None]] = []
         self._district = district
         self._store = store
         self._roads = {(road.from_node, road.to_node): road for road in roads}
@@ -69,3 +70,5 @@ class Lists:
         now = merged(known, outages, now_s)
         await self._store.put_outages(now)
         self._district.put_outages(now)
+        for tell in self.on_outages:
+            tell()

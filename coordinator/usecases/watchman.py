@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
 
-import numpy as np
 import structlog
 
 from coordinator.clock import Clock
@@ -21,9 +20,11 @@ from coordinator.errors import CoordinatorError
 from coordinator.usecases.answer import Stage
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.outage_watch import OutageWatch
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.silence import note_silence
 
 log = structlog.get_logger()
 
@@ -43,7 +44,6 @@ LOST = {
     EvseStatus.REMOVED: "PILE_OUT_OF_USE",
     EvseStatus.RESERVED: "PILE_TAKEN",
 }
-IN_ORDER = frozenset({EvseStatus.AVAILABLE, EvseStatus.CHARGING})
 
 
 class Watchman:
@@ -70,6 +70,8 @@ class Watchman:
         self._stale_after_s = stale_after_s
         self._changed: deque[tuple[str, EvseStatus, EvseStatus]] = deque()
         self._moved: set[str] = set()
+        self._outages = OutageWatch(district, claims, promises, rerouter)
+        self._outages_new = False
         self._work = asyncio.Event()
 
     def on_changes(self, changes: Changes) -> None:
@@ -90,6 +92,11 @@ class Watchman:
                 self._moved.add(evse_id)
                 self._work.set()
 
+    def on_outages(self) -> None:
+        """Takes a new list of planned outages; returns at once."""
+        self._outages_new = True
+        self._work.set()
+
     async def run(self) -> None:
         """Looks after changes and time until cancelled."""
         next_tick = self._clock.link_s() + TICK_S
@@ -108,6 +115,9 @@ class Watchman:
             while self._moved:
                 evse_id = self._moved.pop()
                 await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
+            if self._outages_new:
+                self._outages_new = False
+                await self._quietly(self._outages.look(), "")
             if self._clock.link_s() >= next_tick:
                 await self._quietly(self.tick(), "")
                 next_tick = self._clock.link_s() + TICK_S
@@ -238,11 +248,12 @@ class Watchman:
         standing = tuple(self._promises.open())
         for begin in range(0, len(standing), PROMISES_AT_ONCE):
             some = standing[begin : begin + PROMISES_AT_ONCE]
-            self._listen(some, moment.link_s)
+            note_silence(self._district, some, moment.link_s, self._stale_after_s)
             for promise in some:
                 if not promise.closed:
                     await self._look_after(promise, moment)
             await asyncio.sleep(0)  # answers come first
+        await self._outages.look()
         await self._lengthen(moment.now_s)
 
     async def _look_after(self, promise: Promise, moment: Moment) -> None:
@@ -268,22 +279,6 @@ class Watchman:
         waits = promise.arrived_link_s > float("-inf") and promise.answer.choice.figures.ahead > 0
         silent = promise.reported_link_s > float("-inf") and link_s - heard_s >= SILENT_CAR_S
         return silent and not waits
-
-    def _listen(self, promises: Sequence[Promise], link_s: float) -> None:
-        """Notes since when nothing is known of the EVSEs of these promises, if it is so."""
-        rows, held = self._district.row, []
-        for promise in promises:
-            if promise.claim_id and promise.answer.choice.evse_id in rows:
-                held.append(promise)
-        at = np.array([rows[promise.answer.choice.evse_id] for promise in held], dtype=np.intp)
-        heard_s = self._district.heard_at_s[at]
-        stale = (heard_s > float("-inf")) & (link_s - heard_s > self._stale_after_s)
-        ordered = np.isin(self._district.status[at], list(IN_ORDER))
-        for promise, gone, well in zip(held, stale.tolist(), ordered.tolist(), strict=True):
-            if gone:
-                promise.silent_link_s = min(promise.silent_link_s, link_s)
-            elif well:
-                promise.silent_link_s = float("inf")
 
     async def _lengthen(self, now_s: float) -> None:
         """Cars that charge longer than said keep their place as far as the next car allows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,9 +11,11 @@ import grpc
 import pytest
 from coordinator_process import CoordinatorProcess
 from google.protobuf.timestamp_pb2 import Timestamp
-from served_brain import HERE, KM_LAT, asking
+from served_brain import HERE, KM_LAT, asking, serve_brain, station
 from wire_agent import pile
 
+from coordinator.core.areas.ledger import ClaimState
+from coordinator.core.pile import EvseStatus, PlannedOutage
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import charging_service_pb2_grpc as charging_rpc
 from pilewise.v1 import operator_service_pb2 as op
@@ -65,6 +68,35 @@ class District:
             release = wire.ReleaseRequest(recommendation_id=answer.promise.recommendation_id)
             await self.car.Release(release, timeout=10)
         return answer.promise.choice.evse.station_id
+
+
+class Guided:
+    """A car that confirmed its promise and listens."""
+
+    def __init__(self, client: charging_rpc.ChargingServiceStub, car: str) -> None:
+        self._client, self._car = client, car
+
+    async def start(self) -> wire.Promise:
+        """Asks, confirms and opens the guidance."""
+        answer = await self._client.Recommend(asking(self._car), timeout=10)
+        name = answer.promise.recommendation_id
+        await self._client.Confirm(wire.ConfirmRequest(recommendation_id=name), timeout=10)
+        self.guide = self._client.Guide(timeout=30)
+        await self.guide.write(wire.GuideRequest(open=wire.GuideOpen(recommendation_id=name)))
+        return await self.promise()
+
+    async def promise(self) -> wire.Promise:
+        """The next promise told."""
+        while (message := await self.guide.read()).WhichOneof("message") != "promise":
+            assert message.WhichOneof("message") != "closed"
+        return message.promise
+
+    async def hears_no_promise(self, within_s: float) -> bool:
+        """Whether the guidance only beats."""
+        waiting = asyncio.create_task(self.promise())
+        done, _ = await asyncio.wait([waiting], timeout=within_s)
+        waiting.cancel()
+        return not done
 
 
 @pytest.fixture
@@ -146,3 +178,58 @@ async def test_faulty_outages_are_named_and_the_rest_is_taken(district: District
         "outages[2]",
         "outages[3].evse_id",
     ]
+
+
+@pytest.mark.parametrize("from_now_s", [-5.0, 400.0])
+async def test_outage_before_the_end_of_a_promised_charge_moves_the_car(
+    district: District, from_now_s: float
+) -> None:
+    """Its Guide says at once where to go instead and why, and the claim stays confirmed."""
+    car = Guided(district.car, "car-1")
+    first = await car.start()
+    assert first.choice.evse.station_id == "S1"
+
+    await district.put(outage(from_now_s, 3600, evse_id="S1-P*1"))
+    async with asyncio.timeout(5):
+        moved = await car.promise()
+
+    assert moved.choice.evse.station_id == "S2"
+    assert moved.change.code == "PILE_OUT_OF_USE"
+    assert moved.choice.hold.kind == first.choice.hold.kind == wire.HOLD_KIND_SOFT
+    car.guide.cancel()
+
+
+async def test_outage_that_concerns_no_promise_moves_nobody(district: District) -> None:
+    """Neither one after the charge nor one of another station changes what a car was told."""
+    car = Guided(district.car, "car-1")
+    await car.start()
+
+    await district.put(outage(12 * 3600, 13 * 3600, evse_id="S1-P*1"))
+    await district.put(outage(-5, 3600, station_id="S2"))
+
+    assert await car.hears_no_promise(within_s=2.5)
+    car.guide.cancel()
+
+
+async def test_outage_moves_no_car_that_charges() -> None:
+    """Of two cars whose EVSEs go out of service, the one that is plugged in stays."""
+    async with serve_brain([station("A", 1.0), station("B", 2.0), station("C", 3.0)]) as served:
+        charging, coming = Guided(served.client, "car-1"), Guided(served.client, "car-2")
+        await charging.start()
+        await charging.guide.write(wire.GuideRequest(arrived=wire.GuideArrived()))
+        served.see("A-1*1", EvseStatus.CHARGING)
+        while (await charging.guide.read()).WhichOneof("message") != "closed":
+            pass
+        assert (await coming.start()).choice.evse.station_id == "B"
+
+        now_s = time.time()
+        served.district.put_outages(
+            [PlannedOutage(now_s - 5, now_s + 3600, station_id=name) for name in "AB"]
+        )
+        served.brain.watchman.on_outages()
+        moved = await coming.promise()
+
+        assert moved.choice.evse.station_id == "C"
+        held = {claim.evse_id: claim.state for claim in served.brain.claims.table.live()}
+        assert held == {"A-1*1": ClaimState.OCCUPIED, "C-1*1": ClaimState.CONFIRMED}
+        coming.guide.cancel()

@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+LEAST_STAY_S = 60.0  # an EVSE is kept for so long even if the car misses nothing
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -133,7 +135,7 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
         district.exposure_days[evse],
     )  # fmt: skip
     if district.outages:
-        made = made.narrowed(_in_service(district, asked, found, drive, charge_s))
+        made = made.narrowed(_in_service(district, asked, made))
     return made
 
 
@@ -163,11 +165,13 @@ def _charge(
     return charging.integrate(missing_pct, car_kw, pile_kw, asked.battery_kwh)
 
 
-def _in_service(
-    district: District, asked: Asked, found: Candidates, drive: Drive, charge_s: Floats
-) -> Mask:
-    """The candidates that are not taken out of service before the car would be charged."""
-    from_s = asked.now_s + drive.drive_s
-    stay_s = np.array([[request.vehicle.setup_s] for request in asked.requests]) + charge_s
-    out = outages.meets(district, found.evse, from_s, from_s + stay_s, asked.now_s)
-    return found.valid & ~out
+def _in_service(district: District, asked: Asked, known: Gathered) -> Mask:
+    """The candidates that are not taken out of service before the car would be charged.
+
+    The stay is that of its claim, so that what is promised stands when promises are looked at.
+    """
+    arrives_s = asked.now_s + known.drive.drive_s
+    begins_s = np.maximum(arrives_s, asked.now_s + known.wait.free_in_s)
+    stay_s = np.array([[request.vehicle.setup_s] for request in asked.requests]) + known.charge_s
+    to_s = begins_s + np.maximum(stay_s, LEAST_STAY_S)
+    return known.valid & ~outages.meets(district, known.found.evse, arrives_s, to_s, asked.now_s)

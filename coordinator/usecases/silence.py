@@ -1,0 +1,32 @@
+"""Since when nothing is known of promised EVSEs; what follows from it is in `watchman.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
+from coordinator.usecases.promises import Promise
+
+IN_ORDER = frozenset({EvseStatus.AVAILABLE, EvseStatus.CHARGING})
+
+
+def note_silence(
+    district: District, promises: Sequence[Promise], link_s: float, stale_after_s: float
+) -> None:
+    """Notes since when nothing is known of the EVSEs of these promises, if it is so."""
+    rows, held = district.row, []
+    for promise in promises:
+        if promise.claim_id and promise.answer.choice.evse_id in rows:
+            held.append(promise)
+    at = np.array([rows[promise.answer.choice.evse_id] for promise in held], dtype=np.intp)
+    heard_s = district.heard_at_s[at]
+    stale = (heard_s > float("-inf")) & (link_s - heard_s > stale_after_s)
+    ordered = np.isin(district.status[at], list(IN_ORDER))
+    for promise, gone, well in zip(held, stale.tolist(), ordered.tolist(), strict=True):
+        if gone:
+            promise.silent_link_s = min(promise.silent_link_s, link_s)
+        elif well:
+            promise.silent_link_s = float("inf")
