@@ -283,9 +283,9 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             day_count=found.days,
         )
         to_be_charged = found.intention is Intention.ON_THE_WAY
-        if to_be_charged and fixes and soc_pct is not None and request.HasField("vehicle"):
+        if to_be_charged and found.here and soc_pct is not None and request.HasField("vehicle"):
             asked = ChargingRequest(
-                "", request.vehicle_id, to_vehicle(request.vehicle), soc_pct, *fixes[-1],
+                "", request.vehicle_id, to_vehicle(request.vehicle), soc_pct, *found.here,
                 request.user_id,
             )  # fmt: skip
             level, response.level_reason, _ = self._levels.level(asked)

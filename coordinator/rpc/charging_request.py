@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from coordinator.core.pile import Payment
+from coordinator.core.recommend.intention import Sighting
 from coordinator.core.recommend.travel import place_for
 from coordinator.core.report import IDENTIFIER
 from coordinator.core.vehicle import (
@@ -205,9 +206,17 @@ def _curve_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:
         before = point.soc_pct
 
 
-def exact_fixes(positions: Iterable[nouns.Position]) -> list[tuple[float, float]]:
+def exact_fixes(positions: Iterable[nouns.Position]) -> list[Sighting]:
     """The positions, WGS84, that are good enough to say where a car stands."""
-    return [wgs84(position) for position in positions if position.accuracy_m <= STANDING_M]
+    return [
+        Sighting(
+            *wgs84(position),
+            seconds(position.observed_at) if position.HasField("observed_at") else None,
+            position.speed_kmh if position.HasField("speed_kmh") else None,
+        )
+        for position in positions
+        if position.accuracy_m <= STANDING_M
+    ]
 
 
 def check_progress(progress: wire.Progress, field: str) -> Fix:

@@ -19,9 +19,12 @@ from coordinator.core.areas.ledger import ClaimState
 from coordinator.core.district import District
 from coordinator.core.recommend.intention import (
     Intention,
+    Sighting,
+    fresh,
     from_fixes,
     most_probable,
     probabilities,
+    with_detected,
 )
 from coordinator.core.recommend.intention_history import IntentionHistory
 from coordinator.core.recommend.layout import layout_of
@@ -41,12 +44,13 @@ HISTORY, POSITION = "HISTORY", "POSITION"
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """The intention, P(S1), P(S2), P(S3), what decided, and the days that were counted."""
+    """The intention, P(S1), P(S2), P(S3), what decided, the days that were counted, and where."""
 
     intention: Intention
     chances: Chances
     source: str
     days: int  # of this driver at this half-hour; 0 where the district's own stood in
+    here: Place | None = None  # the newest fresh position
 
 
 class Intentions:
@@ -78,30 +82,34 @@ class Intentions:
         return float(round(float(np.mean(self._district.station_lon_deg)) / 15.0))
 
     def detect(
-        self, user_id: str, vehicle_id: str, fixes: Sequence[Place], soc_pct: float | None
+        self, user_id: str, vehicle_id: str, fixes: Sequence[Sighting], soc_pct: float | None
     ) -> Detected:
         """The intention of a car now. Source: paper 2.1, Eq. (1), (2).
 
-        What it holds and where it is override what it used to do. A driver without history is
-        taken for one of the district: its counts of this half-hour, over all drivers, stand in.
+        What it holds and where it is override what it used to do, and the probabilities say so. A
+        driver without history is taken for one of the district: its counts of this half-hour, over
+        all drivers, stand in.
         """
+        recent = fresh(fixes, self._clock.now_s())
+        here = recent[-1].place if recent else None
         days = self._days(user_id, vehicle_id)
         chances = probabilities(*(days or self.history.district_days(self._clock.now_s())))
         counted = sum(days) if days else 0
-        intention = self._by_position(vehicle_id, fixes, soc_pct)
+        intention = self._by_position(vehicle_id, recent, soc_pct)
         if intention is not None:
-            return Detected(intention, chances, POSITION, counted)
-        return Detected(most_probable(chances), chances, HISTORY, counted)
+            chances = with_detected(chances, intention)
+            return Detected(intention, chances, POSITION, counted, here)
+        return Detected(most_probable(chances), chances, HISTORY, counted, here)
 
     def follow(
-        self, user_id: str, vehicle_id: str, fixes: Sequence[Place], soc_pct: float | None
+        self, user_id: str, vehicle_id: str, fixes: Sequence[Sighting], soc_pct: float | None
     ) -> Detected:
         """The same, and others reckon with the car from now on: it may be on its way unasked."""
         found = self.detect(user_id, vehicle_id, fixes, soc_pct)
-        if fixes:
+        if found.here is not None:
             seen = found.intention if found.source == POSITION else None
             driver = user_id if self._days(user_id, "") else vehicle_id
-            self.fleet.seen(vehicle_id, driver, fixes[-1], self._clock.link_s(), seen)
+            self.fleet.seen(vehicle_id, driver, found.here, self._clock.link_s(), seen)
         return found
 
     def _days(self, user_id: str, vehicle_id: str) -> tuple[int, int, int] | None:
@@ -114,7 +122,7 @@ class Intentions:
         return None
 
     def _by_position(
-        self, vehicle_id: str, fixes: Sequence[Place], soc_pct: float | None
+        self, vehicle_id: str, fixes: Sequence[Sighting], soc_pct: float | None
     ) -> Intention | None:
         """What claims and fresh positions say; None if they say nothing."""
         claims = self._table.of_car(vehicle_id)
@@ -125,11 +133,11 @@ class Intentions:
             return Intention.ON_THE_WAY
         return seen
 
-    def _around(self, fixes: Sequence[Place]) -> list[Place]:
+    def _around(self, fixes: Sequence[Sighting]) -> list[Place]:
         """The nearest stations, and their piles that stand elsewhere."""
         if not fixes:
             return []
-        rows, _ = layout_of(self._district).places.nearest(*fixes[-1], STATIONS_AROUND)
+        rows, _ = layout_of(self._district).places.nearest(*fixes[-1].place, STATIONS_AROUND)
         around: list[Place] = []
         for row in rows.tolist():
             station = self._district.stations[row]

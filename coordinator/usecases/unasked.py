@@ -18,7 +18,7 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.district import District
 from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
-from coordinator.core.recommend.intention import Intention
+from coordinator.core.recommend.intention import Intention, Sighting
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest, Fix, WarningLevel
 from coordinator.errors import PromiseLost
@@ -47,7 +47,7 @@ class Followed:
     """One car that is followed, and what it was told. `offers` and `reminders` count."""
 
     request: ChargingRequest  # what it would ask, where it is now
-    fixes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=FIXES_KEPT))
+    fixes: deque[Sighting] = field(default_factory=lambda: deque(maxlen=FIXES_KEPT))
     intention: Intention = Intention.NONE
     level: Level = (WarningLevel.UNSPECIFIED, "")
     levelled_soc_pct: float = float("inf")
@@ -113,7 +113,7 @@ class Unasked:
             followed.request = request = replace(
                 request, latitude_deg=here[0], longitude_deg=here[1]
             )
-            followed.fixes.append(here)
+            followed.fixes.append(Sighting(*here, self._clock.now_s(), fix.speed_kmh))
         found = self._intentions.follow(
             request.user_id, request.vehicle_id, tuple(followed.fixes), fix.soc_pct
         )

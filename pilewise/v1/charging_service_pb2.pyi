@@ -2154,7 +2154,10 @@ class DetectIntentionRequest(_message.Message):
     """State of charge, 0-100; absent means unknown."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Position]:
-        """Newest positions, oldest first, at most 16; empty means history only."""
+        """Newest positions, at most 16, ordered by observed_at; empty means history only. One older than
+        5 minutes, or more than 1 minute ahead, is passed over. A car stands within 60 m of a pile
+        unless its speed_kmh is above 5.
+        """
 
     @_builtins.property
     def vehicle(self) -> Global___VehicleProfile:
@@ -2196,7 +2199,9 @@ class DetectIntentionResponse(_message.Message):
     intention: _types_pb2.Intention.ValueType
     """Most probable."""
     p_on_the_way: _builtins.float
-    """P(S1), 0-1."""
+    """P(S1), 0-1. What a position or a claim has decided is at least 0.9, the others share the rest in
+    proportion to history.
+    """
     p_at_pile: _builtins.float
     """P(S2), 0-1."""
     p_none: _builtins.float

@@ -108,6 +108,66 @@ async def test_intention_of_a_nearing_car_with_half_a_charge_depends_on_its_char
     assert half.source == short.source == "HISTORY"
 
 
+def timed(
+    north_km: float, ago_s: float | None = None, speed_kmh: float | None = None
+) -> nouns.Position:
+    """A position measured so long ago, at a speed."""
+    fix = at(north_km)
+    if ago_s is not None:
+        fix.observed_at.FromNanoseconds(int((time.time() - ago_s) * 1e9))
+    if speed_kmh is not None:
+        fix.speed_kmh = speed_kmh
+    return fix
+
+
+async def test_intention_is_read_from_fresh_positions_only() -> None:
+    """At a pile 4 min ago counts; 6 min ago, and 2 min ahead, history decides."""
+    async with serve_brain([station("A", 5.0, 2)]) as served:
+        sources = [
+            (await detect(served, positions=[timed(5.0, ago_s)])).source
+            for ago_s in (240.0, -30.0, 360.0, -120.0)
+        ]
+
+    assert sources == ["POSITION", "POSITION", "HISTORY", "HISTORY"]
+
+
+async def test_intention_of_a_nearing_car_is_read_in_the_order_of_time() -> None:
+    """Sent in any order, fixes that come nearer are S1; those that go away are not."""
+    async with serve_brain([station("A", 5.0, 2)]) as served:
+        nearing = [timed(3.0, 10.0), timed(1.0, 90.0), timed(2.0, 50.0)]
+        leaving = [timed(1.0, 10.0), timed(2.0, 50.0), timed(3.0, 90.0)]
+        near = await detect(served, positions=nearing, soc_pct=30.0)
+        gone = await detect(served, positions=leaving[::-1], soc_pct=30.0)
+        mixed = await detect(served, positions=leaving, soc_pct=30.0)
+
+    assert (near.intention, near.source) == (nouns.INTENTION_ON_THE_WAY, "POSITION")
+    assert gone.source == mixed.source == "HISTORY"
+
+
+async def test_intention_of_a_car_that_drives_by_a_pile_is_not_to_be_at_it() -> None:
+    """Above 5 km/h a car does not stand; at 5 it does."""
+    async with serve_brain([station("A", 5.0, 2)]) as served:
+        by = await detect(served, positions=[timed(5.0, speed_kmh=5.5)])
+        stands = await detect(served, positions=[timed(5.0, speed_kmh=5.0)])
+
+    assert by.source == "HISTORY"
+    assert (stands.intention, stands.source) == (nouns.INTENTION_AT_PILE, "POSITION")
+
+
+async def test_intention_that_a_position_decides_is_the_most_probable() -> None:
+    """The three probabilities say 0.9 for it and still sum to 1."""
+    async with serve_brain([station("A", 5.0, 2)]) as served:
+        history = await detect(served)
+        found = await detect(served, positions=[at(5.0)])
+
+    chances = found.p_on_the_way, found.p_at_pile, found.p_none
+    assert found.p_at_pile == max(chances)
+    assert math.isclose(found.p_at_pile, 0.9, abs_tol=1e-6)
+    assert math.isclose(sum(chances), 1.0, abs_tol=1e-6)
+    ratio = history.p_on_the_way / history.p_none
+    assert math.isclose(found.p_on_the_way / found.p_none, ratio, rel_tol=1e-4)
+
+
 async def test_neighbours_on_their_way_make_waits_longer() -> None:
     """Cars detected as S1 lower P(free) of the EVSEs around for who asks afterwards."""
     async with serve_brain([station("A", 2.0, 2)]) as served:
