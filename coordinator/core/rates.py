@@ -63,7 +63,7 @@ def zone_of(tariff: Tariff) -> tzinfo:
     """
     try:
         return ZoneInfo(tariff.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC
 
 

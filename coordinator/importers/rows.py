@@ -118,7 +118,7 @@ def collect(path: Path, entries: Iterator[tuple[str, Any]], read: Callable[[Any]
     for where, entry in entries:
         try:
             made.append(read(entry))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             problems.append(Problem("IMP-003", f"{path}: {where}", what))
     raise_if(problems)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.core.pile import Tariff, TariffElement
+from coordinator.core.tariff_faults import element_faults
 from coordinator.importers.ocpi import entries
 from coordinator.importers.rows import Cells, collect, read_json, read_table
 from coordinator.importers.words import valid_id
 
-DIMENSIONS = ("ENERGY", "FLAT", "PARKING_TIME", "TIME")
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 COLUMNS = (
     "tariff_id",
@@ -38,16 +38,14 @@ def load_tariffs(path: Path) -> list[Tariff]:
 
 
 def _from_row(cells: Cells) -> Tariff:
-    dimension = cells.text("dimension").upper()
-    if dimension not in DIMENSIONS:
-        raise ValueError(f"dimension is {dimension!r}, not one of {', '.join(DIMENSIONS)}")
     element = TariffElement(
-        dimension,
+        cells.text("dimension").upper(),
         cells.number("price", -1e6, 1e6),
         cells.text("start_time", ""),
         cells.text("end_time", ""),
         tuple(_weekday(word) for word in cells.words("weekdays")),
     )
+    _check(element)
     tariff_id = valid_id(cells.text("tariff_id"))
     zone = cells.text("time_zone", "UTC")
     return Tariff(tariff_id, _currency(cells.text("currency")), (element,), zone)
@@ -55,20 +53,32 @@ def _from_row(cells: Cells) -> Tariff:
 
 def _from_ocpi(tariff: dict[str, Any]) -> Tariff:
     elements: list[TariffElement] = []
-    for element in tariff["elements"]:
+    for number, element in enumerate(tariff["elements"]):
         limits = element.get("restrictions") or {}
         days = tuple(_weekday(day) for day in limits.get("day_of_week") or [])
-        elements += [
-            TariffElement(
+        for component in element["price_components"]:
+            made = TariffElement(
                 str(component["type"]),
-                float(component["price"]),
+                _price(component["price"], f"elements[{number}]."),
                 str(limits.get("start_time") or ""),
                 str(limits.get("end_time") or ""),
                 days,
             )
-            for component in element["price_components"]
-        ]
+            _check(made, f"elements[{number}].")
+            elements.append(made)
     return Tariff(valid_id(str(tariff["id"])), _currency(str(tariff["currency"])), tuple(elements))
+
+
+def _price(value: Any, where: str) -> float:
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError(f"{where}price is {str(value)[:40]!r}, not a number") from None
+
+
+def _check(element: TariffElement, where: str = "") -> None:
+    if faults := [f"{where}{name} {fault}" for name, fault in element_faults(element)]:
+        raise ValueError("; ".join(faults))
 
 
 def _currency(code: str) -> str:

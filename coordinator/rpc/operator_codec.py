@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from coordinator.core.pile import EvseStatus, PlannedOutage, Tariff, TariffElement, User
+from coordinator.core.tariff_faults import element_faults
 from coordinator.core.usual import habit_fault
 from coordinator.errors import FieldFault
 from coordinator.rpc.edge_codec import from_ranges
@@ -28,7 +29,6 @@ from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import types_pb2 as nouns
 
 T = TypeVar("T")
-DIMENSIONS = frozenset({"ENERGY", "FLAT", "PARKING_TIME", "TIME"})
 
 
 def sort_entries(
@@ -59,9 +59,18 @@ def tariff_faults(tariff: op.Tariff, field: str) -> Iterator[FieldFault]:
     if len(tariff.elements) > LIST_LIMIT:
         yield FieldFault(f"{field}.elements", f"has more than {LIST_LIMIT} entries")
     for number, element in enumerate(tariff.elements[:LIST_LIMIT]):
-        if element.dimension not in DIMENSIONS:
-            where = f"{field}.elements[{number}].dimension"
-            yield FieldFault(where, f"must be one of {', '.join(sorted(DIMENSIONS))}")
+        for name, fault in element_faults(_to_element(element)):
+            yield FieldFault(f"{field}.elements[{number}].{name}", fault)
+
+
+def _to_element(element: op.TariffElement) -> TariffElement:
+    return TariffElement(
+        element.dimension,
+        element.price.micros / 1e6,
+        element.start_time,
+        element.end_time,
+        tuple(element.weekdays),
+    )
 
 
 def to_tariff(tariff: op.Tariff) -> Tariff:
@@ -70,16 +79,7 @@ def to_tariff(tariff: op.Tariff) -> Tariff:
     return Tariff(
         tariff_id=tariff.tariff_id,
         currency=tariff.currency,
-        elements=tuple(
-            TariffElement(
-                element.dimension,
-                element.price.micros / 1e6,
-                element.start_time,
-                element.end_time,
-                tuple(element.weekdays),
-            )
-            for element in tariff.elements
-        ),
+        elements=tuple(map(_to_element, tariff.elements)),
         time_zone=tariff.time_zone or "UTC",
         valid_from_s=seconds(valid.from_at) if valid.HasField("from_at") else None,
         valid_until_s=seconds(valid.to_at) if valid.HasField("to_at") else None,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+import structlog
+
 from coordinator.core.district import District
 from coordinator.core.outages import merged
 from coordinator.core.pile import PlannedOutage, Tariff, User
+from coordinator.core.tariff_faults import element_faults
 from coordinator.core.usual import put_users
 from coordinator.usecases.telemetry import Road, TelemetryStore
+
+log = structlog.get_logger()
 
 
 class Lists:
@@ -28,7 +33,12 @@ class Lists:
         self._district = district
         self._store = store
         self._roads = {(road.from_node, road.to_node): road for road in roads}
-        district.put_tariffs(tariffs)
+        kept = list(tariffs)
+        for tariff in kept:
+            if faults := [f for element in tariff.elements for f in element_faults(element)]:
+                why = " ".join(faults[0])
+                log.warning("tariff unreadable, price unknown", tariff=tariff.tariff_id, why=why)
+        district.put_tariffs(kept)
         put_users(district, users)
         district.put_outages(outages)
 

@@ -133,6 +133,28 @@ async def test_wrong_entries_are_answered_and_the_others_taken(operator: Stub) -
     assert list(await live(operator)) == ["P1*1"]
 
 
+@pytest.mark.parametrize(
+    ("field", "element"),
+    [
+        ("start_time", op.TariffElement(dimension="ENERGY", start_time="25:00")),
+        ("end_time", op.TariffElement(dimension="ENERGY", start_time="07:00", end_time="7")),
+        ("weekdays", op.TariffElement(dimension="ENERGY", weekdays=[8])),
+        ("price", op.TariffElement(dimension="ENERGY", price=nouns.Money(micros=10**15))),
+        ("dimension", op.TariffElement(dimension="KWH")),
+    ],
+)
+async def test_a_tariff_that_cannot_be_read_is_refused_by_its_field(
+    operator: Stub, field: str, element: op.TariffElement
+) -> None:
+    """The field is named, and the tariff beside it is taken."""
+    bad = op.Tariff(tariff_id="T1", currency="CNY", elements=[element])
+    good = op.Tariff(tariff_id="T2", currency="CNY")
+    answer = await operator.PutTariffs(op.PutTariffsRequest(tariffs=[bad, good]), timeout=10)
+
+    assert (answer.accepted_count, answer.rejected_count) == (1, 1)
+    assert answer.errors[0].field == f"tariffs[0].elements[0].{field}"
+
+
 async def test_an_evse_cannot_have_two_homes(operator: Stub) -> None:
     """The same EVSE in two stations is refused, and nothing of the request is taken."""
     where = nouns.Position(latitude_deg=22.5, longitude_deg=114.0)

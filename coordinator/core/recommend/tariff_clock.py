@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.pile import Tariff
 from coordinator.core.rates import rate_at, valid, zone_of
+from coordinator.core.tariff_faults import element_faults
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -99,7 +100,12 @@ class TariffClock:
 
 
 def _hours(tariff: Tariff, base_s: float) -> Floats:
-    """Rates by slot, (dimension, slots): one slot if they do not change, NaN where not valid."""
+    """Rates by slot, (dimension, slots): one slot if they do not change, NaN where not valid.
+
+    A tariff with an element that cannot be read is NaN throughout: its price is unknown.
+    """
+    if any(fault for element in tariff.elements for fault in element_faults(element)):
+        return np.full((len(DIMENSIONS), 1), np.nan)
     changes = sorted(_changes(tariff, base_s))
     starts = np.array([base_s, *changes])
     rows = [_rates(tariff, at_s) for at_s in starts.tolist()]

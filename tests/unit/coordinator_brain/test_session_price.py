@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+import structlog
 from served_brain import HERE, district_of, station
 
+from coordinator.core.district import District
 from coordinator.core.pile import Tariff, TariffElement
 from coordinator.core.recommend.columns import Columns
 from coordinator.core.recommend.context import Context, Models
@@ -17,6 +19,8 @@ from coordinator.core.recommend.pipeline import rank
 from coordinator.core.recommend.price import breakdown, idle_s
 from coordinator.core.recommend.tariff_clock import Stay, TariffClock
 from coordinator.core.vehicle import ChargePlace, ChargingRequest, Vehicle
+from coordinator.store.memory import MemoryTelemetry
+from coordinator.usecases.lists import Lists
 
 ZONE = "Asia/Shanghai"
 NIGHT = TariffElement("ENERGY", 0.4, start_time="22:00", end_time="06:00")
@@ -133,3 +137,34 @@ def test_a_full_car_that_blocks_the_bay_pays_for_it() -> None:
     far = judged(at("12:00"), elements, destination=(HERE[0] + 0.05, HERE[1]), charge_place=place)
 
     assert far.price[0] > near.price[0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        TariffElement("ENERGY", 9.0, start_time="ab:cd", end_time="06:00"),
+        TariffElement("ENERGY", 9.0, start_time="25:00", end_time="06:00"),
+        TariffElement("ENERGY", 9.0, start_time="7"),
+        TariffElement("ENERGY", float("inf")),
+        TariffElement("ENERGY", 9.0, weekdays=(0,)),
+    ],
+)
+def test_a_tariff_that_cannot_be_read_is_unknown_and_spares_the_others(bad: TariffElement) -> None:
+    """What is stored of an earlier list costs its own stations their price, nobody the answer."""
+    tariffs = [Tariff("BAD", "CNY", (bad,), ZONE), Tariff("T", "CNY", (NIGHT, DAY), ZONE)]
+    clock = TariffClock(tariffs, at("12:00"))
+    begin, hour = np.full(2, at("12:00")), np.full(2, 3600.0)
+    during = Stay(at("12:00"), begin, hour, np.full(2, 10.0), 0.0, 0.0)
+    energy = clock.parts(np.array([0, 1]), during)[1]
+
+    assert np.isnan(energy[0])
+    assert energy[1] == pytest.approx(12.0)
+
+
+def test_a_stored_tariff_that_cannot_be_read_is_logged_once() -> None:
+    """The one with the fault is named with its field when the lists are taken up."""
+    bad = Tariff("BAD", "CNY", (TariffElement("ENERGY", 9.0, start_time="7"),), ZONE)
+    with structlog.testing.capture_logs() as logs:
+        Lists(District(()), MemoryTelemetry(), [bad, Tariff("T", "CNY", (DAY,), ZONE)], (), ())
+
+    assert [(line["tariff"], "start_time" in line["why"]) for line in logs] == [("BAD", True)]

@@ -223,6 +223,44 @@ def test_tariffs_from_both_forms_agree(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "price", "start", "day"),
+    [
+        ("price", float("nan"), "08:00", "MONDAY"),
+        ("price", 1e300, "08:00", "MONDAY"),
+        ("price", 10**400, "08:00", "MONDAY"),
+        ("price", "cheap", "08:00", "MONDAY"),
+        ("start_time", 1.5, "25:00", "MONDAY"),
+        ("start_time", 1.5, "7", "MONDAY"),
+        ("start_time", 1.5, "ab:cd", "MONDAY"),
+        ("weekday", 1.5, "08:00", "0"),
+    ],
+)
+def test_a_tariff_that_cannot_be_read_is_refused_by_both_forms(
+    tmp_path: Path, field: str, price: object, start: str, day: str
+) -> None:
+    """The file, the entry and the field are named, by OCPI and by CSV alike."""
+    limits = {"start_time": start, "end_time": "18:00", "day_of_week": [day]}
+    component = {"type": "ENERGY", "price": price}
+    element = {"price_components": [component], "restrictions": limits}
+    ocpi = {"id": "T1", "currency": "CNY", "elements": [element]}
+    row = f"T1,CNY,ENERGY,{price},{start},18:00,{day}\n"
+    files = (
+        write(tmp_path, "t.json", json.dumps([ocpi])),
+        write(
+            tmp_path,
+            "t.csv",
+            "tariff_id,currency,dimension,price,start_time,end_time,weekdays\n" + row,
+        ),
+    )
+    for path, where in zip(files, (": tariffs[0]", ":2"), strict=True):
+        with pytest.raises(ImportInvalid) as caught:
+            load_tariffs(path)
+        (problem,) = caught.value.problems
+        assert problem.where == f"{path}{where}"
+        assert f"{field} " in problem.message
+
+
 def test_users_roads_and_owners_are_read(tmp_path: Path) -> None:
     """One row each, with every column used."""
     (user,) = load_users(
