@@ -86,14 +86,19 @@ def distance_band(distance_km: Floats, range_km: Floats, rules: Rules = DEFAULT_
     )
 
 
-def charge_rate(power_kw: Floats, valid: Mask, rules: Rules = DEFAULT_RULES) -> Mask:
+def charge_rate(power_kw: Floats, valid: Mask, missing: Mask, rules: Rules = DEFAULT_RULES) -> Mask:
     """At least a fifth of the best average power over the session. Source: paper 2.3.2.2.
 
-    >>> charge_rate(np.array([[100.0, 20.0, 19.9]]), np.full((1, 3), True)).tolist()
+    A charge of nothing has no rate: where nothing is `missing` every power suits, and none is best.
+
+    >>> one = np.full((1, 3), True)
+    >>> charge_rate(np.array([[100.0, 20.0, 19.9]]), one, one).tolist()
     [[True, True, False]]
+    >>> charge_rate(np.array([[100.0, 20.0, 19.9]]), one, np.array([[False, True, True]])).tolist()
+    [[True, True, True]]
     """
-    best_kw = np.where(valid, power_kw, 0.0).max(axis=-1, keepdims=True, initial=0.0)
-    suits: Mask = power_kw >= rules.charge_rate_share * best_kw
+    best_kw = np.where(valid & missing, power_kw, 0.0).max(axis=-1, keepdims=True, initial=0.0)
+    suits: Mask = ~missing | (power_kw >= rules.charge_rate_share * best_kw)
     return suits
 
 

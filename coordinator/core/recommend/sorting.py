@@ -19,13 +19,14 @@ from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.features import FeatureInputs, assemble
 from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.reminder import Reminder
-from coordinator.core.recommend.rules import SUM
+from coordinator.core.recommend.rules import PRINTED, SUM
 from coordinator.core.recommend.rules_ranker import scores_or_rules, shares
 from coordinator.core.vehicle import WarningLevel
 
 Floats = NDArray[np.float64]
 Levels = Sequence[tuple[WarningLevel, str]]
 LevelColumn = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 def sort(
@@ -55,16 +56,27 @@ def sort(
     return order.ranked(batch, asked, levels, reach_km, reminders, filtered.relaxed, degraded)
 
 
+def _charged(asked: Asked) -> Mask:
+    """The requests (r, 1) of cars that have what they want: no rate of charging matters to them.
+
+    What the drive takes from a full battery is put back at the end of the curve, where the average
+    power says nothing of the pile.
+    """
+    full_pct = 100.0 if asked.rules.waiting == PRINTED else asked.target_soc_pct
+    return np.asarray(asked.soc_pct >= full_pct)
+
+
 def _chain(asked: Asked, level: LevelColumn, known: Gathered) -> chain.Filtered:
     """Which candidates pass the filters of each request's level."""
     rules, valid = asked.rules, known.valid
     used = traffic.equilibrium(known.served, known.class_served)
+    missing = ~_charged(asked) & (known.energy_kwh > 0.0)
     passing = (
         chain.working(known.p_working, rules),
         chain.occupancy(known.wait.ahead, rules),
         known.parking,
         chain.distance_band(known.drive.distance_km, asked.reach_km, rules),
-        chain.charge_rate(known.power_kw, valid, rules),
+        chain.charge_rate(known.power_kw, valid, missing, rules),
         chain.waiting(known.wait.p50_s, rules),
         chain.price(known.price, valid, rules),
         chain.traffic(known.traffic_grade, rules),
@@ -114,8 +126,10 @@ def _features(
     paid, charge_s, power_kw = known.price, known.charge_s, known.power_kw
     liked, visit_share, grade = known.preference, known.visit_share, known.traffic_grade
     high = level == int(WarningLevel.HIGH)
+    rateless = high | _charged(asked)
+    if rateless.any():
+        charge_s, power_kw = (chain.neutral(c, valid, rateless) for c in (charge_s, power_kw))
     if high.any():
-        charge_s, power_kw = (chain.neutral(c, valid, high) for c in (charge_s, power_kw))
         paid, liked, visit_share = (np.where(high, 0.0, c) for c in (paid, liked, visit_share))
     not_low = level != int(WarningLevel.LOW)
     if not_low.any():

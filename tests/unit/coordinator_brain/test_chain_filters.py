@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from served_brain import HERE, district_of, station
 
 from coordinator.core.district import District
-from coordinator.core.pile import BayState, EvseStatus, Payment, Tariff, TariffElement
+from coordinator.core.pile import (
+    BayState,
+    Connector,
+    Evse,
+    EvseStatus,
+    Payment,
+    Pile,
+    PowerType,
+    Station,
+    Tariff,
+    TariffElement,
+)
 from coordinator.core.recommend import chain
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
@@ -242,3 +253,29 @@ def test_a_full_parking_is_no_place_to_wait() -> None:
 
     assert "A" not in names(district, full)
     assert "A" in names(district, roomy)
+
+
+@pytest.mark.parametrize(
+    ("soc_pct", "target_soc_pct"), [(100.0, 80.0), (100.0, 100.0), (85.0, 80.0)]
+)
+def test_charge_rate_is_no_matter_to_a_car_that_misses_no_charge(
+    soc_pct: float, target_soc_pct: float
+) -> None:
+    """A slow pile is not the better one for a full car because a fast one tapers at its end."""
+    slow = Station(
+        "SLOW", "Slow", HERE[0] + 9.0 / 111.2, HERE[1],
+        (Pile("S", "SLOW", (Evse("S*1", (Connector("1", 25, PowerType.AC_3_PHASE, 22.0),)),)),),
+    )  # fmt: skip
+    district = district_of([station("A", 1.0, 40), slow], NOW_S, 0.0)
+    request = ChargingRequest(
+        "r", "car", Vehicle(60.0, max_ac_power_kw=22.0), soc_pct, *HERE,
+        target_soc_pct=target_soc_pct,
+    )  # fmt: skip
+
+    ranked = rank(district, request, NOON, Models(), NOW_S)
+
+    assert names(district, ranked) == {"A", "SLOW"}
+    assert ranked.columns is not None
+    assert int(ranked.columns.candidates.evse[ranked.order[0]]) != district.row["S*1"]
+    features = ranked.columns.features[:, COLUMN["expected_power_kw"]]
+    assert np.allclose(features, features[0])
