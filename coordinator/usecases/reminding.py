@@ -8,8 +8,16 @@ from __future__ import annotations
 from coordinator.core.district import District
 from coordinator.core.recommend import explain
 from coordinator.core.recommend.candidates import USABLE
-from coordinator.core.recommend.reminder import NO_STATION, Reminder, due_again
+from coordinator.core.recommend.reminder import (
+    NO_STATION,
+    NOWHERE,
+    SHORT,
+    Reminder,
+    due_again,
+)
 from coordinator.usecases.answer import Reminded
+
+FEW_IN_REACH = "FEW_PILES_IN_REACH"
 
 
 def told(district: District, reminder: Reminder, language: str) -> Reminded:
@@ -18,13 +26,13 @@ def told(district: District, reminder: Reminder, language: str) -> Reminded:
     if reminder.station != NO_STATION:
         station = district.stations[reminder.station]
         station_id, name = station.station_id, station.name or station.station_id
-    values = {
-        "km": f"{reminder.before_km:.0f}",
-        "away": f"{reminder.away_km:.0f}",
-        "name": name,
-        "why": explain.sentence(f"WHY_{reminder.why}", language, {}),
-    }
-    text = explain.sentence(reminder.code, language, values)
+    km, why = f"{reminder.before_km:.0f}", ""
+    # Where no station is within reach, "few piles in reach" would say the same again.
+    if reminder.code not in {SHORT, NOWHERE} or reminder.why != FEW_IN_REACH:
+        reason = explain.sentence(f"WHY_{reminder.why}", language, {})
+        why = explain.sentence("AND_WHY", language, {"why": reason})
+    code = f"{reminder.code}_NOW" if km == "0" else reminder.code
+    text = explain.sentence(code, language, {"km": km, "name": name, "why": why})
     return Reminded(reminder.before_km, station_id, reminder.code, reminder.why, text)
 
 

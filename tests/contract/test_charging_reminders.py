@@ -39,15 +39,15 @@ async def test_answer_among_many_piles_does_not_remind() -> None:
 
 
 async def test_answer_without_any_pile_reminds_in_chinese() -> None:
-    """An empty answer still says how far the charge carries and where the nearest station is."""
+    """An empty answer says that no station is within reach; the nearest is in its own field."""
     async with serve_brain([station("A", 100.0)]) as served:
         answer = await served.client.Recommend(asking("car", soc_pct=10.0, language="zh"))
 
     assert answer.empty_reason == "NOTHING_REACHABLE"
     assert answer.reminder.code == "CHARGE_SHORT"
     assert answer.reminder.last_station_id == "A"
-    assert "Station A" in answer.reminder.text
-    assert "公里" in answer.reminder.text
+    assert "Station A" not in answer.reminder.text
+    assert "公里内没有可用站点" in answer.reminder.text
 
 
 async def test_guide_reminds_again_when_the_margin_has_halved() -> None:

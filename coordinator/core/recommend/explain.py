@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from coordinator.core.areas.cost import TERMS
+from coordinator.core.recommend.reminder_words import REMINDER_WORDS
 
 REFERENCE_COUNT = 8  # a candidate is compared with the mean of the best eight
 LEAST_S = 1.0  # differences below a second are no reason
@@ -32,6 +33,7 @@ CODES: dict[str, tuple[str, str]] = {
 
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
+        **REMINDER_WORDS["en"],
         "SHORT_DRIVE": "{drive} min drive, {km} km",
         "LONG_DRIVE": "{drive} min drive, {km} km",
         "FREE_NOW": "free now",
@@ -84,15 +86,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "NOTHING_KNOWN": "No charging pile is known here.",
         "NOTHING_REACHABLE": "No usable pile within the {km} km that your charge allows.",
         "NOTHING_FREE": "Every suitable pile is promised to others; try again shortly.",
-        "CHARGE_AHEAD": "Charge before km {km}: {name} is the last usable station; {why}",
-        "CHARGE_OR_RETURN": "Charge before km {km}, or there is no way back to {name}; {why}",
-        "CHARGE_SHORT": "Charge for {km} km left, {name} is {away} km away: drive slowly; {why}",
-        "CHARGE_NOWHERE": "Charge for {km} km left and no usable station is known; {why}",
-        "WHY_THIN_AREA": "few piles here",
-        "WHY_FEW_PILES_IN_REACH": "few piles in reach",
-        "WHY_MANY_CARS": "many cars per pile",
     },
     "zh": {
+        **REMINDER_WORDS["zh"],
         "SHORT_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "LONG_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "FREE_NOW": "现在空闲",
@@ -143,13 +139,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "NOTHING_KNOWN": "此处没有已知的充电桩。",
         "NOTHING_REACHABLE": "剩余电量可达的 {km} 公里内没有可用的充电桩。",
         "NOTHING_FREE": "所有合适的充电桩都已被预留，请稍后再试。",
-        "CHARGE_AHEAD": "请在 {km} 公里内充电：{name} 是前方最后一个可用站点；{why}",
-        "CHARGE_OR_RETURN": "请在 {km} 公里内充电：再远将无法返回 {name}；{why}",
-        "CHARGE_SHORT": "剩余电量约可行驶 {km} 公里，{name} 在 {away} 公里外，请减速节电；{why}",
-        "CHARGE_NOWHERE": "剩余电量约可行驶 {km} 公里，附近没有已知的可用站点；{why}",
-        "WHY_THIN_AREA": "此处充电桩稀少",
-        "WHY_FEW_PILES_IN_REACH": "可达的充电桩很少",
-        "WHY_MANY_CARS": "车多桩少",
     },
 }
 

@@ -164,9 +164,42 @@ def test_reminder_sentence_names_km_station_and_why(code: str, language: str) ->
 
     assert "42" in told.text
     assert explain.sentence("WHY_THIN_AREA", language, {}) in told.text
-    assert ("Station N10" in told.text) is (row == 0)
+    named = code in {reminder.AHEAD, reminder.OR_RETURN}  # others are of no use to the driver
+    assert ("Station N10" in told.text) is named
     assert len(told.text) <= explain.TEXT_LIMIT
     assert "…" not in told.text
+
+
+@pytest.mark.parametrize(
+    ("found", "language", "text"),
+    [
+        (
+            Reminder(reminder.OR_RETURN, "THIN_AREA", 0.4, 0, 59.0), "en",
+            "Charge now, or there is no way back to Station N10; few piles here",
+        ),
+        (
+            Reminder(reminder.AHEAD, "MANY_CARS", 0.3, 0, 0.3), "zh",
+            "请立即充电：Station N10 是前方最后一个可用站点；车多桩少",
+        ),
+        (
+            Reminder(reminder.SHORT, "FEW_PILES_IN_REACH", 60.0, 0, 2033.0), "en",
+            "No usable station within the 60 km that your charge allows",
+        ),
+        (
+            Reminder(reminder.SHORT, "THIN_AREA", 60.0, 0, 2033.0), "zh",
+            "剩余电量可达的 60 公里内没有可用站点；此处充电桩稀少",
+        ),
+        (
+            Reminder(reminder.SHORT, "THIN_AREA", 0.0, 0, 5.0), "en",
+            "No usable station within what your charge allows; few piles here",
+        ),
+    ],
+)  # fmt: skip
+def test_reminder_sentence_says_neither_km_0_nor_a_station_out_of_reach(
+    found: Reminder, language: str, text: str
+) -> None:
+    """Where it is time it says now; where no station is in reach it says only that, and why."""
+    assert reminding.told(thin(), found, language).text == text
 
 
 def test_reminder_is_told_again_when_its_margin_halves_or_its_station_fails() -> None:
