@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +12,7 @@ from coordinator.core.district import District
 from coordinator.core.pile import Pile, PlannedOutage, Station, Tariff, User
 from coordinator.core.sessions import ChargeSession
 from coordinator.core.surroundings import ContextValue
-from coordinator.errors import FieldInvalid, ImportInvalid, Problem
+from coordinator.errors import FieldFault, FieldInvalid, ImportInvalid, Problem
 from coordinator.importers.context import load_context
 from coordinator.importers.export import export
 from coordinator.importers.piles import load_piles
@@ -54,14 +54,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What the files hold."""
+    """What the files hold; outages replace those planned, unless no file of them was given."""
 
     stations: list[Station] = field(default_factory=list)
     tariffs: list[Tariff] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
     roads: list[Road] = field(default_factory=list)
     owners: dict[str, str] = field(default_factory=dict)
-    outages: list[PlannedOutage] = field(default_factory=list)
+    outages: list[PlannedOutage] | None = None
     sessions: list[ChargeSession] = field(default_factory=list)
     requests: list[StoredRequest] = field(default_factory=list)
     context: list[ContextValue] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Imported:
             "users": len(self.users),
             "roads": len(self.roads),
             "owners": len(self.owners),
-            "outages": len(self.outages),
+            "outages": len(self.outages or ()),
             "sessions": len(self.sessions),
             "requests": len(self.requests),
             "context": len(self.context),
@@ -106,7 +106,7 @@ def read_files(
         users=read(files.users, load_users),
         roads=read(files.roads, load_roads),
         owners=dict(read(files.owners, lambda path: list(load_owners(path).items()))),
-        outages=read(files.outages, load_outages),
+        outages=read(files.outages, load_outages) if files.outages else None,
         sessions=read(files.sessions, load_sessions),
         requests=read(files.requests, load_requests),
         context=read(files.context, load_context),
@@ -120,19 +120,22 @@ def read_files(
 async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int]:
     """How many of each were stored, where no coordinator runs.
 
-    Raises `DirectoryBusy` where one does: then `OperatorService` takes the import.
+    Raises `DirectoryBusy` where one does: then `OperatorService` takes the import. Raises
+    `FieldInvalid`, and nothing is stored, for a session or outage of what is not known.
     """
     lock = DirectoryLock(data_dir)
     try:
         store = SqliteTelemetry(data_dir)
         try:
+            if faults := list(_unknown_places(imported, store.load().stations)):
+                raise FieldInvalid(*faults[:20])
             await store.put_stations(imported.stations)
             await store.put_tariffs(imported.tariffs)
             await store.put_users(imported.users)
             if imported.roads:
                 await store.put_roads(imported.roads, replace=True)
             await store.put_owners(imported.owners, time.time())
-            if imported.outages:
+            if imported.outages is not None:
                 await store.put_outages(imported.outages)
             await store.put_sessions(_placed(imported.sessions, store.load().stations))
             await store.put_requests(imported.requests)
@@ -144,6 +147,23 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
     finally:
         lock.release()
     return imported.counts()
+
+
+def _unknown_places(imported: Imported, stored: Iterable[Station]) -> Iterator[FieldFault]:
+    """Sessions without a station and outages of EVSEs or stations that nobody would know."""
+    stations = {station.station_id: station for station in (*stored, *imported.stations)}
+    piles = [pile for station in stations.values() for pile in station.piles]
+    evses = {evse.evse_id for pile in piles for evse in pile.evses}
+    for number, session in enumerate(imported.sessions):
+        if not session.station_id and session.evse_id not in evses:
+            where = f"sessions[{number}].station_id"
+            yield FieldFault(where, f"is missing, and {session.evse_id} is not known")
+    evses |= {evse.evse_id for pile in imported.piles for evse in pile.evses}
+    for number, outage in enumerate(imported.outages or ()):
+        if outage.evse_id and outage.evse_id not in evses:
+            yield FieldFault(f"outages[{number}].evse_id", f"{outage.evse_id} is not known")
+        if outage.station_id and outage.station_id not in stations:
+            yield FieldFault(f"outages[{number}].station_id", f"{outage.station_id} is not known")
 
 
 async def retire_in_store(data_dir: Path, pile_id: str, reason: str) -> None:

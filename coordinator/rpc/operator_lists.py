@@ -58,13 +58,16 @@ class OperatorLists(operator_service_pb2_grpc.OperatorServiceServicer):
     async def PutPlannedOutages(  # noqa: N802 - the contract
         self, request: op.PutPlannedOutagesRequest, context: Context
     ) -> op.PutPlannedOutagesResponse:
-        """Adds planned outages, or replaces them."""
+        """Adds planned outages; or replaces them, with the whole list or not at all."""
         good, errors = codec.sort_entries(request.outages, self._outage_faults, "outages")
-        if good or request.replace:
+        if request.replace and errors:
+            good = []  # what is planned stays: a list with gaps must not take its place
+        elif good or request.replace:
             outages = [codec.to_outage(outage) for outage in good]
             await self.lists.put_outages(outages, request.replace, self._clock.now_s())
+        refused = len(request.outages) - len(good)
         return op.PutPlannedOutagesResponse(
-            accepted_count=len(good), rejected_count=len(errors), errors=errors
+            accepted_count=len(good), rejected_count=refused, errors=errors
         )
 
     def _outage_faults(self, outage: op.PlannedOutage, field: str) -> Iterator[FieldFault]:

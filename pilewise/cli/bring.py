@@ -45,7 +45,7 @@ async def bring_in(target: str, imported: Imported) -> dict[str, int]:
         taken["roads"] = await _put(
             "edges", edges, stub.PutRoads, op.PutRoadsRequest, messages.road_message
         )
-        if imported.outages:
+        if imported.outages is not None:
             outages = map(messages.outage_message, imported.outages)
             calendar = op.PutPlannedOutagesRequest(outages=outages, replace=True)
             taken["outages"] = _taken(await stub.PutPlannedOutages(calendar, timeout=CALL_S))

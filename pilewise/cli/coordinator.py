@@ -74,7 +74,9 @@ def import_(
     if json:
         emit(counts)
     else:
-        say("imported " + ", ".join(f"{n} {name}" for name, n in counts.items() if n))
+        # An empty list of outages does something: it clears them.
+        told = [f"{n} {name}" for name, n in counts.items() if n or (name == "outages" and outages)]
+        say("imported " + ", ".join(told))
 
 
 @app.command()

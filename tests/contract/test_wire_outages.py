@@ -149,6 +149,18 @@ async def test_replacing_with_nothing_ends_all_outages(district: District) -> No
     assert await district.station_for("car-1") == "S1"
 
 
+async def test_a_list_with_a_bad_entry_replaces_nothing(district: District) -> None:
+    """What was planned stays, and the entry at fault is named."""
+    await district.put(outage(600, 7200, station_id="S1"))
+    answer = await district.put(
+        outage(600, 7200, station_id="S2"), outage(600, 7200, evse_id="P9*1"), replace=True
+    )
+
+    assert (answer.accepted_count, answer.rejected_count) == (0, 2)
+    assert [error.field for error in answer.errors] == ["outages[1].evse_id"]
+    assert await district.station_for("car-1") == "S2"
+
+
 async def test_outages_outlive_the_process(
     coordinator: CoordinatorProcess, district: District
 ) -> None:
