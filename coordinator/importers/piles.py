@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from coordinator.core.geo import wgs84_from_gcj02
 from coordinator.core.pile import Connector, Evse, Pile
 from coordinator.errors import ImportInvalid, Problem
 from coordinator.importers.rows import Cells, read_table
 from coordinator.importers.tables import identifier, instant
-from coordinator.importers.words import connector_number, power_type
+from coordinator.importers.words import connector_number, on_wgs84, power_type
 
 COLUMNS = (
     "pile_id", "station_id", "label", "maker", "model", "serial", "firmware", "commissioned_at",
@@ -67,7 +66,7 @@ def _place(cells: Cells) -> tuple[float | None, float | None]:
     if not cells.text("latitude_deg", ""):
         return None, None
     place = cells.number("latitude_deg", -90, 90), cells.number("longitude_deg", -180, 180)
-    return wgs84_from_gcj02(*place) if cells.text("datum", "").upper() == "GCJ02" else place
+    return on_wgs84(place, cells.text("datum", ""))
 
 
 def _evses(cells: Cells) -> tuple[Evse, ...]:

@@ -23,6 +23,7 @@ from coordinator.importers.rows import Cells, raise_if, read_header, read_json, 
 from coordinator.importers.words import (
     PAYMENTS,
     connector_number,
+    on_wgs84,
     power_type,
     valid_id,
 )
@@ -111,8 +112,7 @@ def _assumed(text: str, place: tuple[float, float], fast: int, slow: int) -> Sta
 def _own(cells: Cells) -> tuple[Station, Pile, Evse]:
     """A station with one pile with one EVSE with one connector, to be gathered."""
     place = cells.number("latitude_deg", -90, 90), cells.number("longitude_deg", -180, 180)
-    if cells.text("datum", "WGS84").upper() == "GCJ02":
-        place = wgs84_from_gcj02(*place)
+    place = on_wgs84(place, cells.text("datum", ""))
     standard = connector_number(cells.text("standard"))
     plug = Connector(
         cells.text("connector_id", "1"),

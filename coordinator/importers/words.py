@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from coordinator.core.geo import wgs84_from_gcj02
 from coordinator.core.pile import Payment, PowerType
 
 # OCPI 2.2.1 ConnectorType in the order of the wire numbers, then the two of 2.3.0.
@@ -84,3 +85,17 @@ def power_type(name: str, standard: int) -> PowerType:
 def valid_id(text: str) -> str:
     """The text as an identifier of ours: other characters become one hyphen, at most 64 stay."""
     return _FORBIDDEN.sub("-", text.strip()).strip("-")[:64]
+
+
+def on_wgs84(place: tuple[float, float], datum: str) -> tuple[float, float]:
+    """A place in WGS84; raises ValueError for a datum that cannot be converted.
+
+    >>> on_wgs84((22.5, 114.0), "WGS84")
+    (22.5, 114.0)
+    """
+    word = datum.upper().replace("-", "")
+    if word == "GCJ02":
+        return wgs84_from_gcj02(*place)
+    if word not in ("", "WGS84"):
+        raise ValueError(f"datum is {datum!r}, not WGS84 or GCJ02: convert the position first")
+    return place

@@ -261,6 +261,37 @@ def test_a_tariff_that_cannot_be_read_is_refused_by_both_forms(
         assert f"{field} " in problem.message
 
 
+STATION_HEAD = "station_id,latitude_deg,longitude_deg,datum,pile_id,standard,max_power_kw\n"
+
+
+@pytest.mark.parametrize("datum", ["GCJ02", "gcj-02"])
+def test_both_spellings_of_gcj02_are_converted(tmp_path: Path, datum: str) -> None:
+    """A position on a Chinese map is read into WGS84, at stations and at piles."""
+    place = f"22.540383,114.063014,{datum}"
+    row = f"S1,{place},P1,GBT_DC,60\n"
+    (station,) = load_stations(write(tmp_path, "s.csv", STATION_HEAD + row))
+    head = "pile_id,latitude_deg,longitude_deg,datum\n"
+    (pile,) = load_piles(write(tmp_path, "p.csv", f"{head}P1,{place}\n"))
+
+    assert station.latitude_deg == pytest.approx(22.5431, abs=1e-5)
+    assert pile.latitude_deg == pytest.approx(22.5431, abs=1e-5)
+
+
+def test_a_datum_that_cannot_be_converted_is_refused(tmp_path: Path) -> None:
+    """BD09 is not taken for WGS84: the line and the value are named."""
+    stations = write(tmp_path, "s.csv", STATION_HEAD + "S1,22.5,114.0,BD09,P1,GBT_DC,60\n")
+    head = "pile_id,latitude_deg,longitude_deg,datum\n"
+    piles = write(tmp_path, "p.csv", head + "P1,22.5,114.0,BD09\n")
+    with pytest.raises(ImportInvalid) as of_stations:
+        load_stations(stations)
+    with pytest.raises(ImportInvalid) as of_piles:
+        load_piles(piles)
+    problems = [*of_stations.value.problems, *of_piles.value.problems]
+
+    assert [problem.where for problem in problems] == [f"{stations}:2", f"{piles}:2"]
+    assert all("'BD09'" in problem.message for problem in problems)
+
+
 def test_users_roads_and_owners_are_read(tmp_path: Path) -> None:
     """One row each, with every column used."""
     (user,) = load_users(
