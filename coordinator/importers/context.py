@@ -46,7 +46,9 @@ def read_context(path: Path, now_s: float) -> tuple[list[ContextValue], list[Pro
 
 def _rows(path: Path) -> Iterator[tuple[str, Cells]]:
     if path.suffix.lower() != ".json":
-        yield from ((f"{path}:{line}", cells) for line, cells in read_rows(path, ("name", "value")))
+        yield from (
+            (f"{path}:{line}", cells) for line, cells in read_rows(path, ("name", "value"), COLUMNS)
+        )
         return
     entries = read_json(path)
     if not isinstance(entries, list):

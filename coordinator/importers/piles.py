@@ -21,7 +21,7 @@ COLUMNS = (
 def load_piles(path: Path) -> list[Pile]:
     """Piles of a CSV file; rows of one pile make one. Raises `ImportInvalid` naming bad rows."""
     piles: dict[str, Pile] = {}
-    for line, row in read_table(Path(path), COLUMNS[:1], _pile):
+    for line, row in read_table(Path(path), COLUMNS[:1], _pile, COLUMNS):
         known = piles.get(row.pile_id)
         if known is None:
             piles[row.pile_id] = row

@@ -35,13 +35,16 @@ PRICE_LIMIT = 1e9
 
 def load_sessions(path: Path) -> list[ChargeSession]:
     """Sessions of a CSV file; raises `ImportInvalid` naming all bad rows."""
-    return [session for _, session in read_table(Path(path), SESSION_COLUMNS[:3], _session)]
+    return [
+        session
+        for _, session in read_table(Path(path), SESSION_COLUMNS[:3], _session, SESSION_COLUMNS)
+    ]
 
 
 def load_requests(path: Path) -> list[StoredRequest]:
     """Requests of a CSV file; raises `ImportInvalid` naming all bad rows."""
     needed = ("request_id", "asked_at", "latitude_deg", "longitude_deg", "soc_pct")
-    return [request for _, request in read_table(Path(path), needed, _request)]
+    return [request for _, request in read_table(Path(path), needed, _request, REQUEST_COLUMNS)]
 
 
 def _session(cells: Cells) -> ChargeSession:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from coordinator.errors import ImportInvalid, Problem
 
 T = TypeVar("T")
 PROBLEMS_LIMIT = 50
+ALIKE = 0.85  # of two names, by difflib: vip_untill is meant as vip_until, station is no typo
 
 
 class Cells:
@@ -58,16 +60,19 @@ class Cells:
 
 
 def read_table(
-    path: Path, needed: tuple[str, ...], read: Callable[[Cells], T]
+    path: Path,
+    needed: tuple[str, ...],
+    read: Callable[[Cells], T],
+    columns: tuple[str, ...] = (),
 ) -> list[tuple[int, T]]:
     """Line numbers and what `read` makes of each row of a CSV file.
 
-    Raises `ImportInvalid` for a file without the needed columns and for all rows in which `read`
-    raises ValueError.
+    Raises `ImportInvalid` for a file without the needed columns or with a misspelling of one of
+    `columns`, and for all rows in which `read` raises ValueError.
     """
     rows: list[tuple[int, T]] = []
     problems: list[Problem] = []
-    for line, cells in read_rows(path, needed):
+    for line, cells in read_rows(path, needed, columns):
         try:
             rows.append((line, read(cells)))
         except ValueError as error:
@@ -76,16 +81,32 @@ def read_table(
     return rows
 
 
-def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, Cells]]:
-    """Line numbers and rows of a CSV file; raises `ImportInvalid` if a needed column is missing."""
+def read_rows(
+    path: Path, needed: tuple[str, ...], known: tuple[str, ...] = ()
+) -> Iterator[tuple[int, Cells]]:
+    """Line numbers and rows of a CSV file.
+
+    Raises `ImportInvalid` if a needed column is missing, or a known one misspelt; columns that
+    are like none are left alone.
+    """
     reader = csv.DictReader(read_text(path).splitlines())
     columns = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = columns
+    problems: list[str] = []
     if missing := [name for name in needed if name not in columns]:
-        message = f"columns are missing: {', '.join(missing)}"
-        raise ImportInvalid([Problem("IMP-002", f"{path}:1", message)])
+        problems = [f"columns are missing: {', '.join(missing)}"]
+    problems += _misspelt(columns, known)
+    raise_if([Problem("IMP-002", f"{path}:1", message) for message in problems])
     for cells in reader:
         yield reader.line_num, Cells(cells)
+
+
+def _misspelt(columns: list[str], known: tuple[str, ...]) -> Iterator[str]:
+    """What to say of each column that is meant as a known one which the file lacks."""
+    absent = [name for name in known if name not in columns]
+    for name in columns:
+        if name not in known and (meant := difflib.get_close_matches(name, absent, 1, ALIKE)):
+            yield f"column {name!r} is not known: did you mean {meant[0]!r}?"
 
 
 def read_header(path: Path) -> list[str]:

@@ -71,7 +71,7 @@ def _read_csv(path: Path) -> list[Station]:
         return [station for _, station in read_table(path, _URBANEV, _urbanev)]
     if set(_EVCDP) <= set(header):
         return [station for _, station in read_table(path, _EVCDP, _evcdp)]
-    rows = read_table(path, _NEEDED, _own)
+    rows = read_table(path, _NEEDED, _own, COLUMNS)
     return _gather(path, rows)
 
 

@@ -30,22 +30,24 @@ OUTAGE_COLUMNS = ("from", "to", "evse_id", "station_id", "reason")
 
 def load_users(path: Path) -> list[User]:
     """Users of a CSV file; raises `ImportInvalid` naming all bad rows."""
-    return [user for _, user in read_table(Path(path), USER_COLUMNS[:1], _user)]
+    return [user for _, user in read_table(Path(path), USER_COLUMNS[:1], _user, USER_COLUMNS)]
 
 
 def load_roads(path: Path) -> list[Road]:
     """Edges of a CSV file, WGS84; raises `ImportInvalid` naming all bad rows."""
-    return [road for _, road in read_table(Path(path), ROAD_COLUMNS[:8], _road)]
+    return [road for _, road in read_table(Path(path), ROAD_COLUMNS[:8], _road, ROAD_COLUMNS)]
 
 
 def load_owners(path: Path) -> dict[str, str]:
     """Pile to the agent that speaks for it; raises `ImportInvalid` naming all bad rows."""
-    return dict(row for _, row in read_table(Path(path), OWNER_COLUMNS, _owner))
+    return dict(row for _, row in read_table(Path(path), OWNER_COLUMNS, _owner, OWNER_COLUMNS))
 
 
 def load_outages(path: Path) -> list[PlannedOutage]:
     """Planned outages of a CSV file; raises `ImportInvalid` naming all bad rows."""
-    return [outage for _, outage in read_table(Path(path), OUTAGE_COLUMNS[:2], _outage)]
+    return [
+        outage for _, outage in read_table(Path(path), OUTAGE_COLUMNS[:2], _outage, OUTAGE_COLUMNS)
+    ]
 
 
 def _outage(cells: Cells) -> PlannedOutage:

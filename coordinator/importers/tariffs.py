@@ -31,7 +31,7 @@ def load_tariffs(path: Path) -> list[Tariff]:
     if path.suffix.lower() == ".json":
         return collect(path, entries(read_json(path), "tariffs"), _from_ocpi)
     tariffs: dict[str, Tariff] = {}
-    for _, row in read_table(path, COLUMNS[:4], _from_row):
+    for _, row in read_table(path, COLUMNS[:4], _from_row, COLUMNS):
         known = tariffs.setdefault(row.tariff_id, replace(row, elements=()))
         tariffs[row.tariff_id] = replace(known, elements=known.elements + row.elements)
     return list(tariffs.values())

@@ -292,6 +292,20 @@ def test_a_datum_that_cannot_be_converted_is_refused(tmp_path: Path) -> None:
     assert all("'BD09'" in problem.message for problem in problems)
 
 
+def test_a_misspelt_column_is_told_with_what_was_meant(tmp_path: Path) -> None:
+    """One close to a known column is refused; one like none is somebody's own, and ignored."""
+    path = write(tmp_path, "u.csv", "user_id,vip,vip_untill\nU1,yes,2027-01-01T00:00:00Z\n")
+    with pytest.raises(ImportInvalid) as caught:
+        load_users(path)
+    (problem,) = caught.value.problems
+    own = write(tmp_path, "own.csv", "user_id,vip,shoe_size\nU1,yes,43\n")
+
+    assert problem.where == f"{path}:1"
+    assert "'vip_untill'" in problem.message
+    assert "did you mean 'vip_until'" in problem.message
+    assert [user.user_id for user in load_users(own)] == ["U1"]
+
+
 def test_users_roads_and_owners_are_read(tmp_path: Path) -> None:
     """One row each, with every column used."""
     (user,) = load_users(
