@@ -14,7 +14,7 @@ from coordinator.core.recommend import explain
 from coordinator.core.recommend.intention import Intention
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
-from coordinator.rpc.charging_codec import ChargingCodec, beat, fill_reminder, reminder_of
+from coordinator.rpc.charging_codec import ChargingCodec, fill_reminder, reminder_of
 from coordinator.rpc.charging_map import list_stations
 from coordinator.rpc.charging_request import (
     check_progress,
@@ -26,6 +26,7 @@ from coordinator.rpc.charging_request import (
     to_vehicle,
 )
 from coordinator.rpc.charging_unasked import UnaskedCars
+from coordinator.rpc.guide_beat import beat, heard_in_time
 from coordinator.rpc.noun_codec import check_id, check_position, invalid
 from coordinator.rpc.server import Context
 from coordinator.usecases.guide import Guidance
@@ -37,7 +38,6 @@ from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import charging_service_pb2_grpc
 
 OPEN_S = 10.0  # how long a guidance waits for its first message
-BEAT_S = 20.0
 FIX_LIMIT = 16
 
 
@@ -159,10 +159,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
             if reader.done():
                 reader.result()  # a fault of the car's message ends the call with it
                 return
-            try:
-                async with asyncio.timeout(BEAT_S):
-                    await news.wait()
-            except TimeoutError:
+            if not await heard_in_time(news):
                 yield wire.GuideResponse(beat=beat())
 
     async def _read(self, promise: Promise, requests: AsyncIterator[wire.GuideRequest]) -> None:

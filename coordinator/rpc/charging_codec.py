@@ -16,8 +16,6 @@ from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
 MICROS = 1_000_000
-REPORT_EVERY_S = 5.0
-REPORT_EVERY_M = 200.0
 
 
 class ChargingCodec:
@@ -229,11 +227,6 @@ def reminder_of(reminder: Reminded) -> wire.Reminder:
     message = wire.Reminder()
     fill_reminder(message, reminder)
     return message
-
-
-def beat() -> wire.GuideBeat:
-    """The pace of reports."""
-    return wire.GuideBeat(report_every_s=REPORT_EVERY_S, report_every_m=REPORT_EVERY_M)
 
 
 def stamp(message: Timestamp, instant_s: float) -> None:

@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from coordinator.core.vehicle import Fix
 from coordinator.errors import FieldFault, FieldInvalid, ProtocolBroken
-from coordinator.rpc.charging_codec import ChargingCodec, beat, reminder_of
+from coordinator.rpc.charging_codec import ChargingCodec, reminder_of
 from coordinator.rpc.charging_request import check_progress, to_wish
+from coordinator.rpc.guide_beat import beat, heard_in_time
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.unasked import Followed, Unasked
 from pilewise.v1 import charging_service_pb2 as wire
-
-BEAT_S = 20.0
 
 Taking = Callable[[Promise, wire.GuideRequest], Awaitable[None]]
 Requests = AsyncIterator[wire.GuideRequest]
@@ -73,10 +72,7 @@ class UnaskedCars:
                 if reader.done():
                     reader.result()  # a fault of the car's message ends the call with it
                     return
-                try:
-                    async with asyncio.timeout(BEAT_S):
-                        await news.wait()
-                except TimeoutError:
+                if not await heard_in_time(news):
                     yield wire.GuideResponse(beat=beat())
         finally:
             self._followed.discard(followed)

@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from coordinator.core.areas.ledger import ClaimState, Step
+from coordinator.core.geo import great_circle_km
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Answer
 
+LEVELLED_KM = 0.2
+LEVELLED_PCT = 1.0
 KEPT_CLOSED = 5_000  # closed promises remembered, so that a late question is answered
 
 # How the end of a claim is told.
@@ -25,6 +28,26 @@ ENDS = {
 }
 
 
+@dataclass(slots=True)
+class Levelled:
+    """Where a car's level was judged last, and with what charge."""
+
+    place: tuple[float, float] | None = None
+    soc_pct: float = float("inf")
+
+    def moved_on(self, request: ChargingRequest) -> bool:
+        """Whether the car has come so far that it is to be judged anew; then that is noted."""
+        here = request.latitude_deg, request.longitude_deg
+        if (
+            self.place is not None
+            and great_circle_km(self.place, here) < LEVELLED_KM
+            and abs(request.soc_pct - self.soc_pct) < LEVELLED_PCT
+        ):
+            return False
+        self.place, self.soc_pct = here, request.soc_pct
+        return True
+
+
 @dataclass(slots=True, eq=False)
 class Promise:
     """What one car was told, and what it told since. `*_link_s` is link time, -inf for never."""
@@ -33,8 +56,7 @@ class Promise:
     request: ChargingRequest
     confirmed: bool = False
     reported_link_s: float = float("-inf")
-    levelled_place: tuple[float, float] | None = None  # where its level was judged last
-    levelled_soc_pct: float = float("inf")
+    levelled: Levelled = field(default_factory=Levelled)
     arrived_link_s: float = float("-inf")
     arrived_evse_id: str = ""
     taken_link_s: float = float("inf")  # since when another car seems to stand there

@@ -16,7 +16,6 @@ import uuid_utils
 from coordinator.clock import Clock
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.district import District
-from coordinator.core.geo import great_circle_km
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.intention import Intention, Sighting
 from coordinator.core.recommend.reminder import Reminder
@@ -28,9 +27,8 @@ from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.intention import Intentions
-from coordinator.usecases.promises import Promise
+from coordinator.usecases.promises import Levelled, Promise
 from coordinator.usecases.recommend import Recommender
-from coordinator.usecases.underway import LEVELLED_KM, LEVELLED_PCT
 from coordinator.usecases.world import World
 
 log = structlog.get_logger()
@@ -50,8 +48,7 @@ class Followed:
     fixes: deque[Sighting] = field(default_factory=lambda: deque(maxlen=FIXES_KEPT))
     intention: Intention = Intention.NONE
     level: Level = (WarningLevel.UNSPECIFIED, "")
-    levelled_soc_pct: float = float("inf")
-    levelled_place: tuple[float, float] | None = None
+    levelled: Levelled = field(default_factory=Levelled)
     reminder: Reminded | None = None
     reminders: int = 0
     offer: Answer | None = None
@@ -126,14 +123,8 @@ class Unasked:
     def _judge(self, followed: Followed) -> None:
         """Level and reminder, anew when the car has come some way."""
         request = followed.request
-        here = request.latitude_deg, request.longitude_deg
-        if (
-            followed.levelled_place is not None
-            and great_circle_km(followed.levelled_place, here) < LEVELLED_KM
-            and abs(request.soc_pct - followed.levelled_soc_pct) < LEVELLED_PCT
-        ):
+        if not followed.levelled.moved_on(request):
             return
-        followed.levelled_place, followed.levelled_soc_pct = here, request.soc_pct
         level, reason, reminder = self.level(request)
         followed.level = level, reason
         if reminding.again(self._district, followed.reminder, reminder):

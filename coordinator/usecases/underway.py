@@ -28,8 +28,6 @@ from coordinator.usecases.world import World
 
 RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
 # A level is judged anew when a car has come so far, or has used so much.
-LEVELLED_KM = 0.2
-LEVELLED_PCT = 1.0
 
 
 class Underway:
@@ -105,14 +103,8 @@ class Underway:
         What it is offered next follows the chain of the new level.
         """
         request = promise.request
-        here = request.latitude_deg, request.longitude_deg
-        if (
-            promise.levelled_place is not None
-            and great_circle_km(promise.levelled_place, here) < LEVELLED_KM
-            and abs(request.soc_pct - promise.levelled_soc_pct) < LEVELLED_PCT
-        ):
+        if not promise.levelled.moved_on(request):
             return
-        promise.levelled_place, promise.levelled_soc_pct = here, request.soc_pct
         context = self._world.around(request)
         level, reason, reminder = pipeline.level_of(self._district, request, context, moment.now_s)
         self._remind(promise, reminder)

@@ -791,7 +791,7 @@ class PutPlannedOutagesRequest(_message.Message):
     OUTAGES_FIELD_NUMBER: _builtins.int
     REPLACE_FIELD_NUMBER: _builtins.int
     replace: _builtins.bool
-    """True drops what is not named."""
+    """True drops what is not named; then the list is taken whole, or not at all if an entry is refused."""
     @_builtins.property
     def outages(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlannedOutage]:
         """Outages."""
