@@ -1,6 +1,7 @@
 """Recommend with a durable hold against bare echo: `python -m bench.recommend --json`.
 
-10,000 EVSEs in a real coordinator with its bundled models, 2,000 cars in two client processes.
+10,000 EVSEs in a real coordinator with its bundled models, 2,000 cars in two client processes, the
+drivers of half of them with a history.
 Every car gives back what it holds before it asks again; giving back is a phase of its own, and only
 the Recommend phases are timed. The ceiling is a bare grpc.aio echo with messages of the same size,
 called by like clients in turns with the product, so that whatever else runs on the machine hits
@@ -24,6 +25,7 @@ from typing import Any
 
 from bench.measure import cpu_s, percentile
 from bench.recommend_city import EVSES, build
+from coordinator.jobs.tastes import PERIOD_S as TASTES_S
 
 CARS = 2_000
 CLIENTS = 2
@@ -127,6 +129,7 @@ async def measure(
         _server("product", Path(folder)) as (process, address),
     ):
         await build(address, seed)
+        await asyncio.sleep(TASTES_S)  # what drivers like is learnt once in this time
         await _settle(process.pid)
         product = Side(process.pid, await _fleets(address, seed))
         await product.round(counted=False)

@@ -21,6 +21,9 @@ SOUTH_DEG, WEST_DEG, HEIGHT_DEG, WIDTH_DEG = 22.45, 113.80, 0.35, 0.50
 CCS2, TYPE2 = nouns.CONNECTOR_STANDARD_IEC_62196_T2_COMBO, nouns.CONNECTOR_STANDARD_IEC_62196_T2
 BATCH_RECORDS = 200
 BUSY_SHARE = 0.2
+DRIVERS_KNOWN = 1_000  # half of those who ask have charged before
+SESSIONS_EACH = 3
+DAY_S = 86_400
 BROKEN_SHARE = 0.02
 
 
@@ -71,6 +74,28 @@ async def build(address: str, seed: int) -> None:
             part = city[number * share : (number + 1) * share]
             if part:
                 await _report(channel, number, part, seed)
+        history = _sessions(city, seed)
+        for start in range(0, len(history), 250):
+            sessions = operator.PutSessionsRequest(sessions=history[start : start + 250])
+            taken = await put.PutSessions(sessions, timeout=60)
+            assert not taken.rejected_count, taken.errors
+
+
+def _sessions(city: list[nouns.Station], seed: int) -> list[operator.SessionRecord]:
+    """What drivers did in the last days, so that habits and tastes have something to say."""
+    rng = random.Random(seed + 1)
+    now_s = int(time.time())
+    records = []
+    for driver in range(DRIVERS_KNOWN):
+        for _ in range(SESSIONS_EACH):
+            pile = rng.choice(rng.choice(city).piles)
+            record = operator.SessionRecord(
+                evse_id=rng.choice(pile.evses).evse_id, user_id=f"user-{driver}", energy_kwh=20.0
+            )
+            record.started_at.seconds = now_s - rng.randrange(DAY_S, 20 * DAY_S)
+            record.ended_at.seconds = record.started_at.seconds + 1_800
+            records.append(record)
+    return records
 
 
 def _tariff(number: int) -> operator.Tariff:
