@@ -114,10 +114,17 @@ async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> Non
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    lines = [await asyncio.wait_for(process.stdout.readline(), 20) for _ in range(3)]
+    lines: list[bytes] = []
+    async with asyncio.timeout(60):
+        while len(lines) < 3:
+            line = await process.stdout.readline()
+            assert line, "tail has ended by itself"
+            if b" STATUS " in line:  # what happens to the pile besides is told between
+                lines.append(line)
     process.send_signal(signal.SIGINT)
-    code = await asyncio.wait_for(process.wait(), 10)
-    as_json = await command("tail", "-c", str(agent.config), "-n", "1", "--json")
+    code = await asyncio.wait_for(process.wait(), 30)
+    newest = ("-n", "1", "--pile", "A-01", "--json")
+    as_json = await command("tail", "-c", str(agent.config), *newest)
     unknown = await command("tail", "-c", str(agent.config), "--pile", "A-99")
 
     assert code == 0
