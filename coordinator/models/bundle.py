@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from coordinator.models.manifest import FORMAT, Manifest, Part, Tensor
 from coordinator.models.onnx import OnnxModel
 from coordinator.models.onnx_file import NotOnnx, check
 from coordinator.models.ranker import OnnxRanker
+from coordinator.models.registry import PARTS
 
 MANIFEST = "manifest.json"
 GOLDEN_TOLERANCE = 1e-5
@@ -34,12 +36,6 @@ _MOST_BYTES = 16 * 1024 * 1024
 
 _MAKE_ANEW = "make it anew with `pilewise train all --out FOLDER`, or use the bundled one"
 _COPY_ANEW = "copy the bundle again; if you changed it on purpose, train it anew"
-
-# What each port asks of its part: inputs, outputs, schema of the columns.
-_ASKED: dict[str, tuple[list[Tensor], list[Tensor], str]] = {
-    ranker.PART: (ranker.INPUTS, ranker.OUTPUTS, ranker.SCHEMA_SHA256),
-    failure.PART: (failure.INPUTS, failure.OUTPUTS, failure.SCHEMA_SHA256),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +51,24 @@ class PartInfo:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Checked, loaded models; a part that the bundle does not have is None."""
+    """Checked, loaded models, each as its port; a part that the bundle does not have is None."""
 
     path: Path
     name: str
     version: str
     expires_at: datetime | None
     parts: tuple[PartInfo, ...]
-    ranker: OnnxRanker | None
-    failure: OnnxFailureModel | None
+    models: Mapping[str, Any]
+
+    @property
+    def ranker(self) -> OnnxRanker | None:
+        """The sorting model."""
+        return self.models.get(ranker.PART)
+
+    @property
+    def failure(self) -> OnnxFailureModel | None:
+        """The failure model."""
+        return self.models.get(failure.PART)
 
     def expired(self, now: datetime) -> bool:
         """Whether it should have been replaced by now; it still answers."""
@@ -85,9 +90,9 @@ def load(folder: Path, manifest_sha256: str | None = None) -> Bundle:
         if _sha256(files[name]) != expected:
             raise _refused(folder / name, f"its SHA-256 is not {expected[:12]}…", _COPY_ANEW)
     models = {
-        name: _load_part(folder, name, part, files)
+        name: PARTS[name].wrapper(_load_part(folder, name, part, files))
         for name, part in manifest.parts.items()
-        if name in _ASKED
+        if name in PARTS
     }
     return Bundle(
         path=folder,
@@ -105,8 +110,7 @@ def load(folder: Path, manifest_sha256: str | None = None) -> Bundle:
             for name, part in manifest.parts.items()
             if name in models
         ),
-        ranker=OnnxRanker(models[ranker.PART]) if ranker.PART in models else None,
-        failure=OnnxFailureModel(models[failure.PART]) if failure.PART in models else None,
+        models=models,
     )
 
 
@@ -121,19 +125,20 @@ def _parse(path: Path, content: bytes) -> Manifest:
         for file in (part.file, part.golden):
             if file not in manifest.files:
                 raise _refused(path, f"part {name} names {file}, which has no hash", _MAKE_ANEW)
-    if not manifest.parts.keys() & _ASKED.keys():
-        known = ", ".join(sorted(_ASKED))
+    if not manifest.parts.keys() & PARTS.keys():
+        known = ", ".join(sorted(PARTS))
         raise _refused(path, f"it has none of the parts {known}", _MAKE_ANEW)
     return manifest
 
 
 def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> OnnxModel:
     path = folder / part.file
-    inputs, outputs, schema = _ASKED[name]
-    if part.schema_sha256 != schema:
+    asked = PARTS[name]
+    if part.schema_sha256 != asked.schema_sha256:
         raise _refused(
             path,
-            f"trained on columns {part.schema_sha256[:12]}…, this version has {schema[:12]}…",
+            f"trained on columns {part.schema_sha256[:12]}…, "
+            f"this version has {asked.schema_sha256[:12]}…",
             _MAKE_ANEW,
         )
     try:
@@ -143,35 +148,41 @@ def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> 
         raise _refused(path, str(error), _MAKE_ANEW) from error
     except Exception as error:
         raise _refused(path, f"not loaded: {str(error).splitlines()[0]}", _MAKE_ANEW) from error
-    for asked, declared, found in (
-        (inputs, part.inputs, model.inputs),
-        (outputs, part.outputs, model.outputs),
+    for want, declared, found in (
+        (asked.inputs, part.inputs, model.inputs),
+        (asked.outputs, part.outputs, model.outputs),
     ):
-        if asked != declared or asked != found:
-            seen = found if asked != found else declared
-            raise _refused(path, f"it has {_words(seen)}, asked is {_words(asked)}", _MAKE_ANEW)
+        if want != declared or want != found:
+            seen = found if want != found else declared
+            raise _refused(path, f"it has {_words(seen)}, asked is {_words(want)}", _MAKE_ANEW)
     _check_golden(folder / part.golden, model, part, files[part.golden])
     return model
 
 
 def _check_golden(path: Path, model: OnnxModel, part: Part, content: bytes) -> None:
-    """Runs the golden batch; its outputs must be finite and within the tolerance."""
+    """Runs the golden batch; all outputs must be finite and within the tolerance."""
     try:
         golden = msgspec.json.decode(content, type=dict[str, Any])
-        feed = {tensor.name: _array(golden[tensor.name]) for tensor in part.inputs}
-        expected = _array(golden[part.outputs[0].name])
+        feed = {tensor.name: _array(golden[tensor.name], tensor) for tensor in part.inputs}
+        expected = [_array(golden[tensor.name], tensor) for tensor in part.outputs]
     except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
         raise _refused(path, f"not a golden batch: {error!r}", _MAKE_ANEW) from error
-    if expected.size == 0:
+    if not expected or any(array.size == 0 for array in expected):
         raise _refused(path, "the golden batch is empty", _MAKE_ANEW)
     try:
-        seen = model.finite(feed)
+        seen = model.run(feed)
     except ModelUnavailable as error:
         raise _refused(path, error.why, _MAKE_ANEW) from error
-    if seen.shape != expected.shape or not np.allclose(
-        seen, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
-    ):
+    if not all(np.isfinite(array).all() for array in seen):
+        raise _refused(path, "it gave a value that is not finite", _MAKE_ANEW)
+    if any(not _alike(a, b) for a, b in zip(seen, expected, strict=True)):
         raise _refused(path, "the model does not reproduce its golden batch", _MAKE_ANEW)
+
+
+def _alike(seen: NDArray[Any], expected: NDArray[Any]) -> bool:
+    return seen.shape == expected.shape and np.allclose(
+        seen, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE
+    )
 
 
 def _read(path: Path) -> bytes:
@@ -202,8 +213,8 @@ def _expiry(path: Path, text: str) -> datetime | None:
         raise _refused(path, f"expires_at {text!r} is not an instant", _MAKE_ANEW) from error
 
 
-def _array(values: Any) -> NDArray[np.float32]:
-    return np.asarray(values, dtype=np.float32)
+def _array(values: Any, tensor: Tensor) -> NDArray[Any]:
+    return np.asarray(values, dtype=tensor.dtype)
 
 
 def _words(tensors: list[Tensor]) -> str:

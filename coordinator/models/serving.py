@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coordinator.core.ports import FailureModel, Ranker
 from coordinator.errors import BundleRefused
+from coordinator.models import failure, ranker
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.pins import BUNDLED_SHA256
+from coordinator.models.registry import NEEDED
 
 BUNDLED = Path(__file__).parent / "bundled"
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What answers: a part that is None is answered by the rules; `problems` says why."""
+    """What answers: a part that is absent is answered by the rules; `problems` says why.
 
-    ranker: Ranker | None = None
-    failure: FailureModel | None = None
+    `models` holds each part as its port, by the names of `registry.PARTS`.
+    """
+
+    models: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[PartInfo, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
+    def ranker(self) -> Ranker | None:
+        """The sorting model."""
+        return self.models.get(ranker.PART)
+
+    @property
+    def failure(self) -> FailureModel | None:
+        """The failure model."""
+        return self.models.get(failure.PART)
+
+    @property
     def degraded(self) -> bool:
-        """Whether anything is answered by rules for want of a model."""
-        return self.ranker is None or self.failure is None
+        """Whether anything is answered by rules for want of a model that is needed."""
+        return any(name not in self.models for name in NEEDED)
 
 
 def open_models(folder: str = "") -> Serving:
@@ -42,11 +58,10 @@ def open_models(folder: str = "") -> Serving:
 
 
 def serving(bundle: Bundle) -> Serving:
-    """A loaded bundle as it serves, with a problem for each part that it lacks."""
-    missing = [name for name in ("ranker", "failure") if getattr(bundle, name) is None]
+    """A loaded bundle as it serves, with a problem for each needed part that it lacks."""
+    missing = [name for name in NEEDED if name not in bundle.models]
     return Serving(
-        ranker=bundle.ranker,
-        failure=bundle.failure,
+        models=bundle.models,
         parts=bundle.parts,
         problems=tuple(f"{bundle.path} has no part {name}: rules answer" for name in missing),
     )

@@ -1,0 +1,44 @@
+"""Which parts a bundle may have: one entry each; a new model is one line here and one small file.
+
+The file of a part declares its tensors and columns and wraps the model for the port of the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.models import failure, ranker
+from coordinator.models.manifest import Tensor
+from coordinator.models.onnx import OnnxModel
+
+
+@dataclass(frozen=True, slots=True)
+class PartKind:
+    """What a port asks of its part, and the class that answers the port over it.
+
+    `needed`: without it answers are degraded; any other part may be absent, the rules answer.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    schema_sha256: str
+    wrapper: Callable[[OnnxModel], Any]
+    needed: bool = False
+
+
+PARTS: dict[str, PartKind] = {
+    ranker.PART: PartKind(
+        ranker.INPUTS, ranker.OUTPUTS, ranker.SCHEMA_SHA256, ranker.OnnxRanker, needed=True
+    ),
+    failure.PART: PartKind(
+        failure.INPUTS,
+        failure.OUTPUTS,
+        failure.SCHEMA_SHA256,
+        failure.OnnxFailureModel,
+        needed=True,
+    ),
+}
+
+NEEDED = tuple(name for name, kind in PARTS.items() if kind.needed)
