@@ -95,12 +95,20 @@ class Gateway:
                 await asyncio.sleep(0.1)
         return now
 
+    async def delivered(self, number: int) -> None:
+        """Returns once the coordinator has stored as many records."""
+        kept = self.coordinator.data_dir / "telemetry.db"
+        async with asyncio.timeout(DEADLINE_S):
+            while len(await asyncio.to_thread(stored_rows, kept)) < number:
+                await asyncio.sleep(0.1)
+
     async def stop(self) -> None:
-        """Ends the agent; nothing may wait in its spool then."""
+        """Ends the agent; every record is then stored far away or still waits in its spool."""
         assert self.agent is not None
         self.agent.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(self.agent.wait(), 30) == 0
-        assert view_spool(self.data).depth == 0
+        far = stored_rows(self.coordinator.data_dir / "telemetry.db")
+        assert len(far) + view_spool(self.data).depth == given_out(self.data)
 
 
 def given_out(data: Path) -> int:
@@ -146,7 +154,7 @@ async def test_T2_gateway_that_boots_in_1970_tells_true_times_once_its_clock_is_
     gateway.turn_clock(0)
     await gateway.made(4)
     await gateway.coordinator.start()
-    await gateway.made(4)
+    await gateway.delivered(await gateway.made(4))
     await gateway.stop()
 
     rows = stored_rows(gateway.coordinator.data_dir / "telemetry.db")
@@ -167,10 +175,11 @@ async def test_T1_clock_that_jumps_under_a_running_agent_loses_nothing(
     await gateway.coordinator.start()
     gateway.turn_clock(0)
     await gateway.start(modbus_port)
-    await gateway.made(4)
+    made = await gateway.made(4)
     for offset_s in (400 * DAY_S, -HOUR_S, 0):
         gateway.turn_clock(offset_s)
-        await gateway.made(6)
+        made = await gateway.made(6)
+    await gateway.delivered(made)
     await gateway.stop()
 
     rows = stored_rows(gateway.coordinator.data_dir / "telemetry.db")
