@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -20,11 +21,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Gives 0 when it is done, 2 for wrong usage or without torch, 3 for unusable data."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    everything = commands.add_parser("all", help="ranker and failure model from the made-up city")
+    everything = commands.add_parser("all", help="all models from the made-up city")
     everything.add_argument("--seed", type=int, default=7, help="seed of data and weights")
     everything.add_argument("--out", type=Path, default=None, help="folder of the bundle")
     everything.add_argument(
         "--bundled", action="store_true", help="replace and pin the bundle that the package brings"
+    )
+    everything.add_argument(
+        "--only",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=[],
+        metavar="PART[,PART]",
+        help="train these parts and keep the others of the folder",
     )
     everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.add_to(commands)
@@ -41,12 +49,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _all(options: argparse.Namespace) -> int:
     from coordinator.models import serving
-    from training.everything import train_all
+    from training.everything import UnknownPart, train_all
+    from training.export import NotKept
 
     folder = options.out or Path(f"bundle-seed{options.seed}")
     if options.bundled:
         folder = serving.BUNDLED
-    result = train_all(options.seed, folder, tell=lambda text: print(text, file=sys.stderr))
+    tell = functools.partial(print, file=sys.stderr)
+    try:
+        result = train_all(options.seed, folder, tell=tell, only=options.only)
+    except (UnknownPart, NotKept) as error:
+        code = "TRAIN-005" if isinstance(error, UnknownPart) else "TRAIN-006"
+        sys.stderr.write(f"error[{code}]: {error}\n  hint: {error.hint}\n")
+        return 2
     if options.bundled:
         pins = Path(serving.__file__).with_name("pins.py")
         pins.write_text(_PINS.format(result["manifest_sha256"]), "utf-8")

@@ -1,8 +1,12 @@
-"""One seed in, one bundle out: data, ranker, failure model, figures, files."""
+"""One seed in, one bundle out: data, a model a part, figures, files.
+
+How a part learns stands in its own file; here is only which parts there are.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +19,7 @@ from coordinator.models import failure as failure_port
 from coordinator.models import ranker as ranker_port
 from training.datasets import Choices, generate_choices, split
 from training.evaluate import BASELINES, ranking_metrics, rate_metrics
-from training.export import Exported, check_parity, golden, run_onnx, to_onnx, write_bundle
+from training.export import Exported, check_parity, golden, keep, run_onnx, to_onnx, write_bundle
 from training.failure import FailureSettings, train_failure
 from training.fleet import Fleet, generate_fleet
 from training.ranker import RankerSettings, example, train_ranker
@@ -39,28 +43,50 @@ class Effort:
 
 
 def train_all(
-    seed: int, out_dir: Path, effort: Effort | None = None, tell: Tell = lambda text: None
+    seed: int,
+    out_dir: Path,
+    effort: Effort | None = None,
+    tell: Tell = lambda text: None,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Trains ranker and failure model from the generated city and writes the bundle.
+    """Trains the parts from the generated city and writes the bundle.
 
-    Returns version, hashes, sizes and metrics. Same seed, same machine, same versions of the
-    libraries: the same bytes. Another processor may round differently; then weights agree within
-    about 1e-3 and the metrics within 0.01.
+    `only` names the parts to train; the others stay as they are in the folder, if it has them.
+    Returns version, hashes, sizes, metrics and how long each part took. Same seed, same machine,
+    same versions of the libraries: the same bytes. Another processor may round differently; then
+    weights agree within about 1e-3 and the metrics within 0.01. Raises `UnknownPart` and
+    `NotKept`, both before anything is learned.
     """
     effort = effort or Effort()
+    names = chosen(only)
+    kept = keep(out_dir, names) if only else None
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
-    parts = [_ranker(seed, effort, tell), _failure(seed, effort, tell)]
+    parts, took_s = [], {}
+    for name in names:
+        started_s = time.monotonic()
+        parts.append(TRAINERS[name](seed, effort, tell))
+        took_s[name] = round(time.monotonic() - started_s, 1)
     version = f"1.0.0-seed{seed}"
-    sha256 = write_bundle(out_dir, BUNDLE_NAME, version, parts)
+    sha256 = write_bundle(out_dir, BUNDLE_NAME, version, parts, kept=kept)
     return {
         "name": BUNDLE_NAME,
         "version": version,
         "path": str(out_dir),
         "manifest_sha256": sha256,
         "bytes": sum(file.stat().st_size for file in out_dir.iterdir()),
+        "train_s": took_s,
+        "train_all_s": round(sum(took_s.values()), 1),
         "parts": {part.name: part.metrics for part in parts},
     }
+
+
+def chosen(only: Sequence[str]) -> list[str]:
+    """The parts to train, in the order of `TRAINERS`; all of them when none is named."""
+    for name in only:
+        if name not in TRAINERS:
+            raise UnknownPart(name)
+    return [name for name in TRAINERS if not only or name in only]
 
 
 def _ranker(seed: int, effort: Effort, tell: Tell) -> Exported:
@@ -140,3 +166,18 @@ def _rates(content: bytes, fleets: Sequence[Fleet]) -> dict[str, float]:
 
 def _digest(fleets: Sequence[Fleet]) -> str:
     return hashlib.sha256("".join(fleet.sha256() for fleet in fleets).encode()).hexdigest()
+
+
+# One entry a part: how it is trained from the generated city. A part that is not here is not made.
+TRAINERS: dict[str, Callable[[int, Effort, Tell], Exported]] = {
+    ranker_port.PART: _ranker,
+    failure_port.PART: _failure,
+}
+
+
+class UnknownPart(ValueError):
+    """A part that nobody trains here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no part is called {name!r}")
+        self.hint = f"one of {', '.join(TRAINERS)}"

@@ -123,29 +123,73 @@ def golden(content: bytes, feed: Mapping[str, torch.Tensor], output: str) -> dic
     return {name: _plain(array) for name, array in arrays.items()}
 
 
+class NotKept(ValueError):
+    """The parts of a folder that were to be kept are not what its manifest says."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.hint = "train all parts into this folder, or name another one with --out"
+
+
+def keep(folder: Path, anew: Sequence[str]) -> Manifest | None:
+    """What a folder's manifest says of the parts that are not made anew; None without one.
+
+    Raises `NotKept` when a file that stays is not the one that the manifest names.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        return None
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise NotKept(path, str(error)) from error
+    parts = {name: part for name, part in manifest.parts.items() if name not in anew}
+    for part in parts.values():
+        for name in (part.file, part.golden):
+            file = folder / name
+            if not file.is_file() or _sha256(file.read_bytes()) != manifest.files.get(name):
+                raise NotKept(file, "not the file that the manifest names")
+    files = {name: manifest.files[name] for p in parts.values() for name in (p.file, p.golden)}
+    return msgspec.structs.replace(manifest, parts=parts, files=files)
+
+
 def write_bundle(
-    folder: Path, name: str, version: str, parts: Sequence[Exported], expires_at: str = ""
+    folder: Path,
+    name: str,
+    version: str,
+    parts: Sequence[Exported],
+    expires_at: str = "",
+    kept: Manifest | None = None,
 ) -> str:
-    """Writes files and manifest, the manifest last; returns the manifest's SHA-256."""
+    """Writes files and manifest, the manifest last; returns the manifest's SHA-256.
+
+    Parts of `kept` are named in the manifest as they were, and their files left alone.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    files: dict[str, str] = {}
+    files: dict[str, str] = dict(kept.files) if kept else {}
     for part in parts:
         for file, content in (
             (f"{part.name}.onnx", part.content),
             (f"{part.name}.golden.json", msgspec.json.encode(part.golden)),
         ):
             (folder / file).write_bytes(content)
-            files[file] = hashlib.sha256(content).hexdigest()
+            files[file] = _sha256(content)
+    named = {**(kept.parts if kept else {}), **{part.name: _part(part) for part in parts}}
     manifest = Manifest(
         format=FORMAT,
         name=name,
         version=version,
-        files=files,
-        parts={part.name: _part(part) for part in parts},
+        # In one order, so that the same parts give the same bytes whichever was made last.
+        files=dict(sorted(files.items())),
+        parts=dict(sorted(named.items())),
         expires_at=expires_at,
     )
     content = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     (folder / "manifest.json").write_bytes(content)
+    return _sha256(content)
+
+
+def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """A tiny training run, end to end: a bundle that loads, agrees with torch, and is monotone."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from coordinator.models.bundle import Bundle, load  # noqa: E402
 from coordinator.models.serving import BUNDLED  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.everything import Effort, train_all  # noqa: E402
-from training.export import PARITY, ParityBroken, check_parity, to_onnx  # noqa: E402
+from training.export import PARITY, NotKept, ParityBroken, check_parity, to_onnx  # noqa: E402
 from training.failure import FailureSettings  # noqa: E402
 from training.ranker import RankerSettings, SetRanker  # noqa: E402
 
@@ -130,6 +131,48 @@ def test_masked_candidates_do_not_speak() -> None:
     other[0, 4:] = 99.0
 
     assert torch.allclose(model(rows, mask)[0, :4], model(other, mask)[0, :4])
+
+
+def test_one_part_anew_leaves_the_others_as_they_are(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """`only` rewrites one part and the manifest; the bundle loads, the other part is untouched."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(made[0], folder)
+
+    result = train_all(4, folder, TINY, only=["failure"])
+
+    assert list(result["parts"]) == ["failure"]
+    anew = load(folder, result["manifest_sha256"])
+    assert anew.ranker is not None
+    assert (folder / "failure.onnx").read_bytes() != (made[0] / "failure.onnx").read_bytes()
+    assert (folder / "ranker.onnx").read_bytes() == (made[0] / "ranker.onnx").read_bytes()
+
+
+def test_part_kept_must_be_what_the_manifest_names(
+    made: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """A changed file is not taken into a new manifest as if it had been made so."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(made[0], folder)
+    (folder / "ranker.onnx").write_bytes(b"other")
+
+    with pytest.raises(NotKept, match=r"ranker\.onnx"):
+        train_all(3, folder, TINY, only=["failure"])
+
+
+def test_command_names_the_parts_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part that nobody makes is refused with the names of those there are; nothing is written."""
+    code = main(["all", "--only", "rankr", "--out", str(tmp_path / "b")])
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert "error[TRAIN-005]" in error
+    assert "rankr" in error
+    assert "ranker, failure" in error
+    assert not (tmp_path / "b").exists()
 
 
 def test_export_that_differs_is_caught() -> None:
