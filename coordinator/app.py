@@ -71,6 +71,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     """Adds every servicer."""
     rules, knowledge = parts.config.recommend.rules(), parts.knowledge
     parts.brain.world.follow(rules, lambda: knowledge.iterations)
+    parts.brain.intentions.keep_holidays(parts.config.coordinator.holidays)
     edge = EdgeServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         parts.config.coordinator.district,
         parts.clock,

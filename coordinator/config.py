@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -41,6 +42,8 @@ class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     agent_open: bool = True
     # An EVSE not heard of for so long counts as UNKNOWN, link time.
     stale_after_s: Positive = 60.0
+    # Local days that count as weekends in the drivers' histories, e.g. [2026-12-25].
+    holidays: tuple[date, ...] = ()
     # CSV or JSON of surroundings, read at start and whenever it changes; empty means none.
     context_file: str = ""
     # host:port of the Prometheus page; empty means none.

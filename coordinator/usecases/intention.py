@@ -7,8 +7,9 @@ end, and what others can expect of it is in `fleet.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import structlog
@@ -40,6 +41,7 @@ PRUNE_EVERY = 60  # refreshes
 Place = tuple[float, float]
 Chances = tuple[float, float, float]
 HISTORY, POSITION = "HISTORY", "POSITION"
+_FIRST_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,10 @@ class Intentions:
         self._district = district
         self._table = table
         self._clock = clock
+
+    def keep_holidays(self, days: Iterable[date]) -> None:
+        """Takes the local days that count as weekends."""
+        self.history.holidays = frozenset((day - _FIRST_DAY).days for day in days)
 
     def on_session(self, session: ChargeSession) -> None:
         """Takes a session that began, was named, or ended."""

@@ -22,12 +22,14 @@ def at(north_km: float) -> nouns.Position:
     return nouns.Position(latitude_deg=HERE[0] + north_km * KM_LAT, longitude_deg=HERE[1])
 
 
-async def charged_daily(served: ServedBrain, user_id: str, vehicle_id: str = "") -> None:
+async def charged_daily(
+    served: ServedBrain, user_id: str, vehicle_id: str = "", evse_id: str = "A-1*1"
+) -> None:
     """Sessions of an hour around this time of the day, on each of the last 30 days."""
     now_s = time.time()
     sessions = [
         ChargeSession(
-            "A-1*1", now_s - day * DAY_S - 1_800.0, now_s - day * DAY_S + 1_800.0,
+            evse_id, now_s - day * DAY_S - 1_800.0, now_s - day * DAY_S + 1_800.0,
             station_id="A", user_id=user_id, vehicle_id=vehicle_id,
         )
         for day in range(30, 0, -1)
@@ -73,15 +75,24 @@ async def test_intention_by_the_history_of_the_car_where_the_driver_is_unknown()
     assert found.day_count > 0
 
 
-async def test_intention_of_a_new_driver_is_the_districts_own() -> None:
-    """Who has no history is taken for one of the district: here everybody charges at this hour."""
-    async with serve_brain([station("A", 5.0, 2)]) as served:
-        alone = await detect(served, "newcomer")
-        await charged_daily(served, "regular")
-        among = await detect(served, "newcomer")
+async def told_a_newcomer(regulars: int) -> wire.DetectIntentionResponse:
+    """What is detected of a driver without history where so many charge daily at this hour."""
+    async with serve_brain([station("A", 5.0, 5)]) as served:
+        for number in range(1, regulars + 1):
+            await charged_daily(served, f"regular-{number}", evse_id=f"A-{number}*1")
+        return await detect(served, "newcomer")
 
-    assert alone.intention == nouns.INTENTION_NONE
+
+async def test_intention_of_a_new_driver_is_the_districts_own() -> None:
+    """Who has no history is taken for one of the district: here everybody charges at this hour.
+
+    Four drivers are not the district yet.
+    """
+    alone, few, among = [await told_a_newcomer(regulars) for regulars in (0, 4, 5)]
+
+    assert alone.intention == few.intention == nouns.INTENTION_NONE
     assert (alone.day_count, among.day_count) == (0, 0)
+    assert few.p_at_pile == alone.p_at_pile
     assert among.p_at_pile > alone.p_at_pile
     assert among.intention == nouns.INTENTION_AT_PILE
 

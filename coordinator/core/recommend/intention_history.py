@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.recommend.intention import DAYS, Intention
+from coordinator.core.recommend.rules import DEFAULT_RULES
 
 Floats = NDArray[np.float64]
 
@@ -22,6 +24,7 @@ DAY_S = 86_400.0
 BEFORE_PLUG_IN_S = 1_200.0  # on the way so long before plug-in, where nothing was promised
 ON_THE_WAY_MOST_S = 7_200.0  # a promise for tonight is no drive that lasts all day
 STAY_MOST_S = 2 * DAY_S  # a session that never ended in the rows is not believed longer
+NO_HOLIDAYS: frozenset[int] = frozenset()
 
 _RING = DAYS + 1  # the 30 days before today, and today
 _FIRST_ROWS = 64
@@ -45,19 +48,21 @@ def half_hours(from_s: float, to_s: float, utc_offset_h: float) -> list[tuple[in
     return [divmod(slot, SLOTS) for slot in range(first, last)]
 
 
-def is_weekend(day: int) -> bool:
-    """Whether a day since 1970-01-01, a Thursday, is a Saturday or a Sunday.
+def is_weekend(day: int, holidays: AbstractSet[int] = NO_HOLIDAYS) -> bool:
+    """Whether a day since 1970-01-01, a Thursday, is a Saturday, a Sunday or one of the holidays.
 
     Source: paper 2.1.
 
     >>> [is_weekend(day) for day in (1, 2, 3, 4)]  # Friday to Monday
     [False, True, True, False]
+    >>> is_weekend(4, holidays={4})
+    True
     """
-    return (day + 3) % 7 >= 5
+    return (day + 3) % 7 >= 5 or day in holidays
 
 
-def days_alike(today: int) -> list[int]:
-    """Those of the 30 days before today that are of its kind: weekdays, or weekends.
+def days_alike(today: int, holidays: AbstractSet[int] = NO_HOLIDAYS) -> list[int]:
+    """Those of the 30 days before today that are of its kind: weekdays, or weekends and holidays.
 
     Departs: paper 2.1 counts all 30 days together.
 
@@ -66,18 +71,23 @@ def days_alike(today: int) -> list[int]:
     >>> len(days_alike(4)), len(days_alike(2))  # a Monday and a Saturday
     (20, 8)
     """
-    kind = is_weekend(today)
-    return [day for day in range(today - DAYS, today) if is_weekend(day) is kind]
+    kind = is_weekend(today, holidays)
+    return [day for day in range(today - DAYS, today) if is_weekend(day, holidays) is kind]
 
 
 class IntentionHistory:
     """Counts of days in S1, S2 and S3 by driver and half-hour. Source: paper 2.1, Eq. (1).
 
-    A half-hour counts once a day, S2 before S1 before S3. Days are local: `utc_offset_h`.
+    A half-hour counts once a day, S2 before S1 before S3. Days are local: `utc_offset_h`. Holidays
+    count with the weekends. Fewer than `least_drivers` with a history are not yet the district.
     """
 
-    def __init__(self, utc_offset_h: float = 0.0) -> None:
+    def __init__(
+        self, utc_offset_h: float = 0.0, least_drivers: int = DEFAULT_RULES.least_drivers
+    ) -> None:
         self.utc_offset_h = utc_offset_h
+        self.least_drivers = least_drivers
+        self.holidays: AbstractSet[int] = NO_HOLIDAYS  # days since 1970; set before use
         self._row: dict[str, int] = {}
         self._free: list[int] = []
         # (half-hour, driver, day modulo 31): one half-hour of everybody lies together.
@@ -129,10 +139,13 @@ class IntentionHistory:
             return None
         on_the_way, at_pile = self._counts(np.array([row]), today, slot)
         s1, s2 = int(on_the_way[0]), int(at_pile[0])
-        return s1, s2, len(days_alike(today)) - s1 - s2
+        return s1, s2, len(self._alike(today)) - s1 - s2
 
     def district_days(self, now_s: float) -> Days:
-        """The same, summed over all drivers with a history; 30 days of S3 where there are none."""
+        """The same, summed over all drivers with a history; 30 days of S3 where they are too few.
+
+        What one or two drivers do says nothing of a stranger, and would tell the stranger of them.
+        """
         today, slot = self._now(now_s)
         known = self._whole.get((today, slot))
         if known is None:
@@ -140,8 +153,9 @@ class IntentionHistory:
             rows = rows[self._newest[rows] >= today - DAYS] if len(rows) else rows
             on_the_way, at_pile = self._counts(rows, today, slot)
             s1, s2 = int(on_the_way.sum()), int(at_pile.sum())
-            known = s1, s2, len(days_alike(today)) * len(rows) - s1 - s2
-            self._whole = {(today, slot): known if len(rows) else (0, 0, DAYS)}
+            known = s1, s2, len(self._alike(today)) * len(rows) - s1 - s2
+            enough = len(rows) >= max(self.least_drivers, 1)
+            self._whole = {(today, slot): known if enough else (0, 0, DAYS)}
             known = self._whole[today, slot]
         return known
 
@@ -155,8 +169,11 @@ class IntentionHistory:
         known = known[self._newest[rows[known]] >= today - DAYS]
         if len(known):
             on_the_way, _ = self._counts(rows[known], today, slot)
-            chances[known] = (on_the_way + 1) / (len(days_alike(today)) + 3)
+            chances[known] = (on_the_way + 1) / (len(self._alike(today)) + 3)
         return chances
+
+    def _alike(self, today: int) -> list[int]:
+        return days_alike(today, self.holidays)
 
     def _now(self, now_s: float) -> tuple[int, int]:
         return half_hours(now_s, now_s, self.utc_offset_h)[0]
@@ -165,7 +182,7 @@ class IntentionHistory:
         self, rows: NDArray[np.intp], today: int, slot: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Days in S1 and in S2 of these drivers among the days like today."""
-        alike = np.array(days_alike(today))
+        alike = np.array(self._alike(today), dtype=np.int64)
         marked = alike[self._day[alike % _RING] == alike] % _RING
         states = self._states[slot][rows][:, marked]
         return (states == _S1).sum(axis=1), (states == _S2).sum(axis=1)

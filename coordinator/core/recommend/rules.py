@@ -27,6 +27,9 @@ class Rules:
     weights_by: str = EVIDENCE  # or ITERATIONS, or SUM
     waiting: str = EVERYONE  # or PRINTED
 
+    # Intention (paper 2.1)
+    least_drivers: int = 5  # with a history, before it stands in for a driver without one
+
     # Candidates (steps 310-320)
     candidate_limit: int = 64
     stations_at_first: int = 24

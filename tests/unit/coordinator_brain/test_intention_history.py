@@ -18,6 +18,7 @@ from coordinator.core.recommend.intention_history import (
     half_hours,
     is_weekend,
 )
+from coordinator.core.recommend.rules import DEFAULT_RULES
 
 MONDAY = 20_745 * DAY_S  # days since 1970-01-01; checked below
 NOON = 12 * 3600.0
@@ -160,7 +161,7 @@ def test_days_are_local() -> None:
 
 def test_driver_without_history_is_taken_for_one_of_the_district() -> None:
     """The counts of all drivers at this half-hour stand in; without any, 30 days of S3."""
-    history = IntentionHistory()
+    history = IntentionHistory(least_drivers=2)
     now_s = monday(4) + NOON
     assert history.district_days(now_s) == (0, 0, 30)
     for week in range(4):
@@ -173,6 +174,36 @@ def test_driver_without_history_is_taken_for_one_of_the_district() -> None:
     whole = len(days_alike(int(now_s // DAY_S)))
     assert (s1, s2, s3) == (0, 4, 2 * whole - 4)
     assert history.p_on_the_way(["nobody"], now_s)[0] == probabilities(s1, s2, s3)[0]
+
+
+def test_too_few_drivers_are_not_the_district() -> None:
+    """Four regular drivers say nothing of a stranger, five do; the setting says how many."""
+    now_s = monday(4) + NOON
+    told = {}
+    for drivers in (4, 5):
+        history = IntentionHistory()
+        for number in range(drivers):
+            for week in range(4):
+                history.learn(f"u{number}", monday(week) + NOON, monday(week) + NOON + 600.0)
+        told[drivers] = history.district_days(now_s)
+
+    whole = len(days_alike(int(now_s // DAY_S)))
+    assert DEFAULT_RULES.least_drivers == 5
+    assert told == {4: (0, 0, 30), 5: (0, 20, 5 * whole - 20)}
+
+
+def test_holiday_counts_with_the_weekends() -> None:
+    """What a driver does on a public holiday says nothing of working days, but of Sundays."""
+    history = IntentionHistory()
+    history.holidays = frozenset({int(monday(3) // DAY_S)})
+    history.learn("u", monday(3) + NOON, monday(3) + NOON + 600.0)
+    working, sunday = monday(4) + NOON, monday(4) - DAY_S + NOON
+
+    found = [history.days("u", at_s) for at_s in (working, sunday)]
+
+    assert [days is not None and days[1] for days in found] == [0, 1]
+    assert found[0] is not None
+    assert sum(found[0]) == len(days_alike(int(monday(4) // DAY_S))) - 1
 
 
 def test_column_of_chances_equals_the_chances_of_each() -> None:

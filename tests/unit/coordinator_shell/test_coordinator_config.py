@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def test_a_good_file_is_read_with_defaults(tmp_path: Path) -> None:
     assert config.coordinator.stale_after_s == 30
     assert config.clock.speed == 10
     assert config.models.bundle == ""
+
+
+def test_holidays_are_days_of_the_file(tmp_path: Path) -> None:
+    """Holidays are dates; something else is refused with its line."""
+    good = GOOD.replace("[clock]", "holidays = [2026-12-25, 2027-01-01]\n[clock]")
+    bad = GOOD.replace("[clock]", 'holidays = ["Christmas"]\n[clock]')
+
+    assert read_config(write(tmp_path, good)).coordinator.holidays == (
+        date(2026, 12, 25),
+        date(2027, 1, 1),
+    )
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(write(tmp_path, bad))
+    assert [(p.code, p.where.rpartition(":")[2]) for p in caught.value.problems] == [
+        ("CFG-004", "5")
+    ]
 
 
 def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
