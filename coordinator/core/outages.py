@@ -15,7 +15,8 @@ from coordinator.core.pile import PlannedOutage
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
-_Next = tuple[float, Floats, Floats]
+# When the first of them is over; begins and ends, each layer one window of every EVSE at most.
+_Kept = tuple[float, list[tuple[Floats, Floats]]]
 
 
 def merged(
@@ -33,35 +34,49 @@ def merged(
     return sorted(both, key=lambda o: (o.from_s, o.station_id, o.evse_id))
 
 
-def next_windows(district: District, now_s: float) -> tuple[Floats, Floats]:
-    """Begin and end of the outage that comes next, or is on, for each EVSE; inf where none is.
+def windows(district: District, now_s: float) -> list[tuple[Floats, Floats]]:
+    """Begins and ends of all outages that are on or come, in layers of shape (evses,).
 
-    Kept with the district until one of them is over.
+    The first layer has the next outage of each EVSE, the second the one after it, and so on; inf
+    where there is no more. Kept with the district until one of them is over.
 
     Source: US 12,393,974 B2, step 410.
     """
     kept = district.derived.get("outages")
     if isinstance(kept, tuple) and now_s < kept[0]:
-        return kept[1], kept[2]
-    begin_s = np.full(len(district), np.inf)
-    end_s = np.full(len(district), np.inf)
-    for outage in reversed(merged(district.outages, (), now_s)):  # the earliest is written last
-        rows = _rows(district, outage)
-        begin_s[rows], end_s[rows] = outage.from_s, outage.to_s
-    found: _Next = (float(end_s.min(initial=np.inf)), begin_s, end_s)
+        layers: list[tuple[Floats, Floats]] = kept[1]
+        return layers
+    layers, next_layer = [], np.zeros(len(district), dtype=np.intp)
+    for outage in merged(district.outages, (), now_s):
+        rows = np.arange(len(district))[_rows(district, outage)]
+        depth = next_layer[rows]
+        while len(layers) <= depth.max(initial=-1):
+            layers.append((np.full(len(district), np.inf), np.full(len(district), np.inf)))
+        for layer in np.unique(depth).tolist():
+            at = rows[depth == layer]
+            layers[layer][0][at], layers[layer][1][at] = outage.from_s, outage.to_s
+        next_layer[rows] += 1
+    over_s = min((float(end_s.min(initial=np.inf)) for _, end_s in layers), default=np.inf)
+    found: _Kept = (over_s, layers)
     district.derived["outages"] = found
-    return begin_s, end_s
+    return layers
 
 
 def meets(
     district: District, evse: Index, from_s: Floats, to_s: Floats, now_s: float
 ) -> NDArray[np.bool_]:
-    """Whether a stay at these EVSEs between these instants would meet a planned outage.
+    """Whether a stay at these EVSEs between these instants would meet any planned outage.
 
     Source: US 12,393,974 B2, step 410.
     """
-    begin_s, end_s = next_windows(district, now_s)
-    return np.asarray((begin_s[evse] < to_s) & (end_s[evse] > from_s))
+    met = np.zeros(evse.shape, dtype=bool)
+    last_s = float(to_s.max(initial=-np.inf))
+    for begin_s, end_s in windows(district, now_s):
+        # Later layers begin later at every EVSE.
+        if float(begin_s.min(initial=np.inf)) >= last_s:
+            break
+        met |= (begin_s[evse] < to_s) & (end_s[evse] > from_s)
+    return met
 
 
 def is_planned(
