@@ -105,7 +105,7 @@ def build_parts(config: Config) -> Parts:
         pile_keeper=pile_keeper,
         lists=lists,
         links=AgentLinks(inventory.speaker_of),
-        fences=Fences(),
+        fences=Fences(brain.claims),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
         models=models,

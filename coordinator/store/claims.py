@@ -32,6 +32,7 @@ class MemoryClaims:
         self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._by_request: dict[str, str] = {}
         self._outcomes: dict[str, list[Outcome]] = {}
+        self._fences: dict[str, int] = {}
 
     @property
     def table(self) -> ClaimTable:
@@ -76,6 +77,39 @@ class MemoryClaims:
     async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
         """The car is plugged in."""
         return await self._settle(self.index.occupy(claim_id, to_s, moment), moment, None)
+
+    async def begin(
+        self,
+        claim_id: str,
+        moment: Moment,
+        instead: bool = False,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car sets out for its window in the future."""
+        return await self._settle(self.index.begin(claim_id, moment, instead), moment, answering)
+
+    async def walk_in(
+        self, claim_id: str, evse_id: str, to_s: float, moment: Moment
+    ) -> Step | Refused:
+        """A car that nobody sent here is plugged in."""
+        return await self._settle(self.index.walk_in(claim_id, evse_id, to_s, moment), moment, None)
+
+    async def disown(self, claim_id: str, walk_in_id: str, moment: Moment) -> Step | Refused:
+        """The car that is plugged in is another one."""
+        return await self._settle(self.index.disown(claim_id, walk_in_id, moment), moment, None)
+
+    async def overrun(
+        self,
+        claim_id: str,
+        to_s: float,
+        moves: Sequence[Move],
+        expected_revisions: Mapping[str, int],
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car stays longer: followers are moved or put off in the same step."""
+        decided = self.index.overrun(claim_id, to_s, moves, expected_revisions, moment)
+        return await self._settle(decided, moment, answering)
 
     async def finish(self, claim_id: str, moment: Moment) -> Step | Refused:
         """The car has left after charging."""
@@ -139,6 +173,15 @@ class MemoryClaims:
     async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
         """What was told of a recommendation, in order."""
         return tuple(self._outcomes.get(recommendation_id, ()))
+
+    @property
+    def fences(self) -> Mapping[str, int]:
+        """The newest fence kept for each EVSE."""
+        return self._fences
+
+    async def keep_fence(self, evse_id: str, fence: int) -> None:
+        """Keeps a fence; one below what is kept changes nothing."""
+        self._fences[evse_id] = max(self._fences.get(evse_id, 0), fence)
 
     async def close(self) -> None:
         """Returns when everything told is durable."""

@@ -4,95 +4,42 @@ A step and the answer that tells of it are one row, so a grant costs one INSERT 
 its group's fsync. Replaying in order gives the same live claims; a later grant ends what it
 excludes, because its decision already counted the earlier claim as ended.
 
-    step   seq, kind (0 step, 1 all live claims then), instant, claims as JSON arrays in the order
-           of `CLAIM_FIELDS`, and for answers: recommendation_id, request_id, vehicle_id, answer,
-           request, inputs
+    step     seq, kind (0 step, 1 all live claims then), instant, claims as JSON arrays in the
+             order of `CLAIM_FIELDS`, and for answers: recommendation_id, request_id, vehicle_id,
+             answer, request, inputs
     outcome  what drivers told of a recommendation, when, in the order of `Outcome`
+    fence    the newest fence of each EVSE
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from sqlite_utils import Migrations
-
 from coordinator.core.areas.claim_index import QUEUE_PLACES
-from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment, Step
-from coordinator.core.vehicle import WarningLevel
+from coordinator.core.areas.ledger import Moment, Step
 from coordinator.store.claims import MemoryClaims
-from coordinator.store.writer import RowStatement, Writer
+from coordinator.store.claims_rows import (
+    ANSWER_COLUMNS,
+    APPEND,
+    APPEND_FENCE,
+    APPEND_OUTCOME,
+    OUTCOME_COLUMNS,
+    claims_json,
+    migrations,
+    stored_answer,
+    stored_steps,
+)
+from coordinator.store.writer import Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
 from coordinator.usecases.requests import RequestArchive, unpacked
 
-CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
 REMOVED_AT_ONCE = 500
 RECENT_REQUESTS = 20_000  # steps whose request ids are known again after a restart
-
-migrations = Migrations("claims")
-
-
-def _steps(db: Any) -> None:
-    """The journal."""
-    db["step"].create(
-        {
-            "seq": int,
-            "kind": int,
-            "at_s": float,
-            "claims": bytes,
-            "recommendation_id": str,
-            "request_id": str,
-            "vehicle_id": str,
-            "answer": bytes,
-            "request": bytes,
-            "inputs": bytes,
-        },
-        pk="seq",
-    )
-    db.execute(
-        "CREATE INDEX step_recommendation ON step (recommendation_id)"
-        " WHERE recommendation_id IS NOT NULL"
-    )
-    db.execute("CREATE INDEX step_snapshot ON step (seq) WHERE kind = 1")
-
-
-def _outcomes(db: Any) -> None:
-    """What drivers told of how it ended."""
-    db["outcome"].create(
-        {
-            "outcome": int,
-            "recommendation_id": str,
-            "at_s": float,
-            "kind": int,
-            "evse_id": str,
-            "wait_s": float,
-            "price": float,
-            "currency": str,
-            "comment": str,
-        },
-        pk="outcome",
-    )
-    db["outcome"].create_index(["recommendation_id"])
-
-
-migrations(name="0001_steps")(_steps)
-migrations(name="0002_outcomes")(_outcomes)
-
-_APPEND = RowStatement(
-    "INSERT INTO step (kind, at_s, claims, recommendation_id, request_id, vehicle_id,"
-    " answer, request, inputs)",
-    9,
-)
-_OUTCOME_COLUMNS = "kind, evse_id, wait_s, price, currency, comment"
-_APPEND_OUTCOME = RowStatement(
-    f"INSERT INTO outcome (recommendation_id, at_s, {_OUTCOME_COLUMNS})", 8
-)
-_ANSWER_COLUMNS = "recommendation_id, request_id, vehicle_id, answer, request, inputs"
 
 
 class SqliteClaims(MemoryClaims):
@@ -115,7 +62,7 @@ class SqliteClaims(MemoryClaims):
         self._archive = archive
         self._writer = Writer(path, migrations)
         connection: sqlite3.Connection = self._writer.database.conn
-        self.index.restore(_stored_claims(connection, moment))
+        self.index.restore(stored_steps(connection, moment))
         newest = connection.execute("SELECT ifnull(max(seq), 0) FROM step").fetchone()[0]
         rows = connection.execute(
             "SELECT request_id, recommendation_id FROM step"
@@ -123,13 +70,16 @@ class SqliteClaims(MemoryClaims):
             (newest - RECENT_REQUESTS,),
         )
         self._by_request.update(rows.fetchall())
+        self._fences.update(connection.execute("SELECT evse_id, fence FROM fence").fetchall())
 
     async def answer(self, recommendation_id: str) -> KeptAnswer | None:
         """The newest stored answer of a recommendation, from memory or the file."""
         known = await super().answer(recommendation_id)
         if known is not None:
             return known
-        kept = await self._writer.submit(lambda connection: _stored(connection, recommendation_id))
+        kept = await self._writer.submit(
+            lambda connection: stored_answer(connection, recommendation_id)
+        )
         if kept is None and self._archive is not None:
             row = await self._archive.request_of(recommendation_id)
             return unpacked(row) if row is not None and row.body else None
@@ -143,7 +93,7 @@ class SqliteClaims(MemoryClaims):
         """Stores a request that nothing was promised for; returns before it is durable."""
         names = answer.recommendation_id, answer.request_id, answer.vehicle_id
         row = (0, moment.now_s, b"[]", *names)
-        waiting = self._writer.post(_APPEND, (*row, answer.answer, answer.request, answer.inputs))
+        waiting = self._writer.post(APPEND, (*row, answer.answer, answer.request, answer.inputs))
         waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def old_answers(self, before_s: float, limit: int) -> list[tuple[int, float, KeptAnswer]]:
@@ -151,7 +101,7 @@ class SqliteClaims(MemoryClaims):
 
         def run(connection: sqlite3.Connection) -> list[tuple[int, float, KeptAnswer]]:
             rows = connection.execute(
-                f"SELECT seq, at_s, {_ANSWER_COLUMNS} FROM step WHERE at_s < ? AND"
+                f"SELECT seq, at_s, {ANSWER_COLUMNS} FROM step WHERE at_s < ? AND"
                 " recommendation_id IS NOT NULL AND"
                 " seq < (SELECT max(seq) FROM step WHERE kind = 1) ORDER BY seq LIMIT ?",
                 (before_s, limit),
@@ -168,14 +118,14 @@ class SqliteClaims(MemoryClaims):
     async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
         """Stores what a driver told of a recommendation; it outlives the process."""
         row = (recommendation_id, moment.now_s, *astuple(outcome))
-        await self._writer.put(_APPEND_OUTCOME, row)
+        await self._writer.put(APPEND_OUTCOME, row)
 
     async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
         """What was told of a recommendation, in order."""
 
         def run(connection: sqlite3.Connection) -> Sequence[Outcome]:
             rows = connection.execute(
-                f"SELECT {_OUTCOME_COLUMNS} FROM outcome WHERE recommendation_id = ?"
+                f"SELECT {OUTCOME_COLUMNS} FROM outcome WHERE recommendation_id = ?"
                 " ORDER BY outcome",
                 (recommendation_id,),
             )
@@ -188,7 +138,7 @@ class SqliteClaims(MemoryClaims):
 
         Steps with answers stay for `keep_s` of domain time, for Explain.
         """
-        live = _claims_json(self.table.live())
+        live = claims_json(self.table.live())
 
         def snapshot(connection: sqlite3.Connection) -> int:
             row = (moment.now_s, live)
@@ -211,90 +161,37 @@ class SqliteClaims(MemoryClaims):
             removed += count
         return removed
 
+    async def keep_fence(self, evse_id: str, fence: int) -> None:
+        """Keeps a fence on disk, so that no process after this one draws a lower one."""
+        await super().keep_fence(evse_id, fence)
+        await self._writer.put(APPEND_FENCE, (evse_id, fence))
+
     async def close(self) -> None:
         """Returns when everything told is durable and the file is closed."""
         await self._writer.close()
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
-        claims = _claims_json(step.after)
-        # One pass of the loop, so that steps decided in this one are committed together; passes
-        # are first in, first out, so the journal keeps the order of the decisions.
-        await asyncio.sleep(0)
-        if not answers:
-            row = (0, moment.now_s, claims, None, None, None, None, None, None)
-            await self._writer.put(_APPEND, row)
-            return
-        waits = []
-        for answer in answers:
-            row_of_answer = (
-                0,
-                moment.now_s,
-                claims,
-                answer.recommendation_id,
-                answer.request_id,
-                answer.vehicle_id,
-                answer.answer,
-                answer.request,
-                answer.inputs,
-            )
-            waits.append(self._writer.post(_APPEND, row_of_answer))
-            claims = b"[]"  # the first row carries the step
+        rows = _rows(step, moment, answers)
+        try:
+            # One pass of the loop, so that steps decided in this one are committed together; passes
+            # are first in, first out, so the journal keeps the order of the decisions.
+            await asyncio.sleep(0)
+        finally:
+            # Decided is written, also where the caller has given up: others may build on it.
+            waits = [self._writer.post(APPEND, row) for row in rows]
         for wait in waits:
             await wait
 
 
-def _claims_json(claims: Iterable[Claim]) -> bytes:
-    return msgspec.json.encode(
-        [
-            (
-                claim.claim_id,
-                claim.evse_id,
-                claim.vehicle_id,
-                claim.from_s,
-                claim.to_s,
-                claim.level,
-                claim.state,
-                claim.lease_until_s,
-                claim.revision,
-                claim.recommendation_id,
-                claim.moving,
-            )
-            for claim in claims
-        ]
-    )
-
-
-_Stored = tuple[str, str, str, float, float, int, int, float, int, str, bool]
-_decoder = msgspec.json.Decoder(list[_Stored])
-
-
-def _stored_claims(connection: sqlite3.Connection, moment: Moment) -> Iterable[Claim]:
-    """Claims of all steps since the last snapshot, in order."""
-    rows = connection.execute(
-        "SELECT claims FROM step WHERE seq >="
-        " (SELECT coalesce(max(seq), 0) FROM step WHERE kind = 1) ORDER BY seq"
-    )
-    for (claims,) in rows:
-        for stored in _decoder.decode(claims):
-            state = ClaimState(stored[6])
-            lease_s = moment.link_s + OFFER_S if state is ClaimState.OFFERED else stored[7]
-            yield Claim(*stored[:5], WarningLevel(stored[5]), state, lease_s, *stored[8:])
-
-
-def _stored(connection: sqlite3.Connection, recommendation_id: str) -> KeptAnswer | None:
-    row = connection.execute(
-        f"SELECT {_ANSWER_COLUMNS} FROM step WHERE recommendation_id = ? ORDER BY seq DESC LIMIT 1",
-        (recommendation_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    answer = KeptAnswer(*row)
-    if answer.inputs:
-        return answer
-    # A new stage or lease was not ranked anew: what led to the answer is with an earlier step.
-    ranked = connection.execute(
-        "SELECT inputs FROM step WHERE recommendation_id = ? AND inputs <> x''"
-        " ORDER BY seq DESC LIMIT 1",
-        (recommendation_id,),
-    ).fetchone()
-    return answer if ranked is None else replace(answer, inputs=ranked[0])
+def _rows(step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> list[tuple[Any, ...]]:
+    """The rows of a step; the first one carries its claims."""
+    claims = claims_json(step.after)
+    if not answers:
+        return [(0, moment.now_s, claims, None, None, None, None, None, None)]
+    rows = []
+    for answer in answers:
+        names = answer.recommendation_id, answer.request_id, answer.vehicle_id
+        told = answer.answer, answer.request, answer.inputs
+        rows.append((0, moment.now_s, claims, *names, *told))
+        claims = b"[]"
+    return rows

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 import uuid_utils
 
@@ -104,15 +105,36 @@ class DirectiveResult:
     more: bool = False  # further frames follow in another result
 
 
+class FenceKeeper(Protocol):
+    """What remembers fences beyond the process: the store of claims."""
+
+    @property
+    def fences(self) -> Mapping[str, int]:
+        """The newest fence kept for each EVSE."""
+        ...
+
+    async def keep_fence(self, evse_id: str, fence: int) -> None:
+        """Returns once the fence is durable."""
+        ...
+
+
 class Fences:
     """The newest fence of each EVSE: drawn anew for each reserve, extend and cancel.
 
-    A fence is never below the system time in milliseconds, so that a restart cannot draw a lower
-    one than the process before it.
+    A fence is never below the system time in milliseconds. With a `keeper`, `issue` makes it
+    durable before it is used: no restart draws a lower one, whatever the clock says then.
     """
 
-    def __init__(self) -> None:
-        self._floors: dict[str, int] = {}
+    def __init__(self, keeper: FenceKeeper | None = None) -> None:
+        self._keeper = keeper
+        self._floors: dict[str, int] = {} if keeper is None else dict(keeper.fences)
+
+    async def issue(self, evse_id: str, system_s: float) -> int:
+        """A fence for a directive that is about to be sent; raises `StoreUnavailable`."""
+        fence = self.draw(evse_id, system_s)
+        if self._keeper is not None:
+            await self._keeper.keep_fence(evse_id, fence)
+        return fence
 
     def draw(self, evse_id: str, system_s: float) -> int:
         """A fence above all that were drawn or heard of for this EVSE."""

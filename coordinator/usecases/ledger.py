@@ -1,6 +1,7 @@
 """What the use cases ask of the store of claims, and the values that pass between them.
 
-Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk; one conformance test.
+Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk; one conformance test, which
+a further engine joins in `tests/support/claim_engines.py`.
 """
 
 from __future__ import annotations
@@ -98,7 +99,45 @@ class ClaimStore(Protocol):
         ...
 
     async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
-        """The car is plugged in; the window ends when it should be charged."""
+        """The car is plugged in; the window ends when it should be charged.
+
+        A predecessor that is still there has gone; who was to be there by now is put off.
+        """
+        ...
+
+    async def begin(
+        self,
+        claim_id: str,
+        moment: Moment,
+        instead: bool = False,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car sets out for its window in the future, which is its live claim from now on.
+
+        Refused while it has another one, unless this is `instead` of it.
+        """
+        ...
+
+    async def walk_in(
+        self, claim_id: str, evse_id: str, to_s: float, moment: Moment
+    ) -> Step | Refused:
+        """A car that nobody sent here is plugged in; who was to be there by now is put off."""
+        ...
+
+    async def disown(self, claim_id: str, walk_in_id: str, moment: Moment) -> Step | Refused:
+        """The car that is plugged in is not the one of the claim, but a walk-in."""
+        ...
+
+    async def overrun(
+        self,
+        claim_id: str,
+        to_s: float,
+        moves: Sequence[Move],
+        expected_revisions: Mapping[str, int],
+        moment: Moment,
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car stays until then: in one step followers are moved, the others are put off."""
         ...
 
     async def finish(self, claim_id: str, moment: Moment) -> Step | Refused:
@@ -163,6 +202,15 @@ class ClaimStore(Protocol):
 
     async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
         """What was told of a recommendation, in order."""
+        ...
+
+    @property
+    def fences(self) -> Mapping[str, int]:
+        """The newest fence kept for each EVSE, to read only."""
+        ...
+
+    async def keep_fence(self, evse_id: str, fence: int) -> None:
+        """Keeps a fence, so that no process after this one draws a lower one."""
         ...
 
     async def close(self) -> None:

@@ -17,6 +17,8 @@ KEPT_ENDED = 50_000  # ended claims remembered, so that a repeated call finds it
 class ClaimTable:
     """Claims by their keys. Within an EVSE they stand in order of their windows.
 
+    Windows in the future stand apart from what is claimed now.
+
     Source: paper 2.3.1.
     """
 
@@ -24,6 +26,8 @@ class ClaimTable:
         self._claims: dict[str, Claim] = {}
         self._by_evse: dict[str, list[Claim]] = {}
         self._by_car: dict[str, list[Claim]] = {}
+        self._windows_by_evse: dict[str, list[Claim]] = {}
+        self._windows_by_car: dict[str, list[Claim]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()  # in order of their end
         self._offers: list[tuple[float, str]] = []  # heaps of (lease end, claim_id)
         self._leases: list[tuple[float, str]] = []
@@ -33,17 +37,36 @@ class ClaimTable:
         return self._claims.get(claim_id)
 
     def of_evse(self, evse_id: str) -> Sequence[Claim]:
-        """Live claims on an EVSE, in order of their windows."""
+        """Live claims on an EVSE, in order of their windows; none that is for later."""
         return self._by_evse.get(evse_id, ())
 
     def of_car(self, vehicle_id: str) -> Sequence[Claim]:
         """Live claims of a car, the older first; a walk-in is nobody's."""
         return self._by_car.get(vehicle_id, ()) if vehicle_id else ()
 
+    def windows_of_evse(self, evse_id: str) -> Sequence[Claim]:
+        """Windows in the future for which an EVSE is kept, in order."""
+        return self._windows_by_evse.get(evse_id, ())
+
+    def windows_of_car(self, vehicle_id: str) -> Sequence[Claim]:
+        """Windows in the future that are kept for a car: one, or none."""
+        return self._windows_by_car.get(vehicle_id, ())
+
+    def windows(self) -> Iterator[Claim]:
+        """All windows in the future."""
+        for claims in self._windows_by_evse.values():
+            yield from claims
+
+    def on_evse(self, evse_id: str) -> Sequence[Claim]:
+        """All that excludes others on an EVSE, now and later, in order."""
+        now, later = self._by_evse.get(evse_id, ()), self._windows_by_evse.get(evse_id)
+        return sorted((*now, *later), key=_begin) if later else now
+
     def live(self) -> Iterator[Claim]:
-        """All live claims."""
+        """All live claims, with the windows in the future."""
         for claims in self._by_evse.values():
             yield from claims
+        yield from self.windows()
 
     def remembered(self) -> Iterator[Claim]:
         """All claims, live or ended lately."""
@@ -60,12 +83,13 @@ class ClaimTable:
             if len(self._ended) > KEPT_ENDED:
                 del self._claims[self._ended.popitem(last=False)[0]]
             return before
-        queue = self._by_evse.setdefault(claim.evse_id, [])
+        by_evse, by_car = self._tables(claim)
+        queue = by_evse.setdefault(claim.evse_id, [])
         queue.append(claim)
         if len(queue) > 1:
             queue.sort(key=_begin)
         if claim.vehicle_id:
-            self._by_car.setdefault(claim.vehicle_id, []).append(claim)
+            by_car.setdefault(claim.vehicle_id, []).append(claim)
         if claim.state is ClaimState.OFFERED:
             heappush(self._offers, (claim.lease_until_s, claim.claim_id))
         elif claim.state is ClaimState.CONFIRMED:
@@ -78,11 +102,17 @@ class ClaimTable:
         if not claim.live:
             del self._ended[claim.claim_id]
             return
-        for table, key in ((self._by_evse, claim.evse_id), (self._by_car, claim.vehicle_id)):
+        by_evse, by_car = self._tables(claim)
+        for table, key in ((by_evse, claim.evse_id), (by_car, claim.vehicle_id)):
             if key:
                 table[key].remove(claim)
                 if not table[key]:
                     del table[key]
+
+    def _tables(self, claim: Claim) -> tuple[dict[str, list[Claim]], dict[str, list[Claim]]]:
+        if claim.future:
+            return self._windows_by_evse, self._windows_by_car
+        return self._by_evse, self._by_car
 
     def lapsed(self, moment: Moment) -> Iterator[Claim]:
         """Claims whose lease has run out; each must be ended before the next is asked for."""

@@ -2,8 +2,9 @@
 
 The exclusion rule lives in `claim_index.py`, once; durability lives in `coordinator/store`. A claim
 occupies an EVSE for a window `[from_s, to_s)` in domain time. Offered, confirmed and occupied
-claims exclude each other on the same EVSE and instant; one car has at most one live claim (two only
-while it moves). Leases end by the store's clock.
+claims exclude each other on the same EVSE and instant, a walk-in's too; one car has at most one
+live claim (two only while it moves), and beside it at most one window in the future, up to a day
+ahead. Leases end by the store's clock.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from enum import IntEnum
 from coordinator.core.vehicle import WarningLevel
 
 OFFER_S = 30.0  # life of an offer, link time
+AHEAD_S = 86_400.0  # a window in the future begins within so long, domain time
 
 
 class ClaimState(IntEnum):
@@ -38,7 +40,9 @@ LIVE_STATES = frozenset({ClaimState.OFFERED, ClaimState.CONFIRMED, ClaimState.OC
 class Claim:
     """An EVSE kept for a car; `vehicle_id` is empty for a walk-in. Instants are epoch seconds.
 
-    `lease_until_s` is in real (link) time for offers and in domain time once confirmed.
+    `lease_until_s` is in real (link) time for offers and in domain time once confirmed. `future`
+    keeps a window that the car asked for beforehand; it is no live claim of the car until it begins
+    to drive there.
 
     Source: paper 2.3.1.
     """
@@ -54,6 +58,7 @@ class Claim:
     revision: int = 1
     recommendation_id: str = ""
     moving: bool = False
+    future: bool = False
 
     @property
     def live(self) -> bool:
@@ -102,7 +107,8 @@ class Refused:
 class Move:
     """A car goes from its claim to another EVSE in one step; `claim` is what it gets.
 
-    An empty `from_claim_id` grants without ending anything.
+    An empty `from_claim_id` grants without ending anything: to a car without a claim, or, if
+    `claim.moving`, beside the confirmed one that the car keeps until it confirms the new one.
 
     Source: paper 2.3.1.
     """
@@ -140,3 +146,5 @@ OTHER_CLAIM = "OTHER_CLAIM"
 STALE_REVISION = "STALE_REVISION"
 CAR_IS_CHARGING = "CAR_IS_CHARGING"
 EMPTY_WINDOW = "EMPTY_WINDOW"
+TOO_FAR_AHEAD = "TOO_FAR_AHEAD"
+NOT_CHARGING = "NOT_CHARGING"

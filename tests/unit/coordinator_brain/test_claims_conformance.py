@@ -1,13 +1,17 @@
-"""What every engine of the ledger keeps, in memory and on disk alike."""
+"""What every engine of the ledger keeps: offers, leases, moves, answers.
+
+Windows in the future, walk-ins and overruns are in `test_claims_stays.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from claim_engines import ENGINES
 from claim_wishes import check_exclusion, wish
 
 from coordinator.core.areas.ledger import (
@@ -27,24 +31,21 @@ from coordinator.core.areas.ledger import (
     Step,
 )
 from coordinator.core.vehicle import WarningLevel
-from coordinator.store.claims import MemoryClaims
-from coordinator.store.claims_sqlite import SqliteClaims
-from coordinator.usecases.ledger import KeptAnswer
+from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 
 NOW = Moment(1_000_000.0, 500.0)
-Open = Callable[[], MemoryClaims]
 
 
 def later(seconds: float) -> Moment:
     return Moment(NOW.now_s + seconds, NOW.link_s + seconds)
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> MemoryClaims:
+@pytest.fixture(params=sorted(ENGINES))
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ClaimStore]:
     """An empty store of each engine."""
-    if request.param == "memory":
-        return MemoryClaims()
-    return SqliteClaims(tmp_path / "claims.db", NOW)
+    store = ENGINES[request.param](tmp_path, NOW)
+    yield store
+    await store.close()
 
 
 async def granted(outcome: Step | Refused) -> Step:
@@ -57,7 +58,7 @@ def why(outcome: Step | Refused) -> str:
     return outcome.reason
 
 
-async def test_one_evse_is_promised_to_one_car_at_an_instant(store: MemoryClaims) -> None:
+async def test_one_evse_is_promised_to_one_car_at_an_instant(store: ClaimStore) -> None:
     """The second car is refused, and told who is in the way."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     refused = await store.claim(wish("c2", "E1", "car-2", NOW, begin_s=300), NOW)
@@ -66,20 +67,18 @@ async def test_one_evse_is_promised_to_one_car_at_an_instant(store: MemoryClaims
     assert isinstance(refused, Refused)
     assert refused.by is not None
     assert refused.by.vehicle_id == "car-1"
-    await store.close()
 
 
-async def test_windows_that_only_touch_do_not_exclude_each_other(store: MemoryClaims) -> None:
+async def test_windows_that_only_touch_do_not_exclude_each_other(store: ClaimStore) -> None:
     """A window ends before the instant at which the next begins."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     await granted(await store.claim(wish("c2", "E1", "car-2", NOW, begin_s=600), NOW))
 
     check_exclusion(store.table)
     assert [claim.claim_id for claim in store.table.of_evse("E1")] == ["c1", "c2"]
-    await store.close()
 
 
-async def test_at_most_three_cars_are_promised_one_evse(store: MemoryClaims) -> None:
+async def test_at_most_three_cars_are_promised_one_evse(store: ClaimStore) -> None:
     """The fourth is refused although its window is free."""
     for number in range(3):
         begin_s = number * 600.0
@@ -87,10 +86,9 @@ async def test_at_most_three_cars_are_promised_one_evse(store: MemoryClaims) -> 
         await granted(await store.claim(claim, NOW))
 
     assert why(await store.claim(wish("c4", "E1", "car-4", NOW, 1_800.0), NOW)) == QUEUE_FULL
-    await store.close()
 
 
-async def test_the_same_claim_id_gives_the_same_claim(store: MemoryClaims) -> None:
+async def test_the_same_claim_id_gives_the_same_claim(store: ClaimStore) -> None:
     """A retry changes nothing; another car's use of the id is refused."""
     first = await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     again = await granted(await store.claim(wish("c1", "E1", "car-1", later(1)), later(1)))
@@ -98,10 +96,9 @@ async def test_the_same_claim_id_gives_the_same_claim(store: MemoryClaims) -> No
     assert again.claim == first.claim
     assert not again.after
     assert why(await store.claim(wish("c1", "E2", "car-2", NOW), NOW)) == OTHER_CLAIM
-    await store.close()
 
 
-async def test_a_new_offer_replaces_the_old_one_in_the_same_step(store: MemoryClaims) -> None:
+async def test_a_new_offer_replaces_the_old_one_in_the_same_step(store: ClaimStore) -> None:
     """The old place is free at once for the next car."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     step = await granted(await store.claim(wish("c2", "E2", "car-1", NOW), NOW))
@@ -109,10 +106,9 @@ async def test_a_new_offer_replaces_the_old_one_in_the_same_step(store: MemoryCl
     states = {claim.claim_id: claim.state for claim in step.after}
     assert states == {"c1": ClaimState.RELEASED, "c2": ClaimState.OFFERED}
     await granted(await store.claim(wish("c3", "E1", "car-2", NOW), NOW))
-    await store.close()
 
 
-async def test_a_firm_claim_stays_until_the_new_offer_is_confirmed(store: MemoryClaims) -> None:
+async def test_a_firm_claim_stays_until_the_new_offer_is_confirmed(store: ClaimStore) -> None:
     """Two claims only while moving; confirming the new one ends the old one."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     await granted(await store.confirm("c1", NOW.now_s + 900, NOW))
@@ -124,10 +120,9 @@ async def test_a_firm_claim_stays_until_the_new_offer_is_confirmed(store: Memory
     await granted(await store.confirm("c2", NOW.now_s + 900, NOW))
     assert [claim.claim_id for claim in store.table.of_car("car-1")] == ["c2"]
     assert not store.table.of_car("car-1")[0].moving
-    await store.close()
 
 
-async def test_a_new_offer_on_the_firm_evse_stays_firm(store: MemoryClaims) -> None:
+async def test_a_new_offer_on_the_firm_evse_stays_firm(store: ClaimStore) -> None:
     """Asking again must not turn a firm hold into a 30 s offer."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     await granted(await store.confirm("c1", NOW.now_s + 900, NOW))
@@ -136,11 +131,10 @@ async def test_a_new_offer_on_the_firm_evse_stays_firm(store: MemoryClaims) -> N
     assert step.claim is not None
     assert step.claim.state is ClaimState.CONFIRMED
     assert [claim.claim_id for claim in store.table.live()] == ["c2"]
-    await store.close()
 
 
 async def test_an_offer_lapses_by_link_time_and_a_lease_by_domain_time(
-    store: MemoryClaims,
+    store: ClaimStore,
 ) -> None:
     """Each ends at its own clock's instant, not before."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
@@ -155,11 +149,10 @@ async def test_an_offer_lapses_by_link_time_and_a_lease_by_domain_time(
     assert not list(store.table.live())
     ended = store.table.get("c1"), store.table.get("c2")
     assert [c.state for c in ended if c] == [ClaimState.EXPIRED, ClaimState.NO_SHOW]
-    await store.close()
 
 
 async def test_a_lapsed_claim_makes_way_in_the_step_that_needs_its_place(
-    store: MemoryClaims,
+    store: ClaimStore,
 ) -> None:
     """Nobody has to wait for the next sweep."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
@@ -170,19 +163,17 @@ async def test_a_lapsed_claim_makes_way_in_the_step_that_needs_its_place(
         "c1": ClaimState.EXPIRED,
         "c2": ClaimState.OFFERED,
     }
-    await store.close()
 
 
-async def test_a_lapsed_offer_cannot_be_confirmed(store: MemoryClaims) -> None:
+async def test_a_lapsed_offer_cannot_be_confirmed(store: ClaimStore) -> None:
     """Late is late, and an unknown claim is unknown."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
 
     assert why(await store.confirm("c1", NOW.now_s + 900, later(OFFER_S))) == LAPSED
     assert why(await store.confirm("c9", NOW.now_s + 900, NOW)) == UNKNOWN_CLAIM
-    await store.close()
 
 
-async def test_a_longer_window_stops_where_the_next_car_begins(store: MemoryClaims) -> None:
+async def test_a_longer_window_stops_where_the_next_car_begins(store: ClaimStore) -> None:
     """Neither a renewal nor a charge runs into the next promise."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     await granted(await store.confirm("c1", NOW.now_s + 5_000, NOW))
@@ -195,10 +186,9 @@ async def test_a_longer_window_stops_where_the_next_car_begins(store: MemoryClai
     assert occupied.claim is not None
     assert renewed.claim.to_s == occupied.claim.to_s == NOW.now_s + 700
     check_exclusion(store.table)
-    await store.close()
 
 
-async def test_a_new_level_changes_nothing_else(store: MemoryClaims) -> None:
+async def test_a_new_level_changes_nothing_else(store: ClaimStore) -> None:
     """A car that became more urgent holds what it held; a lapsed claim takes no level."""
     before = (await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))).claim
     assert before is not None
@@ -207,10 +197,9 @@ async def test_a_new_level_changes_nothing_else(store: MemoryClaims) -> None:
 
     assert after == replace(before, level=WarningLevel.HIGH)
     assert why(await store.relevel("c1", WarningLevel.LOW, later(OFFER_S))) == LAPSED
-    await store.close()
 
 
-async def test_a_charging_car_gets_no_second_place(store: MemoryClaims) -> None:
+async def test_a_charging_car_gets_no_second_place(store: ClaimStore) -> None:
     """It is served; its place is free again once it has gone."""
     await granted(await store.claim(wish("c1", "E1", "car-1", NOW), NOW))
     await granted(await store.occupy("c1", NOW.now_s + 900, NOW))
@@ -218,10 +207,9 @@ async def test_a_charging_car_gets_no_second_place(store: MemoryClaims) -> None:
     assert why(await store.claim(wish("c2", "E2", "car-1", NOW), NOW)) == CAR_IS_CHARGING
     await store.finish("c1", later(900))
     await granted(await store.claim(wish("c3", "E1", "car-2", later(900)), later(900)))
-    await store.close()
 
 
-async def test_moves_are_made_together_or_not_at_all(store: MemoryClaims) -> None:
+async def test_moves_are_made_together_or_not_at_all(store: ClaimStore) -> None:
     """Two cars change places in one step; one that cannot leaves all as they were."""
     for name, evse, car in (("c1", "E1", "car-1"), ("c2", "E2", "car-2"), ("c3", "E3", "car-3")):
         await granted(await store.claim(wish(name, evse, car, NOW), NOW))
@@ -243,18 +231,16 @@ async def test_moves_are_made_together_or_not_at_all(store: MemoryClaims) -> Non
         "car-3": "E3",
     }
     check_exclusion(store.table)
-    await store.close()
 
 
-async def test_a_window_must_have_a_length(store: MemoryClaims) -> None:
+async def test_a_window_must_have_a_length(store: ClaimStore) -> None:
     """Nothing, less than nothing and for ever are no windows."""
     for length_s in (0.0, -1.0, float("inf"), float("nan")):
         claim = wish("c1", "E1", "car-1", NOW, length_s=length_s)
         assert why(await store.claim(claim, NOW)) == EMPTY_WINDOW
-    await store.close()
 
 
-async def test_an_answer_is_found_by_its_names(store: MemoryClaims) -> None:
+async def test_an_answer_is_found_by_its_names(store: ClaimStore) -> None:
     """By recommendation and by request, in its newest form."""
     answer = KeptAnswer("rec-c1", "request-1", "car-1", b"one", b"asked", b"")
     await store.claim(wish("c1", "E1", "car-1", NOW), NOW, lambda step: (answer,))
@@ -268,10 +254,9 @@ async def test_an_answer_is_found_by_its_names(store: MemoryClaims) -> None:
     assert by_request == by_name
     assert await store.answer("rec-c9") is None
     assert await store.answer_to("request-9") is None
-    await store.close()
 
 
-async def test_watchers_hear_which_evses_changed(store: MemoryClaims) -> None:
+async def test_watchers_hear_which_evses_changed(store: ClaimStore) -> None:
     """The picture follows the ledger without asking."""
     heard: list[set[str]] = []
     store.watchers.append(lambda evse_ids: heard.append(set(evse_ids)))
@@ -279,10 +264,9 @@ async def test_watchers_hear_which_evses_changed(store: MemoryClaims) -> None:
     await store.claim(wish("c2", "E2", "car-1", NOW), NOW)
 
     assert heard == [{"E1"}, {"E1", "E2"}]
-    await store.close()
 
 
-async def test_many_cars_at_once_get_one_place_each(store: MemoryClaims) -> None:
+async def test_many_cars_at_once_get_one_place_each(store: ClaimStore) -> None:
     """Of a hundred simultaneous wishes for ten EVSEs, ten are granted."""
     outcomes = await asyncio.gather(
         *(
@@ -293,4 +277,3 @@ async def test_many_cars_at_once_get_one_place_each(store: MemoryClaims) -> None
 
     assert sum(isinstance(outcome, Step) for outcome in outcomes) == 10
     check_exclusion(store.table)
-    await store.close()
