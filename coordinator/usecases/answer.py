@@ -173,6 +173,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     claim_id: str = ""
     until_s: float | None = None
     reason: str = ""
+    confirmed: bool = False  # the driver took it, or is on the way; kept for training
 
 
 class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False):

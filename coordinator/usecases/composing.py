@@ -108,10 +108,10 @@ class Composer:
         judged = wording.judged(self._district, request, context, lines, picked, said, moment.now_s)
         hold = Hold(HoldKind.NONE)
         if claim is not None:
-            until_s = claim.lease_until_s
-            if claim.state is ClaimState.OFFERED:
+            until_s, offered = claim.lease_until_s, claim.state is ClaimState.OFFERED
+            if offered:
                 until_s = moment.now_s + OFFER_S * self._clock.speed
-            hold = Hold(HoldKind.SOFT, claim.claim_id, until_s)
+            hold = Hold(HoldKind.SOFT, claim.claim_id, until_s, confirmed=not offered)
         figures = judged[0].figures
         station = self._district.stations[self._district.station_row[judged[0].station_id]]
         return Answer(

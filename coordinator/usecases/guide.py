@@ -109,7 +109,7 @@ class Guidance:
         lease_s = moment.now_s + figures.eta_s + figures.wait_s + CONFIRMED_LEASE_S
         held = promise.answer.hold
         answer = msgspec.structs.replace(
-            promise.answer, hold=msgspec.structs.replace(held, until_s=lease_s)
+            promise.answer, hold=msgspec.structs.replace(held, until_s=lease_s, confirmed=True)
         )
         step = await self._claims.confirm(
             held.claim_id,

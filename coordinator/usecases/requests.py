@@ -22,7 +22,7 @@ LIVE, IMPORT = "live", "import"
 
 _answers = msgspec.msgpack.Decoder(Answer)
 _requests = msgspec.msgpack.Decoder(ChargingRequest)
-_body = msgspec.msgpack.Decoder(tuple[bytes, bytes, bytes])
+_body = msgspec.msgpack.Decoder(tuple[bytes, ...])
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -30,7 +30,8 @@ _encode = msgspec.msgpack.Encoder().encode
 class StoredRequest:
     """A request with the heads of its answer as columns; NaN and empty mean unknown.
 
-    `body` is answer, request and feature rows together, compressed; empty for imported ones.
+    `body` is answer, request and feature rows together, compressed, and the rows of the first
+    answer where they are others; empty for imported ones.
     """
 
     request_id: str
@@ -77,10 +78,16 @@ class RequestArchive(Protocol):
 def packed(kept: KeptAnswer, at_s: float, before: StoredRequest | None = None) -> StoredRequest:
     """One row of a request and its newest answer.
 
-    Feature rows that the newest revision does not bring are those of the one `before`.
+    Feature rows that the newest revision does not bring are those of the one `before`. Those of the
+    first answer stay beside them: they say what the driver was asked to choose from.
     """
-    if before is not None and before.body and not kept.inputs:
-        kept = replace(kept, inputs=unpacked(before).inputs)
+    first = b""
+    if before is not None and before.body:
+        first = first_inputs(before)
+        kept = replace(kept, inputs=kept.inputs or unpacked(before).inputs)
+    parts: tuple[bytes, ...] = kept.answer, kept.request, kept.inputs
+    if first and first != kept.inputs:
+        parts = *parts, first
     answer, request = _answers.decode(kept.answer), _requests.decode(kept.request)
     row = StoredRequest(
         request_id=kept.request_id,
@@ -94,7 +101,7 @@ def packed(kept: KeptAnswer, at_s: float, before: StoredRequest | None = None) -
         level=answer.level,
         empty_reason=answer.empty_reason,
         recommendation_id=kept.recommendation_id,
-        body=zlib.compress(_encode((kept.answer, kept.request, kept.inputs)), 1),
+        body=zlib.compress(_encode(parts), 1),
     )
     if not answer.judged:
         return row
@@ -114,7 +121,35 @@ def unpacked(row: StoredRequest) -> KeptAnswer:
     """The answer as the journal had it; raises ValueError for an imported one."""
     if not row.body:
         raise ValueError(f"{row.request_id} was imported without its answer")
-    answer, request, inputs = _body.decode(zlib.decompress(row.body))
+    answer, request, inputs, *_ = _body.decode(zlib.decompress(row.body))
     return KeptAnswer(
         row.recommendation_id, row.request_id, row.vehicle_id, answer, request, inputs
     )
+
+
+def first_inputs(row: StoredRequest) -> bytes:
+    """The feature rows of the first answer; empty if none were stored."""
+    return _body.decode(zlib.decompress(row.body))[-1] if row.body else b""
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """An answer up to its revision, the rest left as it is."""
+
+    recommendation_id: str
+    request_id: str
+    vehicle_id: str
+    made_at_s: float
+    level: int
+    level_reason: str
+    language: str
+    judged: msgspec.Raw
+    hold: msgspec.Raw
+    revision: int
+
+
+_heads = msgspec.msgpack.Decoder(_Head)
+
+
+def is_revised(kept: KeptAnswer) -> bool:
+    """Whether this is not the first answer, so that an earlier one may be in the archive."""
+    return not kept.inputs or _heads.decode(kept.answer).revision > 1

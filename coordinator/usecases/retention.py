@@ -13,7 +13,7 @@ from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Moment
 from coordinator.errors import StoreClosed, StoreUnavailable
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
-from coordinator.usecases.requests import RequestArchive, StoredRequest, packed
+from coordinator.usecases.requests import RequestArchive, StoredRequest, is_revised, packed
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ async def pack_answers(claims: ClaimStore, archive: RequestArchive, now_s: float
         before = {
             kept.recommendation_id: await archive.request_of(kept.recommendation_id)
             for _, _, kept in answers
-            if kept.recommendation_id and not kept.inputs
+            if kept.recommendation_id and is_revised(kept)
         }
         told = [(at_s, kept) for _, at_s, kept in answers]
         await archive.put_requests(await asyncio.to_thread(_pack, told, before))

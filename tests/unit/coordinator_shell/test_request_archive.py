@@ -15,7 +15,7 @@ from coordinator.store.memory import MemoryTelemetry
 from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import _encode
 from coordinator.usecases.ledger import KeptAnswer
-from coordinator.usecases.requests import StoredRequest, packed, unpacked
+from coordinator.usecases.requests import StoredRequest, first_inputs, packed, unpacked
 from coordinator.usecases.retention import PACK_AFTER_S, pack_answers
 from coordinator.usecases.telemetry import TelemetryStore
 
@@ -55,6 +55,16 @@ def test_a_revision_without_feature_rows_keeps_those_of_the_one_before() -> None
 
     assert unpacked(row) == kept(1, INPUTS, revision=2)
     assert row.at_s == T0
+
+
+def test_a_revision_that_was_ranked_anew_keeps_what_was_first_shown() -> None:
+    """Newest rows explain the newest answer; the first stay, also through a second packing."""
+    first = packed(kept(1), T0)
+    second = packed(kept(1, b"one candidate", revision=2), T0 + 60, first)
+    third = packed(kept(1, b"another", revision=3), T0 + 90, second)
+
+    assert unpacked(third).inputs == b"another"
+    assert first_inputs(first) == first_inputs(second) == first_inputs(third) == INPUTS
 
 
 async def test_requests_come_back_by_recommendation_by_user_and_by_age(open_store: Opener) -> None:
@@ -111,6 +121,25 @@ async def test_a_revision_after_the_move_meets_its_older_self(tmp_path: Path) ->
     await pack_answers(claims, archive, after.now_s)
 
     assert [unpacked(row) for row in archive.requests.values()] == [kept(1, INPUTS, revision=3)]
+    await claims.close()
+
+
+async def test_what_was_first_shown_outlives_a_later_ranking(tmp_path: Path) -> None:
+    """A promise moved after its first answer left the journal keeps the rows of that answer."""
+    archive = MemoryTelemetry()
+    claims = SqliteClaims(tmp_path / "claims.db", NOW, archive=archive)
+    await claims.keep_answer(kept(1), NOW)
+    await claims.compact(LATER, keep_s=30 * 86_400.0)
+    await pack_answers(claims, archive, LATER.now_s)
+    await claims.keep_answer(kept(1, b"one candidate", revision=2), LATER)
+    after = replace(LATER, now_s=LATER.now_s + PACK_AFTER_S + 1.0)
+    await claims.compact(after, keep_s=30 * 86_400.0)
+
+    await pack_answers(claims, archive, after.now_s)
+
+    (row,) = archive.requests.values()
+    assert unpacked(row).inputs == b"one candidate"
+    assert first_inputs(row) == INPUTS
     await claims.close()
 
 
