@@ -1,4 +1,4 @@
-"""`python -m training all|backtest`: models from the made-up city, and backtests on real data."""
+"""`python -m training all|backtest|data`: models, backtests on real data, how good data are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from training import data_command
 from training.backtest import command
 
 _NO_TORCH = (
@@ -36,9 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.add_to(commands)
+    data_command.add_to(commands)
     options = parser.parse_args(arguments)
     if options.command == "backtest":
         return command.run(options)
+    if options.command == "data":
+        return data_command.run(options)
     try:
         import torch  # noqa: F401
     except ImportError:

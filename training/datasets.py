@@ -20,6 +20,7 @@ from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.features import FEATURES
 from coordinator.core.recommend.pipeline import Columns, rank
 from coordinator.core.vehicle import ChargingRequest
+from training.splits import by_time, shares_of_span
 
 Float32 = NDArray[np.float32]
 
@@ -102,12 +103,12 @@ def split(choices: Choices, train: float = 0.7, validation: float = 0.15) -> Spl
     """
     last = int(choices.city.max())
     learned = choices.city != last
-    begin, end = choices.at_s.min(), choices.at_s.max()
-    share = (choices.at_s - begin) / max(end - begin, 1.0)
+    cuts_s = shares_of_span(choices.at_s, (train, train + validation))
+    first, second, third = by_time(choices.at_s, cuts_s)
     return Split(
-        choices.take(learned & (share < train)),
-        choices.take(learned & (share >= train) & (share < train + validation)),
-        choices.take(learned & (share >= train + validation)),
+        choices.take(learned & first),
+        choices.take(learned & second),
+        choices.take(learned & third),
         choices.take(~learned),
     )
 

@@ -43,6 +43,15 @@ def train_all(
     become("training", *args)
 
 
+@app.command("data")
+def data(
+    files: Annotated[list[Path], typer.Argument(help="Files, folders, a coordinator's data_dir.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Columns and quality of data: rows, span, what was dropped and why, clock trouble."""
+    become("training", "data", *map(str, files), *(["--json"] if json else []), needs="coordinator")
+
+
 @backtest.command("choice")
 def backtest_choice(
     sessions: Annotated[Path, typer.Option(help="CSV of sessions, may be gzipped.")],

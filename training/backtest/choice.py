@@ -15,6 +15,7 @@ from training.backtest import metrics
 from training.backtest.fitting import fit_choice
 from training.backtest.habits import DAY_S, habits
 from training.sources import Sessions
+from training.splits import by_time
 
 L2 = 3.0
 HALF_LIFE_DAYS = 90.0  # how old a choice is learned from with half the weight
@@ -31,10 +32,10 @@ def choice(sessions: Sessions, test_from_s: float, seed: int = 7) -> dict[str, A
     """
     seen = habits(sessions)
     begin_s = sessions.begin_s[seen.session]
-    before = begin_s < test_from_s
-    known = np.unique(sessions.user[sessions.begin_s < test_from_s])
+    before, after = by_time(begin_s, [test_from_s])
+    known = np.unique(sessions.user[by_time(sessions.begin_s, [test_from_s])[0]])
     user = sessions.user[seen.session]
-    tested = ~before & np.isin(user, known)
+    tested = after & np.isin(user, known)
     if before.sum() < 50 or not tested.any():
         raise NothingToTest(
             f"{int(before.sum())} sessions to learn from (50 are needed),"

@@ -59,17 +59,18 @@ def run(options: argparse.Namespace) -> int:
     try:
         figures = _choice(options) if options.backtest == "choice" else _connectors(options)
     except SourceInvalid as error:
-        return _fail("TRAIN-002", str(error), error.hint)
+        return fail("TRAIN-002", str(error), error.hint)
     except NothingToTest as error:
-        return _fail("TRAIN-003", f"nothing to test: {error}", "choose another split or more data")
+        return fail("TRAIN-003", f"nothing to test: {error}", "choose another split or more data")
     except ValueError as error:
-        return _fail("TRAIN-004", str(error), "write a date as 2017-10-24, minutes as 5,15,30")
+        return fail("TRAIN-004", str(error), "write a date as 2017-10-24, minutes as 5,15,30")
     text = json.dumps(figures, separators=(",", ":") if options.json else None)
     print(text if options.json else "\n".join(_lines(figures)))
     return 0
 
 
-def _fail(code: str, what: str, hint: str) -> int:
+def fail(code: str, what: str, hint: str) -> int:
+    """Tells what is wrong and what to do; gives the exit code for data that cannot be used."""
     sys.stderr.write(f"error[{code}]: {what}\n  hint: {hint}\n")
     return 3
 
