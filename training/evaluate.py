@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.features import COLUMN
 from coordinator.core.recommend.rules_ranker import RULES_RANKER
-from training.backtest.metrics import auc
+from training.backtest.metrics import auc, calibration_error
 from training.datasets import Choices
 from training.fleet import Fleet
 
@@ -50,13 +50,14 @@ BASELINES: dict[str, Callable[[Choices], Float32]] = {
 
 
 def rate_metrics(rates: Float32, fleet: Fleet) -> dict[str, float]:
-    """Brier score and ranking (auc) of P(an outage within the fleet's days), and the error of the
-    daily rate itself against the truth, as a ratio (rmsle)."""
+    """Brier score, calibration (ece) and ranking (auc) of P(an outage within the fleet's days), and
+    the error of the daily rate itself against the truth, as a ratio (rmsle)."""
     within = 1.0 - (1.0 - rates.astype(np.float64)) ** fleet.days
     happened = fleet.future > 0
     error = np.log(np.maximum(rates, 1e-9)) - np.log(fleet.rate)
     return {
         "brier": float(np.mean((within - happened) ** 2)),
+        "ece": calibration_error(within, happened),
         "auc": auc(within, happened),
         "rmsle": float(np.sqrt(np.mean(error**2))),
     }

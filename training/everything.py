@@ -22,6 +22,7 @@ from training.evaluate import BASELINES, ranking_metrics, rate_metrics
 from training.export import Exported, check_parity, golden, keep, run_onnx, to_onnx, write_bundle
 from training.failure import FailureSettings, train_failure
 from training.fleet import Fleet, generate_fleet
+from training.frailty import fitted_shape
 from training.ranker import RankerSettings, example, train_ranker
 
 BUNDLE_NAME = "generated-city"
@@ -137,6 +138,9 @@ def _failure(seed: int, effort: Effort, tell: Tell) -> Exported:
     many = {"vectors": torch.from_numpy(fleets[-1].vectors)}
     metrics = {"parity": check_parity("failure", model, content, many)}
     metrics |= _rates(content, fleets)
+    metrics[failure_port.FRAILTY] = fitted_shape(
+        lambda vectors: run_onnx(content, {"vectors": vectors}), fleets[:-1]
+    )
     tell(f"failure: brier {metrics['brier']:.4f}, same for all {metrics['global_brier']:.4f}")
     small = {"vectors": many["vectors"][:8].contiguous()}
     return Exported(

@@ -57,6 +57,19 @@ class FailureModel(Protocol):
         ...
 
 
+@runtime_checkable
+class FrailtyModel(Protocol):
+    """A failure model that also knows how much piles of one kind differ.
+
+    Source: US 12,393,974 B2, step 340.
+    """
+
+    @property
+    def frailty_shape(self) -> float:
+        """Shape of the Gamma of mean 1 by which a pile's rate exceeds that of its kind."""
+        ...
+
+
 class PortraitEncoder(Protocol):
     """Feature vectors of users (patent: the feature extraction model).
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Pile
-from coordinator.core.ports import FailureModel, ModelUnavailable
+from coordinator.core.ports import FailureModel, FrailtyModel, ModelUnavailable
 from coordinator.core.recommend.popular import stations_alike
 from coordinator.core.reliability.baselines import (
     Prior,
@@ -23,13 +23,13 @@ from coordinator.core.reliability.baselines import (
     use_and_faults_rate,
 )
 from coordinator.core.reliability.evidence import (
+    DEFAULT_SHAPE,
     anchored_prior,
-    fleet_factor,
-    gamma_shape,
     pooled_rate,
-    scaled_rate,
 )
+from coordinator.core.reliability.frailty import gamma_shape
 from coordinator.core.reliability.knowledge_map import KnowledgeMap
+from coordinator.core.reliability.levels import at_level
 from coordinator.core.reliability.map_settings import MapSettings
 from coordinator.core.reliability.pile_vector import (
     REFERENCE,
@@ -133,7 +133,7 @@ def make(
         expected, degraded = _expected(facts, faults, days, failure)
     else:
         expected = same_type_rate(kinds, faults, days)
-    shape = gamma_shape(faults, days, expected)
+    shape = gamma_shape(faults, days, expected, usual_of(failure))
     if settings.prior is Prior.USE_AND_FAULTS:
         prior = use_and_faults_rate(columns.charging_s / 3600.0, faults, days)
     else:
@@ -160,6 +160,11 @@ def alike(facts: Facts, settings: MapSettings) -> Float32:
     return select(rows, settings.attributes)
 
 
+def usual_of(failure: FailureModel | None) -> float:
+    """The shape of the frailty that the model brings, from which a fleet may differ."""
+    return failure.frailty_shape if isinstance(failure, FrailtyModel) else DEFAULT_SHAPE
+
+
 def _expected(
     facts: Facts, faults: Float64, days: Float64, failure: FailureModel | None
 ) -> tuple[Float64, str]:
@@ -171,5 +176,5 @@ def _expected(
         except ModelUnavailable as error:
             why = error.why
         else:
-            return scaled_rate(rates, fleet_factor(faults, days, rates)), ""
+            return at_level(rates, facts.maker, facts.model, faults, days, usual_of(failure)), ""
     return np.full(len(faults), pooled_rate(faults, days)), why

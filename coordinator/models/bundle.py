@@ -143,7 +143,7 @@ def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> 
         )
     try:
         check(files[part.file])
-        model = OnnxModel(name, files[part.file])
+        model = OnnxModel(name, files[part.file], part.metrics)
     except NotOnnx as error:
         raise _refused(path, str(error), _MAKE_ANEW) from error
     except Exception as error:

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.ports import ModelUnavailable
+from coordinator.core.reliability.frailty import usable_shape
 from coordinator.core.reliability.pile_vector import COLUMNS, SCHEMA_SHA256
 from coordinator.models.manifest import Tensor
 from coordinator.models.onnx import OnnxModel
 
 PART = "failure"
+FRAILTY = "frailty_shape"  # among the part's metrics
 INPUTS = [Tensor("vectors", "float32", ["batch", len(COLUMNS)])]
 OUTPUTS = [Tensor("rates", "float32", ["batch"])]
-__all__ = ["INPUTS", "OUTPUTS", "PART", "SCHEMA_SHA256", "OnnxFailureModel"]
+__all__ = ["FRAILTY", "INPUTS", "OUTPUTS", "PART", "SCHEMA_SHA256", "OnnxFailureModel"]
 
 
 class OnnxFailureModel:
@@ -21,6 +23,12 @@ class OnnxFailureModel:
 
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
+        self._frailty_shape = usable_shape(model.metrics.get(FRAILTY))
+
+    @property
+    def frailty_shape(self) -> float:
+        """Shape of the frailty of the piles that it learned from; 1 where its bundle is silent."""
+        return self._frailty_shape
 
     def rates(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """P(an unplanned outage starts within 24 h), shape (n,); `vectors` as in `pile_vector`,

@@ -20,7 +20,9 @@ _DTYPES = {"tensor(float)": "float32", "tensor(bool)": "bool"}
 class OnnxModel:
     """A session over bytes already checked; `run` gives the outputs in their order."""
 
-    def __init__(self, name: str, content: bytes) -> None:
+    def __init__(
+        self, name: str, content: bytes, metrics: Mapping[str, float] | None = None
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -28,6 +30,7 @@ class OnnxModel:
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.name = name
+        self.metrics = dict(metrics or {})  # what the manifest says of it
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]
         )

@@ -20,6 +20,7 @@ IntervalsFile = Annotated[Path, typer.Option(help="CSV of their states over time
 From = Annotated[str, typer.Option(help="Date or time at which the test span begins.")]
 Seed = Annotated[int, typer.Option(help="Seed of the confidence intervals.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+Bundle = Annotated[Path | None, typer.Option(help="Folder of the models that are served.")]
 Later = Annotated[Path | None, typer.Option(help="A file with what came later, instead.")]
 
 
@@ -73,11 +74,12 @@ def backtest_reliability(
     intervals: IntervalsFile,
     test_from: From = "",
     test_intervals: Later = None,
+    bundle: Bundle = None,
     seed: Seed = 7,
     json: Json = False,
 ) -> None:
     """Which connector goes out of service?"""
-    args = ["--connectors", str(connectors), "--intervals", str(intervals)]
+    args = ["--connectors", str(connectors), "--intervals", str(intervals), *_of(bundle)]
     args += ["--test-intervals", str(test_intervals)] if test_intervals else []
     _backtest("reliability", args, test_from, seed, json)
 
@@ -89,13 +91,31 @@ def backtest_arrival(
     test_from: From = "",
     test_intervals: Later = None,
     horizons: Annotated[str, typer.Option(help="Minutes ahead, with commas.")] = "5,15,30,60",
+    bundle: Bundle = None,
     seed: Seed = 7,
     json: Json = False,
 ) -> None:
     """Is a connector usable and free on arrival?"""
-    args = ["--connectors", str(connectors), "--intervals", str(intervals)]
+    args = ["--connectors", str(connectors), "--intervals", str(intervals), *_of(bundle)]
     args += ["--test-intervals", str(test_intervals)] if test_intervals else []
     _backtest("arrival", [*args, "--horizons", horizons], test_from, seed, json)
+
+
+@backtest.command("fleets")
+def backtest_fleets(
+    fleets: Annotated[int, typer.Option(help="How many, each with its own seed.")] = 10,
+    piles: Annotated[int, typer.Option(help="Piles in each.")] = 2000,
+    bundle: Bundle = None,
+    seed: Annotated[int, typer.Option(help="Seed of the fleets.")] = 7,
+    json: Json = False,
+) -> None:
+    """Failure rates of made-up fleets, whose truth is known."""
+    args = ["--fleets", str(fleets), "--piles", str(piles), *_of(bundle)]
+    _backtest("fleets", args, "", seed, json)
+
+
+def _of(bundle: Path | None) -> list[str]:
+    return [] if bundle is None else ["--bundle", str(bundle)]
 
 
 def _backtest(name: str, args: list[str], test_from: str, seed: int, json: bool) -> None:

@@ -7,9 +7,9 @@ from coordinator.core.recommend.features import COLUMN, FEATURES
 from coordinator.core.reliability.evidence import (
     anchored_prior,
     fleet_factor,
-    gamma_shape,
     scaled_rate,
 )
+from coordinator.core.reliability.frailty import gamma_shape
 from coordinator.core.reliability.knowledge_map import KnowledgeMap
 from coordinator.core.reliability.map_settings import Algorithm, MapSettings
 from coordinator.core.reliability.pile_vector import COLUMN as PILE_COLUMN

@@ -1,6 +1,6 @@
-"""`python -m training backtest choice|reliability|arrival`: figures on real data.
+"""`python -m training backtest choice|reliability|arrival|fleets`: figures against baselines.
 
-Needs neither torch nor a bundle. What each backtest does is in its own file.
+Needs no torch. What each backtest does is in its own file.
 """
 
 from __future__ import annotations
@@ -40,8 +40,21 @@ def add_to(commands: Any) -> None:
         kind.add_argument("--connectors", type=Path, required=True, help="CSV of connectors")
         kind.add_argument("--intervals", type=Path, required=True, help="CSV of their states")
         _split(kind, "intervals")
+        _bundle(kind)
         if name == "arrival":
             kind.add_argument("--horizons", default=HORIZONS_MIN, help="minutes, with commas")
+    fleet = kinds.add_parser("fleets", help="failure rates of made-up fleets, whose truth is known")
+    fleet.add_argument("--fleets", type=int, default=10, help="how many, each with its own seed")
+    fleet.add_argument("--piles", type=int, default=2000, help="piles in each")
+    fleet.add_argument("--seed", type=int, default=7, help="seed of the fleets")
+    fleet.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _bundle(fleet)
+
+
+def _bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle", type=Path, default=None, help="folder of the models that are served"
+    )
 
 
 def _split(parser: argparse.ArgumentParser, what: str) -> None:
@@ -55,9 +68,12 @@ def _split(parser: argparse.ArgumentParser, what: str) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 with figures on stdout; 3 with an error that names the file and what to do."""
     from training.backtest.choice import NothingToTest
+    from training.backtest.served import NoBundle
 
     try:
-        figures = _choice(options) if options.backtest == "choice" else _connectors(options)
+        figures = _FIGURES.get(options.backtest, _connectors)(options)
+    except NoBundle as error:
+        return fail("TRAIN-007", str(error), "name the folder of a bundle with --bundle")
     except SourceInvalid as error:
         return fail("TRAIN-002", str(error), error.hint)
     except NothingToTest as error:
@@ -90,7 +106,9 @@ def _choice(options: argparse.Namespace) -> dict[str, Any]:
 def _connectors(options: argparse.Namespace) -> dict[str, Any]:
     from training.backtest.arrival import arrival
     from training.backtest.reliability import reliability
+    from training.backtest.served import models_of
 
+    models = models_of(options.bundle)
     connectors = read_connectors(options.connectors)
     history = read_intervals(options.intervals, connectors)
     test: Intervals = history
@@ -104,10 +122,25 @@ def _connectors(options: argparse.Namespace) -> dict[str, Any]:
     else:
         test_from_s = instant(options.test_from)
     if options.backtest == "reliability":
-        return reliability(connectors, history, test, test_from_s, options.seed)
+        return reliability(connectors, history, test, test_from_s, options.seed, models.failure)
     return arrival(
         connectors, history, test, test_from_s, _horizons(options.horizons), options.seed
     )
+
+
+def _fleets(options: argparse.Namespace) -> dict[str, Any]:
+    from training.backtest.fleets import fleets
+    from training.backtest.served import NoBundle, models_of
+
+    failure = models_of(options.bundle).failure
+    if failure is None:
+        raise NoBundle(f"{options.bundle} has no failure model")
+    if options.fleets < 1 or options.piles < 10:
+        raise ValueError(f"{options.fleets} fleets of {options.piles} piles: give 1 of 10 or more")
+    return fleets(failure, options.fleets, options.piles, options.seed)
+
+
+_FIGURES = {"choice": _choice, "fleets": _fleets}
 
 
 def _horizons(text: str) -> Sequence[float]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.ports import FailureModel
 from coordinator.core.reliability.knowledge_map import KnowledgeMap
 from coordinator.core.reliability.map_settings import MapSettings
 from coordinator.core.reliability.printed import equation_1
@@ -20,6 +21,7 @@ from training.backtest import metrics
 from training.backtest.choice import NothingToTest
 from training.backtest.fitting import fit_probability, levelled
 from training.backtest.outages import Timeline, timelines
+from training.backtest.served import failure_rates, within
 from training.backtest.wear import Wear, wear
 from training.sources import OUT_OF_SERVICE, Connectors, Intervals
 
@@ -43,11 +45,13 @@ def reliability(
     test: Intervals,
     test_from_s: float,
     seed: int = 7,
+    failure: FailureModel | None = None,
 ) -> dict[str, Any]:
     """Figures of the model and the baselines for any onset from this instant to the test's end.
 
     Rows are connectors not out of service at its start, nor for more than 95 % of the history.
-    Raises `NothingToTest`.
+    With a failure model, `served` says what the product would have believed. Raises
+    `NothingToTest`.
     """
     lines, later = timelines(history), timelines(test)
     to_s = min(history.to_s, test_from_s)
@@ -75,11 +79,29 @@ def reliability(
         "ci": metrics.interval(
             lambda drawn: metrics.probability(said[drawn], happened[drawn]), post, seed
         ),
+        **_served(failure, connectors, lines, (history.from_s, to_s), rows, happened, span_days),
         "base_rate": round(float(happened.mean()), 4),
         "said_rate": round(float(said.mean()), 4),
         "span_days": round(span_days, 2),
         "data": history.report,
     }
+
+
+def _served(
+    failure: FailureModel | None,
+    connectors: Connectors,
+    lines: list[Timeline],
+    known_s: tuple[float, float],
+    rows: Flags,
+    happened: Flags,
+    span_days: float,
+) -> dict[str, dict[str, float]]:
+    """Figures of the rates that the knowledge map would hold, as if they stayed for the span."""
+    if failure is None:
+        return {}
+    rates, shape = failure_rates(failure, connectors, lines, *known_s)
+    p = within(rates, span_days)[rows]
+    return {"served": metrics.rounded({**metrics.probability(p, happened), "frailty_shape": shape})}
 
 
 def _model(

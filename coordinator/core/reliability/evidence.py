@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Float64 = NDArray[np.float64]
 
 DEBOUNCE_S = 1800.0
-# Gamma shape when the fleet itself cannot say how much piles of one kind differ.
+# Gamma shape when neither a model nor the fleet can say how much piles of one kind differ.
 DEFAULT_SHAPE = 1.0
 # The share of days that a rate may claim: never certain, never impossible.
 LOWEST_RATE, HIGHEST_RATE = 1e-6, 1.0 - 1e-6
@@ -43,25 +43,6 @@ def daily_intensity(rate: Float64) -> Float64:
     0.0202
     """
     return np.asarray(-np.log1p(-np.clip(rate, LOWEST_RATE, HIGHEST_RATE)))
-
-
-def gamma_shape(faults: Float64, exposure_days: Float64, expected_rate: Float64) -> float:
-    """How alike piles are around what their kind lets expect: the gamma shape, by moments.
-
-    Large means alike. Clipped to [0.05, 20]; `DEFAULT_SHAPE` when fewer than ten outages were seen
-    or nothing exceeds chance.
-
-    Source: US 12,393,974 B2, step 340.
-    """
-    expected = daily_intensity(expected_rate) * exposure_days
-    seen = expected > 0
-    if float(np.sum(faults[seen])) < 10:
-        return DEFAULT_SHAPE
-    expected = expected * (np.sum(faults[seen]) / np.sum(expected[seen]))
-    excess = np.sum((faults[seen] - expected[seen]) ** 2 - expected[seen])
-    if excess <= 0:
-        return DEFAULT_SHAPE
-    return float(np.clip(np.sum(expected[seen] ** 2) / excess, 0.05, 20.0))
 
 
 def anchored_prior(

@@ -147,6 +147,32 @@ def test_reliability_finds_the_kind_that_fails(tmp_path: Path) -> None:
     assert set(found["baselines"]) == {  # type: ignore[call-overload]
         "global", "own_raw", "patent_eq1", "anchored_07",
     }  # fmt: skip
+    served = found["served"]
+    assert isinstance(served, dict)
+    assert served["auc"] > 0.9
+    assert served["frailty_shape"] < 1.0  # some fail every other day, the others never
+
+
+def test_fleets_compare_estimates_pile_by_pile() -> None:
+    """What is served beats counts, one rate for all and the printed Eq. (1); the truth beats it."""
+    found = figures("fleets", "--fleets", "2", "--piles", "1000")
+
+    paired = found["paired"]
+    assert isinstance(paired, dict)
+    assert found["fleets"] == 2
+    for worse in ("raw", "global", "kind", "eb", "patent_eq1"):
+        assert paired[worse]["brier_above"] > 0.0, worse
+    assert paired["oracle"]["brier_above"] < 0.0
+    assert found["ece"] < 0.05  # type: ignore[operator]
+
+
+def test_fleets_need_a_bundle_that_serves(tmp_path: Path) -> None:
+    """A folder without models is named, with what to do."""
+    ran = backtest("fleets", "--bundle", tmp_path, "--json")
+
+    assert ran.returncode == 3
+    assert "error[TRAIN-007]" in ran.stderr
+    assert "hint: " in ran.stderr
 
 
 def test_arrival_knows_the_evening(tmp_path: Path) -> None:

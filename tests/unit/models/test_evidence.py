@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from coordinator.core.reliability.evidence import (
     anchored_prior,
     daily_intensity,
-    gamma_shape,
     onset_count,
     pooled_rate,
 )
+from coordinator.core.reliability.frailty import gamma_shape
 
 rates = st.floats(1e-4, 0.9)
 
