@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
 import sys
@@ -35,6 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="PART[,PART]",
         help="train these parts and keep the others of the folder",
     )
+    everything.add_argument(
+        "--choices",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="CSV of what was shown and chosen, one row a candidate, for the ranker to learn from",
+    )
     everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.add_to(commands)
     data_command.add_to(commands)
@@ -53,15 +61,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _all(options: argparse.Namespace) -> int:
     from coordinator.models import serving
-    from training.everything import UnknownPart, train_all
+    from training.choices_file import ChoicesUnusable
+    from training.everything import Effort, UnknownPart, train_all
     from training.export import NotKept
 
     folder = options.out or Path(f"bundle-seed{options.seed}")
     if options.bundled:
         folder = serving.BUNDLED
     tell = functools.partial(print, file=sys.stderr)
+    effort = dataclasses.replace(Effort(), choices_file=options.choices)
     try:
-        result = train_all(options.seed, folder, tell=tell, only=options.only)
+        result = train_all(options.seed, folder, effort, tell, only=options.only)
+    except (ChoicesUnusable, OSError) as error:
+        hint = getattr(error, "hint", "is the path right?")
+        sys.stderr.write(f"error[TRAIN-007]: {error}\n  hint: {hint}\n")
+        return 3
     except (UnknownPart, NotKept) as error:
         code = "TRAIN-005" if isinstance(error, UnknownPart) else "TRAIN-006"
         sys.stderr.write(f"error[{code}]: {error}\n  hint: {error.hint}\n")

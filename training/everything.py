@@ -17,6 +17,7 @@ import torch
 
 from coordinator.models import failure as failure_port
 from coordinator.models import ranker as ranker_port
+from training.choices_file import read_choices
 from training.datasets import Choices, generate_choices, split
 from training.evaluate import BASELINES, ranking_metrics, rate_metrics
 from training.export import Exported, check_parity, golden, keep, run_onnx, to_onnx, write_bundle
@@ -39,6 +40,7 @@ class Effort:
     drivers: int = 80
     fleets: int = 40
     piles: int = 2000
+    choices_file: Path | None = None  # instead of what drivers of generated cities chose
     ranker: RankerSettings = field(default_factory=RankerSettings)
     failure: FailureSettings = field(default_factory=FailureSettings)
 
@@ -91,10 +93,13 @@ def chosen(only: Sequence[str]) -> list[str]:
 
 
 def _ranker(seed: int, effort: Effort, tell: Tell) -> Exported:
-    tell("ranker: drivers choose in generated cities")
-    choices = generate_choices(
-        seed, effort.cities, effort.days, effort.requests_a_day, effort.drivers
-    )
+    if effort.choices_file is None:
+        tell("ranker: drivers choose in generated cities")
+        choices = generate_choices(
+            seed, effort.cities, effort.days, effort.requests_a_day, effort.drivers
+        )
+    else:
+        choices = read_choices(effort.choices_file)
     parts = split(choices)
     tell(f"ranker: learning from {len(parts.train)} choices")
     model = train_ranker(parts.train, parts.validation, seed, effort.ranker)
@@ -104,7 +109,7 @@ def _ranker(seed: int, effort: Effort, tell: Tell) -> Exported:
     many = dict(zip(feed, example(parts.test, 64), strict=True))
     metrics = {"parity": check_parity("ranker", model, content, many)}
     for name, rows in (("", parts.test), ("elsewhere_", parts.elsewhere)):
-        metrics |= _ranking(content, rows, name)
+        metrics |= _ranking(content, rows, name) if len(rows) else {}
     tell(f"ranker: hit1 {metrics['hit1']:.3f}, mrr {metrics['mrr']:.3f}")
     small = {name: value[:2, :12].contiguous() for name, value in feed.items()}
     return Exported(

@@ -17,6 +17,7 @@ from coordinator.core.recommend.features import COLUMN, FEATURES, MONOTONE  # no
 from coordinator.models.bundle import Bundle, load  # noqa: E402
 from coordinator.models.serving import BUNDLED  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.choices_file import NEEDED  # noqa: E402
 from training.everything import Effort, train_all  # noqa: E402
 from training.export import PARITY, NotKept, ParityBroken, check_parity, to_onnx  # noqa: E402
 from training.failure import FailureSettings  # noqa: E402
@@ -173,6 +174,54 @@ def test_command_names_the_parts_there_are(
     assert "rankr" in error
     assert "ranker, failure" in error
     assert not (tmp_path / "b").exists()
+
+
+def test_ranker_learns_from_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--choices FILE` trains the ranker on what the file says was chosen: here the farthest."""
+    monkeypatch.setattr("training.everything.Effort", lambda: TINY)
+    names = [*NEEDED]
+    lines = [",".join(names)]
+    rng = np.random.default_rng(5)
+    for request in range(200):
+        drive = rng.uniform(1.0, 30.0, 5)
+        for place in range(5):
+            row = dict.fromkeys(names, "0") | {
+                "request": f"r{request}",
+                "at": f"2026-01-{1 + request // 20:02d}T08:{request % 20:02d}:00Z",
+                "station": f"S{place}",
+                "chosen": str(int(place == int(np.argmax(drive)))),
+                "drive_min": f"{drive[place]:.3f}",
+                "level_low": "1",
+            }
+            lines.append(",".join(row[name] for name in names))
+    file = tmp_path / "choices.csv"
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+
+    code = main(
+        ["all", "--only", "ranker", "--choices", str(file), "--out", str(tmp_path / "b"), "--json"]
+    )
+
+    metrics = json.loads(capsys.readouterr().out)["parts"]["ranker"]
+    assert code == 0
+    assert metrics["hit1"] > 0.6 > metrics["nearest_hit1"]
+    assert "elsewhere_hit1" not in metrics
+
+
+def test_unusable_file_of_choices_is_told_before_anything_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file without the columns ends with code 3, naming them."""
+    file = tmp_path / "choices.csv"
+    file.write_text("request,at\nr1,2026-01-05T08:00:00Z\n", "utf-8")
+
+    code = main(["all", "--only", "ranker", "--choices", str(file), "--out", str(tmp_path / "b")])
+
+    error = capsys.readouterr().err
+    assert code == 3
+    assert "error[TRAIN-007]" in error
+    assert "no column station" in error
 
 
 def test_export_that_differs_is_caught() -> None:
