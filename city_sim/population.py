@@ -41,7 +41,8 @@ class Tastes:
     """What one unit is worth to a driver, in minutes of driving; all are positive.
 
     `wait` per minute of waiting, `price` per currency unit, `risk` per certainty of a pile that
-    does not work, `habit` per ln(1 + visits), `detour` per km, `charge` per minute at the plug.
+    does not work, `habit` per ln(1 + visits), `detour` per km, `charge` per minute at the plug,
+    `rivals` per car that may come there too.
     """
 
     wait: float
@@ -50,6 +51,7 @@ class Tastes:
     habit: float
     detour: float
     charge: float
+    rivals: float = 6.0
 
 
 @dataclass(slots=True)
@@ -67,13 +69,16 @@ class Driver:
 def generate_drivers(seed: int, city: City, count: int) -> list[Driver]:
     """Drivers that depend on the seed alone. Their tastes spread by a factor of about two."""
     rng = np.random.default_rng([seed, 2])
+    # Apart, so that a new taste leaves everybody's other tastes, car and home as they are.
+    rivals = np.random.default_rng([seed, 6]).lognormal(np.log(6.0), 0.5, count).tolist()
     drivers = []
     for index in range(count):
         kind = _VEHICLES[int(rng.choice(len(_VEHICLES), p=[share for *_, share in _VEHICLES]))]
         spread = np.exp(rng.normal(0.0, 0.5, 6))
         # Someone who counts money counts minutes less.
         spread[1] *= 1.0 / spread[0] ** 0.5
-        tastes = Tastes(*(np.array([1.4, 0.9, 60.0, 6.0, 1.5, 0.15]) * spread).tolist())
+        usual = np.array([1.4, 0.9, 60.0, 6.0, 1.5, 0.15])
+        tastes = Tastes(*[*(usual * spread).tolist(), rivals[index]])
         drivers.append(
             Driver(
                 f"U{index:05d}",
@@ -173,6 +178,7 @@ def disutility_min(tastes: Tastes, features: NDArray[np.float32], visits: Float6
         + tastes.risk * _column(features, "p_unusable") * (1.0 + urgent)
         + tastes.detour * _column(features, "detour_km")
         - tastes.habit * np.log1p(visits) * (1.0 - urgent)
+        + tastes.rivals * _column(features, "expected_arrivals")
         - 2.0 * _column(features, "status_free")
     )
 

@@ -97,12 +97,12 @@ def generate_choices(
 
 
 def split(choices: Choices, train: float = 0.7, validation: float = 0.15) -> Split:
-    """Cut by time within each city; the last city is kept for `elsewhere`.
+    """Cut by time within each city; the last of several cities is kept for `elsewhere`.
 
     Nothing in a part is earlier than anything of the part before it.
     """
     last = int(choices.city.max())
-    learned = choices.city != last
+    learned = (choices.city != last) | (choices.city.min() == last)
     cuts_s = shares_of_span(choices.at_s, (train, train + validation))
     first, second, third = by_time(choices.at_s, cuts_s)
     return Split(
@@ -163,6 +163,8 @@ def scatter(district: District, now_s: float, rng: np.random.Generator) -> None:
     district.failure_rate[:] = np.clip(np.exp(rng.normal(-4.0, 1.0, n)), 0.0005, 0.6)
     district.served_today[:] = rng.poisson(popular * hour / 3.0 + 0.2)
     held = (rng.random(n) < 0.08) & (status != EvseStatus.OUTOFORDER)
+    coming = rng.exponential(0.8 * busy, len(district.stations)) * (busy > 0.2)
+    district.expected_arrivals[:] = coming[district.station] * popular
     district.claim_count[:] = held
     district.claimed_to_s[:] = np.where(held, now_s + rng.uniform(600, 3600, n), -np.inf)
 

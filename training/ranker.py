@@ -6,6 +6,7 @@ feature extraction layer and sorting layer, trained together).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from coordinator.core.recommend.chain import FACTORS
 from coordinator.core.recommend.features import COLUMN, FEATURES, FREE, MONOTONE
+from coordinator.core.vehicle import WarningLevel
 from training.datasets import Choices
 
-_LEVELS = ("level_high", "level_medium", "level_low")
-# What the chain does not look at (paper 2.3.2): level one neither preference nor load, level two
-# not the load.
-_HIDDEN: dict[str, tuple[str, ...]] = {
-    "level_high": ("preference", "visit_share", "equilibrium", "traffic_grade"),
-    "level_medium": ("equilibrium", "traffic_grade"),
+_LEVELS = {
+    "level_high": WarningLevel.HIGH,
+    "level_medium": WarningLevel.MEDIUM,
+    "level_low": WarningLevel.LOW,
 }
 # Where the monotone part bends, in standard deviations.
 _BENDS = (0.25, 1.0, 3.0)
@@ -52,7 +53,10 @@ class SetRanker(nn.Module):  # type: ignore[misc]
         self.register_buffer("spread", torch.from_numpy(spread[free]))
         first = len(MONOTONE)
         self.register_buffer("unit", torch.from_numpy(spread[:first]))
-        self.register_buffer("gates", torch.from_numpy(_gates()))
+        self.register_buffer("gates", torch.from_numpy(_gates(FREE)))
+        # Each basis function of the monotone part has its gate beside its slope.
+        burden = np.tile(_gates(MONOTONE), (1, len(_BENDS) + 2))
+        self.register_buffer("burdens", torch.from_numpy(burden))
         self.register_buffer("bends", torch.tensor(_BENDS))
         self.element = nn.Sequential(
             nn.Linear(len(free), _FIRST), nn.ReLU(), nn.Linear(_FIRST, _SECOND), nn.ReLU()
@@ -67,7 +71,7 @@ class SetRanker(nn.Module):  # type: ignore[misc]
     def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Utilities; those of masked candidates mean nothing."""
         first = len(MONOTONE)
-        at = first + FREE.index(_LEVELS[0])
+        at = first + FREE.index(next(iter(_LEVELS)))
         levels = features[:, :, at : at + len(_LEVELS)]
         free = (features[:, :, first:] - self.mean) / self.spread
         free = torch.clamp(free, -6.0, 6.0) * torch.matmul(levels, self.gates)
@@ -83,16 +87,22 @@ class SetRanker(nn.Module):  # type: ignore[misc]
         x = torch.clamp(costs, min=0.0) / self.unit
         bends = [torch.relu(x - self.bends[i]) for i in range(len(_BENDS))]
         basis = torch.cat([x, torch.log1p(x), *bends], dim=-1)
-        slopes = torch.matmul(levels, torch.nn.functional.softplus(self.slopes))
+        open_slopes = torch.nn.functional.softplus(self.slopes) * self.burdens
+        slopes = torch.matmul(levels, open_slopes)
         return (slopes * basis).sum(dim=-1)
 
 
-def _gates() -> NDArray[np.float32]:
-    """Which free columns each level sees, shape (3, len(FREE))."""
-    gates = np.ones((len(_LEVELS), len(FREE)), dtype=np.float32)
-    for row, level in enumerate(_LEVELS):
-        for name in _HIDDEN.get(level, ()):
-            gates[row, FREE.index(name)] = 0.0
+def _gates(columns: Sequence[str]) -> NDArray[np.float32]:
+    """Which columns each level sees, shape (3, len(columns)), by the factors of the chain.
+
+    A column of a factor above the level is cut off inside the graph, whatever a caller puts there.
+    """
+    gates = np.ones((len(_LEVELS), len(columns)), dtype=np.float32)
+    for row, level in enumerate(_LEVELS.values()):
+        for first, factors in FACTORS.items():
+            for name in (name for names in factors.values() for name in names):
+                if level < first and name in columns:
+                    gates[row, columns.index(name)] = 0.0
     return gates
 
 

@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "ba0d8b0e81d4d900ab0e960b6f05973fa1d262205fb264935a092c490f51d6e3"
+BUNDLED_SHA256 = "8a7c364a4e1ba00465633ae4d5c3d9dff9027d8bb5748a755c8ae21144f000bd"

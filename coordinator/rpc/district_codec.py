@@ -88,6 +88,8 @@ def _fill_facts(facts: wire.CandidateFacts, share: Share, number: int) -> None:
         facts.status_age_s = known.status_age_s[at]
     facts.queue_length = int(known.queue_length[at])
     facts.station_evse_count = int(known.station_evse_count[at])
+    awaited = known.expected_arrivals
+    facts.expected_arrival_count = awaited if isinstance(awaited, float) else float(awaited[at])
 
 
 def to_share(message: wire.FindCandidatesResponse) -> Share:
@@ -121,6 +123,7 @@ def to_share(message: wire.FindCandidatesResponse) -> Share:
             plain["station_free_share"],
             _column(facts, "station_evse_count").astype(np.int32),
             plain["exposure_days"],
+            _column(facts, "expected_arrival_count"),
         ),
         _column(facts, "power_class")[0].astype(np.intp),
         np.array([one.evse_count for one in district.classes], dtype=np.float64),

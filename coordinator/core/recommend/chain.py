@@ -21,7 +21,8 @@ Mask = NDArray[np.bool_]
 # Columns of the ranker by the factor they stand for, and the level at which the factor enters.
 # Preference orders and removes nothing: a habit is no reason to hide a pile.
 # Departs: "waiting" enters at level two in the paper; how occupied a pile will be on arrival is
-# expressed as the expected wait, so that column counts from level one.
+# expressed as the expected wait, so that column counts from level one. What neighbours are about to
+# do is "not applicable for users with urgent needs" (paper 1), so it enters at level two.
 FACTORS: Mapping[WarningLevel, Mapping[str, tuple[str, ...]]] = {
     WarningLevel.HIGH: {
         "location": (
@@ -39,6 +40,7 @@ FACTORS: Mapping[WarningLevel, Mapping[str, tuple[str, ...]]] = {
         "charge rate": ("charge_min", "expected_power_kw"),
         "preference": ("preference", "visit_share"),
         "price": ("price_per_session",),
+        "neighbours": ("expected_arrivals",),
     },
     WarningLevel.LOW: {"traffic load": ("traffic_grade",), "equilibrium": ("equilibrium",)},
 }  # fmt: skip

@@ -44,6 +44,7 @@ FREE: tuple[str, ...] = (
     "hour_sin",
     "hour_cos",
     "distance_rank",
+    "expected_arrivals",
 )
 
 FEATURES: tuple[str, ...] = MONOTONE + FREE
@@ -92,6 +93,7 @@ class FeatureInputs:
     arrival_soc_pct: ArrayLike
     level: ArrayLike  # WarningLevel numbers
     hour: ArrayLike  # local hour of the day, 0-24, fractions allowed
+    expected_arrivals: ArrayLike  # neighbours' summed P(S1), cars within half an hour
 
 
 def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
@@ -108,7 +110,6 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
     rows = np.empty((*wait_s.shape, len(FEATURES)), dtype=np.float32)
     distance_km = np.asarray(inputs.distance_km)
     destination_km = np.asarray(inputs.destination_km)
-    status_age_min = np.asarray(inputs.status_age_s) / 60.0
     angle = np.asarray(inputs.hour) * (math.tau / 24.0)
     level = np.asarray(inputs.level)
     columns: tuple[ArrayLike, ...] = (
@@ -122,7 +123,7 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
         inputs.power_kw,
         inputs.dc,
         np.asarray(inputs.status) == _AVAILABLE,
-        np.minimum(status_age_min, GREATEST_AGE_MIN),
+        np.minimum(np.asarray(inputs.status_age_s) / 60.0, GREATEST_AGE_MIN),
         inputs.queue_length,
         inputs.station_free_share,
         inputs.station_evse_count,
@@ -140,6 +141,7 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
         np.sin(angle),
         np.cos(angle),
         distance_rank(distance_km, valid),
+        inputs.expected_arrivals,
     )
     for index, column in enumerate(columns):
         rows[..., index] = column

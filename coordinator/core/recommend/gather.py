@@ -66,6 +66,7 @@ class Gathered:
     station_free_share: Floats
     station_evse_count: NDArray[np.int32]
     exposure_days: Floats
+    expected_arrivals: Floats | float  # neighbours' summed P(S1); 0 for all where there are none
 
     @property
     def valid(self) -> Mask:
@@ -116,8 +117,10 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
     free = arrival.p_free(found.status, drive.drive_s)
     # Paper 2.1: neighbours that are about to charge may be there before
-    awaited = district.expected_arrivals[evse]
-    if awaited.any():
+    awaited: Floats | float = 0.0
+    coming = district.expected_arrivals[evse]
+    if coming.any():
+        awaited = coming.astype(np.float64)
         free = arrivals.still_free(free, awaited, drive.drive_s)
     # 330: queuing information, on arrival and not now
     wait = waiting.wait(district, found, asked, drive.distance_km, drive.drive_s, free)
@@ -132,7 +135,7 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
         parking.room(district, found, drive.distance_km, wait.ahead, now_s), district.dc[evse],
         np.maximum(now_s - district.observed_at_s[evse], 0.0), district.queue_length[evse],
         found.of_station(found.near.free_share), district.station_size[district.station[evse]],
-        district.exposure_days[evse],
+        district.exposure_days[evse], awaited,
     )  # fmt: skip
     if district.outages:
         made = made.narrowed(_in_service(district, asked, made))

@@ -124,6 +124,7 @@ def _features(
     """What the sorting model sees: a factor that the level does not look at is neutral."""
     valid, drive = known.valid, known.drive
     paid, charge_s, power_kw = known.price, known.charge_s, known.power_kw
+    awaited = known.expected_arrivals
     liked, visit_share, grade = known.preference, known.visit_share, known.traffic_grade
     high = level == int(WarningLevel.HIGH)
     rateless = high | _charged(asked)
@@ -131,6 +132,8 @@ def _features(
         charge_s, power_kw = (chain.neutral(c, valid, rateless) for c in (charge_s, power_kw))
     if high.any():
         paid, liked, visit_share = (np.where(high, 0.0, c) for c in (paid, liked, visit_share))
+        if not isinstance(awaited, float):
+            awaited = np.where(high, 0.0, awaited)
     not_low = level != int(WarningLevel.LOW)
     if not_low.any():
         used = chain.neutral(used, valid, not_low)
@@ -145,5 +148,6 @@ def _features(
         preference=liked, visit_share=visit_share, equilibrium=used, traffic_grade=grade,
         destination_km=drive.destination_km, soc_pct=asked.soc_pct,
         arrival_soc_pct=drive.arrival_soc_pct, level=level, hour=asked.hour,
+        expected_arrivals=awaited,
     )  # fmt: skip
     return assemble(inputs, valid)

@@ -74,7 +74,9 @@ def rows(n: int, **columns: list[float]) -> np.ndarray:
     return features
 
 
-@pytest.mark.parametrize("column", ["wait_min", "price_per_session", "p_unusable", "drive_min"])
+@pytest.mark.parametrize(
+    "column", ["wait_min", "price_per_session", "p_unusable", "drive_min", "expected_arrivals"]
+)
 def test_nobody_likes_more_of_a_bad_thing(column: str) -> None:
     """More wait, price, risk or drive always costs a driver more."""
     cost = disutility_min(tastes(), rows(3, **{column: [0.0, 0.5, 20.0]}), np.zeros(3))

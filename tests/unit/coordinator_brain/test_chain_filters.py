@@ -195,6 +195,7 @@ def test_factors_above_the_level_are_neutral_for_the_ranker(level: WarningLevel)
     district.put_tariffs([Tariff("U", "CNY", (TariffElement("ENERGY", 1.3),))])
     district.put_stations([replace(district.stations[1], tariff_id="U")])
     district.served_today[:] = np.arange(len(district)) % 3
+    district.expected_arrivals[:] = np.arange(len(district)) % 2
     context = replace(NOON, visits={0: 3})
     ranked = asked(district, level, context, user_id="u")
     assert ranked.columns is not None

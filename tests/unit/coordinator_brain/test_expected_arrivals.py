@@ -14,12 +14,16 @@ from coordinator.core.geo import Places
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import arrivals
 from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.districts import share_of
+from coordinator.core.recommend.features import COLUMN
 from coordinator.core.recommend.intention import Intention
 from coordinator.core.recommend.intention_history import IntentionHistory
-from coordinator.core.recommend.pipeline import rank
+from coordinator.core.recommend.pipeline import look, rank
 from coordinator.core.vehicle import ChargingRequest, Vehicle, WarningLevel
+from coordinator.rpc.district_codec import fill_share, to_share
 from coordinator.store.claims import MemoryClaims
 from coordinator.usecases.fleet import CARS_KEPT, HEARD_S, Fleet
+from pilewise.v1.district_service_pb2 import FindCandidatesResponse
 
 NOW_S = 1_795_000_000.0
 ON_THE_WAY = Intention.ON_THE_WAY
@@ -162,6 +166,43 @@ def test_expected_cars_lengthen_the_wait_and_turn_the_choice() -> None:
     assert (after.columns.p_free[at_a] < before.columns.p_free[at_a]).all()
     assert (after.columns.wait.expected_s[at_a] > before.columns.wait.expected_s[at_a]).all()
     assert (after.columns.p_free[~at_a] == before.columns.p_free[~at_a]).all()
+
+
+@pytest.mark.parametrize("level", list(WarningLevel)[1:])
+def test_sorting_model_sees_the_neighbours_but_not_for_urgent_cars(level: WarningLevel) -> None:
+    """The column is the district's own; for a car in need it is the same for all.
+
+    Source: paper 1 ("not applicable for users with urgent needs").
+    """
+    district = district_of([station("A", 2.0, 20), station("B", -2.0, 20)], NOW_S, 0.0)
+    district.expected_arrivals[:] = np.arange(len(district)) % 3
+    soc_pct = {WarningLevel.HIGH: 14.0, WarningLevel.MEDIUM: 35.0, WarningLevel.LOW: 60.0}[level]
+    request = ChargingRequest("r", "c", Vehicle(60.0), soc_pct, *HERE)
+
+    ranked = rank(district, request, Context(), Models(), NOW_S)
+
+    assert ranked.columns is not None
+    assert ranked.level is level
+    seen = ranked.columns.features[:, COLUMN["expected_arrivals"]]
+    own = district.expected_arrivals[ranked.columns.candidates.evse]
+    assert np.array_equal(seen, own if level > WarningLevel.HIGH else np.zeros(len(own)))
+
+
+def test_city_sees_the_neighbours_of_each_district() -> None:
+    """The column survives the wire between a district and the city."""
+    district = district_of([station("A", 2.0, 4), station("B", -2.0, 4)], NOW_S, 0.0)
+    district.expected_arrivals[:] = np.arange(len(district)) * 0.25
+    request = ChargingRequest("r", "c", Vehicle(60.0), 60.0, *HERE)
+    share = share_of("d", district, *look(district, [request], [Context()], NOW_S))
+    message = FindCandidatesResponse()
+    fill_share(message, share, range(len(share.evse_ids)))
+
+    facts = to_share(message)
+
+    rows = [district.row[evse_id] for evse_id in facts.evse_ids]
+    expected = district.expected_arrivals[rows]
+    assert np.ptp(expected) > 0
+    assert np.array_equal(np.asarray(facts.known.expected_arrivals)[0], expected)
 
 
 @given(

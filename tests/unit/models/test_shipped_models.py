@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.core.ports import BatchRanker, ModelUnavailable
+from coordinator.core.recommend.chain import FACTORS
 from coordinator.core.recommend.features import COLUMN, FEATURES, MONOTONE
 from coordinator.core.reliability.pile_vector import COLUMN as PILE_COLUMN
 from coordinator.core.reliability.pile_vector import COLUMNS, REFERENCE, Facts, vectors
+from coordinator.core.vehicle import WarningLevel
 from coordinator.models.serving import open_models
 
 MODELS = open_models()
@@ -49,6 +51,44 @@ def test_ranker_never_rewards_wait_price_or_risk(
     assert after[which] <= before[which] + scale
     others = np.arange(n) != which
     assert np.allclose(after[others], before[others], atol=scale)
+
+
+@pytest.mark.parametrize("level", list(WarningLevel)[1:])
+def test_ranker_is_blind_to_factors_above_the_level(level: WarningLevel) -> None:
+    """Whatever stands in a column of a later level of the chain moves no score at all."""
+    assert MODELS.ranker is not None
+    rows = some_features(11, 20)
+    rows[:, COLUMN["level_high"] : COLUMN["level_low"] + 1] = 0.0
+    rows[:, COLUMN[f"level_{level.name.lower()}"]] = 1.0
+    before = MODELS.ranker.scores(rows)
+
+    for first, factors in FACTORS.items():
+        for factor, columns in factors.items():
+            other = rows.copy()
+            for name in columns:
+                other[:, COLUMN[name]] = np.linspace(0.0, 3.0, len(rows))[::-1]
+            moved = not np.array_equal(MODELS.ranker.scores(other), before)
+            assert moved == (level >= first and bool(columns)), factor
+
+
+def test_ranker_avoids_where_neighbours_are_about_to_charge() -> None:
+    """Of stations alike, the more cars may be on their way to one, the later it is taken."""
+    assert MODELS.ranker is not None
+    usual = {
+        "wait_min": 2.0, "price_per_session": 30.0, "p_unusable": 0.03, "drive_min": 8.0,
+        "distance_km": 3.0, "charge_min": 30.0, "expected_power_kw": 60.0, "dc": 1.0,
+        "status_free": 1.0, "status_age_min": 0.5, "station_free_share": 0.5,
+        "station_evse_count": 6.0, "traffic_grade": 2.0, "soc_pct": 30.0, "arrival_soc_pct": 28.0,
+        "level_low": 1.0, "hour_cos": -1.0, "distance_rank": 0.5,
+    }  # fmt: skip
+    rows = np.zeros((4, len(FEATURES)), dtype=np.float32)
+    for name, value in usual.items():
+        rows[:, COLUMN[name]] = value
+    rows[:, COLUMN["expected_arrivals"]] = [0.0, 0.5, 1.0, 2.0]
+
+    scores = MODELS.ranker.scores(rows)
+
+    assert (np.diff(scores) < -0.05).all()
 
 
 def test_ranker_dislikes_an_hour_of_waiting() -> None:
