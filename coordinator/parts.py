@@ -111,7 +111,7 @@ def build_parts(config: Config) -> Parts:
         models=models,
         brain=brain,
         knowledge=knowledge,
-        tastes=_tastes(district, book, brain),
+        tastes=_tastes(district, book, brain, models),
         on_stop=[events.close],
     )
 
@@ -176,8 +176,8 @@ def _knowledge(
     return knowledge
 
 
-def _tastes(district: District, book: SessionBook, brain: Brain) -> TasteKeeper:
+def _tastes(district: District, book: SessionBook, brain: Brain, models: Serving) -> TasteKeeper:
     """The keeper of what users alike would choose; hears of every session."""
-    keeper = TasteKeeper(district, book.visits, brain.world)
+    keeper = TasteKeeper(district, book.visits, brain.world, encoder=models.portrait)
     book.on_session.append(keeper.on_session)
     return keeper

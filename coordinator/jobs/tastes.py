@@ -46,6 +46,12 @@ class TasteKeeper:
         self._sleep = sleep
         self._stale = True
         self._seen: tuple[object, int] = (None, -1)
+        self._fallback = ""
+
+    def use(self, encoder: PortraitEncoder | None) -> None:
+        """Compares users by another encoder from the next snapshot on; None: by statistics."""
+        self._encoder = encoder or StatisticsEncoder()
+        self._stale = True
 
     def on_session(self, session: object) -> None:
         """Hears of sessions that begin, are named, or end."""
@@ -76,7 +82,18 @@ class TasteKeeper:
             await asyncio.sleep(0)
         tastes = await asyncio.to_thread(learn_tastes, visits, users, stations, self._encoder)
         self._world.tastes, self._world.tastes_layout = tastes, layout
+        self._heed(tastes.fallback)
         return tastes
+
+    def _heed(self, fallback: str) -> None:
+        """Tells once why statistics stand in for the encoder, and asks it again next time."""
+        self._stale |= bool(fallback)
+        if fallback != self._fallback:
+            self._fallback = fallback
+            if fallback:
+                log.warning("portraits are statistics", why=fallback)
+            else:
+                log.info("portraits are encoded again")
 
 
 def _stations(district: District) -> Stations:

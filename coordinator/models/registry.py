@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.models import failure, ranker
+from coordinator.models import failure, portrait, ranker
 from coordinator.models.manifest import Tensor
 from coordinator.models.onnx import OnnxModel
 
@@ -38,6 +38,9 @@ PARTS: dict[str, PartKind] = {
         failure.SCHEMA_SHA256,
         failure.OnnxFailureModel,
         needed=True,
+    ),
+    portrait.PART: PartKind(
+        portrait.INPUTS, portrait.OUTPUTS, portrait.SCHEMA_SHA256, portrait.OnnxPortraitEncoder
     ),
 }
 

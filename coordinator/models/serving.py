@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.core.ports import FailureModel, Ranker
+from coordinator.core.ports import FailureModel, PortraitEncoder, Ranker
 from coordinator.errors import BundleRefused
-from coordinator.models import failure, ranker
+from coordinator.models import failure, portrait, ranker
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.pins import BUNDLED_SHA256
 from coordinator.models.registry import NEEDED
@@ -37,6 +37,11 @@ class Serving:
     def failure(self) -> FailureModel | None:
         """The failure model."""
         return self.models.get(failure.PART)
+
+    @property
+    def portrait(self) -> PortraitEncoder | None:
+        """The feature extraction model; without it the statistics are the portraits."""
+        return self.models.get(portrait.PART)
 
     @property
     def degraded(self) -> bool:

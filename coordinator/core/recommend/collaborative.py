@@ -7,7 +7,7 @@ a preference is in `preference.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,11 @@ from scipy import sparse
 
 from coordinator.core.pile import User
 from coordinator.core.ports import PortraitEncoder
-from coordinator.core.recommend.portrait import second_basic, statistics
+from coordinator.core.recommend.portrait import (
+    portraits_or_statistics,
+    second_basic,
+    statistics,
+)
 from coordinator.core.reliability.printed import entries
 
 Float32 = NDArray[np.float32]
@@ -47,7 +51,7 @@ class Tastes:
     """All users at one time: who is near whom, who charged where, how usual each station is.
 
     `neighbours` is (u, NEIGHBOURS), -1 where there are fewer; `mean` (s,) is over users with a
-    history.
+    history. `fallback` says why the statistics stood in for the encoder; empty if they did not.
 
     Source: paper 1, 2.3.2.2.
     """
@@ -56,6 +60,7 @@ class Tastes:
     neighbours: Index
     counts: sparse.csr_matrix
     mean: Float64
+    fallback: str = ""
 
     def expected(self, users: Index, stations: Index) -> Float64:
         """Visits that such users would have paid to these stations, shape (r, k) like `stations`.
@@ -91,7 +96,8 @@ def learn_tastes(
 ) -> Tastes:
     """The snapshot of these users; `visits` is c_ij by user and station, `users` what is known.
 
-    Of whom neither a visit nor a model or habit is known, nothing can be expected.
+    Of whom neither a visit nor a model or habit is known, nothing can be expected. Where the
+    encoder is unavailable, the statistics are the portraits.
 
     Source: US 12,393,974 B2, step 510; paper 2.3.2.2, Eq. (3).
     """
@@ -109,19 +115,27 @@ def learn_tastes(
         (count, (who.astype(np.intp), where.astype(np.intp))),
         shape=(len(row_of), len(stations.station_ids)),
     )
-    rows = np.hstack(
-        [
-            statistics(
-                counts, stations.dc_share, stations.power_kw, stations.lat_deg, stations.lon_deg
-            ),
-            second_basic(users.get(name) for name in row_of),
-        ]
-    )
+    rows = portrait_rows(counts, stations, (users.get(name) for name in row_of))
     total = np.asarray(counts.sum(axis=1)).ravel()
     active = (total > 0).nonzero()[0]
     pool = active[np.argsort(-total[active], kind="stable")[:POOL]]
     mean = np.asarray(counts.sum(axis=0)).ravel() / max(active.size, 1)
-    return Tastes(row_of, nearest(encoder.portraits(rows), pool), counts, mean)
+    portraits, why = portraits_or_statistics(encoder, rows)
+    return Tastes(row_of, nearest(portraits, pool), counts, mean, why)
+
+
+def portrait_rows(
+    counts: sparse.csr_matrix, stations: Stations, users: Iterable[User | None]
+) -> Float32:
+    """What an encoder is given, shape (u, len(COLUMNS)): statistics of the visits `counts` (u, s)
+    and second basic information of the same users; one code for training and serving.
+
+    Source: US 12,393,974 B2, step 510 ("the input of the feature extraction model").
+    """
+    seen = statistics(
+        counts, stations.dc_share, stations.power_kw, stations.lat_deg, stations.lon_deg
+    )
+    return np.hstack([seen, second_basic(users)])
 
 
 def nearest(portraits: Float32, pool: Index, count: int = NEIGHBOURS) -> Index:

@@ -1,11 +1,12 @@
 """Portraits of users: what they chose so far and what is known of them, as rows of numbers.
 
-Who is like whom, and what follows for a pile, is in `collaborative.py`. A model that makes shorter
+Who is like whom, and what follows for a pile, is in `collaborative.py`. A model that makes other
 rows of these has its port in `coordinator/core/ports.py`; without one, these are the portraits.
 """
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from coordinator.core.pile import User
+from coordinator.core.ports import ModelUnavailable, PortraitEncoder
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -92,6 +94,15 @@ def second_basic(users: Iterable[User | None]) -> Float32:
     return out
 
 
+def schema_sha256() -> str:
+    """The hash by which an encoder proves that it was trained on these columns on these scales.
+
+    Source: US 12,393,974 B2, step 510.
+    """
+    scales = (MANY_VISITS, LEAST_POWER_KW, DOUBLINGS, FAR_KM)
+    return hashlib.sha256("\n".join((*COLUMNS, *map(str, scales))).encode()).hexdigest()
+
+
 class StatisticsEncoder:
     """The portrait encoder that needs no training: the statistics themselves.
 
@@ -101,6 +112,20 @@ class StatisticsEncoder:
     def portraits(self, statistics: Float32) -> Float32:
         """The rows as they are. Source: US 12,393,974 B2, step 510."""
         return statistics
+
+
+def portraits_or_statistics(encoder: PortraitEncoder, rows: Float32) -> tuple[Float32, str]:
+    """Vectors (u, any) of users, and why they are the statistics themselves; else empty.
+
+    Source: US 12,393,974 B2, step 510 (both are portraits: statistical data, feature vectors).
+    """
+    try:
+        vectors = encoder.portraits(rows)
+    except ModelUnavailable as error:
+        return rows, str(error)
+    if vectors.ndim != 2 or len(vectors) != len(rows) or not np.isfinite(vectors).all():
+        return rows, f"vectors of shape {vectors.shape} for {len(rows)} users, or not finite"
+    return vectors, ""
 
 
 def _column(name: str, count: int) -> int:
