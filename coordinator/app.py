@@ -72,6 +72,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     rules, knowledge = parts.config.recommend.rules(), parts.knowledge
     parts.brain.world.follow(rules, lambda: knowledge.iterations)
     parts.brain.intentions.keep_holidays(parts.config.coordinator.holidays)
+    parts.brain.hold_at_piles(parts.district, parts.links, parts.fences)
     edge = EdgeServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         parts.config.coordinator.district,
         parts.clock,
@@ -149,6 +150,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.ingest.run(), name="coordinator:ingest"),
             group.create_task(parts.brain.watchman.run(), name="coordinator:watchman"),
             group.create_task(parts.brain.roads.run(), name="coordinator:roads"),
+            group.create_task(parts.brain.run_holds(), name="coordinator:holds"),
             group.create_task(parts.brain.intentions.run(), name="coordinator:intentions"),
             group.create_task(
                 retention.run(parts.brain.claims, parts.store, parts.clock),

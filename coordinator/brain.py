@@ -16,19 +16,24 @@ from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.directives import Fences
 from coordinator.usecases.displace import Displacer
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.fleet import Fleet
 from coordinator.usecases.guide import Guidance
+from coordinator.usecases.hold_telling import HoldTelling
+from coordinator.usecases.holding import Holding
 from coordinator.usecases.intention import Intentions
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.promises import Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.revising import Reviser
 from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.surroundings import SurroundingsKeeper
@@ -54,6 +59,23 @@ class Brain:
     unasked: Unasked
     book: SessionBook
     surroundings: SurroundingsKeeper
+    hold_telling: HoldTelling
+    holding: Holding | None = None
+
+    def hold_at_piles(self, district: District, links: AgentLinks, fences: Fences) -> None:
+        """Has what is promised kept by the piles themselves, through their agents."""
+        clock = self.world.clock
+        self.holding = holding = Holding(
+            district, self.claims.table, self.promises, links, fences, self.hold_telling, clock
+        )
+        self.claims.watchers.append(holding.on_claims)
+        links.on_open.append(holding.on_agent)
+        self.watchman.follow(holding, self.hold_telling)
+
+    async def run_holds(self) -> None:
+        """Keeps what is held at the piles in line with the promises until cancelled."""
+        if self.holding is not None:
+            await self.holding.run()
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
@@ -124,9 +146,7 @@ def assemble_brain(
     world = World(district, mirror, clock, stale_after_s, visits=book.visits, fleet=fleet)
     world.surroundings = around.surroundings
     intentions = Intentions(district, claims.table, fleet, clock)
-    book.on_session.append(intentions.on_session)
-    for session in book.named():
-        intentions.on_session(session)
+    _hear_sessions(book, intentions)
     promises = Promises()
     composer = Composer(district, claims.table, clock)
     rerouter = Rerouter(
@@ -137,18 +157,28 @@ def assemble_brain(
     recommender = Recommender(
         district, claims, promises, composer, displacer, desk, clock, events, counters
     )
+    reviser = Reviser(claims, promises, composer, clock)
     guidance = Guidance(
-        district, world, claims, promises, composer, rerouter, clock, counters, book, around
-    )
-    queue = Queue(district, claims, promises, composer)
+        district, world, claims, promises, composer, rerouter, clock, counters, book, around,
+        reviser,
+    )  # fmt: skip
+    queue = Queue(district, claims, promises, reviser)
     watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
     claims.watchers.append(watchman.on_claims)
     counters.gauge("open_promises", lambda: len(promises))
-    roads = RoadKeeper(district, world)
+    book.on_session.append(watchman.on_session)
     unasked = Unasked(
         district, world, claims.table, intentions, recommender, guidance, composer, clock, counters
     )
     return Brain(
-        claims, promises, world, recommender, rerouter, guidance, watchman, roads, intentions,
-        unasked, book, around,
+        claims, promises, world, recommender, rerouter, guidance, watchman,
+        RoadKeeper(district, world), intentions,
+        unasked, book, around, HoldTelling(promises, reviser, events, counters),
     )  # fmt: skip
+
+
+def _hear_sessions(book: SessionBook, intentions: Intentions) -> None:
+    """Intentions know the sessions that there were, and hear of each new one."""
+    book.on_session.append(intentions.on_session)
+    for session in book.named():
+        intentions.on_session(session)

@@ -100,7 +100,8 @@ class Displacer:
 
         own = [claim.claim_id for claim in self._claims.table.of_car(request.vehicle_id)]
         moves = [Move(holder.claim_id, away.claim), Move(own[0] if own else "", wish)]
-        expected = {holder.claim_id: holder.answer.revision}
+        known = self._claims.table.get(holder.claim_id)
+        expected = {} if known is None else {holder.claim_id: known.revision}
         step = await self._claims.apply(moves, expected, moment, answering)
         if not isinstance(step, Step):
             return None

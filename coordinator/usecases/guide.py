@@ -24,6 +24,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.revising import Reviser
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.underway import Underway
@@ -47,6 +48,7 @@ class Guidance:
         counters: Counters,
         book: SessionBook,
         surroundings: SurroundingsKeeper,
+        reviser: Reviser,
     ) -> None:
         self._district = district
         self._world = world
@@ -58,7 +60,7 @@ class Guidance:
         self._counters = counters
         self._book = book
         self._underway = Underway(
-            district, world, claims, promises, composer, rerouter, clock, surroundings
+            district, world, claims, promises, composer, rerouter, clock, surroundings, reviser
         )
 
     async def restore(self) -> int:
@@ -123,7 +125,9 @@ class Guidance:
         if step.after:
             promise.confirmed = True
             promise.renewed_at_s = moment.now_s
-            promise.answer = answer
+            # What became of the hold at the pile may have been told meanwhile.
+            held = msgspec.structs.replace(promise.answer.hold, until_s=lease_s)
+            promise.answer = msgspec.structs.replace(promise.answer, hold=held)
             self._promises.close_ended(step, replaced=True)
         return promise
 

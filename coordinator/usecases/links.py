@@ -60,6 +60,8 @@ class AgentLinks:
     """All open links, one an agent, and the directives whose answers are awaited."""
 
     def __init__(self, speaker_of: Callable[[str], str]) -> None:
+        # Told the agent and its spool when a stream is admitted.
+        self.on_open: list[Callable[[str, str], None]] = []
         self._speaker_of = speaker_of
         self._links: dict[str, Link] = {}
         self._answers: dict[str, tuple[str, asyncio.Future[DirectiveResult]]] = {}
@@ -89,6 +91,8 @@ class AgentLinks:
         if older is not None:
             older.close("DISPLACED")
         self._links[link.agent_id] = link
+        for tell in self.on_open:
+            tell(link.agent_id, link.spool_id)
         return older is not None
 
     def dismiss(self, link: Link) -> bool:

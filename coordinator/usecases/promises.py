@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.geo import great_circle_km
 from coordinator.core.vehicle import ChargingRequest
@@ -130,7 +132,12 @@ class Promises:
         return (promise for promise in tuple(self._open.values()) if not promise.closed)
 
     def revise(self, promise: Promise, answer: Answer) -> None:
-        """Gives a promise its next revision and tells who waits."""
+        """Gives a promise its next revision and tells who waits.
+
+        Whoever was revised while this was being stored keeps its number; this one comes after it.
+        """
+        if answer.revision <= promise.answer.revision:
+            answer = msgspec.structs.replace(answer, revision=promise.answer.revision + 1)
         if promise.claim_id != answer.hold.claim_id:
             self._by_claim.pop(promise.claim_id, None)
             if answer.hold.claim_id:

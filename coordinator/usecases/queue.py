@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
@@ -12,9 +13,9 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain
 from coordinator.usecases import telling
 from coordinator.usecases.answer import Answer, Change, Judged, Reason
-from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.revising import Reviser
 
 YOUR_TURN = "YOUR_TURN"
 QUEUE_MOVED = "QUEUE_MOVED"
@@ -25,12 +26,14 @@ class Queue:
     """Knows how many cars are served before a promised one, by the ledger and the EVSE itself."""
 
     def __init__(
-        self, district: District, claims: ClaimStore, promises: Promises, composer: Composer
+        self, district: District, claims: ClaimStore, promises: Promises, reviser: Reviser
     ) -> None:
         self._district = district
         self._claims = claims
         self._promises = promises
-        self._composer = composer
+        self._reviser = reviser
+        # Whether a reservation that an EVSE shows is that of its first car.
+        self.shows_ours: Callable[[str], bool] = lambda evse_id: False
 
     def waits(self, evse_id: str) -> bool:
         """Whether a car of this EVSE was told that others are served before it."""
@@ -52,7 +55,10 @@ class Queue:
         if row is None:
             return before
         before += int(self._district.queue_length[row])
-        return before + (not occupied and self._district.status[row] in IN_USE)
+        in_use = self._district.status[row] in IN_USE
+        if self._district.status[row] == EvseStatus.RESERVED and self.shows_ours(evse_id):
+            in_use = False
+        return before + (not occupied and in_use)
 
     async def advance(self, evse_id: str, moment: Moment) -> None:
         """Tells every car of this EVSE that has fewer cars before it than it was told."""
@@ -67,18 +73,18 @@ class Queue:
                 continue
             if promise.arrived_link_s > float("-inf"):
                 promise.arrived_link_s = moment.link_s  # it stands there; its time begins now
-            answer = self._moved_up(promise, ahead, moment.now_s)
-            # In memory first: a change that comes while this is stored builds on it.
-            self._promises.revise(promise, answer)
-            await self._claims.keep_answer(self._composer.kept(answer, promise.request), moment)
+            await self._reviser.revise(promise, partial(self._moved_up, promise))
 
     def _of(self, evse_id: str) -> Iterable[Promise | None]:
         table = self._claims.table.of_evse(evse_id)
         return [self._promises.of_claim(claim.claim_id) for claim in table]
 
-    def _moved_up(self, promise: Promise, ahead: int, now_s: float) -> Answer:
-        """The next revision: fewer cars ahead, and a wait that is no longer than before."""
-        answer, language = promise.answer, promise.request.language
+    def _moved_up(self, promise: Promise, answer: Answer) -> Answer | None:
+        """The answer with fewer cars ahead, and a wait that is no longer than before."""
+        ahead = self.ahead(promise)
+        if ahead >= answer.choice.figures.ahead:
+            return None
+        language = promise.request.language
         choice = answer.choice
         wait_s = self._wait_s(promise, ahead)
         gained_s = max(choice.figures.expected_wait_s - wait_s, 0.0)
@@ -100,8 +106,6 @@ class Queue:
         )
         return msgspec.structs.replace(
             answer,
-            revision=answer.revision + 1,
-            made_at_s=now_s,
             judged=(judged, *telling.compared(answer.judged[1:], figures, language)),
             change=Change(code, text, choice.evse_id, choice.evse_id),
         )

@@ -101,6 +101,13 @@ class Rerouter:
 
         False if nothing was found; it is then looked for again every few seconds.
         """
+        if await self.elsewhere(promise, code):
+            return True
+        await self._without_place(promise, code, self.moment())
+        return False
+
+    async def elsewhere(self, promise: Promise, code: str) -> bool:
+        """Gives the car another place for this reason; False leaves it the one that it has."""
         promise.refused.add(promise.answer.choice.evse_id)
         rows = self._district.row
         excluded = frozenset(rows[evse] for evse in promise.refused if evse in rows)
@@ -110,7 +117,6 @@ class Rerouter:
         for choice in self._by_area(promise, ranked)[:TRIES]:
             if isinstance(await self.move(promise, context, ranked, choice, code), Step):
                 return True
-        await self._without_place(promise, code, moment)
         return False
 
     def _by_area(self, promise: Promise, ranked: Ranked) -> list[int]:

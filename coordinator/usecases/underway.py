@@ -23,6 +23,7 @@ from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
+from coordinator.usecases.revising import Reviser
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.world import World
 
@@ -43,6 +44,7 @@ class Underway:
         rerouter: Rerouter,
         clock: Clock,
         surroundings: SurroundingsKeeper,
+        reviser: Reviser,
     ) -> None:
         self._district = district
         self._world = world
@@ -52,6 +54,7 @@ class Underway:
         self._rerouter = rerouter
         self._clock = clock
         self._surroundings = surroundings
+        self._reviser = reviser
 
     async def progress(self, promise: Promise, fix: Fix) -> None:
         """Takes a position: level and lease follow the car, the pile is told when it is near.
@@ -82,7 +85,7 @@ class Underway:
         await self._relevel(promise, moment)
         near = area.stage(distance_km, eta_s) == area.PILE_STAGE
         if near and promise.answer.stage is not Stage.PILE:
-            await self._tell_pile(promise, moment)
+            await self._tell_pile(promise)
 
     async def _renew(self, promise: Promise, moment: Moment, eta_s: float) -> None:
         """Moves lease and window to when the car will be there."""
@@ -140,19 +143,17 @@ class Underway:
         left_km = self._world.roads.between_km(here, answer.entrance)
         return straight_km, left_km / speed_kmh * 3600.0
 
-    async def _tell_pile(self, promise: Promise, moment: Moment) -> None:
+    async def _tell_pile(self, promise: Promise) -> None:
         """The exact pile is shown from now on; it is not changed any more without need."""
         evse_id = promise.answer.choice.evse_id
         change = self._rerouter.change(promise, "NEAR", evse_id)
-        answer = msgspec.structs.replace(
-            promise.answer,
-            revision=promise.answer.revision + 1,
-            stage=Stage.PILE,
-            made_at_s=moment.now_s,
-            change=change,
-        )
-        await self._claims.keep_answer(self._kept(promise, answer), moment)
-        self._promises.revise(promise, answer)
+
+        def near(answer: Answer) -> Answer | None:
+            if answer.stage is Stage.PILE or answer.choice.evse_id != evse_id:
+                return None
+            return msgspec.structs.replace(answer, stage=Stage.PILE, change=change)
+
+        await self._reviser.revise(promise, near)
 
     def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
         return self._composer.kept(answer, promise.request)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import structlog
 
@@ -16,11 +17,15 @@ from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Step
 from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus
+from coordinator.core.sessions import ChargeSession
 from coordinator.errors import CoordinatorError
-from coordinator.usecases.answer import Stage
+from coordinator.usecases.answer import HoldKind, Stage
 from coordinator.usecases.guide import Guidance
+from coordinator.usecases.hold_telling import REFUSED, HoldTelling
+from coordinator.usecases.holding import Holding
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.outage_watch import OutageWatch
+from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S, PlugIns
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.reroute import Rerouter
@@ -30,8 +35,6 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 PROMISES_AT_ONCE = 100
-ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
-TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
 SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
 SILENT_EVSE_S = 30.0  # an EVSE unknown for so long is given up
 OVERRUN_S = 300.0  # by how much the window of a car that stays longer is lengthened at once
@@ -64,7 +67,7 @@ class Watchman:
         self._claims = claims
         self._promises = promises
         self._rerouter = rerouter
-        self._guidance = guidance
+        self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, clock)
         self._queue = queue
         self._clock = clock
         self._stale_after_s = stale_after_s
@@ -72,7 +75,31 @@ class Watchman:
         self._moved: set[str] = set()
         self._outages = OutageWatch(district, claims, promises, rerouter)
         self._outages_new = False
+        self._others: deque[tuple[Callable[[], Awaitable[None]], str]] = deque()
+        self._holding: Holding | None = None
         self._work = asyncio.Event()
+
+    def follow(self, holding: Holding, telling: HoldTelling) -> None:
+        """Takes what is kept at the piles into account, and what they refuse."""
+        self._holding = holding
+        self._queue.shows_ours = holding.shows_ours
+
+        def refused(claim_id: str) -> None:
+            self._later(partial(self._refused, claim_id, telling), claim_id)
+
+        holding.on_refused.append(refused)
+
+    def _later(self, work: Callable[[], Awaitable[None]], about: str) -> None:
+        """Has something done in its turn: one change of a promise after the other."""
+        self._others.append((work, about))
+        self._work.set()
+
+    def on_session(self, session: ChargeSession) -> None:
+        """Takes a session whose driver has shown a token; returns at once."""
+        named = session.recommendation_id or session.ended_at_s is not None
+        if session.id_token_hash and not named:
+            shown = partial(self._plug_ins.shown, session.evse_id, session.id_token_hash)
+            self._later(shown, session.evse_id)
 
     def on_changes(self, changes: Changes) -> None:
         """Takes changes of status; returns at once."""
@@ -112,6 +139,9 @@ class Watchman:
             while self._changed:
                 evse_id, before, after = self._changed.popleft()
                 await self._quietly(self.changed(evse_id, before, after), evse_id)
+            while self._others:
+                work, about = self._others.popleft()
+                await self._quietly(work(), about)
             while self._moved:
                 evse_id = self._moved.pop()
                 await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
@@ -137,8 +167,11 @@ class Watchman:
         if before is EvseStatus.CHARGING:
             await self._left(claims)
         if after is EvseStatus.CHARGING:
-            await self._plugged_in(evse_id, claims)
+            await self._plug_ins.plugged_in(evse_id, claims)
+        ours = self._holding is not None and self._holding.shows_ours(evse_id)
         for promise in self._promised(self._claims.table.of_evse(evse_id)):
+            if after is EvseStatus.RESERVED and ours:
+                continue
             if after is EvseStatus.BLOCKED and self._may_be_ours(promise, evse_id):
                 continue
             promise.blocked_link_s = float("inf")
@@ -149,11 +182,24 @@ class Watchman:
             else:
                 promise.silent_link_s = float("inf")
         self.on_claims((evse_id,))
+        if self._holding is not None:
+            self._holding.on_claims((evse_id,))
+
+    async def _refused(self, claim_id: str, telling: HoldTelling) -> None:
+        """The pile would not reserve: another place if there is one, else a soft hold here."""
+        promise, claim = self._promises.of_claim(claim_id), self._claims.table.get(claim_id)
+        if promise is None or claim is None or promise.arrived_link_s > float("-inf"):
+            return
+        row = self._district.row.get(claim.evse_id)
+        if row is not None and self._district.status[row] == EvseStatus.CHARGING:
+            return  # whose car that is, is being found out
+        if not await self._rerouter.elsewhere(promise, REFUSED):
+            await telling.tell(claim, HoldKind.SOFT, REFUSED)
 
     def _may_be_ours(self, promise: Promise, evse_id: str) -> bool:
         """Whether a car that was promised a place here may stand in the bay, not plugged in yet."""
         now_link_s = self._clock.link_s()
-        arrived = self._arrived_near(evse_id, now_link_s)
+        arrived = self._plug_ins.arrived_near(evse_id, now_link_s)
         if arrived is not None:
             promise.blocked_link_s = arrived.arrived_link_s + ARRIVED_S
         elif promise.answer.stage is Stage.PILE:
@@ -186,61 +232,6 @@ class Watchman:
         for promise in self._promised(claims):
             promise.taken_link_s = float("inf")
 
-    async def _plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
-        """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
-        held: list[Claim] = list(claims)
-        if any(claim.state is ClaimState.OCCUPIED for claim in held):
-            return
-        now_link_s = self._clock.link_s()
-        if not held:
-            promise = self._arrived_near(evse_id, now_link_s)
-            if promise is not None and await self._guidance.follow_car(promise, evse_id):
-                await self._guidance.occupy(promise)
-            return
-        promise = self._promises.of_claim(held[0].claim_id)
-        if promise is not None and self._arrived(promise, now_link_s):
-            await self._guidance.occupy(promise)
-        elif promise is not None:
-            promise.taken_link_s = now_link_s  # its own word may still be on the way
-
-    async def _taken(self, promise: Promise, link_s: float) -> None:
-        """Another car has the plug: one that waited for it here, or one that nobody knows."""
-        evse_id = promise.answer.choice.evse_id
-        promise.arrived_link_s = float("-inf")
-        other = self._arrived_near(evse_id, link_s)
-        await self._rerouter.reroute(promise, "PILE_TAKEN")
-        if other is None or other.closed:
-            return
-        here = other.answer.choice.evse_id == evse_id
-        if here or await self._guidance.follow_car(other, evse_id):
-            await self._guidance.occupy(other)
-
-    def _arrived(self, promise: Promise, now_link_s: float) -> bool:
-        """Whether the car has said lately that it is there."""
-        return now_link_s - promise.arrived_link_s <= ARRIVED_S
-
-    def _arrived_near(self, evse_id: str, now_link_s: float) -> Promise | None:
-        """A car that has arrived and stands at no other EVSE: of this one's queue, or its station.
-
-        Those who were promised this EVSE come first, in the order of their places.
-        """
-        for claim in self._claims.table.of_evse(evse_id):
-            promise = self._promises.of_claim(claim.claim_id)
-            if promise is not None and self._arrived(promise, now_link_s):
-                return promise
-        row = self._district.row.get(evse_id)
-        if row is None:
-            return None
-        station_id = self._district.stations[int(self._district.station[row])].station_id
-        for promise in self._promises.open():
-            if (
-                self._arrived(promise, now_link_s)
-                and promise.answer.choice.station_id == station_id
-                and not promise.arrived_evse_id
-            ):
-                return promise
-        return None
-
     async def tick(self) -> None:
         """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
         moment = self._rerouter.moment()
@@ -259,8 +250,8 @@ class Watchman:
     async def _look_after(self, promise: Promise, moment: Moment) -> None:
         """What time has done to one promise."""
         link_s = moment.link_s
-        if link_s - promise.taken_link_s >= TAKEN_GRACE_S:
-            await self._taken(promise, link_s)
+        if self._plug_ins.is_taken(promise, link_s):
+            await self._plug_ins.taken(promise, link_s)
         elif self._blocked(promise, link_s):
             promise.blocked_link_s = float("inf")
             await self._rerouter.reroute(promise, "PILE_BLOCKED")

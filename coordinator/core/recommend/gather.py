@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from coordinator.core import charging, outages
 from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import (
     arrival,
     arrivals,
@@ -35,6 +36,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+_AVAILABLE, _RESERVED = int(EvseStatus.AVAILABLE), int(EvseStatus.RESERVED)
 LEAST_STAY_S = 60.0  # an EVSE is kept for so long even if the car misses nothing
 
 
@@ -115,7 +117,7 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     evse = found.evse
     # 340, 420: will it work, and be free, on arrival?
     works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
-    free = arrival.p_free(found.status, drive.drive_s)
+    free = arrival.p_free(_apart_from_ours(district, found), drive.drive_s)
     # Paper 2.1: neighbours that are about to charge may be there before
     awaited: Floats | float = 0.0
     coming = district.expected_arrivals[evse]
@@ -140,6 +142,15 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     if district.outages:
         made = made.narrowed(_in_service(district, asked, made))
     return made
+
+
+def _apart_from_ours(district: District, found: Candidates) -> NDArray[np.int8]:
+    """Statuses; an EVSE that is reserved for a car of ours is free apart from that car's claim."""
+    reserved = found.status == _RESERVED
+    if not reserved.any():
+        return found.status
+    ours = reserved & (district.claim_count[found.evse] > 0)
+    return np.where(ours, np.int8(_AVAILABLE), found.status)
 
 
 def _charge(

@@ -96,6 +96,8 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
         evse = self._desk.evse(connector_id)
         expires_ms = _instant_ms(expiry_date)
         status = _reservable(evse, reservation_id)
+        if "reserve_occupied" in self._desk.quirks:
+            status = ReservationStatus.occupied
         left_s = (expires_ms - self._desk.now_ms()) / 1000 if expires_ms is not None else 0.0
         if status is ReservationStatus.accepted and left_s <= 0:
             status = ReservationStatus.rejected

@@ -100,6 +100,8 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
         evse = self._desk.evse(evse_id)
         left_s = (_instant_ms(expiry_date_time) - self._desk.now_ms()) / 1000
         status = _reservable(evse, id)
+        if "reserve_occupied" in self._desk.quirks:
+            status = "Occupied"
         if status == "Accepted" and left_s <= 0:
             status = "Rejected"
         if evse is not None and status == "Accepted":

@@ -1,0 +1,48 @@
+"""What agents keep for whom, as far as the coordinator knows; what is to be done is elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coordinator.core.areas.claim_table import ClaimTable
+from coordinator.core.areas.ledger import Claim, ClaimState
+from coordinator.usecases.answer import HoldKind
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an agent keeps; `until_s` is domain time.
+
+    It may not, if it is not `sure`: it was asked, and the answer, or our memory of it, was lost.
+    """
+
+    claim_id: str
+    until_s: float
+    kind: HoldKind = HoldKind.SOFT
+    reason: str = ""
+    sure: bool = True
+
+
+def first_confirmed(table: ClaimTable, evse_id: str) -> Claim | None:
+    """The claim to keep an EVSE for: an EVSE knows one reservation, so that of its first car.
+
+    None if that one is there already, has not confirmed yet, or is nobody's.
+    """
+    claims = table.of_evse(evse_id)
+    if not claims or claims[0].state is not ClaimState.CONFIRMED or not claims[0].vehicle_id:
+        return None
+    return claims[0]
+
+
+def recalled(table: ClaimTable, now_s: float) -> dict[str, Kept]:
+    """After a restart, by EVSE: live claims may be kept or not, ended ones may be kept still."""
+    kept: dict[str, Kept] = {}
+    for claim in table.remembered():
+        at = claim.evse_id
+        if claim.live and claim is not first_confirmed(table, at):
+            continue
+        if claim.state is ClaimState.EXPIRED or claim.lease_until_s <= now_s:
+            continue
+        if claim.live or at not in kept:
+            kept[at] = Kept(claim.claim_id, claim.lease_until_s, sure=False)
+    return kept

@@ -1,0 +1,127 @@
+"""Whose plug-in it is: the promised car's, another one's of that station, or a walk-in's.
+
+A plug-in is a promised car's by the driver's token, or by its word that it has arrived. What else
+changes a promise is in `watchman.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from coordinator.clock import Clock
+from coordinator.core.areas.ledger import Claim, ClaimState
+from coordinator.core.district import District
+from coordinator.usecases.answer import HoldKind
+from coordinator.usecases.guide import Guidance
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.reroute import Rerouter
+
+ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
+TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
+TOKEN_GRACE_S = 60.0  # the same where the pile itself keeps others from charging
+
+
+class PlugIns:
+    """Matches plug-ins and tokens with the cars that were promised something."""
+
+    def __init__(
+        self,
+        district: District,
+        claims: ClaimStore,
+        promises: Promises,
+        rerouter: Rerouter,
+        guidance: Guidance,
+        clock: Clock,
+    ) -> None:
+        self._district = district
+        self._claims = claims
+        self._promises = promises
+        self._rerouter = rerouter
+        self._guidance = guidance
+        self._clock = clock
+
+    async def plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
+        """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
+        held: list[Claim] = list(claims)
+        if any(claim.state is ClaimState.OCCUPIED for claim in held):
+            return
+        now_link_s = self._clock.link_s()
+        if not held:
+            promise = self.arrived_near(evse_id, now_link_s)
+            if promise is not None and await self._guidance.follow_car(promise, evse_id):
+                await self._guidance.occupy(promise)
+            return
+        promise = self._promises.of_claim(held[0].claim_id)
+        if promise is not None and self.arrived(promise, now_link_s):
+            await self._guidance.occupy(promise)
+        elif promise is not None:
+            promise.taken_link_s = now_link_s  # its own word may still be on the way
+
+    async def shown(self, evse_id: str, id_token_hash: str) -> None:
+        """A token was shown at a session that nobody has named yet.
+
+        Its driver's car has arrived, wherever in its station it plugged in; another's token where
+        a car was promised the place is a walk-in's.
+        """
+        for promise in self._promises.open():
+            token = promise.request.id_token
+            if token and promise.claim_id and hashed(token) == id_token_hash:
+                here = promise.answer.choice.evse_id == evse_id
+                if here or await self._guidance.follow_car(promise, evse_id):
+                    await self._guidance.occupy(promise)
+                return
+        for claim in self._claims.table.of_evse(evse_id)[:1]:
+            waiting = self._promises.of_claim(claim.claim_id)
+            if waiting is not None and waiting.request.id_token:
+                waiting.taken_link_s = float("-inf")
+
+    def is_taken(self, promise: Promise, link_s: float) -> bool:
+        """Whether a plug-in at its EVSE has waited long enough for the promised car's word."""
+        firm = promise.answer.hold.kind is HoldKind.FIRM
+        grace_s = TOKEN_GRACE_S if firm else TAKEN_GRACE_S
+        return link_s - promise.taken_link_s >= grace_s
+
+    async def taken(self, promise: Promise, link_s: float) -> None:
+        """Another car has the plug: one that waited for it here, or one that nobody knows."""
+        evse_id = promise.answer.choice.evse_id
+        promise.arrived_link_s = float("-inf")
+        other = self.arrived_near(evse_id, link_s)
+        await self._rerouter.reroute(promise, "PILE_TAKEN")
+        if other is None or other.closed:
+            return
+        here = other.answer.choice.evse_id == evse_id
+        if here or await self._guidance.follow_car(other, evse_id):
+            await self._guidance.occupy(other)
+
+    def arrived(self, promise: Promise, now_link_s: float) -> bool:
+        """Whether the car has said lately that it is there."""
+        return now_link_s - promise.arrived_link_s <= ARRIVED_S
+
+    def arrived_near(self, evse_id: str, now_link_s: float) -> Promise | None:
+        """A car that has arrived and stands at no other EVSE: of this one's queue, or its station.
+
+        Those who were promised this EVSE come first, in the order of their places.
+        """
+        for claim in self._claims.table.of_evse(evse_id):
+            promise = self._promises.of_claim(claim.claim_id)
+            if promise is not None and self.arrived(promise, now_link_s):
+                return promise
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return None
+        station_id = self._district.stations[int(self._district.station[row])].station_id
+        for promise in self._promises.open():
+            if (
+                self.arrived(promise, now_link_s)
+                and promise.answer.choice.station_id == station_id
+                and not promise.arrived_evse_id
+            ):
+                return promise
+        return None
+
+
+def hashed(id_token: str) -> str:
+    """A driver's token as agents tell it: SHA-256 in hexadecimal."""
+    return hashlib.sha256(id_token.encode()).hexdigest()
