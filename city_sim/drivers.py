@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import grpc
 
 from city_sim.clock import SimClock
-from pilewise.client import Guidance, VehicleClient
+from pilewise.client import VehicleClient
+from pilewise.guidance import Guidance
 from pilewise.v1 import bench_service_pb2 as bench
 from pilewise.v1 import bench_service_pb2_grpc as bench_rpc
 from pilewise.v1 import charging_service_pb2 as pb

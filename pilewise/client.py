@@ -7,24 +7,18 @@ at which a car asks by itself (patent step 310).
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeAlias, cast
+from typing import Self
 
 import grpc
 import uuid_utils
 
+from pilewise.guidance import Guidance, jitter
 from pilewise.threshold import Threshold
 from pilewise.v1 import charging_service_pb2 as pb
 from pilewise.v1 import charging_service_pb2_grpc as rpc
 from pilewise.v1 import types_pb2 as nouns
 
-if TYPE_CHECKING:
-    Call: TypeAlias = grpc.aio.StreamStreamCall[pb.GuideRequest, pb.GuideResponse]
-
-# The link is broken when nothing at all came for this long; the server beats every 20 s.
-SILENCE_S = 60.0
 CALL_S = 10.0
 SAME_CLICK_S = 60.0  # a click so soon after a failed one is the same request
 RETRYABLE = (
@@ -151,7 +145,7 @@ class VehicleClient:
             except grpc.aio.AioRpcError as error:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or attempt == 3:
                     raise
-                await asyncio.sleep(_jitter(attempt))
+                await asyncio.sleep(jitter(attempt))
         raise AssertionError("unreachable")
 
     async def confirm(self, recommendation_id: str, evse_id: str = "") -> pb.Promise:
@@ -189,109 +183,26 @@ class VehicleClient:
         """The drive towards a promise; opening it makes the hold firm."""
         return Guidance(self._stub, promise)
 
+    async def update(
+        self,
+        promise: pb.Promise,
+        here: pb.Progress | None = None,
+        *,
+        arrived: bool = False,
+        accept: bool | None = None,
+    ) -> pb.UpdateProgressResponse:
+        """`guide` for cars that cannot keep a stream open: what is new since this revision.
 
-class Guidance:
-    """One drive: `async for event in guidance`, while `progress` and the others are called.
-
-    Events are `GuideResponse`s without the beats. The stream is opened anew when the link breaks,
-    and goes on from the newest revision; iteration ends when the coordinator closes the drive.
-    """
-
-    def __init__(self, stub: rpc.ChargingServiceAsyncStub, promise: pb.Promise) -> None:
-        self._stub = stub
-        self.promise = promise
-        self._outbox: asyncio.Queue[pb.GuideRequest] = asyncio.Queue(maxsize=64)
-        self._last_progress: pb.Progress | None = None
-        self._arrival: pb.GuideArrived | None = None
-        self.closed: pb.GuideClosed | None = None
-
-    def progress(self, latitude_deg: float, longitude_deg: float, soc_pct: float) -> None:
-        """Reports where the car is; a report that cannot be sent at once replaces older ones."""
-        here = pb.Progress(
-            position=nouns.Position(latitude_deg=latitude_deg, longitude_deg=longitude_deg),
-            soc_pct=soc_pct,
+        `accept` answers a revision that asks for it. Call it as often as `beat` says.
+        """
+        request = pb.UpdateProgressRequest(
+            recommendation_id=promise.recommendation_id, known_revision=promise.revision
         )
-        self._last_progress = here
-        if self._outbox.qsize() < 8:
-            self._outbox.put_nowait(pb.GuideRequest(progress=here))
-
-    def decide(self, revision: int, accepted: bool) -> None:
-        """Accepts or refuses a revision that asks for it (`Promise.accept_before`)."""
-        self._outbox.put_nowait(
-            pb.GuideRequest(decision=pb.GuideDecision(revision=revision, accepted=accepted))
-        )
-
-    def arrived(self, evse_id: str = "") -> None:
-        """Says that the car stands at the station, about to plug in."""
-        self._arrival = pb.GuideArrived(evse_id=evse_id)
-        self._outbox.put_nowait(pb.GuideRequest(arrived=self._arrival))
-
-    async def __aiter__(self) -> AsyncIterator[pb.GuideResponse]:
-        attempt = 0
-        while self.closed is None:
-            try:
-                async for event in self._one_stream():
-                    attempt = 0
-                    yield event
-                if self.closed is None:
-                    await asyncio.sleep(_jitter(attempt))
-                    attempt += 1
-            except grpc.aio.AioRpcError as error:
-                if error.code() not in (
-                    grpc.StatusCode.UNAVAILABLE,
-                    grpc.StatusCode.DEADLINE_EXCEEDED,
-                    grpc.StatusCode.CANCELLED,
-                ):
-                    raise
-                await asyncio.sleep(_jitter(attempt))
-                attempt += 1
-
-    async def _one_stream(self) -> AsyncIterator[pb.GuideResponse]:
-        call = self._stub.Guide()
-        opening = pb.GuideOpen(
-            recommendation_id=self.promise.recommendation_id, known_revision=self.promise.revision
-        )
-        if self._last_progress is not None:
-            opening.progress.CopyFrom(self._last_progress)
-        await call.write(pb.GuideRequest(open=opening))
-        if self._arrival is not None:
-            # What was written to a stream that broke may never have been read; twice does no harm.
-            await call.write(pb.GuideRequest(arrived=self._arrival))
-        sender = asyncio.create_task(self._send(call), name="client:guide-send")
-        try:
-            while True:
-                read = await asyncio.wait_for(call.read(), SILENCE_S)
-                if read is grpc.aio.EOF:
-                    return
-                event = cast("pb.GuideResponse", read)
-                kind = event.WhichOneof("message")
-                if kind == "promise":
-                    self.promise = event.promise
-                elif kind == "closed":
-                    self.closed = event.closed
-                if kind != "beat":
-                    yield event
-                if kind == "closed":
-                    return
-        except TimeoutError:
-            return
-        finally:
-            sender.cancel()
-            call.cancel()
-
-    async def _send(
-        self, call: grpc.aio.StreamStreamCall[pb.GuideRequest, pb.GuideResponse]
-    ) -> None:
-        while True:
-            message = await self._outbox.get()
-            try:
-                await call.write(message)
-            except grpc.aio.AioRpcError:
-                if message.WhichOneof("message") != "progress":
-                    self._outbox.put_nowait(message)
-                return
-
-
-def _jitter(attempt: int) -> float:
-    """Seconds to wait before the next try: full jitter, from 0.2 s doubling to 10 s."""
-    return random.uniform(0.0, min(10.0, 0.2 * 2.0**attempt))
+        if here is not None:
+            request.progress.CopyFrom(here)
+        if arrived:
+            request.arrived.SetInParent()
+        if accept is not None:
+            request.decision.revision, request.decision.accepted = promise.revision, accept
+        answer: pb.UpdateProgressResponse = await self._stub.UpdateProgress(request, timeout=CALL_S)
+        return answer

@@ -83,6 +83,7 @@ class ServedBrain:
     counters: Counters
     events: Events
     client: rpc.ChargingServiceAsyncStub
+    target: str
 
     def see(self, evse_id: str, status: EvseStatus) -> None:
         """Lets the coordinator believe a new status, as ingest does."""
@@ -124,7 +125,7 @@ async def serve_brain(
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             client = rpc.ChargingServiceStub(channel)
-            yield ServedBrain(brain, district, counters, events, client)
+            yield ServedBrain(brain, district, counters, events, client, f"127.0.0.1:{port}")
     finally:
         servicer.stop()
         await server.stop(0.2)
