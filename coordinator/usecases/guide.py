@@ -126,7 +126,7 @@ class Guidance:
             promise.confirmed = True
             promise.renewed_at_s = moment.now_s
             # What became of the hold at the pile may have been told meanwhile.
-            held = msgspec.structs.replace(promise.answer.hold, until_s=lease_s)
+            held = msgspec.structs.replace(promise.answer.hold, until_s=lease_s, confirmed=True)
             promise.answer = msgspec.structs.replace(promise.answer, hold=held)
             self._promises.close_ended(step, replaced=True)
         return promise

@@ -289,7 +289,7 @@ class Holding:
         return Kept(claim.claim_id, claim.lease_until_s, kind, reason)
 
     async def _ask(self, evse_id: str, action: Reserve | Extend | Cancel) -> DirectiveResult:
-        fence = self._fences.draw(evse_id, self._clock.system_s())
+        fence = await self._fences.issue(evse_id, self._clock.system_s())
         directive = Directive(evse_id, action, fence)
         result = await self._agents.send(evse_id, directive, PATIENCE_S)
         if result.outcome is Outcome.FENCED:
