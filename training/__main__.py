@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from training import data_command
+from training import data_command, from_store_command
 from training.backtest import command
 
 _NO_TORCH = (
@@ -46,11 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
     command.add_to(commands)
     data_command.add_to(commands)
+    from_store_command.add_to(commands)
     options = parser.parse_args(arguments)
     if options.command == "backtest":
         return command.run(options)
     if options.command == "data":
         return data_command.run(options)
+    if options.command == "from-store":
+        return from_store_command.run(options)
     try:
         import torch  # noqa: F401
     except ImportError:

@@ -22,13 +22,18 @@ def ranking_metrics(scores: Float32, choices: Choices) -> dict[str, float]:
 
     `scores` (n, k), larger is better; a station is as good as its best EVSE.
     """
-    ranks = np.array([_rank(scores[i], choices, i) for i in range(len(choices))])
+    ranks = station_ranks(scores, choices)
     gains = np.where(ranks <= 10, 1.0 / np.log2(ranks + 1.0), 0.0)
     return {
         "hit1": float(np.mean(ranks < 1.5)),
         "mrr": float(np.mean(1.0 / ranks)),
         "ndcg10": float(np.mean(gains)),
     }
+
+
+def station_ranks(scores: Float32, choices: Choices) -> Float64:
+    """The place of the chosen station of each row among those shown, 1 the best."""
+    return np.array([_rank(scores[i], choices, i) for i in range(len(choices))], dtype=np.float64)
 
 
 def _rank(scores: Float32, choices: Choices, row: int) -> float:

@@ -53,6 +53,26 @@ def data(
     become("training", "data", *map(str, files), *(["--json"] if json else []), needs="coordinator")
 
 
+@app.command("from-store")
+def from_store(
+    data_dir: Annotated[Path, typer.Option(help="Data of a coordinator; it may be running.")],
+    out: Annotated[Path | None, typer.Option(help="New folder of the candidate.")] = None,
+    active: Annotated[Path | None, typer.Option(help="Bundle to beat, not the one served.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of data, weights and intervals.")] = 7,
+    cities: Annotated[int, typer.Option(help="Generated cities to learn from as well.")] = 4,
+    activate: Annotated[bool, typer.Option(help="Activate it if it passed the gate.")] = False,
+    target: Annotated[str, typer.Option(help="Coordinator to activate it at.")] = "127.0.0.1:50051",
+    key: Annotated[Path | None, typer.Option(help="Private key to sign the bundle with.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """A ranker from a coordinator's own requests; activated only if it is better."""
+    args = ["--data-dir", str(data_dir), "--seed", str(seed), "--cities", str(cities)]
+    for name, path in (("--out", out), ("--active", active), ("--key", key)):
+        args += [name, str(path)] if path else []
+    args += ["--activate", "--target", target] if activate else []
+    become("training", "from-store", *args, *(["--json"] if json else []), needs="coordinator")
+
+
 @backtest.command("choice")
 def backtest_choice(
     sessions: Annotated[Path, typer.Option(help="CSV of sessions, may be gzipped.")],

@@ -48,10 +48,7 @@ _OUTCOMES = "SELECT recommendation_id, at_s, kind, evse_id FROM outcome ORDER BY
 
 @dataclass(slots=True)
 class Told:
-    """One request as it was answered. `inputs` are packed feature rows, the first answer's first.
-
-    `places` are stations by EVSE, as far as the answer names them.
-    """
+    """One request as it was answered; `inputs` are packed feature rows, the oldest first."""
 
     at_s: float
     request: ChargingRequest

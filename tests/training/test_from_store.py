@@ -1,0 +1,99 @@
+"""From a coordinator's own requests to a bundle that serves, or to the reason why not."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason='needs torch: pip install "pilewise[train]"')
+
+from own_requests import fill_store  # noqa: E402
+
+from coordinator.core.recommend.features import COLUMN  # noqa: E402
+from coordinator.models.bundle import load  # noqa: E402
+from coordinator.models.serving import BUNDLED  # noqa: E402
+from training.__main__ import main  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+
+def told(
+    folder: Path, capsys: pytest.CaptureFixture[str], taste: Any, *more: str, seed: int = 7
+) -> tuple[int, dict[str, Any]]:
+    """Exit code and JSON of `training from-store` on requests answered by this taste."""
+    folder.mkdir()
+    asyncio.run(fill_store(folder, 500, taste, seed))
+    code = main(
+        [
+            "from-store", "--data-dir", str(folder), "--out", str(folder / "candidate"),
+            "--cities", "0", "--json", *more,
+        ]
+    )  # fmt: skip
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return code, found
+
+
+def test_a_taste_that_the_active_ranker_lacks_is_learned_and_passes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drivers who want power and nothing else: the candidate learns it, passes, and serves."""
+    data = tmp_path / "data"
+
+    code, found = told(
+        data, capsys, lambda rows: int(rows[:, COLUMN["expected_power_kw"]].argmax())
+    )
+
+    assert code == 0
+    assert found["gate"] == "passed"
+    assert found["ndcg10"] > found["active"]["ndcg10"] + 0.1
+    assert found["ci"]["ndcg10"][0] > 0.0
+    assert found["labels"]["deviated"] > found["labels"]["told"] > 0
+    assert found["activated"] is False
+    bundle = load(data / "candidate", found["manifest_sha256"])
+    assert bundle.ranker is not None
+    assert bundle.version == found["version"]
+    shipped = {part.name: part.sha256 for part in load(BUNDLED).parts}
+    parts = {part.name: part.sha256 for part in bundle.parts}
+    assert parts.keys() == shipped.keys()
+    assert {name for name in parts if parts[name] != shipped[name]} == {"ranker"}
+
+
+def test_choices_by_lot_teach_nothing_and_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can predict a lot: the gate fails, the code says so, and nothing is activated."""
+    rng = np.random.default_rng(12)
+
+    code, found = told(
+        tmp_path / "data", capsys, lambda rows: int(rng.integers(len(rows))), "--activate", seed=12
+    )
+
+    assert code == 5
+    assert found["gate"] == "failed"
+    assert found["activated"] is False
+    assert found["ci"]["ndcg10"][0] <= 0.0
+
+
+def test_the_same_seed_gives_the_same_candidate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Data and seed make the bytes of the bundle, and of its card."""
+    taste = lambda rows: int(rows[:, COLUMN["detour_km"]].argmin())  # noqa: E731
+
+    _, first = told(tmp_path / "a", capsys, taste)
+    _, again = told(tmp_path / "b", capsys, taste)
+
+    assert first["manifest_sha256"] == again["manifest_sha256"]
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A candidate is never written over another: code 3 and what to do."""
+    (tmp_path / "kept.txt").write_text("mine")
+
+    assert main(["from-store", "--data-dir", str(tmp_path), "--out", str(tmp_path)]) == 3
+
+    assert "error[TRAIN-009]" in capsys.readouterr().err
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
