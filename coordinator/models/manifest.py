@@ -24,7 +24,7 @@ class Tensor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One input or output: its name, dtype, and shape, where a word stands for any size."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    dtype: Annotated[str, msgspec.Meta(pattern=r"^(float32|bool)$")]
+    dtype: Annotated[str, msgspec.Meta(pattern=r"^(float32|bool|int64)$")]
     shape: list[int | str]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from coordinator.models import failure, portrait, ranker
 from coordinator.models.manifest import Tensor
-from coordinator.models.onnx import OnnxModel
+from coordinator.models.onnx import BUDGET_S, OnnxModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class PartKind:
     """What a port asks of its part, and the class that answers the port over it.
 
     `needed`: without it answers are degraded; any other part may be absent, the rules answer.
+    `budget_s`: a run that takes longer is ended, and the rules answer for a while. Little for what
+    runs while a car waits.
     """
 
     inputs: list[Tensor]
@@ -26,11 +28,21 @@ class PartKind:
     schema_sha256: str
     wrapper: Callable[[OnnxModel], Any]
     needed: bool = False
+    budget_s: float = BUDGET_S
+
+
+# While this runs, every car waits.
+INLINE_S = 0.1
 
 
 PARTS: dict[str, PartKind] = {
     ranker.PART: PartKind(
-        ranker.INPUTS, ranker.OUTPUTS, ranker.SCHEMA_SHA256, ranker.OnnxRanker, needed=True
+        ranker.INPUTS,
+        ranker.OUTPUTS,
+        ranker.SCHEMA_SHA256,
+        ranker.OnnxRanker,
+        needed=True,
+        budget_s=INLINE_S,
     ),
     failure.PART: PartKind(
         failure.INPUTS,
@@ -38,6 +50,7 @@ PARTS: dict[str, PartKind] = {
         failure.SCHEMA_SHA256,
         failure.OnnxFailureModel,
         needed=True,
+        budget_s=10.0,  # the whole fleet in one run, in a thread
     ),
     portrait.PART: PartKind(
         portrait.INPUTS, portrait.OUTPUTS, portrait.SCHEMA_SHA256, portrait.OnnxPortraitEncoder

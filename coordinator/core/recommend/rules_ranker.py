@@ -63,7 +63,16 @@ def scores_or_rules(
     # One sum finds any NaN and any infinity of one sign; two of both signs give NaN.
     if not np.isfinite(utilities.sum()):
         return RULES_RANKER.scores(features), "RANKER_NOT_FINITE"
+    # The first and the last are compared first: it is quick, and nearly always enough.
+    if utilities[0, 0] == utilities[-1, -1] and _constant(utilities, features, valid):
+        return RULES_RANKER.scores(features), "RANKER_CONSTANT"
     return utilities, ""
+
+
+def _constant(utilities: Float32, features: Float32, valid: NDArray[np.bool_]) -> bool:
+    """Whether candidates that differ got one value all together."""
+    told, seen = utilities[valid], features[valid]
+    return len(told) > 1 and bool((told == told[0]).all() and (seen != seen[0]).any())
 
 
 def _ask(ranker: Ranker, features: Float32, valid: NDArray[np.bool_]) -> Float32:
