@@ -21,7 +21,9 @@
         ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
         ├── NotFound             DATA-010   no such thing
         ├── PromiseLost          CLAIM-001  what was promised is no longer held
-        ├── BundleRefused        MODEL-001  a model bundle is missing, changed or wrong
+        ├── BundleRefused        MODEL-001  a model bundle is missing, or wrong, or too much
+        │   └── BundleUntrusted    MODEL-002  it is not what somebody trusted vouches for
+        ├── KeyUnusable          MODEL-003  a key cannot sign or check bundles
         └── ImportInvalid        IMP-001    problems of an imported file
 
 How each looks on the wire stands in `rpc/errors.py`.
@@ -147,13 +149,32 @@ class ImportInvalid(FileInvalid):
 
 
 class BundleRefused(Permanent):
-    """A model bundle is missing, was changed, or does not fit this version; nothing was loaded."""
+    """A model bundle is missing, damaged, or does not fit this version; nothing was loaded."""
 
     code = "MODEL-001"
 
     def __init__(self, file: str, why: str, hint: str) -> None:
         super().__init__(f"{file}: {why}")
         self.file = file
+        self.why = why
+        self.hint = hint
+
+
+class BundleUntrusted(BundleRefused):
+    """A model bundle was changed, is not signed by a trusted key, or reaches outside of itself."""
+
+    code = "MODEL-002"
+
+
+class KeyUnusable(Permanent):
+    """A key file is missing, is no Ed25519 key, or can be read by others."""
+
+    code = "MODEL-003"
+
+    def __init__(self, file: str, why: str, hint: str) -> None:
+        super().__init__(f"{file}: {why}")
+        self.file = file
+        self.why = why
         self.hint = hint
 
 

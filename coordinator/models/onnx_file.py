@@ -26,6 +26,10 @@ class NotOnnx(ValueError):
     """The bytes are not an ONNX model, or one with something forbidden; says what."""
 
 
+class NotSafe(NotOnnx):
+    """The model would reach outside of its own bytes; says how."""
+
+
 def check(content: bytes) -> None:
     """Raises `NotOnnx` for anything but a self-contained model of standard operators."""
     if not content:
@@ -80,13 +84,13 @@ def _node(node: memoryview, depth: int) -> None:
 def _tensor(tensor: memoryview) -> None:
     for field, value in _fields(tensor):
         if field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and value == 1):
-            raise NotOnnx("its weights lie outside the file (external data)")
+            raise NotSafe("its weights lie outside the file (external data)")
 
 
 def _domain(value: int | memoryview) -> None:
     domain = bytes(_message(value)).decode("utf-8", "replace")
     if domain not in STANDARD_DOMAINS:
-        raise NotOnnx(f"it needs operators of {domain!r}, which are not standard")
+        raise NotSafe(f"it needs operators of {domain!r}, which are not standard")
 
 
 def _message(value: int | memoryview) -> memoryview:

@@ -104,10 +104,10 @@ def test_shipped_bundle_loads_and_is_pinned() -> None:
 
 
 def test_pinned_bundle_refuses_another_manifest(folder: Path) -> None:
-    """A manifest that was changed, however slightly, is not the one this version came with."""
+    """A manifest that was changed, however slightly, is not the one that is expected."""
     rewrite(folder, lambda m: m.update(version="9.9.9"))
 
-    with pytest.raises(BundleRefused, match="not the one this version came with"):
+    with pytest.raises(BundleRefused, match="not the one that is expected"):
         load(folder, BUNDLED_SHA256)
 
 
