@@ -18,7 +18,6 @@ from typing import Any
 import structlog
 
 from coordinator.config import Config, locate
-from coordinator.core.recommend.context import Models
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
 from coordinator.jobs.context_file import ContextFile
 from coordinator.metrics import Metrics
@@ -32,6 +31,7 @@ from coordinator.rpc.operator_context import OperatorContext
 from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
+from coordinator.rpc.operator_models import OperatorModels
 from coordinator.rpc.operator_piles import OperatorPiles
 from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
@@ -60,6 +60,7 @@ class OperatorServicer(
     OperatorExplain,
     OperatorKnowledge,
     OperatorLists,
+    OperatorModels,
     OperatorPiles,
     OperatorRecords,
     OperatorLive,
@@ -97,15 +98,17 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.surroundings = parts.brain.surroundings
     operator.pile_keeper = parts.pile_keeper
+    operator.switch, operator.shadow = parts.switch, parts.shadow
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)
     parts.on_stop.append(charging.stop)
+    parts.switch.on_switch.append(lambda serving: charging.codec.name_models(serving.parts))
     operator.claim_store, operator.charging_codec = parts.brain.claims, charging.codec
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
     brain, name = parts.brain, parts.config.coordinator.district
-    finder = Finder(name, parts.district, brain.world, Models(parts.models.ranker), parts.clock)
+    finder = Finder(name, parts.district, brain.world, brain.models, parts.clock)
     sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # as above
     guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, sorting)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
@@ -127,6 +130,7 @@ async def run(config: Config, path: Path) -> None:
     try:
         await _run(parts, path, stop)
     finally:
+        parts.shadow.close()
         await parts.brain.close()
         await parts.store.close()
         parts.lock.release()

@@ -28,6 +28,7 @@ from coordinator.usecases.intention import Intentions
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.mirror import Mirror
+from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
@@ -60,6 +61,7 @@ class Brain:
     book: SessionBook
     surroundings: SurroundingsKeeper
     hold_telling: HoldTelling
+    models: ModelsNow
     holding: Holding | None = None
 
     def hold_at_piles(self, district: District, links: AgentLinks, fences: Fences) -> None:
@@ -76,6 +78,10 @@ class Brain:
         """Keeps what is held at the piles in line with the promises until cancelled."""
         if self.holding is not None:
             await self.holding.run()
+
+    def serve_models(self, serving: Serving) -> None:
+        """Ranks with these models from the next pass on."""
+        self.models.now = core_models(serving)
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
@@ -121,9 +127,14 @@ def build_brain(
     values = () if known is None else (v for v in known.context if v.stands(moment.now_s))
     keeper = SurroundingsKeeper(Surroundings(values), district, clock, store)
     return assemble_brain(
-        district, Models(models.ranker), clock, events, counters, claims, stale_after_s, book,
+        district, core_models(models), clock, events, counters, claims, stale_after_s, book,
         keeper,
     )  # fmt: skip
+
+
+def core_models(serving: Serving) -> Models:
+    """What serves, as the pipeline takes it; one line for each model that it asks."""
+    return Models(ranker=serving.ranker)
 
 
 def assemble_brain(
@@ -147,13 +158,11 @@ def assemble_brain(
     world.surroundings = around.surroundings
     intentions = Intentions(district, claims.table, fleet, clock)
     _hear_sessions(book, intentions)
-    promises = Promises()
+    promises, now = Promises(), ModelsNow(models)
     composer = Composer(district, claims.table, clock)
-    rerouter = Rerouter(
-        district, world, claims, promises, composer, models, clock, events, counters
-    )
-    displacer = Displacer(district, world, claims, promises, composer, models, rerouter, counters)
-    desk = RankingDesk(district, world, models, clock, counters)
+    rerouter = Rerouter(district, world, claims, promises, composer, now, clock, events, counters)
+    displacer = Displacer(district, world, claims, promises, composer, now, rerouter, counters)
+    desk = RankingDesk(district, world, now, clock, counters)
     recommender = Recommender(
         district, claims, promises, composer, displacer, desk, clock, events, counters
     )
@@ -173,7 +182,7 @@ def assemble_brain(
     return Brain(
         claims, promises, world, recommender, rerouter, guidance, watchman,
         RoadKeeper(district, world), intentions,
-        unasked, book, around, HoldTelling(promises, reviser, events, counters),
+        unasked, book, around, HoldTelling(promises, reviser, events, counters), now,
     )  # fmt: skip
 
 

@@ -64,6 +64,10 @@ class ModelsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which models are served; empty means the bundled ones."""
 
     bundle: str = ""
+    # PEM files of Ed25519 public keys; a bundle must be signed by one of them.
+    trusted_keys: tuple[str, ...] = ()
+    # True: a bundle without a signature is taken too. A wrong signature never is.
+    allow_unsigned: bool = False
 
 
 class KnowledgeSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

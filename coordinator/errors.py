@@ -22,8 +22,8 @@
         ├── NotFound             DATA-010   no such thing
         ├── PromiseLost          CLAIM-001  what was promised is no longer held
         ├── BundleRefused        MODEL-001  a model bundle is missing, or wrong, or too much
-        │   └── BundleUntrusted    MODEL-002  it is not what somebody trusted vouches for
-        ├── KeyUnusable          MODEL-003  a key cannot sign or check bundles
+        │   └── BundleUntrusted    MODEL-002  nobody trusted vouches for it (models/refusals.py)
+        ├── KeyUnusable          MODEL-003  a key cannot sign or check bundles (models/refusals.py)
         └── ImportInvalid        IMP-001    problems of an imported file
 
 How each looks on the wire stands in `rpc/errors.py`.
@@ -152,24 +152,6 @@ class BundleRefused(Permanent):
     """A model bundle is missing, damaged, or does not fit this version; nothing was loaded."""
 
     code = "MODEL-001"
-
-    def __init__(self, file: str, why: str, hint: str) -> None:
-        super().__init__(f"{file}: {why}")
-        self.file = file
-        self.why = why
-        self.hint = hint
-
-
-class BundleUntrusted(BundleRefused):
-    """A model bundle was changed, is not signed by a trusted key, or reaches outside of itself."""
-
-    code = "MODEL-002"
-
-
-class KeyUnusable(Permanent):
-    """A key file is missing, is no Ed25519 key, or can be read by others."""
-
-    code = "MODEL-003"
 
     def __init__(self, file: str, why: str, hint: str) -> None:
         super().__init__(f"{file}: {why}")

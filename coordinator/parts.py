@@ -11,13 +11,17 @@ from pathlib import Path
 
 from coordinator.brain import Brain, build_brain
 from coordinator.clock import Clock
-from coordinator.config import Config, KnowledgeSection
+from coordinator.config import Config, KnowledgeSection, ModelsSection
 from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import Station
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.jobs.tastes import TasteKeeper
-from coordinator.models.serving import Serving, open_models
+from coordinator.models.kept import KeptBundles
+from coordinator.models.serving import Serving
+from coordinator.models.shadow import Shadow
+from coordinator.models.signature import Trust
+from coordinator.models.switch import ModelSwitch
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
@@ -56,12 +60,18 @@ class Parts:
     fences: Fences
     ingest: Ingest
     view: DistrictView
-    models: Serving
+    switch: ModelSwitch
+    shadow: Shadow
     brain: Brain
     knowledge: Knowledge
     tastes: TasteKeeper
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def models(self) -> Serving:
+        """What serves now."""
+        return self.switch.serving
 
 
 def build_parts(config: Config) -> Parts:
@@ -83,24 +93,17 @@ def build_parts(config: Config) -> Parts:
     lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
     book = SessionBook(district, store, known.sessions, known.visits)
     ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
-    models = open_models(config.models.bundle)
+    switch = _switch(config.models, data_dir, clock, events, counters)
     brain = build_brain(
-        district, models, clock, events, counters, data_dir, settings.stale_after_s,
+        district, switch.serving, clock, events, counters, data_dir, settings.stale_after_s,
         book, store, known,
     )  # fmt: skip
-    knowledge = _knowledge(config.knowledge, district, models, clock, known, store, ingest)
+    knowledge = _knowledge(config.knowledge, district, switch, clock, known, store, ingest)
     _listen(ingest, pile_keeper, lists, knowledge, brain)
+    switch.on_switch.append(brain.serve_models)
     return Parts(
-        config=config,
-        clock=clock,
-        data_dir=data_dir,
-        lock=lock,
-        store=store,
-        district=district,
-        history=history,
-        book=book,
-        events=events,
-        counters=counters,
+        config=config, clock=clock, data_dir=data_dir, lock=lock, store=store,
+        district=district, history=history, book=book, events=events, counters=counters,
         inventory=inventory,
         pile_keeper=pile_keeper,
         lists=lists,
@@ -108,12 +111,33 @@ def build_parts(config: Config) -> Parts:
         fences=Fences(brain.claims),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
-        models=models,
+        switch=switch,
+        shadow=_shadow(switch, data_dir, clock),
         brain=brain,
         knowledge=knowledge,
-        tastes=_tastes(district, book, brain, models),
+        tastes=_tastes(district, book, brain, switch),
         on_stop=[events.close],
-    )
+    )  # fmt: skip
+
+
+def _switch(
+    section: ModelsSection, data_dir: Path, clock: Clock, events: Events, counters: Counters
+) -> ModelSwitch:
+    """Which bundle serves, remembered in the data directory; started."""
+    trust = Trust(section.trusted_keys, section.allow_unsigned)
+    kept = KeptBundles(data_dir / "models")
+    switch = ModelSwitch(kept, trust, events, counters, clock.system_s)
+    switch.start(section.bundle)
+    return switch
+
+
+def _shadow(switch: ModelSwitch, data_dir: Path, clock: Clock) -> Shadow:
+    """What compares a second bundle with the one that serves."""
+    shadow = Shadow(data_dir / "models" / "shadow.json", clock.system_s)
+    shadow.follow(switch.serving.bundle, switch.shadow)
+    switch.on_switch.append(lambda serving: shadow.follow(serving.bundle, switch.shadow))
+    switch.on_shadow.append(lambda bundle: shadow.follow(switch.serving.bundle, bundle))
+    return shadow
 
 
 def _listen(
@@ -153,7 +177,7 @@ def _ingest(
 def _knowledge(
     section: KnowledgeSection,
     district: District,
-    models: Serving,
+    switch: ModelSwitch,
     clock: Clock,
     known: Snapshot,
     store: TelemetryStore,
@@ -163,7 +187,7 @@ def _knowledge(
     conditions = frozenset(Condition(word) for word in section.conditions)
     knowledge = Knowledge(
         district,
-        models.failure,
+        switch.serving.failure,
         clock.now_s,
         settings=section.map_settings(),
         updating=Updating(conditions, section.period_s, section.same_type),
@@ -171,13 +195,17 @@ def _knowledge(
         speed=clock.speed,
         keep=store.put_knowledge,
     )
+    switch.on_switch.append(lambda serving: knowledge.use(serving.failure))
     if Condition.REAL_TIME in conditions:
         ingest.on_heard.append(knowledge.hear)
     return knowledge
 
 
-def _tastes(district: District, book: SessionBook, brain: Brain, models: Serving) -> TasteKeeper:
+def _tastes(
+    district: District, book: SessionBook, brain: Brain, switch: ModelSwitch
+) -> TasteKeeper:
     """The keeper of what users alike would choose; hears of every session."""
-    keeper = TasteKeeper(district, book.visits, brain.world, encoder=models.portrait)
+    keeper = TasteKeeper(district, book.visits, brain.world, encoder=switch.serving.portrait)
     book.on_session.append(keeper.on_session)
+    switch.on_switch.append(lambda serving: keeper.use(serving.portrait))
     return keeper

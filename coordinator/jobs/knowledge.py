@@ -128,6 +128,11 @@ class Knowledge:
                 wait.cancel()
             self._wanted.clear()
 
+    def use(self, failure: FailureModel | None) -> None:
+        """Takes priors from another model from now on; the map is made anew soon."""
+        self._failure = failure
+        self.want(Condition.ASKED)
+
     def want(self, why: Condition = Condition.SPECIFIC) -> None:
         """Asks for an update of the whole map soon."""
         self._why = why

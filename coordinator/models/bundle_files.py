@@ -8,7 +8,8 @@ import os
 import stat
 from pathlib import Path
 
-from coordinator.errors import BundleRefused, BundleUntrusted
+from coordinator.errors import BundleRefused
+from coordinator.models.refusals import BundleUntrusted
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"

@@ -31,9 +31,8 @@ class PartKind:
     budget_s: float = BUDGET_S
 
 
-# While this runs, every car waits.
-INLINE_S = 0.1
-
+INLINE_S = 0.1  # while this runs, every car waits
+IN_THREAD_S = 10.0  # a whole fleet, or all users, in one run
 
 PARTS: dict[str, PartKind] = {
     ranker.PART: PartKind(
@@ -50,10 +49,14 @@ PARTS: dict[str, PartKind] = {
         failure.SCHEMA_SHA256,
         failure.OnnxFailureModel,
         needed=True,
-        budget_s=10.0,  # the whole fleet in one run, in a thread
+        budget_s=IN_THREAD_S,
     ),
     portrait.PART: PartKind(
-        portrait.INPUTS, portrait.OUTPUTS, portrait.SCHEMA_SHA256, portrait.OnnxPortraitEncoder
+        portrait.INPUTS,
+        portrait.OUTPUTS,
+        portrait.SCHEMA_SHA256,
+        portrait.OnnxPortraitEncoder,
+        budget_s=IN_THREAD_S,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The models that serve now: the configured bundle, the bundled one, or none and why."""
+"""The models that serve now: those of a bundle, or none and why. How it changes: `switch.py`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.core.ports import FailureModel, PortraitEncoder, Ranker
-from coordinator.errors import BundleRefused
+from coordinator.errors import BundleRefused, CoordinatorError
 from coordinator.models import failure, portrait, ranker
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.pins import BUNDLED_SHA256
@@ -27,6 +27,7 @@ class Serving:
     models: Mapping[str, Any] = field(default_factory=dict)
     parts: tuple[PartInfo, ...] = ()
     problems: tuple[str, ...] = ()
+    bundle: Bundle | None = None
 
     @property
     def ranker(self) -> Ranker | None:
@@ -50,15 +51,15 @@ class Serving:
 
 
 def open_models(folder: str = "") -> Serving:
-    """The models of a folder; empty means those this version came with, which are pinned.
+    """The models of a folder, whoever made it; empty means those this version came with, pinned.
 
-    Never raises for a bad bundle: the coordinator starts with its rules, and the answer says
-    `problems` in words for the log: file, what is wrong, what to do.
+    Never raises for a bad bundle: the rules answer, and `problems` says in words for the log:
+    file, what is wrong, what to do.
     """
     try:
         bundle = load(Path(folder)) if folder else load(BUNDLED, BUNDLED_SHA256)
     except BundleRefused as error:
-        return Serving(problems=(f"error[{error.code}]: {error}; hint: {error.hint}",))
+        return Serving(problems=(in_words(error),))
     return serving(bundle)
 
 
@@ -69,4 +70,10 @@ def serving(bundle: Bundle) -> Serving:
         models=bundle.models,
         parts=bundle.parts,
         problems=tuple(f"{bundle.path} has no part {name}: rules answer" for name in missing),
+        bundle=bundle,
     )
+
+
+def in_words(error: CoordinatorError) -> str:
+    """A refusal as one line."""
+    return f"error[{error.code}]: {error}; hint: {error.hint}"

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coordinator.errors import BundleRefused, BundleUntrusted, KeyUnusable
+from coordinator.errors import BundleRefused
 from coordinator.models.bundle_files import SIGNATURE, untrusted
+from coordinator.models.refusals import BundleUntrusted, KeyUnusable
 
 SIGNATURE_BYTES = 64
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -16,9 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from coordinator.errors import BundleRefused, BundleUntrusted
+from coordinator.errors import BundleRefused
 from coordinator.models.bundle import Bundle, load
 from coordinator.models.bundle_files import refused
+from coordinator.models.refusals import BundleUntrusted
 from coordinator.models.signature import Trust
 
 # Beyond what the interpreter and the runtime take.

@@ -22,12 +22,16 @@ class ChargingCodec:
     """Answers to messages; `parts` are the models that take part in every answer."""
 
     def __init__(self, parts: Iterable[PartInfo], domain_speed: float) -> None:
+        self.name_models(parts)
+        self._domain_speed = domain_speed
+        self._places: dict[str, tuple[Place, wire.Recommendation]] = {}
+
+    def name_models(self, parts: Iterable[PartInfo]) -> None:
+        """Says of the answers from now on which models took part."""
         self._models = [
             wire.ModelRef(name=part.name, version=part.version, sha256=part.sha256)
             for part in parts
         ]
-        self._domain_speed = domain_speed
-        self._places: dict[str, tuple[Place, wire.Recommendation]] = {}
 
     def response(self, answer: Answer) -> wire.RecommendResponse:
         """The answer to Recommend."""

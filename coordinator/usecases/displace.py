@@ -13,12 +13,13 @@ from coordinator.core.areas.ledger import ClaimState, Moment, Move, Step
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
-from coordinator.core.recommend.context import Models, OwnPlace
+from coordinator.core.recommend.context import OwnPlace
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import Rerouter, Revision
 from coordinator.usecases.world import World
@@ -38,7 +39,7 @@ class Displacer:
         claims: ClaimStore,
         promises: Promises,
         composer: Composer,
-        models: Models,
+        models: ModelsNow,
         rerouter: Rerouter,
         counters: Counters,
     ) -> None:
@@ -84,7 +85,7 @@ class Displacer:
         # Judged as if the holder had gone already.
         context = self._world.around(request, only=frozenset({row}))
         context = replace(context, own=(OwnPlace(row),))
-        mine = pipeline.rank(self._district, request, context, self._models, moment.now_s)
+        mine = pipeline.rank(self._district, request, context, self._models.now, moment.now_s)
         if mine.columns is None:
             return None
         without = frozenset({holder.claim_id})
@@ -116,7 +117,9 @@ class Displacer:
         if row is None:
             return None
         context = self._world.around(holder.request, excluded=frozenset({row}))
-        ranked = pipeline.rank(self._district, holder.request, context, self._models, moment.now_s)
+        ranked = pipeline.rank(
+            self._district, holder.request, context, self._models.now, moment.now_s
+        )
         columns = ranked.columns
         if columns is None:
             return None

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
-from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.districts import Share, share_of
 from coordinator.core.recommend.pipeline import look, rank
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import figures, wording
 from coordinator.usecases.answer import Judged
 from coordinator.usecases.figures import Lines
+from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.world import World
 
 
@@ -32,7 +32,7 @@ class Finder:
     """The use case behind FindCandidates."""
 
     def __init__(
-        self, district_id: str, district: District, world: World, models: Models, clock: Clock
+        self, district_id: str, district: District, world: World, models: ModelsNow, clock: Clock
     ) -> None:
         self._district_id = district_id
         self._district = district
@@ -45,7 +45,7 @@ class Finder:
         now_s, context = self._clock.now_s(), self._world.around(request)
         district = self._district
         share = share_of(self._district_id, district, *look(district, [request], [context], now_s))
-        ranked = rank(district, request, context, self._models, now_s)
+        ranked = rank(district, request, context, self._models.now, now_s)
         if ranked.batch is None:
             return Found((), share, list(range(len(share.evse_ids)))[:limit])
         figures.prepare(district, [ranked])

@@ -170,7 +170,7 @@ class Guidance:
 
     def _ranked(self, promise: Promise, context: Context) -> Ranked:
         """What the promised car could have now."""
-        now_s, models = self._clock.now_s(), self._rerouter.models
+        now_s, models = self._clock.now_s(), self._rerouter.models.now
         return pipeline.rank(self._district, promise.request, context, models, now_s)
 
     async def _take(self, promise: Promise, row: int, code: str) -> bool:

@@ -14,12 +14,13 @@ from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.core.recommend import service_order
 from coordinator.core.recommend.columns import Ranked
-from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import figures
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.world import World
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
@@ -39,7 +40,7 @@ class RankingDesk:
         self,
         district: District,
         world: World,
-        models: Models,
+        models: ModelsNow,
         clock: Clock,
         counters: Counters,
     ) -> None:
@@ -116,7 +117,7 @@ class RankingDesk:
             self._district,
             [request for request, _ in taken],
             contexts,
-            self.models,
+            self.models.now,
             self._clock.now_s(),
         )
         figures.prepare(self._district, ranked)

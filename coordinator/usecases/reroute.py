@@ -24,12 +24,13 @@ from coordinator.core.areas.ledger import (
 from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.columns import Ranked
-from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.context import Context
 from coordinator.usecases.answer import Answer, Change, Hold, HoldKind
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.world import World
 
@@ -77,7 +78,7 @@ class Rerouter:
         claims: ClaimStore,
         promises: Promises,
         composer: Composer,
-        models: Models,
+        models: ModelsNow,
         clock: Clock,
         events: Events,
         counters: Counters,
@@ -113,7 +114,9 @@ class Rerouter:
         excluded = frozenset(rows[evse] for evse in promise.refused if evse in rows)
         context = self._world.around(promise.request, excluded=excluded)
         moment = self.moment()
-        ranked = pipeline.rank(self._district, promise.request, context, self.models, moment.now_s)
+        ranked = pipeline.rank(
+            self._district, promise.request, context, self.models.now, moment.now_s
+        )
         for choice in self._by_area(promise, ranked)[:TRIES]:
             if isinstance(await self.move(promise, context, ranked, choice, code), Step):
                 return True

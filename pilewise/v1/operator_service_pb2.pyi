@@ -56,6 +56,34 @@ KNOWLEDGE_CONDITION_ASKED: KnowledgeCondition.ValueType  # 4
 """An operator asked."""
 Global___KnowledgeCondition: _TypeAlias = KnowledgeCondition  # noqa: Y015
 
+class _BundleRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BundleRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BundleRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BUNDLE_ROLE_UNSPECIFIED: _BundleRole.ValueType  # 0
+    """Unknown."""
+    BUNDLE_ROLE_ACTIVE: _BundleRole.ValueType  # 1
+    """It serves."""
+    BUNDLE_ROLE_PREVIOUS: _BundleRole.ValueType  # 2
+    """It served before, and serves again after a rollback."""
+    BUNDLE_ROLE_SHADOW: _BundleRole.ValueType  # 3
+    """It scores beside the active one."""
+
+class BundleRole(_BundleRole, metaclass=_BundleRoleEnumTypeWrapper):
+    """What a bundle is there for."""
+
+BUNDLE_ROLE_UNSPECIFIED: BundleRole.ValueType  # 0
+"""Unknown."""
+BUNDLE_ROLE_ACTIVE: BundleRole.ValueType  # 1
+"""It serves."""
+BUNDLE_ROLE_PREVIOUS: BundleRole.ValueType  # 2
+"""It served before, and serves again after a rollback."""
+BUNDLE_ROLE_SHADOW: BundleRole.ValueType  # 3
+"""It scores beside the active one."""
+Global___BundleRole: _TypeAlias = BundleRole  # noqa: Y015
+
 @_typing.final
 class OperatorServiceListPilesRequest(_message.Message):
     """Asks for EVSEs."""
@@ -2174,12 +2202,21 @@ class ModelInfo(_message.Message):
     LOADED_AT_FIELD_NUMBER: _builtins.int
     SCHEMA_SHA256_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    FAILED_RUN_COUNT_FIELD_NUMBER: _builtins.int
+    SLOW_RUN_COUNT_FIELD_NUMBER: _builtins.int
+    RESTING_FIELD_NUMBER: _builtins.int
     active: _builtins.bool
     """Whether it serves."""
     shadow: _builtins.bool
     """Whether it scores beside the active one."""
     schema_sha256: _builtins.str
     """Hash of its feature columns."""
+    failed_run_count: _builtins.int
+    """Runs since it was loaded that gave nothing to use."""
+    slow_run_count: _builtins.int
+    """Runs since it was loaded that took longer than their budget."""
+    resting: _builtins.bool
+    """Whether the rules answer for it for a while, because it was too slow."""
     @_builtins.property
     def model(self) -> _charging_service_pb2.ModelRef:
         """Which."""
@@ -2201,14 +2238,69 @@ class ModelInfo(_message.Message):
         loaded_at: _timestamp_pb2.Timestamp | None = ...,
         schema_sha256: _builtins.str = ...,
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        failed_run_count: _builtins.int = ...,
+        slow_run_count: _builtins.int = ...,
+        resting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["loaded_at", b"loaded_at", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "loaded_at", b"loaded_at", "metrics", b"metrics", "model", b"model", "schema_sha256", b"schema_sha256", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "failed_run_count", b"failed_run_count", "loaded_at", b"loaded_at", "metrics", b"metrics", "model", b"model", "resting", b"resting", "schema_sha256", b"schema_sha256", "shadow", b"shadow", "slow_run_count", b"slow_run_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModelInfo: _TypeAlias = ModelInfo  # noqa: Y015
+
+@_typing.final
+class BundleInfo(_message.Message):
+    """Models that came together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROLE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    CAME_FROM_FIELD_NUMBER: _builtins.int
+    SIGNED_BY_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    role: Global___BundleRole.ValueType
+    """What for."""
+    name: _builtins.str
+    """Name."""
+    version: _builtins.str
+    """Version."""
+    manifest_sha256: _builtins.str
+    """Hash of its manifest, hexadecimal; empty for the one that the software came with."""
+    came_from: _builtins.str
+    """Folder that it was taken from; empty for the one that the software came with."""
+    signed_by: _builtins.str
+    """File of the trusted key that signed it; empty if it is not signed."""
+    expired: _builtins.bool
+    """Whether that time is past; it answers nevertheless."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """System time from which it should be replaced; absent means never."""
+
+    def __init__(
+        self,
+        *,
+        role: Global___BundleRole.ValueType = ...,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        manifest_sha256: _builtins.str = ...,
+        came_from: _builtins.str = ...,
+        signed_by: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["came_from", b"came_from", "expired", b"expired", "expires_at", b"expires_at", "manifest_sha256", b"manifest_sha256", "name", b"name", "role", b"role", "signed_by", b"signed_by", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BundleInfo: _TypeAlias = BundleInfo  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
@@ -2234,18 +2326,34 @@ class ListModelsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    degraded: _builtins.bool
+    """Whether rules answer for want of a model that is needed."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
         """All."""
+
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundleInfo]:
+        """Those that serve, served before, and score beside."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was wrong when the models were loaded, one sentence each."""
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___ModelInfo] | None = ...,
+        bundles: _abc.Iterable[Global___BundleInfo] | None = ...,
+        degraded: _builtins.bool = ...,
+        problems: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "degraded", b"degraded", "models", b"models", "problems", b"problems"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2261,9 +2369,11 @@ class ActivateModelRequest(_message.Message):
     SHADOW_FIELD_NUMBER: _builtins.int
     ROLLBACK_FIELD_NUMBER: _builtins.int
     bundle_path: _builtins.str
-    """Folder of the bundle on the coordinator's host."""
+    """Folder of the bundle on the coordinator's host; empty means the one that the software came
+    with, and with shadow: none any more.
+    """
     shadow: _builtins.bool
-    """True scores beside the active one."""
+    """True scores beside the active one, from now on and without an effect on any answer."""
     rollback: _builtins.bool
     """True goes back to the one before."""
     def __init__(
@@ -2288,22 +2398,168 @@ class ActivateModelResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    BUNDLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelInfo]:
         """All."""
+
+    @_builtins.property
+    def bundles(self) -> _containers.RepeatedCompositeFieldContainer[Global___BundleInfo]:
+        """Those that serve, served before, and score beside."""
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___ModelInfo] | None = ...,
+        bundles: _abc.Iterable[Global___BundleInfo] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundles", b"bundles", "models", b"models"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActivateModelResponse: _TypeAlias = ActivateModelResponse  # noqa: Y015
+
+@_typing.final
+class CompareModelsRequest(_message.Message):
+    """Asks how both differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareModelsRequest: _TypeAlias = CompareModelsRequest  # noqa: Y015
+
+@_typing.final
+class ModelComparison(_message.Message):
+    """One model against the one that serves, over the same inputs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    RUN_COUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_COUNT_FIELD_NUMBER: _builtins.int
+    DROPPED_RUN_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_RUN_COUNT_FIELD_NUMBER: _builtins.int
+    TOP1_AGREEMENT_FIELD_NUMBER: _builtins.int
+    RANK_AGREEMENT_FIELD_NUMBER: _builtins.int
+    SCORE_CORRELATION_FIELD_NUMBER: _builtins.int
+    MEAN_DIFFERENCE_FIELD_NUMBER: _builtins.int
+    ACTIVE_P50_S_FIELD_NUMBER: _builtins.int
+    ACTIVE_P99_S_FIELD_NUMBER: _builtins.int
+    SHADOW_P50_S_FIELD_NUMBER: _builtins.int
+    SHADOW_P99_S_FIELD_NUMBER: _builtins.int
+    part: _builtins.str
+    """Part of the bundle, e.g. ranker."""
+    run_count: _builtins.int
+    """Runs that were compared."""
+    request_count: _builtins.int
+    """Requests in them; of other models than the ranker: rows."""
+    dropped_run_count: _builtins.int
+    """Runs left out because too many were waiting."""
+    failed_run_count: _builtins.int
+    """Runs that the shadow did not answer."""
+    top1_agreement: _builtins.float
+    """Share of requests, 0-1, in which both put the same candidate first; absent if nothing is ranked."""
+    rank_agreement: _builtins.float
+    """Mean rank correlation within a request, -1 to 1; absent as above."""
+    score_correlation: _builtins.float
+    """Correlation of all values, -1 to 1; absent while one of both is constant."""
+    mean_difference: _builtins.float
+    """Mean absolute difference of all values."""
+    active_p50_s: _builtins.float
+    """Time of a run of the one that serves, median, seconds."""
+    active_p99_s: _builtins.float
+    """The same, 99th percentile."""
+    shadow_p50_s: _builtins.float
+    """Time of a run of the shadow, median, seconds."""
+    shadow_p99_s: _builtins.float
+    """The same, 99th percentile."""
+    def __init__(
+        self,
+        *,
+        part: _builtins.str = ...,
+        run_count: _builtins.int = ...,
+        request_count: _builtins.int = ...,
+        dropped_run_count: _builtins.int = ...,
+        failed_run_count: _builtins.int = ...,
+        top1_agreement: _builtins.float | None = ...,
+        rank_agreement: _builtins.float | None = ...,
+        score_correlation: _builtins.float | None = ...,
+        mean_difference: _builtins.float = ...,
+        active_p50_s: _builtins.float = ...,
+        active_p99_s: _builtins.float = ...,
+        shadow_p50_s: _builtins.float = ...,
+        shadow_p99_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rank_agreement", b"_rank_agreement", "_score_correlation", b"_score_correlation", "_top1_agreement", b"_top1_agreement", "rank_agreement", b"rank_agreement", "score_correlation", b"score_correlation", "top1_agreement", b"top1_agreement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank_agreement", b"_rank_agreement", "_score_correlation", b"_score_correlation", "_top1_agreement", b"_top1_agreement", "active_p50_s", b"active_p50_s", "active_p99_s", b"active_p99_s", "dropped_run_count", b"dropped_run_count", "failed_run_count", b"failed_run_count", "mean_difference", b"mean_difference", "part", b"part", "rank_agreement", b"rank_agreement", "request_count", b"request_count", "run_count", b"run_count", "score_correlation", b"score_correlation", "shadow_p50_s", b"shadow_p50_s", "shadow_p99_s", b"shadow_p99_s", "top1_agreement", b"top1_agreement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rank_agreement: _TypeAlias = _typing.Literal["rank_agreement"]  # noqa: Y015
+    _WhichOneofArgType__rank_agreement: _TypeAlias = _typing.Literal["_rank_agreement", b"_rank_agreement"]  # noqa: Y015
+    _WhichOneofReturnType__score_correlation: _TypeAlias = _typing.Literal["score_correlation"]  # noqa: Y015
+    _WhichOneofArgType__score_correlation: _TypeAlias = _typing.Literal["_score_correlation", b"_score_correlation"]  # noqa: Y015
+    _WhichOneofReturnType__top1_agreement: _TypeAlias = _typing.Literal["top1_agreement"]  # noqa: Y015
+    _WhichOneofArgType__top1_agreement: _TypeAlias = _typing.Literal["_top1_agreement", b"_top1_agreement"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank_agreement) -> _WhichOneofReturnType__rank_agreement | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_correlation) -> _WhichOneofReturnType__score_correlation | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top1_agreement) -> _WhichOneofReturnType__top1_agreement | None: ...
+
+Global___ModelComparison: _TypeAlias = ModelComparison  # noqa: Y015
+
+@_typing.final
+class CompareModelsResponse(_message.Message):
+    """How both differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def active(self) -> Global___BundleInfo:
+        """The one that serves."""
+
+    @_builtins.property
+    def shadow(self) -> Global___BundleInfo:
+        """The one beside; absent if there is none."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelComparison]:
+        """Part by part, those that both have."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """System time since when both have been compared."""
+
+    def __init__(
+        self,
+        *,
+        active: Global___BundleInfo | None = ...,
+        shadow: Global___BundleInfo | None = ...,
+        parts: _abc.Iterable[Global___ModelComparison] | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "shadow", b"shadow", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "parts", b"parts", "shadow", b"shadow", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareModelsResponse: _TypeAlias = CompareModelsResponse  # noqa: Y015
 
 @_typing.final
 class AgentInfo(_message.Message):

@@ -135,6 +135,11 @@ class OperatorServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.ActivateModelRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ActivateModelResponse.FromString,
                 _registered_method=True)
+        self.CompareModels = channel.unary_unary(
+                '/pilewise.v1.OperatorService/CompareModels',
+                request_serializer=pilewise_dot_v1_dot_operator__service__pb2.CompareModelsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.CompareModelsResponse.FromString,
+                _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/pilewise.v1.OperatorService/ListAgents',
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.ListAgentsRequest.SerializeToString,
@@ -341,6 +346,13 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareModels(self, request, context):
+        """How the bundle that scores beside the active one differs from it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAgents(self, request, context):
         """Agents and how they fare.
         """
@@ -527,6 +539,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ActivateModel,
                     request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ActivateModelRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_operator__service__pb2.ActivateModelResponse.SerializeToString,
+            ),
+            'CompareModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareModels,
+                    request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.CompareModelsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_operator__service__pb2.CompareModelsResponse.SerializeToString,
             ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
@@ -1130,6 +1147,33 @@ class OperatorService(object):
             '/pilewise.v1.OperatorService/ActivateModel',
             pilewise_dot_v1_dot_operator__service__pb2.ActivateModelRequest.SerializeToString,
             pilewise_dot_v1_dot_operator__service__pb2.ActivateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.OperatorService/CompareModels',
+            pilewise_dot_v1_dot_operator__service__pb2.CompareModelsRequest.SerializeToString,
+            pilewise_dot_v1_dot_operator__service__pb2.CompareModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

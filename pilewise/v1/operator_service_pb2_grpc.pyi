@@ -73,6 +73,8 @@ class OperatorServiceStub:
     """Active and stored models."""
     ActivateModel: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ActivateModelRequest, _operator_service_pb2.ActivateModelResponse]
     """Swaps a model."""
+    CompareModels: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.CompareModelsRequest, _operator_service_pb2.CompareModelsResponse]
+    """How the bundle that scores beside the active one differs from it."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListAgentsRequest, _operator_service_pb2.ListAgentsResponse]
     """Agents and how they fare."""
     RevokeAgent: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeAgentRequest, _operator_service_pb2.RevokeAgentResponse]
@@ -143,6 +145,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Active and stored models."""
     ActivateModel: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ActivateModelRequest, _operator_service_pb2.ActivateModelResponse]  # type: ignore[assignment]
     """Swaps a model."""
+    CompareModels: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.CompareModelsRequest, _operator_service_pb2.CompareModelsResponse]  # type: ignore[assignment]
+    """How the bundle that scores beside the active one differs from it."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListAgentsRequest, _operator_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """Agents and how they fare."""
     RevokeAgent: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.RevokeAgentRequest, _operator_service_pb2.RevokeAgentResponse]  # type: ignore[assignment]
@@ -330,6 +334,14 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.ActivateModelResponse, _abc.Awaitable[_operator_service_pb2.ActivateModelResponse]]:
         """Swaps a model."""
+
+    @_abc_1.abstractmethod
+    def CompareModels(
+        self,
+        request: _operator_service_pb2.CompareModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.CompareModelsResponse, _abc.Awaitable[_operator_service_pb2.CompareModelsResponse]]:
+        """How the bundle that scores beside the active one differs from it."""
 
     @_abc_1.abstractmethod
     def ListAgents(

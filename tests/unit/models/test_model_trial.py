@@ -7,8 +7,9 @@ from pathlib import Path
 import model_files
 import pytest
 
-from coordinator.errors import BundleRefused, BundleUntrusted
+from coordinator.errors import BundleRefused
 from coordinator.models.pins import BUNDLED_SHA256
+from coordinator.models.refusals import BundleUntrusted
 from coordinator.models.serving import BUNDLED
 from coordinator.models.signature import Trust
 from coordinator.models.trial import load_tried, try_out

@@ -8,8 +8,9 @@ import pytest
 
 pytest.importorskip("cryptography", reason="hint: pip install 'pilewise[coordinator]'")
 
-from coordinator.errors import BundleRefused, BundleUntrusted, KeyUnusable
+from coordinator.errors import BundleRefused
 from coordinator.models.bundle import load
+from coordinator.models.refusals import BundleUntrusted, KeyUnusable
 from coordinator.models.serving import BUNDLED
 from coordinator.models.signature import Trust, make_key, sign
 
