@@ -74,9 +74,17 @@ class MemoryClaims:
         """The car behind a claim is now of this level."""
         return await self._settle(self.index.relevel(claim_id, level, moment), moment, answering)
 
-    async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
+    async def occupy(
+        self,
+        claim_id: str,
+        to_s: float,
+        moment: Moment,
+        evse_id: str = "",
+        answering: Answering | None = None,
+    ) -> Step | Refused:
         """The car is plugged in."""
-        return await self._settle(self.index.occupy(claim_id, to_s, moment), moment, None)
+        decided = self.index.occupy(claim_id, to_s, moment, evse_id)
+        return await self._settle(decided, moment, answering)
 
     async def begin(
         self,

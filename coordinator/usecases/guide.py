@@ -6,8 +6,6 @@ What a position means for the promise is in `underway.py`, what changes it from 
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
 from coordinator.clock import Clock
@@ -22,6 +20,7 @@ from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer, answers, requests
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
+from coordinator.usecases.occupying import Occupying
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
 from coordinator.usecases.revising import Reviser
@@ -59,6 +58,9 @@ class Guidance:
         self._clock = clock
         self._counters = counters
         self._book = book
+        self._occupying = Occupying(
+            district, claims, promises, composer, rerouter, clock, counters, book
+        )
         self._underway = Underway(
             district, world, claims, promises, composer, rerouter, clock, surroundings, reviser
         )
@@ -71,7 +73,7 @@ class Guidance:
                 session = self._book.at(claim.evse_id)
                 unnamed = session is not None and not session.recommendation_id
                 if promise is not None and unnamed and claim.state is ClaimState.OCCUPIED:
-                    await self._name_session(promise)  # the last process had no time to
+                    await self._occupying.name_session(promise)  # the last process had no time to
         return len(self._promises)
 
     async def find(self, recommendation_id: str) -> Promise:
@@ -218,29 +220,13 @@ class Guidance:
         promise.arrived_link_s = arrived
         return done
 
-    async def occupy(self, promise: Promise) -> None:
-        """The car is plugged in: the claim lasts until it should be charged, the guidance ends."""
-        moment = self._rerouter.moment()
-        end_s = moment.now_s + promise.answer.choice.figures.charge_s
-        step = await self._claims.occupy(promise.claim_id, end_s, moment)
-        if isinstance(step, Step):
-            self._counters.add("arrivals")
-            self._promises.close_ended(step, replaced=True)
-            self._promises.close(promise, "ARRIVED")
-            await self._name_session(promise)
+    async def occupy(self, promise: Promise, evse_id: str = "") -> None:
+        """The car is plugged in, at another EVSE if one is named."""
+        await self._occupying.occupy(promise, evse_id)
 
-    async def _name_session(self, promise: Promise) -> None:
-        """The session at the promised EVSE is this car's, and so is the queue that it met."""
-        waited_s = (self._clock.link_s() - promise.arrived_link_s) * self._clock.speed
-        await self._book.name(
-            promise.answer.choice.evse_id,
-            promise.request.vehicle_id,
-            promise.request.user_id,
-            promise.recommendation_id,
-            promise.answer.choice.figures.ahead,
-            waited_s if math.isfinite(waited_s) else math.nan,
-            promise.promised_at_s,
-        )
+    async def disown(self, promise: Promise) -> None:
+        """Another car is plugged in where this one was thought to be."""
+        await self._occupying.disown(promise)
 
     async def decide(self, promise: Promise, revision: int, accepted: bool) -> None:
         """The driver's word on a revision; a refused one makes the car look elsewhere."""
@@ -267,6 +253,8 @@ class Guidance:
         self._counters.add("outcomes_as_promised" if charged else "outcomes_otherwise")
         if not charged and not promise.closed:
             await self.release(recommendation_id)
+        elif not charged and promise.closed == "ARRIVED":
+            await self.disown(promise)
 
 
 def _candidates(ranked: Ranked) -> dict[int, int]:

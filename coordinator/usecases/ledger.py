@@ -98,8 +98,15 @@ class ClaimStore(Protocol):
         """The car behind a claim is now of this level; what it holds stays."""
         ...
 
-    async def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
-        """The car is plugged in; the window ends when it should be charged.
+    async def occupy(
+        self,
+        claim_id: str,
+        to_s: float,
+        moment: Moment,
+        evse_id: str = "",
+        answering: Answering | None = None,
+    ) -> Step | Refused:
+        """The car is plugged in, at another EVSE if one is named; it should be charged by then.
 
         A predecessor that is still there has gone; who was to be there by now is put off.
         """

@@ -30,7 +30,8 @@ class Mirror:
             row = district.row.get(evse_id)
             if row is None:
                 continue
-            claims = self._table.of_evse(evse_id)
+            # Of a walk-in nobody knows when it goes: the status of its EVSE tells that it is there.
+            claims = [claim for claim in self._table.of_evse(evse_id) if claim.vehicle_id]
             if not claims:
                 district.free(row)
                 continue
@@ -53,7 +54,7 @@ class Mirror:
             ahead = [
                 other.to_s
                 for other in self._table.of_evse(claim.evse_id)
-                if other.from_s < claim.from_s
+                if other.from_s < claim.from_s and other.vehicle_id
             ]
             places.append(OwnPlace(row, max(ahead, default=float("-inf")), len(ahead)))
         return tuple(places)

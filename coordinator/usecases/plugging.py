@@ -17,6 +17,7 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.stays import Stays
 
 ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
 TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
@@ -33,6 +34,7 @@ class PlugIns:
         promises: Promises,
         rerouter: Rerouter,
         guidance: Guidance,
+        stays: Stays,
         clock: Clock,
     ) -> None:
         self._district = district
@@ -40,24 +42,47 @@ class PlugIns:
         self._promises = promises
         self._rerouter = rerouter
         self._guidance = guidance
+        self._stays = stays
         self._clock = clock
 
     async def plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
         """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
         held: list[Claim] = list(claims)
-        if any(claim.state is ClaimState.OCCUPIED for claim in held):
+        if self._stays.occupied(evse_id):
             return
         now_link_s = self._clock.link_s()
-        if not held:
-            promise = self.arrived_near(evse_id, now_link_s)
-            if promise is not None and await self._guidance.follow_car(promise, evse_id):
-                await self._guidance.occupy(promise)
-            return
-        promise = self._promises.of_claim(held[0].claim_id)
-        if promise is not None and self.arrived(promise, now_link_s):
+        promise = self._promises.of_claim(held[0].claim_id) if held else None
+        if promise is None:
+            await self._whose(evse_id, now_link_s)
+        elif self.arrived(promise, now_link_s):
             await self._guidance.occupy(promise)
-        elif promise is not None:
+        else:
             promise.taken_link_s = now_link_s  # its own word may still be on the way
+
+    async def _whose(self, evse_id: str, link_s: float) -> None:
+        """The plug-in is that of a car that has arrived here, or a walk-in's."""
+        promise = self.arrived_near(evse_id, link_s)
+        if promise is None or not await self._plug_in(promise, evse_id):
+            self._stays.walk_in(evse_id)
+
+    async def _plug_in(self, promise: Promise, evse_id: str) -> bool:
+        """The car has plugged in here; False if it may not, because the place is another's."""
+        choice = promise.answer.choice
+        if choice.evse_id != evse_id and not self._nobodys(promise, evse_id):
+            return False
+        await self._guidance.occupy(promise, evse_id)
+        return promise.closed == "ARRIVED"
+
+    def _nobodys(self, promise: Promise, evse_id: str) -> bool:
+        """Whether an EVSE of the promised station is promised to no other car."""
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return False
+        station_id = self._district.stations[int(self._district.station[row])].station_id
+        claims = self._claims.table.of_evse(evse_id)
+        return station_id == promise.answer.choice.station_id and not any(
+            claim.vehicle_id for claim in claims
+        )
 
     async def shown(self, evse_id: str, id_token_hash: str) -> None:
         """A token was shown at a session that nobody has named yet.
@@ -65,17 +90,29 @@ class PlugIns:
         Its driver's car has arrived, wherever in its station it plugged in; another's token where
         a car was promised the place is a walk-in's.
         """
+        if await self._known(evse_id, id_token_hash):
+            return
         for promise in self._promises.open():
             token = promise.request.id_token
             if token and promise.claim_id and hashed(token) == id_token_hash:
-                here = promise.answer.choice.evse_id == evse_id
-                if here or await self._guidance.follow_car(promise, evse_id):
-                    await self._guidance.occupy(promise)
+                await self._plug_in(promise, evse_id)
                 return
         for claim in self._claims.table.of_evse(evse_id)[:1]:
             waiting = self._promises.of_claim(claim.claim_id)
             if waiting is not None and waiting.request.id_token:
                 waiting.taken_link_s = float("-inf")
+
+    async def _known(self, evse_id: str, id_token_hash: str) -> bool:
+        """Whether it is known who charges there; a car that has another token does not."""
+        for claim in self._claims.table.of_evse(evse_id):
+            if claim.state is not ClaimState.OCCUPIED or not claim.vehicle_id:
+                continue
+            promise = self._promises.get(claim.recommendation_id)
+            token = promise.request.id_token if promise is not None else ""
+            if promise is None or not token or hashed(token) == id_token_hash:
+                return True
+            await self._guidance.disown(promise)
+        return False
 
     def is_taken(self, promise: Promise, link_s: float) -> bool:
         """Whether a plug-in at its EVSE has waited long enough for the promised car's word."""
@@ -87,13 +124,8 @@ class PlugIns:
         """Another car has the plug: one that waited for it here, or one that nobody knows."""
         evse_id = promise.answer.choice.evse_id
         promise.arrived_link_s = float("-inf")
-        other = self.arrived_near(evse_id, link_s)
         await self._rerouter.reroute(promise, "PILE_TAKEN")
-        if other is None or other.closed:
-            return
-        here = other.answer.choice.evse_id == evse_id
-        if here or await self._guidance.follow_car(other, evse_id):
-            await self._guidance.occupy(other)
+        await self._whose(evse_id, link_s)
 
     def arrived(self, promise: Promise, now_link_s: float) -> bool:
         """Whether the car has said lately that it is there."""

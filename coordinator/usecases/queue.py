@@ -19,6 +19,9 @@ from coordinator.usecases.revising import Reviser
 
 YOUR_TURN = "YOUR_TURN"
 QUEUE_MOVED = "QUEUE_MOVED"
+QUEUE_DELAYED = "QUEUE_DELAYED"
+DELAY_S = 60.0  # a wait that grew by less is not told
+NO_LONGER = frozenset({"FREE_NOW", "NO_WAIT"})  # reasons that are none for who has to wait
 IN_USE = frozenset({EvseStatus.CHARGING, EvseStatus.RESERVED})
 
 
@@ -71,9 +74,46 @@ class Queue:
             ahead = self.ahead(promise)
             if ahead >= promise.answer.choice.figures.ahead:
                 continue
-            if promise.arrived_link_s > float("-inf"):
+            if not ahead and promise.arrived_link_s > float("-inf"):
                 promise.arrived_link_s = moment.link_s  # it stands there; its time begins now
             await self._reviser.revise(promise, partial(self._moved_up, promise))
+
+    async def delay(self, promise: Promise, from_s: float) -> None:
+        """Tells a car that it has the EVSE from then on only, because somebody stays longer."""
+        if not promise.closed:
+            await self._reviser.revise(promise, partial(self._delayed, promise, from_s))
+
+    def _delayed(self, promise: Promise, from_s: float, answer: Answer) -> Answer | None:
+        """The answer with the longer wait; None if it is hardly longer than it was told."""
+        choice, language = answer.choice, promise.request.language
+        wait_s = from_s - answer.made_at_s - choice.figures.eta_s
+        longer_s = wait_s - choice.figures.wait_s
+        if longer_s < DELAY_S:
+            return None
+        figures = msgspec.structs.replace(
+            choice.figures,
+            ahead=max(self.ahead(promise), 1),
+            wait_s=wait_s,
+            wait_p90_s=choice.figures.wait_p90_s + longer_s,
+            expected_wait_s=choice.figures.expected_wait_s + longer_s,
+        )
+        text = explain.sentence(
+            QUEUE_DELAYED,
+            language,
+            {"name": choice.place.name, "wait": explain.minutes(wait_s)},
+        )
+        judged = msgspec.structs.replace(
+            choice,
+            figures=figures,
+            done_at_s=choice.done_at_s + longer_s,
+            reasons=_with_wait(choice.reasons, wait_s, language),
+            summary=text,
+        )
+        return msgspec.structs.replace(
+            answer,
+            judged=(judged, *telling.compared(answer.judged[1:], figures, language)),
+            change=Change(QUEUE_DELAYED, text, choice.evse_id, choice.evse_id),
+        )
 
     def _of(self, evse_id: str) -> Iterable[Promise | None]:
         table = self._claims.table.of_evse(evse_id)
@@ -124,6 +164,12 @@ class Queue:
             return choice.figures.wait_s  # a car that nobody knows charges there still
         arrives_s = promise.answer.made_at_s + choice.figures.eta_s
         return min(max(max(ends) - arrives_s, 0.0), choice.figures.wait_s)
+
+
+def _with_wait(reasons: tuple[Reason, ...], wait_s: float, language: str) -> tuple[Reason, ...]:
+    """The reasons of one who has to wait after all."""
+    kept = tuple(reason for reason in reasons if reason.code not in NO_LONGER)
+    return _without_wait(kept, wait_s, language)
 
 
 def _without_wait(reasons: tuple[Reason, ...], wait_s: float, language: str) -> tuple[Reason, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from coordinator.core.recommend import explain
 from coordinator.usecases import telling
 from coordinator.usecases.answer import Answer, Judged
-from coordinator.usecases.queue import QUEUE_MOVED, YOUR_TURN
+from coordinator.usecases.queue import NO_LONGER, QUEUE_DELAYED, QUEUE_MOVED, YOUR_TURN
 from coordinator.usecases.telling import Said
 
 MOVED_UP = frozenset({QUEUE_MOVED, YOUR_TURN})
@@ -26,6 +26,9 @@ def retell(answer: Answer, said: Said, language: str = "") -> Answer:
     moved = change is not None and change.code in MOVED_UP
     if change is not None and moved:
         choice = _moved_up(first, said, change.code, language)
+        change = msgspec.structs.replace(change, text=choice.summary)
+    elif change is not None and change.code == QUEUE_DELAYED:
+        choice = _delayed(first, said, language)
         change = msgspec.structs.replace(change, text=choice.summary)
     else:
         choice = _choice(first, said, language)
@@ -54,6 +57,16 @@ def _choice(first: Judged, said: Said, language: str) -> Judged:
         language,
     )
     return msgspec.structs.replace(first, reasons=reasons, summary=summary, situation_text=words)
+
+
+def _delayed(first: Judged, said: Said, language: str) -> Judged:
+    """The choice after somebody stayed longer: the news is its summary."""
+    told = _choice(first, said, language)
+    codes = {reason.code for reason in first.reasons}
+    kept = tuple(r for r in told.reasons if r.code in codes and r.code not in NO_LONGER)
+    words = {"name": first.place.name, "wait": explain.minutes(first.figures.wait_s)}
+    summary = explain.sentence(QUEUE_DELAYED, language, words)
+    return msgspec.structs.replace(told, reasons=kept, summary=summary)
 
 
 def _moved_up(first: Judged, said: Said, code: str, language: str) -> Judged:

@@ -30,6 +30,7 @@ from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.silence import note_silence
+from coordinator.usecases.stays import Stays
 
 log = structlog.get_logger()
 
@@ -37,7 +38,6 @@ TICK_S = 1.0
 PROMISES_AT_ONCE = 100
 SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
 SILENT_EVSE_S = 30.0  # an EVSE unknown for so long is given up
-OVERRUN_S = 300.0  # by how much the window of a car that stays longer is lengthened at once
 
 LOST = {
     EvseStatus.OUTOFORDER: "PILE_FAILED",
@@ -67,7 +67,8 @@ class Watchman:
         self._claims = claims
         self._promises = promises
         self._rerouter = rerouter
-        self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, clock)
+        self._stays = Stays(district, claims, promises, queue)
+        self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
         self._queue = queue
         self._clock = clock
         self._stale_after_s = stale_after_s
@@ -96,8 +97,7 @@ class Watchman:
 
     def on_session(self, session: ChargeSession) -> None:
         """Takes a session whose driver has shown a token; returns at once."""
-        named = session.recommendation_id or session.ended_at_s is not None
-        if session.id_token_hash and not named:
+        if session.id_token_hash and session.ended_at_s is None:
             shown = partial(self._plug_ins.shown, session.evse_id, session.id_token_hash)
             self._later(shown, session.evse_id)
 
@@ -127,6 +127,7 @@ class Watchman:
     async def run(self) -> None:
         """Looks after changes and time until cancelled."""
         next_tick = self._clock.link_s() + TICK_S
+        await self._quietly(self._stays.begin(self._rerouter.moment()), "")
         while True:
             left_s = next_tick - self._clock.link_s()
             if left_s > 0:
@@ -136,21 +137,26 @@ class Watchman:
                 except TimeoutError:
                     pass
             self._work.clear()
-            while self._changed:
-                evse_id, before, after = self._changed.popleft()
-                await self._quietly(self.changed(evse_id, before, after), evse_id)
-            while self._others:
-                work, about = self._others.popleft()
-                await self._quietly(work(), about)
-            while self._moved:
-                evse_id = self._moved.pop()
-                await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
-            if self._outages_new:
-                self._outages_new = False
-                await self._quietly(self._outages.look(), "")
+            await self.catch_up()
             if self._clock.link_s() >= next_tick:
                 await self._quietly(self.tick(), "")
                 next_tick = self._clock.link_s() + TICK_S
+
+    async def catch_up(self) -> None:
+        """Looks after everything that has changed so far, one after the other."""
+        while self._changed:
+            evse_id, before, after = self._changed.popleft()
+            await self._quietly(self.changed(evse_id, before, after), evse_id)
+        while self._others:
+            work, about = self._others.popleft()
+            await self._quietly(work(), about)
+        await self._quietly(self._stays.settle(self._rerouter.moment()), "")
+        while self._moved:
+            evse_id = self._moved.pop()
+            await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
+        if self._outages_new:
+            self._outages_new = False
+            await self._quietly(self._outages.look(), "")
 
     async def _quietly(self, work: Awaitable[None], evse_id: str) -> None:
         """Awaits the work; a failure of one promise must not end the watch over the others."""
@@ -164,8 +170,11 @@ class Watchman:
     async def changed(self, evse_id: str, before: EvseStatus, after: EvseStatus) -> None:
         """Looks after everybody whom this change of status affects."""
         claims = self._claims.table.of_evse(evse_id)
-        if before is EvseStatus.CHARGING:
-            await self._left(claims)
+        # What is unknown may still charge; what is free does not, whatever it was before.
+        if after is EvseStatus.AVAILABLE or (
+            before is EvseStatus.CHARGING and after is not EvseStatus.UNKNOWN
+        ):
+            await self._left(evse_id)
         if after is EvseStatus.CHARGING:
             await self._plug_ins.plugged_in(evse_id, claims)
         ours = self._holding is not None and self._holding.shows_ours(evse_id)
@@ -223,13 +232,10 @@ class Watchman:
                 found.append(promise)
         return found
 
-    async def _left(self, claims: Iterable[Claim]) -> None:
+    async def _left(self, evse_id: str) -> None:
         """The car that charged there has gone."""
-        moment = self._rerouter.moment()
-        for claim in tuple(claims):
-            if claim.state is ClaimState.OCCUPIED:
-                await self._claims.finish(claim.claim_id, moment)
-        for promise in self._promised(claims):
+        await self._stays.left(evse_id, self._rerouter.moment())
+        for promise in self._promised(self._claims.table.of_evse(evse_id)):
             promise.taken_link_s = float("inf")
 
     async def tick(self) -> None:
@@ -245,7 +251,8 @@ class Watchman:
                     await self._look_after(promise, moment)
             await asyncio.sleep(0)  # answers come first
         await self._outages.look()
-        await self._lengthen(moment.now_s)
+        await self._stays.look(moment)
+        await self._stays.settle(moment)
 
     async def _look_after(self, promise: Promise, moment: Moment) -> None:
         """What time has done to one promise."""
@@ -270,16 +277,3 @@ class Watchman:
         waits = promise.arrived_link_s > float("-inf") and promise.answer.choice.figures.ahead > 0
         silent = promise.reported_link_s > float("-inf") and link_s - heard_s >= SILENT_CAR_S
         return silent and not waits
-
-    async def _lengthen(self, now_s: float) -> None:
-        """Cars that charge longer than said keep their place as far as the next car allows."""
-        moment = self._rerouter.moment()
-        over = [
-            claim
-            for claim in self._claims.table.live()
-            if claim.state is ClaimState.OCCUPIED and claim.to_s < now_s
-        ]
-        for claim in over:
-            later = [c.from_s for c in self._claims.table.of_evse(claim.evse_id)]
-            if max(later) <= claim.from_s:
-                await self._claims.occupy(claim.claim_id, now_s + OVERRUN_S, moment)

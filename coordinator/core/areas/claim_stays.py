@@ -80,19 +80,29 @@ class ClaimStays(ClaimRules):
             changes.put(wish)
         return None
 
-    def occupy(self, claim_id: str, to_s: float, moment: Moment) -> Step | Refused:
-        """The car is plugged in; the window ends when it should be charged.
+    def occupy(
+        self, claim_id: str, to_s: float, moment: Moment, evse_id: str = ""
+    ) -> Step | Refused:
+        """The car is plugged in, at another EVSE if one is named; it should be charged by then.
 
-        It never runs into the window of a car that comes later: an overrun is solved where that car
-        is moved. Whoever was to be there by now is put off.
+        The window never runs into that of a car that comes later: an overrun is solved where that
+        car is moved. Whoever was to be there by now is put off.
         """
         claim = self.live(claim_id, moment)
         if isinstance(claim, Refused):
             return claim
         changes = Changes(self.table)
         changes.end_others(claim)
-        begin_s = min(claim.from_s, moment.now_s)
-        busy = replace(claim, state=ClaimState.OCCUPIED, from_s=begin_s, moving=False, future=False)
+        moved = evse_id not in ("", claim.evse_id)
+        begin_s = moment.now_s if moved else min(claim.from_s, moment.now_s)
+        busy = replace(
+            claim,
+            evse_id=evse_id or claim.evse_id,
+            state=ClaimState.OCCUPIED,
+            from_s=begin_s,
+            moving=False,
+            future=False,
+        )
         return changes.step(self._plug_in(busy, to_s, moment, changes))
 
     def walk_in(self, claim_id: str, evse_id: str, to_s: float, moment: Moment) -> Step | Refused:

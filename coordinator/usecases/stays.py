@@ -1,0 +1,118 @@
+"""Keeps the ledger equal to who is plugged in: cars that leave, walk-ins, cars that stay longer.
+
+Whose plug-in it is, is found out in `plugging.py`; how a car gets another place is in `reroute.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import uuid_utils
+
+from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Refused, Step
+from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
+from coordinator.core.recommend.queue_evidence import MEAN_SESSION_AC_S, MEAN_SESSION_DC_S
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.promises import Promises
+from coordinator.usecases.queue import Queue
+
+OVERRUN_S = 300.0  # by how much the window of a car that stays longer is lengthened at once
+AT_ONCE = 256  # walk-ins stored together
+
+
+class Stays:
+    """Notes in the ledger who has an EVSE, until when as far as anybody knows.
+
+    Source: paper 2.3.1, Algorithm 1 (the pile is taken). Departs: what follows is put off at once.
+    """
+
+    def __init__(
+        self, district: District, claims: ClaimStore, promises: Promises, queue: Queue
+    ) -> None:
+        self._district = district
+        self._claims = claims
+        self._promises = promises
+        self._queue = queue
+        self._walk_ins: set[str] = set()  # EVSEs, not stored yet
+        self._gone: dict[str, None] = {}  # claims of walk-ins that have left, not stored yet
+
+    async def left(self, evse_id: str, moment: Moment) -> None:
+        """The car that charged there has gone; a walk-in's end is stored by `settle`."""
+        self._walk_ins.discard(evse_id)
+        occupant = self._occupant(self._claims.table.of_evse(evse_id))
+        if occupant is None:
+            return
+        if not occupant.vehicle_id and len(self._claims.table.of_evse(evse_id)) == 1:
+            self._gone[occupant.claim_id] = None
+        else:
+            await self._claims.finish(occupant.claim_id, moment)
+
+    def occupied(self, evse_id: str) -> bool:
+        """Whether a car is plugged in, by the ledger; one that has just left is not."""
+        occupant = self._occupant(self._claims.table.of_evse(evse_id))
+        return occupant is not None and occupant.claim_id not in self._gone
+
+    def walk_in(self, evse_id: str) -> None:
+        """A car that nobody sent is plugged in; `settle` stores it."""
+        self._walk_ins.add(evse_id)
+
+    async def settle(self, moment: Moment) -> None:
+        """Stores walk-ins that came and went, many together: nobody waits for them."""
+        while self._gone or self._walk_ins:
+            gone = list(self._gone)[:AT_ONCE]
+            await asyncio.gather(*(self._claims.finish(name, moment) for name in gone))
+            for name in gone:
+                self._gone.pop(name, None)
+            came = [self._walk_ins.pop() for _ in range(min(AT_ONCE, len(self._walk_ins)))]
+            for step in await asyncio.gather(*(self._begins(evse, moment) for evse in came)):
+                await self._put_off(step)
+
+    async def _begins(self, evse_id: str, moment: Moment) -> Step | Refused | None:
+        """A walk-in has the EVSE for as long as cars usually stay there."""
+        row = self._district.row.get(evse_id)
+        if row is None or self._occupant(self._claims.table.of_evse(evse_id)) is not None:
+            return None
+        stay_s = MEAN_SESSION_DC_S if self._district.dc[row] else MEAN_SESSION_AC_S
+        name = str(uuid_utils.uuid7())
+        return await self._claims.walk_in(name, evse_id, moment.now_s + stay_s, moment)
+
+    async def look(self, moment: Moment) -> None:
+        """Lengthens the stay of cars that are still there at the end of their windows."""
+        over = [
+            claim
+            for claim in self._claims.table.live()
+            if claim.state is ClaimState.OCCUPIED and claim.to_s <= moment.now_s
+        ]
+        for claim in over:
+            if self._is(claim.evse_id, EvseStatus.AVAILABLE):
+                await self._claims.finish(claim.claim_id, moment)  # it left while nobody looked
+                continue
+            until_s = moment.now_s + OVERRUN_S
+            await self._put_off(await self._claims.overrun(claim.claim_id, until_s, (), {}, moment))
+
+    async def begin(self, moment: Moment) -> None:
+        """Notes cars that had plugged in before this process where others are promised the EVSE."""
+        for evse_id in {claim.evse_id for claim in self._claims.table.live()}:
+            if self._is(evse_id, EvseStatus.CHARGING):
+                self.walk_in(evse_id)
+        await self.settle(moment)
+
+    async def _put_off(self, step: Step | Refused | None) -> None:
+        """Tells those who have to wait longer now."""
+        if not isinstance(step, Step):
+            return
+        for claim in step.after:
+            if claim.live and claim.state is not ClaimState.OCCUPIED:
+                promise = self._promises.of_claim(claim.claim_id)
+                if promise is not None:
+                    await self._queue.delay(promise, claim.from_s)
+
+    def _is(self, evse_id: str, status: EvseStatus) -> bool:
+        row = self._district.row.get(evse_id)
+        return row is not None and self._district.status[row] == status
+
+    @staticmethod
+    def _occupant(claims: Iterable[Claim]) -> Claim | None:
+        return next((c for c in claims if c.state is ClaimState.OCCUPIED), None)
