@@ -7,6 +7,7 @@ together, so that few own ones do not have to teach everything. Whether it may s
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from coordinator.models import ranker as ranker_port
+from training.card import write_card
 from training.datasets import Choices, generate_choices
 from training.export import Exported, check_parity, golden, keep, to_onnx, write_bundle
 from training.from_store import OwnChoices, OwnSplit
@@ -95,16 +97,22 @@ def _exported(model: SetRanker, own: OwnSplit, learn: Choices) -> Candidate:
 
 
 def write_candidate(
-    folder: Path, active: Path, candidate: Candidate, verdict: Verdict, version: str
+    folder: Path,
+    active: Path,
+    candidate: Candidate,
+    verdict: Verdict,
+    version: str,
+    plots: Mapping[str, str],
 ) -> str:
-    """Writes the bundle beside nothing else; returns its manifest's SHA-256.
+    """Writes the bundle and its card beside nothing else; returns its manifest's SHA-256.
 
-    Parts but the ranker are those of the `active` bundle. The figures of the verdict are its
-    metrics. Raises `NotKept` where a part of the active bundle is not what its manifest says.
+    Parts but the ranker are those of the `active` bundle, and so are their plots. The figures of
+    the verdict are its metrics. Raises `NotKept` where a part of the active bundle is not what its
+    manifest says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept = keep(active, [ranker_port.PART])
-    for file in kept.files if kept else ():
+    for file in [*(kept.files if kept else ()), *(plot.name for plot in active.glob("*.svg"))]:
         shutil.copyfile(active / file, folder / file)
     metrics = {"parity": candidate.parity, "rows": float(verdict.rows), **verdict.candidate}
     for name, figures in {"active": verdict.active, **verdict.baselines}.items():
@@ -119,4 +127,17 @@ def write_candidate(
         candidate.data_sha256,
         metrics,
     )
-    return write_bundle(folder, NAME, version, [part], kept=kept)
+    digest = write_bundle(folder, NAME, version, [part], kept=kept)
+    write_card(folder, plots, [_note(verdict)])
+    return digest
+
+
+def _note(verdict: Verdict) -> str:
+    """What the card says of the gate."""
+    low, high = verdict.ci["ndcg10"]
+    return (
+        "The ranker is made from a coordinator's own requests. Gate against what served before:"
+        f" **{'passed' if verdict.passed else 'failed'}**. Its ndcg10 on {verdict.rows} later"
+        f" requests of {verdict.drivers} drivers is {verdict.candidate['ndcg10']} against"
+        f" {verdict.active['ndcg10']}; the difference lies within {low:+.4f} to {high:+.4f}."
+    )

@@ -17,6 +17,7 @@ import torch
 
 from coordinator.models import failure as failure_port
 from coordinator.models import ranker as ranker_port
+from training.card import ranker_plots, reliability_plots, write_card
 from training.choices_file import read_choices
 from training.datasets import Choices, generate_choices, split
 from training.evaluate import BASELINES, ranking_metrics, rate_metrics
@@ -72,6 +73,7 @@ def train_all(
         took_s[name] = round(time.monotonic() - started_s, 1)
     version = f"1.0.0-seed{seed}"
     sha256 = write_bundle(out_dir, BUNDLE_NAME, version, parts, kept=kept)
+    write_card(out_dir, {name: svg for part in parts for name, svg in part.plots.items()})
     return {
         "name": BUNDLE_NAME,
         "version": version,
@@ -121,7 +123,15 @@ def _ranker(seed: int, effort: Effort, tell: Tell) -> Exported:
         ranker_port.SCHEMA_SHA256,
         choices.sha256(),
         metrics,
+        _levels(content, parts.test),
     )
+
+
+def _levels(content: bytes, rows: Choices) -> dict[str, str]:
+    """The plot of the exported model and the baselines by warning level."""
+    scores = run_onnx(content, {"features": rows.features, "mask": rows.mask})
+    others = {name: baseline(rows) for name, baseline in BASELINES.items()}
+    return ranker_plots(rows, {"this model": scores, **others})
 
 
 def _ranking(content: bytes, rows: Choices, prefix: str) -> dict[str, float]:
@@ -157,7 +167,16 @@ def _failure(seed: int, effort: Effort, tell: Tell) -> Exported:
         failure_port.SCHEMA_SHA256,
         _digest(fleets[:-1]),
         metrics,
+        _calibration(content, fleets[-1]),
     )
+
+
+def _calibration(content: bytes, unseen: Fleet) -> dict[str, str]:
+    """The plot of said and seen outages of a fleet that the model never saw."""
+    rates = run_onnx(content, {"vectors": unseen.vectors}).astype(np.float64)
+    within = 1.0 - (1.0 - rates) ** unseen.days
+    title = f"An outage within {unseen.days:.0f} days, in a fleet never seen"
+    return reliability_plots(failure_port.PART, title, within, unseen.future > 0)
 
 
 def _rates(content: bytes, fleets: Sequence[Fleet]) -> dict[str, float]:

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Exported:
     schema_sha256: str
     training_data_sha256: str
     metrics: dict[str, float]
+    plots: dict[str, str] = field(default_factory=dict)  # SVG by file name, for the card
 
 
 class ParityBroken(RuntimeError):

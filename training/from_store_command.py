@@ -26,6 +26,7 @@ from coordinator.errors import BundleRefused
 from coordinator.models.bundle import load
 from coordinator.models.serving import BUNDLED
 from training.backtest.command import fail
+from training.card import CARD, ranker_plots
 from training.from_store import OwnChoices, OwnSplit, TooLittle, own_choices, split_own
 from training.gate import judge
 from training.sources.files import SourceInvalid
@@ -71,10 +72,12 @@ def run(options: argparse.Namespace) -> int:
     except ImportError:
         fail("TRAIN-001", "torch is not installed", _INSTALL)
         return NO_TORCH
+    from training.export import NotKept
+
     active = options.active or active_folder(options.data_dir)
     try:
         result = make(parts, folder, active, options.seed, options.cities)
-    except BundleRefused as error:
+    except (BundleRefused, NotKept) as error:
         return fail("TRAIN-010", f"the bundle to beat is refused: {error}", error.hint)
     told = {**result, "labels": own.labels, "dropped": own.dropped, "activated": False}
     code = DONE if told["gate"] == "passed" else GATE_FAILED
@@ -99,10 +102,12 @@ def make(
         stage(f"testing on {len(parts.test)} later choices")
         rows = parts.test.choices
         scores = run_onnx(candidate.content, {"features": rows.features, "mask": rows.mask})
-        verdict = judge(parts.test, scores, _scores(beaten.ranker, parts.test), seed)
+        before = _scores(beaten.ranker, parts.test)
+        verdict = judge(parts.test, scores, before, seed)
         stage("writing the bundle")
         version = f"1.0.0-own-{candidate.data_sha256[:8]}-seed{seed}"
-        digest = write_candidate(folder, active, candidate, verdict, version)
+        plots = ranker_plots(rows, {"candidate": scores, "active": before})
+        digest = write_candidate(folder, active, candidate, verdict, version, plots)
         load(folder, digest)
     return {
         **verdict.told(),
@@ -112,6 +117,7 @@ def make(
         "name": "own-choices",
         "version": version,
         "path": str(folder),
+        "card": str(folder / CARD),
         "manifest_sha256": digest,
         "activate_with": f"pilewise coordinator models activate {folder}",
     }

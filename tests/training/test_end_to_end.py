@@ -62,6 +62,18 @@ def test_tiny_run_gives_a_bundle_that_serves(
     assert 0 < result["parts"]["ranker"]["mrr"] <= 1
 
 
+def test_a_card_with_plots_stands_beside_the_bundle(made: tuple[Path, dict[str, Any]]) -> None:
+    """Every part has its figures in the card; ranker and failure model are drawn."""
+    text = (made[0] / "card.md").read_text()
+
+    assert "# Model card: generated-city 1.0.0-seed3" in text
+    for name in made[1]["parts"]:
+        assert f"## {name}\n" in text
+    for plot in ("ranker.ndcg_by_level.svg", "failure.reliability.svg"):
+        assert f"({plot})" in text
+        assert (made[0] / plot).read_text().startswith("<svg")
+
+
 def test_same_seed_gives_the_same_bytes(made: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """A second run with the same seed writes the same files, to the last byte."""
     again = train_all(3, tmp_path, TINY)

@@ -59,6 +59,9 @@ def test_a_taste_that_the_active_ranker_lacks_is_learned_and_passes(
     parts = {part.name: part.sha256 for part in bundle.parts}
     assert parts.keys() == shipped.keys()
     assert {name for name in parts if parts[name] != shipped[name]} == {"ranker"}
+    card = (data / "candidate" / "card.md").read_text()
+    assert "**passed**" in card
+    assert "(ranker.ndcg_by_level.svg)" in card
 
 
 def test_choices_by_lot_teach_nothing_and_fail(
