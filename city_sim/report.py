@@ -75,7 +75,7 @@ def gini(values: Float64) -> float:
 
 def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Policy]]:
     """How to make each policy for a scene, by its name."""
-    ranker = Models(ranker=models.ranker) if models else Models()
+    ranker = Models(models.ranker, models.arrival) if models else Models()
     return {
         "nearest": lambda scene: Nearest(),
         "nearest-free": lambda scene: NearestFree(),

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from coordinator.models import arrival as arrival_port
 from coordinator.models import failure as failure_port
 from coordinator.models import ranker as ranker_port
+from training.arrival import ArrivalSettings
+from training.arrival_part import arrival_part
 from training.card import ranker_plots, reliability_plots, write_card
 from training.choices_file import read_choices
 from training.datasets import Choices, generate_choices, split
@@ -26,6 +29,7 @@ from training.failure import FailureSettings, train_failure
 from training.fleet import Fleet, generate_fleet
 from training.frailty import fitted_shape
 from training.ranker import RankerSettings, example, train_ranker
+from training.street import generate_street
 
 BUNDLE_NAME = "generated-city"
 Tell = Callable[[str], None]
@@ -41,9 +45,11 @@ class Effort:
     drivers: int = 80
     fleets: int = 40
     piles: int = 2000
+    addresses: int = 150
     choices_file: Path | None = None  # instead of what drivers of generated cities chose
     ranker: RankerSettings = field(default_factory=RankerSettings)
     failure: FailureSettings = field(default_factory=FailureSettings)
+    arrival: ArrivalSettings = field(default_factory=ArrivalSettings)
 
 
 def train_all(
@@ -192,6 +198,12 @@ def _rates(content: bytes, fleets: Sequence[Fleet]) -> dict[str, float]:
     return metrics
 
 
+def _arrival(seed: int, effort: Effort, tell: Tell) -> Exported:
+    tell(f"arrival: {effort.addresses} addresses live for {effort.days} days")
+    street = generate_street(seed, effort.addresses, effort.days)
+    return arrival_part(street.connectors, street.intervals, seed, effort.arrival, tell)
+
+
 def _digest(fleets: Sequence[Fleet]) -> str:
     return hashlib.sha256("".join(fleet.sha256() for fleet in fleets).encode()).hexdigest()
 
@@ -200,6 +212,7 @@ def _digest(fleets: Sequence[Fleet]) -> str:
 TRAINERS: dict[str, Callable[[int, Effort, Tell], Exported]] = {
     ranker_port.PART: _ranker,
     failure_port.PART: _failure,
+    arrival_port.PART: _arrival,
 }
 
 

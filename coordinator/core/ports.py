@@ -6,12 +6,14 @@ with the rules and marks the answer degraded.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 
 class ModelUnavailable(Exception):
@@ -67,6 +69,31 @@ class FrailtyModel(Protocol):
     @property
     def frailty_shape(self) -> float:
         """Shape of the Gamma of mean 1 by which a pile's rate exceeds that of its kind."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What is known of EVSEs to which a car drives, columns of shape (r, n).
+
+    Source: US 12,393,974 B2, steps 330, 340.
+    """
+
+    status: NDArray[np.int8]
+    rapid: NDArray[np.bool_]  # direct current, or so much power that a stay is short
+    lasted_s: Float64  # how long the status had lasted when it was last confirmed
+    unseen_s: Float64  # how long ago that was
+    drive_s: Float64
+    hour: Float64  # of the day, local, now; (r, 1)
+    free_share: Float64  # free EVSEs of the station / its EVSEs
+    failure_rate: NDArray[np.floating]  # P(an unplanned outage starts within 24 h)
+
+
+class ArrivalModel(Protocol):
+    """What an EVSE will be like on arrival. Source: US 12,393,974 B2, steps 330, 340, 420."""
+
+    def chances(self, seen: Approach) -> tuple[Float64, Float64]:
+        """P(works on arrival), and P(no other car stands there, if it works), (r, n) each."""
         ...
 
 

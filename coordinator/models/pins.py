@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "8a7c364a4e1ba00465633ae4d5c3d9dff9027d8bb5748a755c8ae21144f000bd"
+BUNDLED_SHA256 = "6b4917eb24863d9d2f4278e2af41149fd552c31a3c63083e6474577fec0034a4"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.models import failure, portrait, ranker
+from coordinator.models import arrival, failure, portrait, ranker
 from coordinator.models.manifest import Tensor
 from coordinator.models.onnx import BUDGET_S, OnnxModel
 
@@ -57,6 +57,9 @@ PARTS: dict[str, PartKind] = {
         portrait.SCHEMA_SHA256,
         portrait.OnnxPortraitEncoder,
         budget_s=IN_THREAD_S,
+    ),
+    arrival.PART: PartKind(
+        arrival.INPUTS, arrival.OUTPUTS, arrival.SCHEMA_SHA256, arrival.OnnxArrivalModel
     ),
 }
 

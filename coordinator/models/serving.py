@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.core.ports import FailureModel, PortraitEncoder, Ranker
+from coordinator.core.ports import ArrivalModel, FailureModel, PortraitEncoder, Ranker
 from coordinator.errors import BundleRefused, CoordinatorError
-from coordinator.models import failure, portrait, ranker
+from coordinator.models import arrival, failure, portrait, ranker
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.pins import BUNDLED_SHA256
 from coordinator.models.registry import NEEDED
@@ -43,6 +43,11 @@ class Serving:
     def portrait(self) -> PortraitEncoder | None:
         """The feature extraction model; without it the statistics are the portraits."""
         return self.models.get(portrait.PART)
+
+    @property
+    def arrival(self) -> ArrivalModel | None:
+        """The arrival model."""
+        return self.models.get(arrival.PART)
 
     @property
     def degraded(self) -> bool:

@@ -44,8 +44,10 @@ class Finder:
         """Up to `limit` candidates: those first in the district's order, then others in reach."""
         now_s, context = self._clock.now_s(), self._world.around(request)
         district = self._district
-        share = share_of(self._district_id, district, *look(district, [request], [context], now_s))
-        ranked = rank(district, request, context, self._models.now, now_s)
+        models = self._models.now
+        looked = look(district, [request], [context], now_s, models)
+        share = share_of(self._district_id, district, *looked)
+        ranked = rank(district, request, context, models, now_s)
         if ranked.batch is None:
             return Found((), share, list(range(len(share.evse_ids)))[:limit])
         figures.prepare(district, [ranked])

@@ -1,7 +1,9 @@
 """What an EVSE will be like on arrival, from what it is now: working, and free if it works.
 
 Two heads, never mixed: P(working) enters the second score, P(free) enters the wait. The long-term
-failure rate itself comes from the knowledge map (`coordinator/core/reliability`).
+failure rate itself comes from the knowledge map (`coordinator/core/reliability`). A trained model
+answers where there is one, measured shares of statuses otherwise; what the ledger knows of a car
+that charges goes before both.
 """
 
 from __future__ import annotations
@@ -9,7 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
+from coordinator.core.ports import Approach, ArrivalModel, ModelUnavailable
+from coordinator.core.recommend.asked import Asked
+from coordinator.core.recommend.found import Candidates
 
 Floats = NDArray[np.float64]
 
@@ -29,14 +35,85 @@ GETS_BUSY = (0.0, 0.021, 0.052, 0.080, 0.095)
 UNKNOWN_UNUSABLE = 0.156
 UNKNOWN_BUSY = 0.20
 
-_BROKEN = np.zeros(len(EvseStatus), dtype=bool)
-_BROKEN[[EvseStatus.OUTOFORDER, EvseStatus.INOPERATIVE, EvseStatus.PLANNED, EvseStatus.REMOVED]] = (
-    True
+# Kinds of status, in the order of the model's columns; `KIND` by status.
+FREE, BUSY, BROKEN, UNKNOWN = range(4)
+KIND = np.full(len(EvseStatus), FREE, dtype=np.intp)
+KIND[[EvseStatus.CHARGING, EvseStatus.RESERVED, EvseStatus.BLOCKED]] = BUSY
+KIND[[EvseStatus.OUTOFORDER, EvseStatus.INOPERATIVE, EvseStatus.PLANNED, EvseStatus.REMOVED]] = (
+    BROKEN
 )
-_UNKNOWN = np.zeros(len(EvseStatus), dtype=bool)
-_UNKNOWN[[EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED]] = True
-_BUSY = np.zeros(len(EvseStatus), dtype=bool)
-_BUSY[[EvseStatus.CHARGING, EvseStatus.RESERVED, EvseStatus.BLOCKED]] = True
+KIND[[EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED]] = UNKNOWN
+_BUSY, _BROKEN, _UNKNOWN = (np.isin(KIND, kind) for kind in (BUSY, BROKEN, UNKNOWN))
+
+RAPID_KW = 40.0  # alternating current of so much power is left as soon as direct current
+
+
+def chances(
+    model: ArrivalModel | None,
+    district: District,
+    found: Candidates,
+    status: NDArray[np.int8],
+    asked: Asked,
+    drive_s: Floats,
+) -> tuple[Floats, Floats, str]:
+    """P(works) and P(free if it works) on arrival, (r, n), and why the rules answered instead.
+
+    `status` is what counts of the candidates' own. The reason is empty when the model did, and when
+    there is none: then nothing is missing.
+
+    Source: US 12,393,974 B2, steps 330, 340, 420.
+    """
+    why = ""
+    if model is not None:
+        try:
+            works, free = model.chances(approach(district, found, status, asked, drive_s))
+        except ModelUnavailable:
+            why = "ARRIVAL_UNAVAILABLE"
+        else:
+            if np.isfinite(works.sum()) and np.isfinite(free.sum()):
+                return works, free, ""
+            why = "ARRIVAL_NOT_FINITE"
+    rates = district.failure_rate[found.evse]
+    return p_working(status, rates, drive_s), p_free(status, drive_s), why
+
+
+def approach(
+    district: District,
+    found: Candidates,
+    status: NDArray[np.int8],
+    asked: Asked,
+    drive_s: Floats,
+) -> Approach:
+    """What is known of the candidates, in this status, as the model takes it.
+
+    A status that was last confirmed a while ago has had as much longer to change; an EVSE of which
+    nothing is known has been silent since then.
+
+    Source: US 12,393,974 B2, steps 330, 340.
+    """
+    evse, now_s = found.evse, asked.now_s
+    confirmed_s = district.observed_at_s[evse]
+    lasted_s = confirmed_s - district.changed_at_s[evse]
+    unseen_s = np.maximum(now_s - confirmed_s, 0.0)
+    unknown = _UNKNOWN[status]
+    if unknown.any():
+        # Silent since it was last heard of, or for as long as it was reported to be unknown.
+        silent_s = np.where(_UNKNOWN[district.status[evse]], unseen_s + lasted_s, unseen_s)
+        lasted_s = np.where(unknown, silent_s, lasted_s)
+        unseen_s = np.where(unknown, 0.0, unseen_s)
+    return Approach(
+        status, _rapid(district)[evse], lasted_s, unseen_s, drive_s, asked.hour,
+        found.of_station(found.near.free_share), district.failure_rate[evse],
+    )  # fmt: skip
+
+
+def _rapid(district: District) -> NDArray[np.bool_]:
+    """Which EVSEs charge a car within the hour; kept with the district."""
+    kept = district.derived.get("rapid")
+    if not isinstance(kept, np.ndarray):
+        kept = district.dc | (district.max_power_kw >= RAPID_KW)
+        district.derived["rapid"] = kept
+    return kept
 
 
 def p_working(

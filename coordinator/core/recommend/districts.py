@@ -21,7 +21,7 @@ from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates, Near
-from coordinator.core.recommend.gather import Gathered
+from coordinator.core.recommend.gather import COLUMNS, Gathered
 from coordinator.core.recommend.service_order import vips_first
 from coordinator.core.recommend.sorting import sort
 from coordinator.core.recommend.waiting import Wait
@@ -178,6 +178,7 @@ def _side_by_side(asked: Asked, shares: Sequence[Share]) -> Gathered:
     near = Near(
         *(_joined([getattr(one.near, column.name) for one in found]) for column in fields(Near))
     )
+    columns: list[Any] = [_joined([_column(k, name) for k in known]) for name in COLUMNS]
     together = Gathered(
         Candidates(
             number, number, _joined([one.status for one in found]), np.ones((1, count), dtype=bool),
@@ -186,11 +187,12 @@ def _side_by_side(asked: Asked, shares: Sequence[Share]) -> Gathered:
         ),
         Drive(*(_joined([getattr(k.drive, c.name) for k in known]) for c in fields(Drive))),
         Wait(*(_joined([getattr(k.wait, c.name) for k in known]) for c in fields(Wait))),
-        *(_joined([_column(k, c.name) for k in known]) for c in fields(Gathered)[3:]),
+        *columns,
     )  # fmt: skip
     visits = sum(share.visit_total for share in shares)
     together = replace(
         together,
+        missing=tuple(sorted({code for one in known for code in one.missing})),
         class_served=_class_means(shares)[None, :],
         visit_share=np.concatenate([s.visits for s in shares])[None, :] / max(visits, 1.0),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from coordinator.core import charging, outages
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
+from coordinator.core.ports import ArrivalModel
 from coordinator.core.recommend import (
     arrival,
     arrivals,
@@ -69,6 +70,7 @@ class Gathered:
     station_evse_count: NDArray[np.int32]
     exposure_days: Floats
     expected_arrivals: Floats | float  # neighbours' summed P(S1); 0 for all where there are none
+    missing: tuple[str, ...] = ()  # codes of what rules had to stand in for
 
     @property
     def valid(self) -> Mask:
@@ -87,24 +89,28 @@ class Gathered:
 
     def take(self, flat: Index) -> Gathered:
         """The same entries in another order; `flat` (r, n) indexes the raveled table."""
+        columns: list[Any] = [_taken(getattr(self, name), flat) for name in COLUMNS]
+        columns.append(self.missing)
         return Gathered(
             self.found.take(flat),
             Drive(*[getattr(self.drive, name).take(flat) for name in _DRIVE]),
             Wait(*[getattr(self.wait, name).take(flat) for name in _WAIT]),
-            *[_taken(getattr(self, name), flat) for name in _PLAIN],
+            *columns,
         )
 
 
 _DRIVE = tuple(column.name for column in fields(Drive))
 _WAIT = tuple(column.name for column in fields(Wait))
-_PLAIN = tuple(column.name for column in fields(Gathered))[3:]
+COLUMNS = tuple(column.name for column in fields(Gathered))[3:-1]  # what is no table of its own
 
 
 def _taken(column: Any, flat: Index) -> Any:
     return column if isinstance(column, float) else column.take(flat)
 
 
-def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
+def gather(
+    district: District, asked: Asked, found: Candidates, model: ArrivalModel | None = None
+) -> Gathered:
     """The facts of candidates that are in service when the car would be there.
 
     Source: US 12,393,974 B2, steps 330 (time and queuing information), 340, 510 (first basic
@@ -116,8 +122,9 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
     charge_s, power_kw, energy_kwh = charge
     evse = found.evse
     # 340, 420: will it work, and be free, on arrival?
-    works = arrival.p_working(found.status, district.failure_rate[evse], drive.drive_s)
-    free = arrival.p_free(_apart_from_ours(district, found), drive.drive_s)
+    status = _apart_from_ours(district, found)
+    works, free, why = arrival.chances(model, district, found, status, asked, drive.drive_s)
+    free = waiting.planned_free(district, found, drive.drive_s, now_s, free)
     # Paper 2.1: neighbours that are about to charge may be there before
     awaited: Floats | float = 0.0
     coming = district.expected_arrivals[evse]
@@ -137,7 +144,7 @@ def gather(district: District, asked: Asked, found: Candidates) -> Gathered:
         parking.room(district, found, drive.distance_km, wait.ahead, now_s), district.dc[evse],
         np.maximum(now_s - district.observed_at_s[evse], 0.0), district.queue_length[evse],
         found.of_station(found.near.free_share), district.station_size[district.station[evse]],
-        district.exposure_days[evse], awaited,
+        district.exposure_days[evse], awaited, (why,) if why else (),
     )  # fmt: skip
     if district.outages:
         made = made.narrowed(_in_service(district, asked, made))

@@ -16,7 +16,7 @@ from coordinator.core.district import District
 from coordinator.core.recommend import candidates, reminder, service_order, warning
 from coordinator.core.recommend.asked import Asked, ask
 from coordinator.core.recommend.columns import Columns, Ranked
-from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.context import NO_MODELS, Context, Models
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.gather import Gathered, gather
 from coordinator.core.recommend.reminder import Reminder
@@ -59,7 +59,7 @@ def rank_each(
     Source: US 12,393,974 B2, steps 310-340, 410-420, 510-530, 610-630; paper 2.2, 2.3. Departs:
     every candidate is judged by failure, not only the object pile.
     """
-    asked, found, known = look(district, requests, contexts, now_s)
+    asked, found, known = look(district, requests, contexts, now_s, models)
     # Paper 2.2: warning levels
     left_min = _time_left_min(asked, found)
     levels = _levels(district, asked, found, left_min)
@@ -78,6 +78,7 @@ def look(
     requests: Sequence[ChargingRequest],
     contexts: Sequence[Context],
     now_s: float,
+    models: Models = NO_MODELS,
 ) -> tuple[Asked, Candidates, Gathered]:
     """What the requests ask, what this district finds for them, and what it knows of that.
 
@@ -88,7 +89,7 @@ def look(
     # 320: candidates within remaining power x safety factor, with a plug and a payment that fit
     found = candidates.find(district, asked)
     # 330-340, 420, 510: time, queue, price, failure on arrival; what is out of service leaves
-    return asked, found, gather(district, asked, found)
+    return asked, found, gather(district, asked, found, models.arrival)
 
 
 def _time_left_min(asked: Asked, found: Candidates) -> list[float]:

@@ -49,6 +49,7 @@ def sort(
     places, gathered = gathered.found.place, gathered.narrowed(filtered.keep)
     # 510-520, 610-630: sorting model, sub-recommendations, one cost
     columns, degraded = _judge(asked, models, level, gathered)
+    degraded = (*gathered.missing, *degraded)
     # 530: the object pile is the first of the order
     by_cost = columns.cost.total.argsort(axis=1, kind="stable")
     batch = Batch(columns, by_cost, gathered.valid.sum(axis=1).tolist())

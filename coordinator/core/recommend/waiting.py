@@ -83,6 +83,22 @@ def wait(
     )
 
 
+def planned_free(
+    district: District, candidates: Candidates, drive_s: Floats, now_s: float, p_free: Floats
+) -> Floats:
+    """P(free on arrival), where a car of ours charges by what it said: it leaves then, or stays.
+
+    Source: US 12,393,974 B2, step 330.
+    """
+    leaves_s = district.occupied_to_s[candidates.evse]
+    known = leaves_s > -np.inf
+    if not known.any():
+        return p_free
+    gone = leaves_s <= now_s + drive_s
+    planned = np.where(gone, 1.0 - KNOWN_OCCUPANT_RISK, KNOWN_OCCUPANT_RISK)
+    return np.where(known, planned, p_free)
+
+
 def _as_printed(there: Standing, ahead: NDArray[np.int64], held: Mask, drive_s: Floats) -> Wait:
     """T_l of Eq. (5): the remaining time of one previous user, 0 if none. Source: paper 2.3.2.2."""
     one_s = np.where(there.busy | there.known, there.occupant_s, there.mean_s)

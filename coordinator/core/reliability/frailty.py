@@ -18,6 +18,7 @@ Float64 = NDArray[np.float64]
 LEAST_SHAPE, MOST_SHAPE = 0.05, 20.0
 # How sure a shape from elsewhere is: standard deviation of its logarithm. A factor of two.
 DOUBT = float(np.log(2.0))
+LEAST_EXPECTED = 1e-9  # outages: what was hardly watched says nothing
 _STEPS = 121
 
 
@@ -57,7 +58,7 @@ def gamma_shape(
     True
     """
     expected = daily_intensity(expected_rate) * exposure_days
-    seen = expected > 0
+    seen = expected > LEAST_EXPECTED
     n, mean = faults[seen], expected[seen]
     if not n.sum() > 0:
         return usual
