@@ -50,9 +50,9 @@ def ranker_plots(choices: Choices, scores: Mapping[str, Float32]) -> dict[str, s
     `scores` (n, k) by name, larger is better.
     """
     first = np.arange(len(choices)), 0  # the level is the same for all candidates of a request
+    ranks = {name: station_ranks(one, choices) for name, one in scores.items()}
     gains = {
-        name: 1.0 / np.log2(np.maximum(station_ranks(one, choices), 1.0) + 1.0)
-        for name, one in scores.items()
+        name: np.where(rank <= 10, 1.0 / np.log2(rank + 1.0), 0.0) for name, rank in ranks.items()
     }
     groups: dict[str, dict[str, float]] = {}
     for level in LEVELS:

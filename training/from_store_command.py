@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -24,6 +23,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from coordinator.core.recommend.rules_ranker import RULES_RANKER
 from coordinator.errors import BundleRefused
 from coordinator.models.bundle import load
+from coordinator.models.kept import SHIPPED, KeptBundles
 from coordinator.models.serving import BUNDLED
 from training.backtest.command import fail
 from training.card import CARD, ranker_plots
@@ -134,13 +134,9 @@ def _scores(ranker: Any, test: OwnChoices) -> NDArray[np.float32]:
 
 def active_folder(data_dir: Path) -> Path:
     """The bundle that serves in this data directory; the shipped one where none was activated."""
-    state = data_dir / "models" / "state.json"
-    try:
-        active = msgspec.json.decode(state.read_bytes()).get("active") or {}
-    except (OSError, msgspec.MsgspecError, AttributeError):
-        return BUNDLED
-    digest = active.get("manifest_sha256", "")
-    return state.with_name(digest[:16]) if digest else BUNDLED
+    bundles = KeptBundles(data_dir / "models")
+    active = bundles.read().active
+    return BUNDLED if active is None or active == SHIPPED else bundles.folder(active)
 
 
 def _activate(folder: Path, target: str, key: Path | None) -> int:

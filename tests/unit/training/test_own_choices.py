@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from served_brain import asking, serve_brain, station
 
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.recommend.features import COLUMN, FEATURES
+from coordinator.models.kept import SHIPPED, KeptBundles, State
+from coordinator.models.serving import BUNDLED
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.inputs import SCHEMA_SHA256, unpack
@@ -21,6 +24,7 @@ from coordinator.usecases.retention import PACK_AFTER_S, pack_answers
 from pilewise.v1 import charging_service_pb2 as wire
 from training.__main__ import main
 from training.from_store import LEAST_LEARN, TooLittle, own_choices, split_own
+from training.from_store_command import active_folder
 from training.labels import CONFIRMED, SEEN, WENT_WRONG, OutcomeKind, label_of
 from training.sources.store import read_store
 
@@ -218,3 +222,17 @@ async def test_the_report_of_a_store_counts_requests_words_and_sessions(
     assert sources["store_outcomes"]["missing"] == {"evse_id": 1.0}
     assert sources["store_sessions"]["rows"] == 0
     assert sources["store_requests"]["span"][0] == "2026-09-21T14:13:20"
+
+
+def test_the_bundle_to_beat_is_the_one_that_serves(tmp_path: Path) -> None:
+    """Without an activation the shipped one; after it the copy that the coordinator keeps."""
+    kept = KeptBundles(tmp_path / "models")
+    assert active_folder(tmp_path) == BUNDLED
+
+    digest = sha256((BUNDLED / "manifest.json").read_bytes()).hexdigest()
+    entry = kept.take_in(BUNDLED, digest)
+    kept.write(State(active=entry))
+
+    assert active_folder(tmp_path) == tmp_path / "models" / digest[:16]
+    kept.write(State(active=SHIPPED))
+    assert active_folder(tmp_path) == BUNDLED
