@@ -18,8 +18,11 @@ from typing import Any
 import structlog
 
 from coordinator.config import Config, locate
+from coordinator.core.areas.assignment import Settings
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
 from coordinator.jobs.context_file import ContextFile
+from coordinator.jobs.replan import ReplanLoop
+from coordinator.jobs.solver import WorkerSolver
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
 from coordinator.rpc.district import DistrictServicer
@@ -163,10 +166,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
             group.create_task(parts.tastes.run(), name="coordinator:tastes"),
         ]
-        if settings.context_file:
-            watched = Path(settings.context_file)
-            file = ContextFile(watched, parts.brain.surroundings, parts.clock, parts.events)
-            tasks.append(group.create_task(file.run(), name="coordinator:context"))
+        tasks += _configured(parts, group)
         _say_ready(parts, f"{host}:{port}", metrics_address)
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)
@@ -179,6 +179,21 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         for task in tasks:
             task.cancel()
     await parts.ingest.flush()
+
+
+def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """The tasks that the configuration asks for."""
+    tasks, settings, replan = [], parts.config.coordinator, parts.config.replan
+    if settings.context_file:
+        watched = Path(settings.context_file)
+        file = ContextFile(watched, parts.brain.surroundings, parts.clock, parts.events)
+        tasks.append(group.create_task(file.run(), name="coordinator:context"))
+    if replan.enabled:
+        parts.brain.replanner.settings = matching = Settings(weighted=replan.weighted)
+        solver = WorkerSolver(matching, replan.budget_s)
+        loop = ReplanLoop(parts.brain.replanner, parts.clock, replan.period_s, solver)
+        tasks.append(group.create_task(loop.run(), name="coordinator:replan"))
+    return tasks
 
 
 @contextlib.contextmanager

@@ -30,9 +30,11 @@ from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promises
+from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
+from coordinator.usecases.replan import Replanner
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.revising import Reviser
 from coordinator.usecases.roads import RoadKeeper
@@ -62,6 +64,7 @@ class Brain:
     surroundings: SurroundingsKeeper
     hold_telling: HoldTelling
     models: ModelsNow
+    replanner: Replanner
     holding: Holding | None = None
 
     def hold_at_piles(self, district: District, links: AgentLinks, fences: Fences) -> None:
@@ -171,6 +174,7 @@ def assemble_brain(
         district, world, claims, promises, composer, rerouter, clock, counters, book, around,
         reviser,
     )  # fmt: skip
+    guidance.proposals = proposals = Proposals(claims, rerouter, reviser, counters)
     queue = Queue(district, claims, promises, reviser)
     watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
     claims.watchers.append(watchman.on_claims)
@@ -181,8 +185,9 @@ def assemble_brain(
     )
     return Brain(
         claims, promises, world, recommender, rerouter, guidance, watchman,
-        RoadKeeper(district, world), intentions,
-        unasked, book, around, HoldTelling(promises, reviser, events, counters), now,
+        RoadKeeper(district, world), intentions, unasked, book, around,
+        HoldTelling(promises, reviser, events, counters), now,
+        Replanner(district, world, claims, promises, rerouter, proposals, clock, counters),
     )  # fmt: skip
 
 

@@ -124,6 +124,15 @@ class RecommendSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class ReplanSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The joint re-plan of all cars on their way."""
+
+    enabled: bool = True
+    period_s: Positive = 30.0  # domain time between two rounds
+    budget_s: Positive = 2.0  # of the matcher; cars that it has no time for keep what they have
+    weighted: bool = False  # True: warning levels are weighed, not served strictly in order
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole configuration file."""
 
@@ -132,6 +141,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: ModelsSection = ModelsSection()
     knowledge: KnowledgeSection = KnowledgeSection()
     recommend: RecommendSection = RecommendSection()
+    replan: ReplanSection = ReplanSection()
 
 
 def read_config(path: Path) -> Config:

@@ -78,6 +78,9 @@ class InlineSolver:
         """The joint plan."""
         return assign(problem, self._settings)
 
+    async def close(self) -> None:
+        """Nothing runs."""
+
 
 def solve(problem: Problem, settings: Settings, budget_s: float) -> Plan:
     """The plan, made within about so many seconds; runs in the worker."""

@@ -145,9 +145,10 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         told, reminders = 0, promise.reminders
         while not self._closing:
             news = promise.news()
-            if promise.answer.revision != told:
-                told = promise.answer.revision
-                yield wire.GuideResponse(promise=self.codec.promise(promise.answer))
+            newest = promise.newest
+            if newest.revision != told:
+                told = newest.revision
+                yield wire.GuideResponse(promise=self.codec.promise(newest))
                 continue
             if promise.reminders != reminders and promise.answer.reminder is not None:
                 reminders = promise.reminders
@@ -204,8 +205,9 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         if request.HasField("arrived"):
             await self._guidance.arrived(promise, request.arrived.evse_id)
         response = wire.UpdateProgressResponse(beat=beat())
-        if promise.answer.revision != request.known_revision:
-            self.codec.fill_promise(response.promise, promise.answer)
+        newest = promise.newest
+        if newest.revision != request.known_revision:
+            self.codec.fill_promise(response.promise, newest)
         if promise.reminders != reminders and promise.answer.reminder is not None:
             fill_reminder(response.reminder, promise.answer.reminder)
         if promise.closed:

@@ -87,6 +87,8 @@ class ChargingCodec:
                 name=value.name, value=value.value, source=value.source, age_s=value.age_s
             )
         stamp(message.made_at, answer.made_at_s)
+        if answer.accept_before_s is not None:
+            stamp(message.accept_before, answer.accept_before_s)
         change = answer.change
         if change is not None:
             message.change.code = change.code

@@ -211,6 +211,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reminder: Reminded | None = None
     context: tuple[Noted, ...] = ()  # values of the surroundings that took part
     defaulted: tuple[str, ...] = ()  # names for which a default stood in
+    accept_before_s: float | None = None  # until when the car may accept; None needs no word
 
     @property
     def choice(self) -> Judged:

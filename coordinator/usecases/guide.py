@@ -22,6 +22,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.occupying import Occupying
 from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
 from coordinator.usecases.revising import Reviser
 from coordinator.usecases.sessions import SessionBook
@@ -61,6 +62,7 @@ class Guidance:
         self._occupying = Occupying(
             district, claims, promises, composer, rerouter, clock, counters, book
         )
+        self.proposals: Proposals | None = None
         self._underway = Underway(
             district, world, claims, promises, composer, rerouter, clock, surroundings, reviser
         )
@@ -229,7 +231,9 @@ class Guidance:
         await self._occupying.disown(promise)
 
     async def decide(self, promise: Promise, revision: int, accepted: bool) -> None:
-        """The driver's word on a revision; a refused one makes the car look elsewhere."""
+        """The driver's word on an offer or a revision; if that is no, the car looks elsewhere."""
+        if self.proposals is not None and await self.proposals.decide(promise, revision, accepted):
+            return
         if promise.closed or revision != promise.answer.revision or accepted:
             return
         await self._rerouter.reroute(promise, "DRIVER_CHOICE")

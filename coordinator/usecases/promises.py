@@ -51,6 +51,13 @@ class Levelled:
 
 
 @dataclass(slots=True, eq=False)
+class Proposed:
+    """What a car was offered beside what it holds; see `proposals.py`."""
+
+    answer: Answer
+
+
+@dataclass(slots=True, eq=False)
 class Promise:
     """What one car was told, and what it told since. `*_link_s` is link time, -inf for never."""
 
@@ -70,6 +77,8 @@ class Promise:
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
     reminders: int = 0  # told since the answer was given
     closed: str = ""
+    proposal: Proposed | None = None
+    proposed_revision: int = 0  # the newest number that an offer had which was not accepted
     promised_at_s: float = field(default=float("nan"), init=False)  # its first revision
     _news: asyncio.Event | None = None
 
@@ -85,6 +94,14 @@ class Promise:
     def claim_id(self) -> str:
         """The claim behind it; empty if nothing is held."""
         return self.answer.hold.claim_id
+
+    @property
+    def newest(self) -> Answer:
+        """What the car is to be shown: what it was told, or what it was offered since."""
+        proposal = self.proposal
+        if proposal is not None and proposal.answer.revision > self.answer.revision:
+            return proposal.answer
+        return self.answer
 
     def news(self) -> asyncio.Event:
         """Set at the next change."""
@@ -136,8 +153,9 @@ class Promises:
 
         Whoever was revised while this was being stored keeps its number; this one comes after it.
         """
-        if answer.revision <= promise.answer.revision:
-            answer = msgspec.structs.replace(answer, revision=promise.answer.revision + 1)
+        last = max(promise.answer.revision, promise.proposed_revision)
+        if answer.revision <= last:
+            answer = msgspec.structs.replace(answer, revision=last + 1)
         if promise.claim_id != answer.hold.claim_id:
             self._by_claim.pop(promise.claim_id, None)
             if answer.hold.claim_id:

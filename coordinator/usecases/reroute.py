@@ -6,7 +6,7 @@ and `displace.py` (a more urgent car).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -63,6 +63,10 @@ class Revision:
         self.answer = msgspec.structs.replace(answer, change=self.change)
         return self.composer.kept(self.answer, request, self.ranked)
 
+    def kept(self, answer: Answer) -> KeptAnswer:
+        """The same, finished, to be stored."""
+        return self.composer.kept(answer, self.promise.request, self.ranked)
+
     def answering(self, step: Step) -> Sequence[KeptAnswer]:
         """For the store of claims."""
         return (self.compose(),)
@@ -84,6 +88,7 @@ class Rerouter:
         counters: Counters,
     ) -> None:
         self.models = models
+        self.forget: Callable[[Promise], Awaitable[None]] | None = None  # what a car was offered
         self._district = district
         self._world = world
         self._claims = claims
@@ -92,6 +97,11 @@ class Rerouter:
         self._clock = clock
         self._events = events
         self._counters = counters
+
+    @property
+    def speed(self) -> float:
+        """Domain seconds in a second."""
+        return self._clock.speed
 
     def moment(self) -> Moment:
         """Now, in both times."""
@@ -149,6 +159,8 @@ class Rerouter:
 
         `picked` is what the car is told, the choice first; without it, the best others.
         """
+        if promise.proposal is not None and self.forget is not None:
+            await self.forget(promise)
         moment = self.moment()
         revision = self.revision(promise, context, ranked, choice, code, moment)
         revision.picked = picked

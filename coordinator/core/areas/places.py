@@ -1,0 +1,126 @@
+"""Places in the queues of EVSEs, as the joint plan sees them: when each is, and what it costs.
+
+Pure. Which cars there are, and what each knows of its candidates, comes from the pipeline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.areas.assignment import NOWHERE, Problem
+from coordinator.core.district import District
+from coordinator.core.recommend.layout import layout_of
+
+Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+TURNS = 3  # cars promised to one EVSE at once
+PLACES_OF_KIND = 10  # places of EVSEs alike at one station that a car may get
+
+
+def kinds_of(district: District) -> Index:
+    """A number for each EVSE, the same for those of one station that are alike to every car.
+
+    Source: paper 2.3.1 (the piles of an area stand in for each other).
+    """
+    kept = district.derived.get("kinds")
+    if isinstance(kept, np.ndarray):
+        return kept
+    alike = np.stack(
+        [
+            district.station.astype(np.float64),
+            district.dc.astype(np.float64),
+            layout_of(district).plugs.astype(np.float64),
+            district.max_power_kw.astype(np.float64),
+        ]
+    )
+    _, kinds = np.unique(alike, axis=1, return_inverse=True)
+    made: Index = kinds.ravel().astype(np.intp)
+    district.derived["kinds"] = made
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Places in order of kind, within a kind in order of when they are ready; `turn` is from 0.
+
+    Source: paper 2.3.1.
+    """
+
+    evse: Index
+    turn: Index
+    ready_s: Floats  # from now
+    kind: Index
+
+    def of(self, evse: int, turn: int) -> int:
+        """The place of this turn at this EVSE, -1 if it is none."""
+        found = np.flatnonzero((self.evse == evse) & (self.turn == turn))
+        return int(found[0]) if len(found) else NOWHERE
+
+
+def places(kind: Index, evse: Index, ready_s: Floats, promised: Index, stay_s: float) -> Places:
+    """Up to three turns at each of these EVSEs; the later pay for a mean stay each.
+
+    `ready_s` is when the first can have it, `promised` how many cars on their way hold a turn;
+    those turns are always among the places, of the others only the earliest of each kind.
+
+    Source: paper 2.3.1, 2.3.2.2. Departs: the paper counts one user ahead.
+
+    >>> made = places(np.array([0, 0]), np.array([4, 5]), np.array([600.0, 0.0]),
+    ...               np.array([0, 1]), 1800.0)
+    >>> made.evse.tolist()[:4], made.turn.tolist()[:4], made.ready_s.tolist()[:4]
+    ([5, 4, 5, 4], [0, 0, 1, 1], [0.0, 600.0, 1800.0, 2400.0])
+    """
+    turn = np.tile(np.arange(TURNS), len(evse))
+    evse, kind = evse.repeat(TURNS), kind.repeat(TURNS)
+    ready_s = ready_s.repeat(TURNS) + turn * stay_s
+    kept = turn < promised.repeat(TURNS)
+    order = np.lexsort((evse, turn, ready_s, ~kept, kind))
+    rank = np.arange(len(order)) - np.searchsorted(kind[order], kind[order])
+    order = order[(rank < PLACES_OF_KIND) | kept[order]]
+    order = order[np.lexsort((evse[order], turn[order], ready_s[order], kind[order]))]
+    return Places(evse[order], turn[order], ready_s[order], kind[order])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What cars on their way think of kinds of EVSE: one entry a car and kind, in order of cars.
+
+    `rest_s` is the one cost without its wait, drive included; `risk_s` the least wait to expect
+    there, whenever the place is ready.
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.1.
+    """
+
+    car: Index
+    kind: Index
+    drive_s: Floats
+    rest_s: Floats
+    risk_s: Floats
+
+
+def problem(
+    level: NDArray[np.int64], now: Index, told: Mask, judged: Judged, found: Places, station: Index
+) -> Problem:
+    """The problem of giving these cars these places; `station` says where each EVSE stands.
+
+    Source: US 12,393,974 B2, step 330; paper 2.3.1.
+    """
+    first = np.searchsorted(found.kind, judged.kind, side="left")
+    count = np.searchsorted(found.kind, judged.kind, side="right") - first
+    entry = np.repeat(np.arange(len(first)), count)
+    place = np.arange(len(entry)) + (first - np.cumsum(count) + count)[entry]
+    wait_s = np.maximum(found.ready_s[place] - judged.drive_s[entry], judged.risk_s[entry])
+    return Problem(
+        level,
+        now,
+        told,
+        judged.car[entry],
+        place,
+        judged.rest_s[entry] + np.maximum(wait_s, 0.0),
+        station[found.evse],
+    )

@@ -1,0 +1,169 @@
+"""The joint re-plan: all cars on their way are looked at together, and those who gain are moved.
+
+The optimum is in `core/areas/assignment.py`, the order of steps in `core/areas/moves.py`. What
+cannot wait for the next plan (a fault, a walk-in) is in `watchman.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from coordinator.clock import Clock
+from coordinator.core.areas.assignment import DEFAULT, NOWHERE, Plan, Problem, Settings, keep
+from coordinator.core.areas.ledger import Move, Step
+from coordinator.core.areas.moves import Wish, chains
+from coordinator.core.district import District
+from coordinator.core.recommend import pipeline
+from coordinator.core.vehicle import SelectBy
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.promises import Promises
+from coordinator.usecases.proposals import Proposals
+from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.survey import Survey, movable, survey
+from coordinator.usecases.world import World
+
+BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
+SURPRISE_S = 60.0  # by how much a place may have become worse than planned, and is still taken
+KEEP_AT_MOST = 200  # cars that are repaired on the loop where no solver answers
+
+
+class Solver(Protocol):
+    """Makes plans, somewhere else."""
+
+    async def plan(self, problem: Problem) -> Plan | None:
+        """The joint plan; None if none could be made in time."""
+        ...
+
+    async def close(self) -> None:
+        """Ends what it runs."""
+        ...
+
+
+class Replanner:
+    """Looks at all cars on their way, and moves those who gain by it."""
+
+    def __init__(
+        self,
+        district: District,
+        world: World,
+        claims: ClaimStore,
+        promises: Promises,
+        rerouter: Rerouter,
+        proposals: Proposals,
+        clock: Clock,
+        counters: Counters,
+        settings: Settings = DEFAULT,
+    ) -> None:
+        self.proposals, self.settings = proposals, settings
+        self._district = district
+        self._world = world
+        self._claims = claims
+        self._promises = promises
+        self._rerouter = rerouter
+        self._clock = clock
+        self._counters = counters
+        self.degraded = False
+        counters.gauge("replan_degraded", lambda: float(self.degraded))
+
+    async def once(self, solver: Solver) -> int:
+        """One round: plan and first steps; gives how many cars were moved or asked."""
+        table = self._claims.table
+        on_their_way = [
+            promise
+            for promise in self._promises.open()
+            if promise.request.select_by in (SelectBy.UNSPECIFIED, SelectBy.COST)
+            and movable(promise, table.get(promise.claim_id))
+        ]
+        seen = await survey(
+            self._district, self._world, self._claims, self._rerouter.models.now, on_their_way
+        )
+        if seen is None or not len(seen.problem.car):
+            return 0
+        plan = await solver.plan(seen.problem)
+        self.degraded = plan is None
+        self._counters.add("replans")
+        if plan is None:
+            self._counters.add("replans_without_solver")
+            if seen.problem.count > KEEP_AT_MOST:
+                return 0
+            plan = keep(seen.problem, self.settings)
+        found = chains(wishes(seen, plan), _promised(seen))
+        return sum([await self._step(seen, chain) for chain in found])
+
+    async def _step(self, seen: Survey, chain: Sequence[Wish]) -> bool:
+        """Carries out the first move of a chain, and the others as each is accepted."""
+        if not chain:
+            return False
+        wish, rest = chain[0], chain[1:]
+        promise, claim = seen.promises[wish.car], seen.claims[wish.car]
+        now = self._claims.table.get(claim.claim_id)
+        stale = now is None or now.revision != claim.revision or not movable(promise, now)
+        if stale or promise.closed or promise.claim_id != claim.claim_id:
+            self._counters.add("replans_stale")
+            return False
+        context = self._world.around(promise.request, only=frozenset({wish.to_evse}))
+        now_s = self._clock.now_s()
+        models = self._rerouter.models.now
+        ranked = pipeline.rank(self._district, promise.request, context, models, now_s)
+        columns = ranked.columns
+        most_s = seen.problem.cost_s[_arc(seen, wish)] + SURPRISE_S
+        if columns is None or columns.cost.total[0] > most_s:
+            self._counters.add("replans_stale")
+            return False
+        code = BETTER if wish.gain_s > 0.0 else MADE_ROOM
+
+        async def follow() -> None:
+            await self._step(seen, rest)
+
+        if wish.needs_word:
+            return await self.proposals.propose(promise, context, ranked, 0, code, follow)
+        moment = self._rerouter.moment()
+        revision = self._rerouter.revision(promise, context, ranked, 0, code, moment)
+        expected = {claim.claim_id: claim.revision}
+        moves = [Move(claim.claim_id, revision.claim)]
+        step = await self._claims.apply(moves, expected, moment, revision.answering)
+        if not isinstance(step, Step):
+            self._counters.add("replans_stale")
+            return False
+        self._rerouter.told(promise, revision)
+        self._counters.add("replan_moves")
+        await follow()
+        return True
+
+
+def wishes(seen: Survey, plan: Plan) -> list[Wish]:
+    """What the plan wants of each car that is to have another EVSE."""
+    made, station = [], seen.problem.station
+    for car, place in enumerate(plan.place.tolist()):
+        now = int(seen.problem.now[car])
+        if NOWHERE in (place, now) or seen.found.evse[place] == seen.rows[car]:
+            continue
+        before_s = float(seen.problem.cost_s[_arc_to(seen.problem, car, now)])
+        told = bool(seen.problem.told[car])
+        wish = Wish(
+            car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
+            int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),
+            before_s - float(plan.cost_s[car]), told,
+        )  # fmt: skip
+        made.append(wish)
+    return made
+
+
+def _promised(seen: Survey) -> dict[int, int]:
+    """How many cars on their way each EVSE has."""
+    rows, counts = np.unique(seen.rows, return_counts=True)
+    return dict(zip(rows.tolist(), counts.tolist(), strict=True))
+
+
+def _arc(seen: Survey, wish: Wish) -> int:
+    return _arc_to(seen.problem, wish.car, seen.found.of(wish.to_evse, wish.to_turn))
+
+
+def _arc_to(problem: Problem, car: int, place: int) -> int:
+    """The arc from a car to a place that is among its own."""
+    first, last = np.searchsorted(problem.car, [car, car + 1])
+    return int(first + np.flatnonzero(problem.place[first:last] == place)[0])
