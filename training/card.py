@@ -121,6 +121,11 @@ def _table(metrics: Mapping[str, float]) -> str:
         return ""
     rows = [f"| on later or unseen rows | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
     for whose, line in lines.items():
-        cells = (f"{line[key]:.4g}" if key in line else "" for key in keys)
+        cells = (_figure(key, line[key]) if key in line else "" for key in keys)
         rows.append(f"| {whose} | {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _figure(key: str, value: float) -> str:
+    """A figure as it is read: counts whole, others with four digits."""
+    return f"{value:.0f}" if key == "rows" else f"{value:.4g}"

@@ -15,19 +15,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from coordinator.core.recommend.rules_ranker import RULES_RANKER
 from coordinator.errors import BundleRefused
+from coordinator.models import ranker
 from coordinator.models.bundle import load
+from coordinator.models.bundle_files import MANIFEST
 from coordinator.models.kept import SHIPPED, KeptBundles
+from coordinator.models.manifest import Manifest
 from coordinator.models.serving import BUNDLED
 from training.backtest.command import fail
 from training.card import CARD, ranker_plots
-from training.from_store import OwnChoices, OwnSplit, TooLittle, own_choices, split_own
+from training.from_store import OwnSplit, TooLittle, own_choices, split_own
 from training.gate import judge
 from training.sources.files import SourceInvalid
 from training.sources.store import read_store
@@ -101,8 +103,10 @@ def make(
         candidate = train_candidate(parts, seed, effort or OwnEffort(cities=cities))
         stage(f"testing on {len(parts.test)} later choices")
         rows = parts.test.choices
-        scores = run_onnx(candidate.content, {"features": rows.features, "mask": rows.mask})
-        before = _scores(beaten.ranker, parts.test)
+        feed = {"features": rows.features, "mask": rows.mask}
+        scores = run_onnx(candidate.content, feed)
+        content = ranker_of(active)
+        before = RULES_RANKER.scores(rows.features) if content is None else run_onnx(content, feed)
         verdict = judge(parts.test, scores, before, seed)
         stage("writing the bundle")
         version = f"1.0.0-own-{candidate.data_sha256[:8]}-seed{seed}"
@@ -123,13 +127,14 @@ def make(
     }
 
 
-def _scores(ranker: Any, test: OwnChoices) -> NDArray[np.float32]:
-    """What serves now says of the same requests: the active ranker, or else the rules."""
-    rows = test.choices
-    if ranker is None:
-        return RULES_RANKER.scores(rows.features)
-    scores: NDArray[np.float32] = ranker.scores_of_each(rows.features, rows.mask > 0)
-    return scores
+def ranker_of(folder: Path) -> bytes | None:
+    """The ranker of a bundle that was loaded before, as bytes; None where it has none.
+
+    The loaded one has a deadline for one pass of requests, and a test has many times as many.
+    """
+    manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    part = manifest.parts.get(ranker.PART)
+    return None if part is None else (folder / part.file).read_bytes()
 
 
 def active_folder(data_dir: Path) -> Path:
