@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from coordinator.core.ports import ArrivalModel, FailureModel, PortraitEncoder, Ranker
 from coordinator.errors import BundleRefused, CoordinatorError
 from coordinator.models import arrival, failure, portrait, ranker
 from coordinator.models.bundle import Bundle, PartInfo, load
+from coordinator.models.bundle_files import MANIFEST
+from coordinator.models.manifest import Manifest
 from coordinator.models.pins import BUNDLED_SHA256
 from coordinator.models.registry import NEEDED
 
@@ -77,6 +82,13 @@ def serving(bundle: Bundle) -> Serving:
         problems=tuple(f"{bundle.path} has no part {name}: rules answer" for name in missing),
         bundle=bundle,
     )
+
+
+@functools.cache
+def shipped_name() -> tuple[str, str]:
+    """Name and version of the bundle that this version came with."""
+    manifest = msgspec.json.decode((BUNDLED / MANIFEST).read_bytes(), type=Manifest)
+    return manifest.name, manifest.version
 
 
 def in_words(error: CoordinatorError) -> str:

@@ -10,6 +10,7 @@ from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.models.bundle import Bundle
 from coordinator.models.comparison import Comparison, quantile
 from coordinator.models.kept import SHIPPED, Entry
+from coordinator.models.serving import shipped_name
 from coordinator.models.shadow import Shadow
 from coordinator.models.switch import ModelSwitch
 from coordinator.rpc.noun_codec import timestamp
@@ -101,15 +102,18 @@ class OperatorModels(operator_service_pb2_grpc.OperatorServiceServicer):
     def _bundle(
         self, role: op.BundleRole.ValueType, entry: Entry, bundle: Bundle | None
     ) -> op.BundleInfo:
+        name, version = entry.name, entry.version
+        if not entry.manifest_sha256:
+            name, version = shipped_name()
         info = op.BundleInfo(
             role=role,
-            name=entry.name,
-            version=entry.version,
+            name=name,
+            version=version,
             manifest_sha256=entry.manifest_sha256,
             came_from=entry.came_from,
         )
         if bundle is not None:
-            info.name, info.version, info.signed_by = bundle.name, bundle.version, bundle.signed_by
+            info.signed_by = bundle.signed_by
             if bundle.expires_at is not None:
                 info.expires_at.CopyFrom(timestamp(bundle.expires_at.timestamp()) or Timestamp())
                 now_s = self.switch.now_s()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pilewise.cli import knowledge
+from pilewise.cli import knowledge, models
 from pilewise.cli.ask import place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 app.command()(command)
 app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(models.app, name="models")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
 FORMATS = ("geojson", "ocpi", "csv", "sessions", "requests")
