@@ -1,4 +1,4 @@
-"""Every fault that concerns an agent has a test that carries the name of its row."""
+"""Every fault that concerns an agent or a model has a test that carries the name of its row."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ ROWS = [
     *(f"S{n}" for n in range(1, 8)),
     *(f"T{n}" for n in (1, 2, 4)),
     *(f"K{n}" for n in range(1, 7)),
+    *(f"M{n}" for n in range(1, 8)),
 ]
 NAMED = {
     name
@@ -24,5 +25,5 @@ NAMED = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_fault_has_a_test_of_its_name(row: str) -> None:
-    """A row without a test is found here, not on a gateway."""
+    """A row without a test is found here, not on a gateway or in a district."""
     assert row in NAMED
