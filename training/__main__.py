@@ -1,4 +1,4 @@
-"""`python -m training all|backtest|data`: models, backtests on real data, how good data are."""
+"""`python -m training all|portrait|backtest|data`: models, backtests, how good data are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from training import data_command, from_store_command
+from training import data_command, from_store_command, portrait_command
 from training.backtest import command
 
 _NO_TORCH = (
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_to(commands)
     data_command.add_to(commands)
     from_store_command.add_to(commands)
+    portrait_command.add_to(commands)
     options = parser.parse_args(arguments)
     if options.command == "backtest":
         return command.run(options)
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ImportError:
         sys.stderr.write(_NO_TORCH)
         return 2
-    return _all(options)
+    return portrait_command.run(options) if options.command == "portrait" else _all(options)
 
 
 def _all(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ import torch
 
 from coordinator.models import arrival as arrival_port
 from coordinator.models import failure as failure_port
+from coordinator.models import portrait as portrait_port
 from coordinator.models import ranker as ranker_port
 from training.arrival import ArrivalSettings
 from training.arrival_part import arrival_part
@@ -28,6 +29,7 @@ from training.export import Exported, check_parity, golden, keep, run_onnx, to_o
 from training.failure import FailureSettings, train_failure
 from training.fleet import Fleet, generate_fleet
 from training.frailty import fitted_shape
+from training.portrait_part import PortraitEffort, portrait_part
 from training.ranker import RankerSettings, example, train_ranker
 from training.street import generate_street
 
@@ -50,6 +52,7 @@ class Effort:
     ranker: RankerSettings = field(default_factory=RankerSettings)
     failure: FailureSettings = field(default_factory=FailureSettings)
     arrival: ArrivalSettings = field(default_factory=ArrivalSettings)
+    portrait: PortraitEffort = field(default_factory=PortraitEffort)
 
 
 def train_all(
@@ -62,6 +65,7 @@ def train_all(
     """Trains the parts from the generated city and writes the bundle.
 
     `only` names the parts to train; the others stay as they are in the folder, if it has them.
+    A part that is not worth serving is `left_out`, with its metrics.
     Returns version, hashes, sizes, metrics and how long each part took. Same seed, same machine,
     same versions of the libraries: the same bytes. Another processor may round differently; then
     weights agree within about 1e-3 and the metrics within 0.01. Raises `UnknownPart` and
@@ -78,8 +82,14 @@ def train_all(
         parts.append(TRAINERS[name](seed, effort, tell))
         took_s[name] = round(time.monotonic() - started_s, 1)
     version = f"1.0.0-seed{seed}"
-    sha256 = write_bundle(out_dir, BUNDLE_NAME, version, parts, kept=kept)
-    write_card(out_dir, {name: svg for part in parts for name, svg in part.plots.items()})
+    written = [part for part in parts if part.worth]
+    sha256 = write_bundle(out_dir, BUNDLE_NAME, version, written, kept=kept)
+    left_out = {part.name: part.metrics for part in parts if not part.worth}
+    plots = {name: svg for part in written for name, svg in part.plots.items()}
+    notes = [
+        f"Part `{name}` was trained and left out: what it replaces is as good." for name in left_out
+    ]
+    write_card(out_dir, plots, notes)
     return {
         "name": BUNDLE_NAME,
         "version": version,
@@ -88,7 +98,8 @@ def train_all(
         "bytes": sum(file.stat().st_size for file in out_dir.iterdir()),
         "train_s": took_s,
         "train_all_s": round(sum(took_s.values()), 1),
-        "parts": {part.name: part.metrics for part in parts},
+        "parts": {part.name: part.metrics for part in written},
+        "left_out": left_out,
     }
 
 
@@ -213,6 +224,7 @@ TRAINERS: dict[str, Callable[[int, Effort, Tell], Exported]] = {
     ranker_port.PART: _ranker,
     failure_port.PART: _failure,
     arrival_port.PART: _arrival,
+    portrait_port.PART: lambda seed, effort, tell: portrait_part(seed, effort.portrait, tell),
 }
 
 

@@ -31,7 +31,7 @@ _DIGITS = 9
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A part ready to be written."""
+    """A part ready to be written; not `worth` serving where something simpler is better."""
 
     name: str
     content: bytes
@@ -42,6 +42,7 @@ class Exported:
     training_data_sha256: str
     metrics: dict[str, float]
     plots: dict[str, str] = field(default_factory=dict)  # SVG by file name, for the card
+    worth: bool = True
 
 
 class ParityBroken(RuntimeError):

@@ -17,7 +17,8 @@ PACKAGES = (
 # They import what may be absent, or have nothing pure in them.
 LEFT_OUT = ("city_sim.demo", "training.arrival", "training.arrival_part", "training.candidate",
             "training.everything", "training.export",
-            "training.failure", "training.ranker", "training.__main__")  # fmt: skip
+            "training.failure", "training.portrait", "training.portrait_part", "training.ranker",
+            "training.__main__")  # fmt: skip
 
 
 def modules() -> list[str]:

@@ -21,6 +21,9 @@ from training.choices_file import NEEDED  # noqa: E402
 from training.everything import Effort, train_all  # noqa: E402
 from training.export import PARITY, NotKept, ParityBroken, check_parity, to_onnx  # noqa: E402
 from training.failure import FailureSettings  # noqa: E402
+from training.pairs import PairSettings  # noqa: E402
+from training.portrait import PortraitSettings  # noqa: E402
+from training.portrait_part import PortraitEffort  # noqa: E402
 from training.ranker import RankerSettings, SetRanker  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -34,6 +37,14 @@ TINY = Effort(
     piles=400,
     ranker=RankerSettings(epochs=3),
     failure=FailureSettings(epochs=4),
+    portrait=PortraitEffort(
+        cities=1,
+        days=3,
+        requests_a_day=60,
+        drivers=30,
+        pairs=PairSettings(per_cut=200),
+        learning=PortraitSettings(epochs=2),
+    ),
 )
 
 
