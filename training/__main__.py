@@ -1,4 +1,4 @@
-"""`python -m training all|portrait|backtest|data`: models, backtests, how good data are."""
+"""`python -m training all|arrival|portrait|backtest|data`: models, backtests, quality."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from training import data_command, from_store_command, portrait_command
+from training import arrival_command, data_command, from_store_command, portrait_command
 from training.backtest import command
 
 _NO_TORCH = (
@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     data_command.add_to(commands)
     from_store_command.add_to(commands)
     portrait_command.add_to(commands)
+    arrival_command.add_to(commands)
     options = parser.parse_args(arguments)
     if options.command == "backtest":
         return command.run(options)
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         return data_command.run(options)
     if options.command == "from-store":
         return from_store_command.run(options)
+    if options.command == "arrival":
+        return arrival_command.run(options)
     try:
         import torch  # noqa: F401
     except ImportError:

@@ -12,23 +12,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coordinator.core.pile import EvseStatus
-from coordinator.core.recommend.arrival import BROKEN, BUSY, FREE, UNKNOWN, p_free, p_working
+from coordinator.core.recommend.arrival import p_free, p_working
 from coordinator.models import arrival as port
-from coordinator.models.arrival_table import KINDS
 from training.arrival import ArrivalSettings, train_arrival
 from training.backtest import metrics
+from training.backtest.arrival_served import STATUS_OF_KIND
 from training.export import Exported, check_parity, golden, run_onnx, to_onnx
 from training.sources import Connectors, Intervals
 from training.states import States, states_of
 
 LEARNED_SHARE = 0.8  # of the time
 HEADS = ("works", "free")
-# A status that each kind stands for, for the rules.
-_STATUS = np.zeros(len(KINDS), dtype=np.int8)
-_STATUS[[FREE, BUSY, BROKEN, UNKNOWN]] = [
-    EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.OUTOFORDER, EvseStatus.UNKNOWN,
-]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +76,7 @@ def arrival_part(
 
 def by_rules(states: States) -> Floats:
     """What the rules say of the same states, (n, 2)."""
-    status = _STATUS[states.columns[:, :4].argmax(axis=1)]
+    status = STATUS_OF_KIND[states.columns[:, :4].argmax(axis=1)]
     ahead_s = states.columns[:, 8].astype(np.float64) * 60.0
     rates = states.columns[:, 10].astype(np.float64)
     return np.stack([p_working(status, rates, ahead_s), p_free(status, ahead_s)], axis=1)

@@ -73,6 +73,22 @@ def from_store(
     become("training", "from-store", *args, *(["--json"] if json else []), needs="coordinator")
 
 
+@app.command("arrival")
+def train_arrival(
+    connectors: Connectors,
+    intervals: IntervalsFile,
+    out: Annotated[Path | None, typer.Option(help="New folder of the bundle.")] = None,
+    base: Annotated[Path | None, typer.Option(help="Bundle with the other parts.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of rows and weights.")] = 7,
+    json: Json = False,
+) -> None:
+    """Trains the arrival model from states of connectors; needs the extra `train`."""
+    args = ["--connectors", str(connectors), "--intervals", str(intervals), "--seed", str(seed)]
+    args += ["--out", str(out)] if out else []
+    args += ["--base", str(base)] if base else []
+    become("training", "arrival", *args, *(["--json"] if json else []))
+
+
 @backtest.command("choice")
 def backtest_choice(
     sessions: Annotated[Path, typer.Option(help="CSV of sessions, may be gzipped.")],

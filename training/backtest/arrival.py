@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordinator.core.ports import ArrivalModel
 from training.backtest import metrics
+from training.backtest.arrival_served import Product
+from training.backtest.arrival_served import figures as figures_of
 from training.backtest.choice import NothingToTest
 from training.backtest.fitting import fit_probability, log_odds, logistic
 from training.backtest.outages import Timeline, timelines
 from training.sources import (
     AVAILABLE,
     OCCUPIED,
+    OUT_OF_CONTACT,
     PART,
     STATES,
     Connectors,
@@ -58,8 +62,12 @@ def arrival(
     test_from_s: float,
     horizons_min: Sequence[float],
     seed: int = 7,
+    served: ArrivalModel | None = None,
 ) -> dict[str, Any]:
-    """Figures of the model and the baselines for every horizon. Raises `NothingToTest`."""
+    """Figures of the model and the baselines for every horizon. Raises `NothingToTest`.
+
+    `served` is the product's own model; without it its rules say what it would have said.
+    """
     whole = history if test is history else joined(history, test)
     lines = timelines(whole)
     to_s = min(history.to_s, test_from_s)
@@ -71,9 +79,10 @@ def arrival(
             f"{(to_s - history.from_s) / 3600.0:.1f} hours of history"
             f" ({enough_s / 3600.0:.1f} are needed), {len(tested.at_s)} instants of test"
         )
+    product = Product(served, connectors, lines, whole)
     return {
         "horizons": [
-            _horizon(connectors, lines, learned, tested, minutes, to_s, test.to_s, seed)
+            _horizon(connectors, lines, learned, tested, minutes, to_s, test.to_s, product, seed)
             for minutes in horizons_min
         ],
         "data": history.report,
@@ -88,6 +97,7 @@ def _horizon(
     minutes: float,
     learned_to_s: float,
     tested_to_s: float,
+    product: Product,
     seed: int,
 ) -> dict[str, Any]:
     """One horizon, on all connectors and instants whose later state is known."""
@@ -116,6 +126,13 @@ def _horizon(
             "transition": round(metrics.log_loss(by_table, rows.free, LEAST), 4),
         },
         "ci": _interval(said, rows, seed),
+        **figures_of(
+            product,
+            product.said(tested, rows.at, ahead_s),
+            {"log_loss": said, "as_now": as_now, "transition": by_table},
+            state != OUT_OF_CONTACT,
+            rows.free,
+        ),
     }
 
 

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         figures = _FIGURES.get(options.backtest, _connectors)(options)
     except NoBundle as error:
-        return fail("TRAIN-007", str(error), "name the folder of a bundle with --bundle")
+        return fail("TRAIN-012", str(error), "name the folder of a bundle with --bundle")
     except SourceInvalid as error:
         return fail("TRAIN-002", str(error), error.hint)
     except NothingToTest as error:
@@ -123,9 +123,8 @@ def _connectors(options: argparse.Namespace) -> dict[str, Any]:
         test_from_s = instant(options.test_from)
     if options.backtest == "reliability":
         return reliability(connectors, history, test, test_from_s, options.seed, models.failure)
-    return arrival(
-        connectors, history, test, test_from_s, _horizons(options.horizons), options.seed
-    )
+    horizons = _horizons(options.horizons)
+    return arrival(connectors, history, test, test_from_s, horizons, options.seed, models.arrival)
 
 
 def _fleets(options: argparse.Namespace) -> dict[str, Any]:

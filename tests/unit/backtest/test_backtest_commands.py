@@ -171,7 +171,7 @@ def test_fleets_need_a_bundle_that_serves(tmp_path: Path) -> None:
     ran = backtest("fleets", "--bundle", tmp_path, "--json")
 
     assert ran.returncode == 3
-    assert "error[TRAIN-007]" in ran.stderr
+    assert "error[TRAIN-012]" in ran.stderr
     assert "hint: " in ran.stderr
 
 
@@ -188,6 +188,10 @@ def test_arrival_knows_the_evening(tmp_path: Path) -> None:
     for one in horizons:
         assert one["log_loss"] < min(one["baselines"].values())
         assert one["ci"]["log_loss"][0] <= one["log_loss"] <= one["ci"]["log_loss"][1]
+        assert one["served"]["by"] == "model"
+        assert 0.0 < one["served"]["log_loss"] < one["baselines"]["as_now"]
+        assert one["in_contact"]["rows"] == one["rows"]  # none of these is ever silent
+        assert one["in_contact"]["log_loss"] == one["log_loss"]
 
 
 @pytest.mark.parametrize(
