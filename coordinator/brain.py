@@ -160,7 +160,6 @@ def assemble_brain(
     world = World(district, mirror, clock, stale_after_s, visits=book.visits, fleet=fleet)
     world.surroundings = around.surroundings
     intentions = Intentions(district, claims.table, fleet, clock)
-    _hear_sessions(book, intentions)
     promises, now = Promises(), ModelsNow(models)
     composer = Composer(district, claims.table, clock)
     rerouter = Rerouter(district, world, claims, promises, composer, now, clock, events, counters)
@@ -175,11 +174,13 @@ def assemble_brain(
         reviser,
     )  # fmt: skip
     guidance.proposals = proposals = Proposals(claims, rerouter, reviser, counters)
-    queue = Queue(district, claims, promises, reviser)
-    watchman = Watchman(district, claims, promises, rerouter, guidance, queue, clock, stale_after_s)
+    watchman = Watchman(
+        district, world, claims, promises, composer, rerouter, reviser, guidance,
+        Queue(district, claims, promises, reviser), clock, stale_after_s,
+    )  # fmt: skip
     claims.watchers.append(watchman.on_claims)
     counters.gauge("open_promises", lambda: len(promises))
-    book.on_session.append(watchman.on_session)
+    _hear_sessions(book, intentions, watchman)
     unasked = Unasked(
         district, world, claims.table, intentions, recommender, guidance, composer, clock, counters
     )
@@ -191,8 +192,8 @@ def assemble_brain(
     )  # fmt: skip
 
 
-def _hear_sessions(book: SessionBook, intentions: Intentions) -> None:
-    """Intentions know the sessions that there were, and hear of each new one."""
-    book.on_session.append(intentions.on_session)
+def _hear_sessions(book: SessionBook, intentions: Intentions, watchman: Watchman) -> None:
+    """Intentions know the sessions that there were; both hear of each new one."""
+    book.on_session.extend((intentions.on_session, watchman.on_session))
     for session in book.named():
         intentions.on_session(session)

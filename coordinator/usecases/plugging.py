@@ -124,7 +124,12 @@ class PlugIns:
         """Another car has the plug: one that waited for it here, or one that nobody knows."""
         evse_id = promise.answer.choice.evse_id
         promise.arrived_link_s = float("-inf")
-        await self._rerouter.reroute(promise, "PILE_TAKEN")
+        other = self.arrived_near(evse_id, link_s)
+        if not await self._rerouter.elsewhere(promise, "PILE_TAKEN"):
+            promise.taken_link_s = float("inf")
+            if other is not None:
+                await self._rerouter.reroute(promise, "PILE_TAKEN")
+        # Nothing else is free: its turn is after the walk-in, and it is told so.
         await self._whose(evse_id, link_s)
 
     def arrived(self, promise: Promise, now_link_s: float) -> bool:

@@ -50,6 +50,17 @@ class Levelled:
         return True
 
 
+@dataclass(slots=True)
+class Course:
+    """How a car keeps to what was planned for it, since its list was made anew."""
+
+    place: tuple[float, float] | None = None  # where the list was made
+    soc_pct: float = float("inf")  # with what charge
+    made_link_s: float = float("-inf")  # when, link time
+    least_km: float = float("inf")  # nearest to its station so far
+    strayed: str = ""  # code of what is to be looked into at once
+
+
 @dataclass(slots=True, eq=False)
 class Proposed:
     """What a car was offered beside what it holds; see `proposals.py`."""
@@ -75,6 +86,7 @@ class Promise:
     renewed_at_s: float = float("-inf")
     lost_code: str = "PILE_TAKEN"  # why the place was lost, for the next try
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
+    course: Course = field(default_factory=Course)
     reminders: int = 0  # told since the answer was given
     closed: str = ""
     proposal: Proposed | None = None

@@ -20,6 +20,7 @@ from coordinator.usecases.revising import Reviser
 YOUR_TURN = "YOUR_TURN"
 QUEUE_MOVED = "QUEUE_MOVED"
 QUEUE_DELAYED = "QUEUE_DELAYED"
+SPREAD = 1.5  # one wait in ten for a car that overstays is at least so much longer than the median
 DELAY_S = 60.0  # a wait that grew by less is not told
 NO_LONGER = frozenset({"FREE_NOW", "NO_WAIT"})  # reasons that are none for who has to wait
 IN_USE = frozenset({EvseStatus.CHARGING, EvseStatus.RESERVED})
@@ -94,7 +95,7 @@ class Queue:
             choice.figures,
             ahead=max(self.ahead(promise), 1),
             wait_s=wait_s,
-            wait_p90_s=choice.figures.wait_p90_s + longer_s,
+            wait_p90_s=max(choice.figures.wait_p90_s + longer_s, SPREAD * wait_s),
             expected_wait_s=choice.figures.expected_wait_s + longer_s,
         )
         text = explain.sentence(

@@ -31,10 +31,11 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.models_now import ModelsNow
-from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.promises import Course, Promise, Promises
 from coordinator.usecases.world import World
 
 TRIES = 16
+SWITCH_S = 90.0  # by how much another place must be better before a car is sent there, in the cost
 RETRY_S = 10.0  # link time until a car without a place is looked after again
 CONFIRMED_LEASE_S = 600.0  # a confirmed lease ends so long after the expected arrival, domain time
 
@@ -119,7 +120,8 @@ class Rerouter:
 
     async def elsewhere(self, promise: Promise, code: str) -> bool:
         """Gives the car another place for this reason; False leaves it the one that it has."""
-        promise.refused.add(promise.answer.choice.evse_id)
+        if promise.answer.hold.kind is not HoldKind.NONE:
+            promise.refused.add(promise.answer.choice.evse_id)
         rows = self._district.row
         excluded = frozenset(rows[evse] for evse in promise.refused if evse in rows)
         context = self._world.around(promise.request, excluded=excluded)
@@ -211,6 +213,7 @@ class Rerouter:
         promise.taken_link_s = promise.silent_link_s = promise.retry_link_s = float("inf")
         promise.arrived_link_s = float("-inf")
         promise.renewed_at_s = revision.moment.now_s
+        promise.course = Course()
         self._promises.revise(promise, revision.answer)
         change = revision.change
         if promise.confirmed and change.code != "DRIVER_CHOICE":

@@ -11,6 +11,7 @@ import msgspec
 
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Moment
+from coordinator.core.recommend.columns import Ranked
 from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore
@@ -30,12 +31,12 @@ class Reviser:
         self._composer = composer
         self._clock = clock
 
-    async def revise(self, promise: Promise, make: Making) -> bool:
+    async def revise(self, promise: Promise, make: Making, ranked: Ranked | None = None) -> bool:
         """Tells a change as soon as it is durable; False if there is none, or the promise is over.
 
         `make` gives the answer with its `change`, or None. It is called again on what another
         change has made of the promise meanwhile. The figures stay those of `made_at_s`, unless
-        `make` moves both.
+        `make` moves both; `ranked` is what it took them from.
         """
         while not promise.closed:
             before = promise.answer
@@ -44,7 +45,8 @@ class Reviser:
                 return False
             moment = Moment(self._clock.now_s(), self._clock.link_s())
             answer = msgspec.structs.replace(made, revision=before.revision + 1)
-            await self._claims.keep_answer(self._composer.kept(answer, promise.request), moment)
+            kept = self._composer.kept(answer, promise.request, ranked)
+            await self._claims.keep_answer(kept, moment)
             if promise.answer is before:
                 self._promises.revise(promise, answer)
                 return True

@@ -6,7 +6,7 @@ Whose plug-in it is, is found out in `plugging.py`; how a car gets another place
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import uuid_utils
 
@@ -15,7 +15,7 @@ from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.queue_evidence import MEAN_SESSION_AC_S, MEAN_SESSION_DC_S
 from coordinator.usecases.ledger import ClaimStore
-from coordinator.usecases.promises import Promises
+from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
 
 OVERRUN_S = 300.0  # by how much the window of a car that stays longer is lengthened at once
@@ -35,6 +35,8 @@ class Stays:
         self._claims = claims
         self._promises = promises
         self._queue = queue
+        # Whether a car that would have to wait longer went elsewhere.
+        self.goes_elsewhere: Callable[[Promise, Moment], Awaitable[bool]] = _nobody
         self._walk_ins: set[str] = set()  # EVSEs, not stored yet
         self._gone: dict[str, None] = {}  # claims of walk-ins that have left, not stored yet
 
@@ -67,7 +69,7 @@ class Stays:
                 self._gone.pop(name, None)
             came = [self._walk_ins.pop() for _ in range(min(AT_ONCE, len(self._walk_ins)))]
             for step in await asyncio.gather(*(self._begins(evse, moment) for evse in came)):
-                await self._put_off(step)
+                await self._put_off(step, moment)
 
     async def _begins(self, evse_id: str, moment: Moment) -> Step | Refused | None:
         """A walk-in has the EVSE for as long as cars usually stay there."""
@@ -90,7 +92,8 @@ class Stays:
                 await self._claims.finish(claim.claim_id, moment)  # it left while nobody looked
                 continue
             until_s = moment.now_s + OVERRUN_S
-            await self._put_off(await self._claims.overrun(claim.claim_id, until_s, (), {}, moment))
+            step = await self._claims.overrun(claim.claim_id, until_s, (), {}, moment)
+            await self._put_off(step, moment)
 
     async def begin(self, moment: Moment) -> None:
         """Notes cars that had plugged in before this process where others are promised the EVSE."""
@@ -99,14 +102,18 @@ class Stays:
                 self.walk_in(evse_id)
         await self.settle(moment)
 
-    async def _put_off(self, step: Step | Refused | None) -> None:
-        """Tells those who have to wait longer now."""
-        if not isinstance(step, Step):
+    async def _put_off(self, step: Step | Refused | None, moment: Moment) -> None:
+        """Tells those who have to wait longer now, unless they go elsewhere."""
+        if not isinstance(step, Step) or step.claim is None:
             return
-        for claim in step.after:
+        behind = step.after
+        if not step.claim.vehicle_id:
+            # A walk-in may stand before somebody whose turn had come already.
+            behind = tuple(self._claims.table.of_evse(step.claim.evse_id))
+        for claim in behind:
             if claim.live and claim.state is not ClaimState.OCCUPIED:
                 promise = self._promises.of_claim(claim.claim_id)
-                if promise is not None:
+                if promise is not None and not await self.goes_elsewhere(promise, moment):
                     await self._queue.delay(promise, claim.from_s)
 
     def _is(self, evse_id: str, status: EvseStatus) -> bool:
@@ -116,3 +123,7 @@ class Stays:
     @staticmethod
     def _occupant(claims: Iterable[Claim]) -> Claim | None:
         return next((c for c in claims if c.state is ClaimState.OCCUPIED), None)
+
+
+async def _nobody(promise: Promise, moment: Moment) -> bool:
+    return False

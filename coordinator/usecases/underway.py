@@ -27,6 +27,8 @@ from coordinator.usecases.revising import Reviser
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.world import World
 
+OFF_ROUTE_KM, OFF_ROUTE_SHARE = 1.0, 0.1  # further away than it was, by both
+LATE_S = 300.0  # later than it was told, domain time
 RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
 # A level is judged anew when a car has come so far, or has used so much.
 
@@ -79,9 +81,10 @@ class Underway:
         if promise.closed or not promise.claim_id:
             return
         moment = self._rerouter.moment()
-        distance_km, eta_s = self._left(promise)
+        distance_km, left_km, eta_s = self._left(promise)
         if promise.confirmed and moment.now_s - promise.renewed_at_s >= RENEW_S:
             await self._renew(promise, moment, eta_s)
+        _keep_course(promise, moment.now_s, left_km, eta_s)
         await self._relevel(promise, moment)
         near = area.stage(distance_km, eta_s) == area.PILE_STAGE
         if near and promise.answer.stage is not Stage.PILE:
@@ -133,15 +136,15 @@ class Underway:
         elif reminder is None and before is not None:
             promise.answer = msgspec.structs.replace(promise.answer, reminder=None)
 
-    def _left(self, promise: Promise) -> tuple[float, float]:
-        """Km and seconds that are left to the held station."""
+    def _left(self, promise: Promise) -> tuple[float, float, float]:
+        """Km in a straight line, km and seconds by road that are left to the held station."""
         request, answer = promise.request, promise.answer
         here = request.latitude_deg, request.longitude_deg
         straight_km = great_circle_km(here, answer.entrance)
         first = answer.choice.figures
         speed_kmh = first.distance_km / first.eta_s * 3600.0 if first.eta_s > 0 else 20.0
         left_km = self._world.roads.between_km(here, answer.entrance)
-        return straight_km, left_km / speed_kmh * 3600.0
+        return straight_km, left_km, left_km / speed_kmh * 3600.0
 
     async def _tell_pile(self, promise: Promise) -> None:
         """The exact pile is shown from now on; it is not changed any more without need."""
@@ -157,3 +160,15 @@ class Underway:
 
     def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
         return self._composer.kept(answer, promise.request)
+
+
+def _keep_course(promise: Promise, now_s: float, left_km: float, eta_s: float) -> None:
+    """Notes that a car drives away from its station, or will be late; see `refreshing.py`."""
+    course = promise.course
+    if left_km > course.least_km + max(OFF_ROUTE_KM, OFF_ROUTE_SHARE * course.least_km):
+        course.strayed, course.least_km = "OFF_ROUTE", left_km
+    elif left_km < course.least_km:
+        course.least_km = left_km
+    first = promise.answer
+    if now_s + eta_s > first.made_at_s + first.choice.figures.eta_s + LATE_S:
+        course.strayed = course.strayed or "LATE"

@@ -20,6 +20,8 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.sessions import ChargeSession
 from coordinator.errors import CoordinatorError
 from coordinator.usecases.answer import HoldKind, Stage
+from coordinator.usecases.better_place import BetterPlace
+from coordinator.usecases.composing import Composer
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
@@ -28,9 +30,12 @@ from coordinator.usecases.outage_watch import OutageWatch
 from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S, PlugIns
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
+from coordinator.usecases.refreshing import Refresher
 from coordinator.usecases.reroute import Rerouter
+from coordinator.usecases.revising import Reviser
 from coordinator.usecases.silence import note_silence
 from coordinator.usecases.stays import Stays
+from coordinator.usecases.world import World
 
 log = structlog.get_logger()
 
@@ -55,9 +60,12 @@ class Watchman:
     def __init__(
         self,
         district: District,
+        world: World,
         claims: ClaimStore,
         promises: Promises,
+        composer: Composer,
         rerouter: Rerouter,
+        reviser: Reviser,
         guidance: Guidance,
         queue: Queue,
         clock: Clock,
@@ -68,6 +76,10 @@ class Watchman:
         self._promises = promises
         self._rerouter = rerouter
         self._stays = Stays(district, claims, promises, queue)
+        self._stays.goes_elsewhere = BetterPlace(district, world, rerouter).take
+        self._refresher = Refresher(
+            district, world, claims.table, promises, composer, rerouter, reviser
+        )
         self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
         self._queue = queue
         self._clock = clock
@@ -107,6 +119,8 @@ class Watchman:
         columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
         for row, before, after in zip(*columns, strict=True):
             evse_id = ids[row]
+            if after in LOST or after == EvseStatus.AVAILABLE:
+                self._refresher.on_status(evse_id, after in LOST)
             if after == EvseStatus.CHARGING or table.of_evse(evse_id):
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
         if self._changed:
@@ -253,6 +267,7 @@ class Watchman:
         await self._outages.look()
         await self._stays.look(moment)
         await self._stays.settle(moment)
+        await self._refresher.look(moment)
 
     async def _look_after(self, promise: Promise, moment: Moment) -> None:
         """What time has done to one promise."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from coordinator.core.areas.cost import TERMS
+from coordinator.core.recommend.change_words import CHANGE_WORDS
 from coordinator.core.recommend.reminder_words import REMINDER_WORDS
 
 REFERENCE_COUNT = 8  # a candidate is compared with the mean of the best eight
@@ -34,6 +35,7 @@ CODES: dict[str, tuple[str, str]] = {
 TEXTS: dict[str, dict[str, str]] = {
     "en": {
         **REMINDER_WORDS["en"],
+        **CHANGE_WORDS["en"],
         "SHORT_DRIVE": "{drive} min drive, {km} km",
         "LONG_DRIVE": "{drive} min drive, {km} km",
         "FREE_NOW": "free now",
@@ -66,24 +68,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "UNSUITED_TRAFFIC": "{name}: nearer, but the way there is jammed",
         "UNSUITED_EQUILIBRIUM": "{name}: nearer, but used far more than others today",
         "NOT_RECOMMENDED": "{name}: drivers choose it most, but {situation}",
-        "PILE_FAILED": "{name} failed while you were driving",
-        "PILE_BLOCKED": "{name} is blocked by a parked car",
-        "PILE_OUT_OF_USE": "{name} was taken out of use",
-        "PILE_TAKEN": "{name} was taken by another car",
-        "PILE_SILENT": "{name} has not been heard of for too long",
-        "HIGHER_LEVEL": "{name} is needed by a car in greater need",
-        "YOUR_TURN": "{name}: it is your turn",
-        "QUEUE_MOVED": "{name}: {ahead} cars are still before you",
-        "QUEUE_MOVED_ONE": "{name}: 1 car is still before you",
-        "QUEUE_DELAYED": "{name}: the car before you stays longer; about {wait} min wait",
-        "BETTER": "a better place became free",
-        "MADE_ROOM": "{name} would help another car: this place is kept for you",
-        "KEPT": "you keep {name}",
-        "HOLD_FIRM": "{name} is reserved for you, at the pile itself",
-        "HOLD_SOFT": "{name} is kept for you here; the pile itself does not know",
-        "RESERVATION_REFUSED": "{name} would not be reserved for you",
-        "NEAR": "you are near: here is your pile",
-        "DRIVER_CHOICE": "changed as you chose",
         "ARRIVED": "plugged in; have a good charge",
         "RELEASED": "given back",
         "EXPIRED": "the offer was not taken in time",
@@ -95,6 +79,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "zh": {
         **REMINDER_WORDS["zh"],
+        **CHANGE_WORDS["zh"],
         "SHORT_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "LONG_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "FREE_NOW": "现在空闲",
@@ -126,23 +111,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "UNSUITED_TRAFFIC": "{name}：更近，但路上拥堵",
         "UNSUITED_EQUILIBRIUM": "{name}：更近，但今天使用过多",
         "NOT_RECOMMENDED": "{name}：车主最常选，但{situation}",
-        "PILE_FAILED": "{name} 在您途中发生故障",
-        "PILE_BLOCKED": "{name} 车位被占",
-        "PILE_OUT_OF_USE": "{name} 已停用",
-        "PILE_TAKEN": "{name} 已被其他车辆占用",
-        "PILE_SILENT": "{name} 长时间无数据",
-        "HIGHER_LEVEL": "{name} 让给更急需的车辆",
-        "YOUR_TURN": "{name}：轮到您了",
-        "QUEUE_MOVED": "{name}：前面还有 {ahead} 辆车",
-        "QUEUE_DELAYED": "{name}：前车充电延长，约等待 {wait} 分钟",
-        "BETTER": "有更合适的桩空出",
-        "MADE_ROOM": "{name} 可让给另一辆车：已为您保留此处",
-        "KEPT": "仍为您保留 {name}",
-        "HOLD_FIRM": "{name} 已在桩上为您预约",
-        "HOLD_SOFT": "{name} 仅由平台为您保留，桩本身并不知情",
-        "RESERVATION_REFUSED": "{name} 拒绝为您预约",
-        "NEAR": "即将到达，请前往此桩",
-        "DRIVER_CHOICE": "已按您的选择更改",
         "ARRIVED": "已接入充电",
         "RELEASED": "已归还",
         "EXPIRED": "预留未及时确认",

@@ -123,7 +123,7 @@ async def test_a_delay_can_be_told_again_word_for_word() -> None:
     answer, stored = answers.decode(kept.answer), inputs.unpack(kept.inputs)
     assert answer.change is not None
     assert answer.change.code == "QUEUE_DELAYED"
-    assert "stays longer" in answer.choice.summary
+    assert "still there" in answer.choice.summary
     assert stored is not None
     assert stored.said is not None
     assert same(retell(answer, stored.said), answer)
@@ -174,7 +174,9 @@ async def test_a_walk_in_is_not_taken_for_a_car_that_has_waited_long() -> None:
     assert occupant is not None
     assert occupant.vehicle_id == ""
     assert not third.closed
-    assert second.answer.hold.reason == "NOTHING_FREE"
+    assert second.answer.choice.figures.ahead == 1
+    assert second.answer.change is not None
+    assert second.answer.change.code == "QUEUE_DELAYED"
 
 
 async def test_a_queued_car_whose_turn_it_is_needs_no_second_word() -> None:
