@@ -136,7 +136,8 @@ class SqliteClaims(MemoryClaims):
     async def compact(self, moment: Moment, keep_s: float) -> int:
         """Removes steps that a snapshot of the live claims replaces; gives how many.
 
-        Steps with answers stay for `keep_s` of domain time, for Explain.
+        Steps with answers stay for `keep_s` of domain time, for Explain, and so do outcomes, which
+        mean nothing without their requests.
         """
         live = claims_json(self.table.live())
 
@@ -155,10 +156,19 @@ class SqliteClaims(MemoryClaims):
                 (seq, moment.now_s - keep_s, REMOVED_AT_ONCE),
             ).rowcount
 
+        def forget(connection: sqlite3.Connection) -> int:
+            # The oldest come first by their numbers; the rest of the table is not looked at.
+            return connection.execute(
+                "DELETE FROM outcome WHERE at_s < ? AND outcome IN"
+                " (SELECT outcome FROM outcome ORDER BY outcome LIMIT ?)",
+                (moment.now_s - keep_s, REMOVED_AT_ONCE),
+            ).rowcount
+
         seq = await self._writer.submit(snapshot)
         removed = 0
-        while count := await self._writer.submit(remove):
-            removed += count
+        for old in (remove, forget):
+            while count := await self._writer.submit(old):
+                removed += count
         return removed
 
     async def keep_fence(self, evse_id: str, fence: int) -> None:

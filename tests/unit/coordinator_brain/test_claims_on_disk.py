@@ -12,10 +12,10 @@ from claim_wishes import check_exclusion, wish
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import OFFER_S, ClaimState, Moment, Step
 from coordinator.errors import StoreUnavailable
-from coordinator.store.claims_sqlite import SqliteClaims
+from coordinator.store.claims_sqlite import REMOVED_AT_ONCE, SqliteClaims
 from coordinator.store.memory import MemoryTelemetry
 from coordinator.usecases import retention
-from coordinator.usecases.ledger import KeptAnswer
+from coordinator.usecases.ledger import KeptAnswer, Outcome
 
 NOW = Moment(1_000_000.0, 500.0)
 RESTART = Moment(1_000_010.0, 3.0)  # the machine began anew: link time means something else
@@ -65,6 +65,23 @@ async def test_a_compacted_journal_tells_the_same(tmp_path: Path) -> None:
     assert kept == answer
     assert await again.answer_to("request-1") == answer
     await again.close()
+
+
+async def test_outcomes_are_forgotten_with_their_requests(tmp_path: Path) -> None:
+    """What drivers told is kept as long as the answers that it is about, young ones stay."""
+    store = SqliteClaims(tmp_path / "claims.db", NOW)
+    late = Moment(NOW.now_s + 3_000.0, NOW.link_s + 3_000.0)
+    told = Outcome(1, comment="mine")
+    names = [f"old-{number}" for number in range(REMOVED_AT_ONCE + 1)]
+    await asyncio.gather(*(store.keep_outcome(name, told, NOW) for name in names))
+    await store.keep_outcome("young", Outcome(2), late)
+
+    removed = await store.compact(Moment(NOW.now_s + 3_601.0, 0.0), keep_s=3_600.0)
+
+    assert removed == REMOVED_AT_ONCE + 1
+    assert await store.outcomes("old-0") == ()
+    assert await store.outcomes("young") == (Outcome(2),)
+    await store.close()
 
 
 async def test_a_lost_end_of_a_claim_does_not_double_a_place(tmp_path: Path) -> None:
