@@ -152,7 +152,8 @@ def _activate(folder: Path, target: str, key: Path | None) -> int:
     for call in calls:
         command = [sys.executable, "-c", _PILEWISE, "coordinator", "models", *call]
         try:
-            done = subprocess.run(command, stdout=sys.stderr, timeout=ACTIVATE_S, check=False)
+            done = subprocess.run(command, capture_output=True, timeout=ACTIVATE_S, text=True)
+            sys.stderr.write(done.stdout + done.stderr)
             why = f"ended with code {done.returncode}" if done.returncode else ""
         except (OSError, subprocess.TimeoutExpired) as error:
             why = str(error)

@@ -10,12 +10,17 @@ import pytest
 
 torch = pytest.importorskip("torch", reason='needs torch: pip install "pilewise[train]"')
 
+import grpc  # noqa: E402
+from coordinator_process import CoordinatorProcess  # noqa: E402
 from own_requests import fill_store  # noqa: E402
 
 from coordinator.core.recommend.features import COLUMN  # noqa: E402
 from coordinator.models.bundle import load  # noqa: E402
 from coordinator.models.serving import BUNDLED  # noqa: E402
+from pilewise.v1 import operator_service_pb2 as op  # noqa: E402
+from pilewise.v1 import operator_service_pb2_grpc as operator_rpc  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.from_store_command import active_folder  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -100,3 +105,37 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFix
 
     assert "error[TRAIN-009]" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["kept.txt"]
+
+
+@pytest.mark.parametrize("trusting", [True, False])
+def test_a_candidate_that_passed_is_activated_at_the_coordinator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trusting: bool
+) -> None:
+    """It serves from then on; where the coordinator refuses it, code 1 and how to do it by hand."""
+    coordinator = CoordinatorProcess(tmp_path)
+    with coordinator.config.open("a") as config:
+        config.write(f"[models]\nallow_unsigned = {str(trusting).lower()}\n")
+
+    async def run() -> tuple[int, dict[str, Any], list[str]]:
+        await coordinator.start()
+        try:
+            power = COLUMN["expected_power_kw"]
+            code, found = await asyncio.to_thread(
+                told, tmp_path / "own", capsys, lambda rows: int(rows[:, power].argmax()),
+                "--activate", "--target", coordinator.address,
+            )  # fmt: skip
+            async with grpc.aio.insecure_channel(coordinator.address) as channel:
+                stub = operator_rpc.OperatorServiceStub(channel)
+                listed = await stub.ListModels(op.ListModelsRequest(), timeout=30)
+            return code, found, [model.model.version for model in listed.models]
+        finally:
+            await coordinator.stop()
+
+    code, found, versions = asyncio.run(run())
+
+    assert code == (0 if trusting else 1)
+    assert found["gate"] == "passed"
+    assert found["activated"] is trusting
+    assert (found["version"] in versions) is trusting
+    if trusting:
+        assert active_folder(coordinator.data_dir).name == found["manifest_sha256"][:16]
