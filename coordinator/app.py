@@ -165,6 +165,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
             group.create_task(parts.tastes.run(), name="coordinator:tastes"),
+            group.create_task(parts.switch.run(), name="coordinator:models"),
         ]
         tasks += _configured(parts, group)
         _say_ready(parts, f"{host}:{port}", metrics_address)

@@ -116,9 +116,17 @@ def load(folder: Path, manifest_sha256: str | None = None, trust: Trust | None =
         manifest_sha256=sha256(content),
         signed_by=signed_by,
         parts=tuple(_info(name, manifest, expires_at) for name in sessions),
-        models={name: PARTS[name].wrapper(session) for name, session in sessions.items()},
+        models={name: _port(path, name, session) for name, session in sessions.items()},
         sessions=sessions,
     )
+
+
+def _port(path: Path, name: str, session: OnnxModel) -> Any:
+    """The model as its port, which may find more wrong with it."""
+    try:
+        return PARTS[name].wrapper(session)
+    except ModelUnavailable as error:
+        raise refused(path, str(error)) from error
 
 
 def _signer(folder: Path, manifest: bytes, trust: Trust) -> str:

@@ -27,6 +27,8 @@ from coordinator.usecases.events import Events
 
 log = structlog.get_logger()
 
+CHECK_S = 60.0
+
 
 class ModelSwitch:
     """The bundle that serves, and the one that scores beside it; used by the event loop only.
@@ -53,6 +55,7 @@ class ModelSwitch:
         self._events = events
         self._counters = counters
         self.now_s = system_s
+        self._told_expired = False
         self._one_at_a_time = asyncio.Lock()
         counters.gauge("models_expired", lambda: float(self.expired))
         counters.gauge("model_slow_runs", lambda: self._sum("slow_runs"))
@@ -186,10 +189,24 @@ class ModelSwitch:
     def _serve(self, served: Serving) -> None:
         self.serving = served
         self.loaded_at_s = self.now_s()
-        if self.expired:
-            log.warning("models expired", hint="train anew; they still answer")
+        self._told_expired = False
+        self._say_if_expired()
         for hear in self.on_switch:
             hear(served)
+
+    async def run(self) -> None:
+        """Says once when what serves expires; until cancelled."""
+        while True:
+            self._say_if_expired()
+            await asyncio.sleep(CHECK_S)
+
+    def _say_if_expired(self) -> None:
+        bundle = self.serving.bundle
+        if bundle is None or self._told_expired or not self.expired:
+            return
+        self._told_expired = True
+        log.warning("models expired", name=bundle.name, hint="train anew; they still answer")
+        self._events.add("MODEL", f"{bundle.name} {bundle.version} expired, and still answers")
 
     def _tell(self, what: str, bundle: Bundle) -> None:
         facts = {"name": bundle.name, "version": bundle.version, "sha256": bundle.manifest_sha256}

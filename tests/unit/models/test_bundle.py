@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.core.ports import ModelUnavailable
 from coordinator.errors import BundleRefused
 from coordinator.models.bundle import load
 from coordinator.models.manifest import Manifest
@@ -312,6 +314,19 @@ def test_part_of_the_registry_is_loaded_as_its_port(
 
     assert load(folder).models["weather"] == ("port", "weather")
     assert not serving(load(BUNDLED)).degraded
+
+
+def test_part_that_its_port_will_not_have_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a port finds wrong with a model that loads is a refusal of the bundle like others."""
+
+    def picky(model: object) -> None:
+        raise ModelUnavailable("failure", "not to my taste")
+
+    monkeypatch.setitem(PARTS, "failure", replace(PARTS["failure"], wrapper=picky))
+
+    assert "not to my taste" in str(refusal(folder))
 
 
 def test_bad_bundle_starts_with_rules_and_says_why(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which bundle serves: after an activation, a refusal, a rollback, a restart."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Callable
@@ -262,3 +263,32 @@ async def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleRefused, match=r"manifest\.json: No such file"):
         await switch.activate(str(tmp_path / "nothing"))
     assert BUNDLED.is_dir()
+
+
+async def test_bundle_that_expires_while_it_serves_is_reported_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event comes when the time has come, not at the start, and only once."""
+    monkeypatch.setattr(switch_module, "CHECK_S", 0.01)
+    folder = model_files.write_bundle(
+        tmp_path / "new", model_files.HEALTHY, expires_at="2100-01-01T00:00:00Z"
+    )
+    now_s = [time.time()]
+    counters, events = Counters(), Events(time.time, time.time)
+    kept = KeptBundles(tmp_path / "kept")
+    switch = ModelSwitch(kept, UNSIGNED, events, counters, lambda: now_s[0])
+    switch.start(str(folder))
+    watch = events.watch(0)
+    first = asyncio.ensure_future(anext(watch))
+    running = asyncio.create_task(switch.run(), name="test:switch")
+    await asyncio.sleep(0)
+    assert counters.values()["models_expired"] == 0
+
+    now_s[0] = 4_102_444_800.0
+
+    assert "expired" in (await asyncio.wait_for(first, 10)).text
+    assert counters.values()["models_expired"] == 1
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(watch), 0.1)
+    assert version_of(switch) == "2.0.0"
+    running.cancel()

@@ -14,7 +14,7 @@ from coordinator.models.serving import BUNDLED
 from coordinator.models.signature import Trust
 from coordinator.models.trial import load_tried, try_out
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 UNSIGNED = Trust(allow_unsigned=True)
 
 
