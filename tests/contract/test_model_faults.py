@@ -26,7 +26,7 @@ from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 SHIPPED = json.loads((BUNDLED / "manifest.json").read_text())["version"]
 

@@ -19,7 +19,7 @@ from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 
 pytest.importorskip("cryptography", reason="hint: pip install 'pilewise[coordinator]'")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 async def models(*words: str | Path, code: int = 0) -> Any:
