@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import msgspec
@@ -40,7 +40,10 @@ from coordinator.models.signature import Trust, check_signature
 GOLDEN_TOLERANCE = 1e-5
 # A golden batch is a few rows: who needs longer for it is too slow to answer cars.
 GOLDEN_BUDGET_S = 0.05
+# While a model is loaded the whole process may stand still; processor time.
+LOAD_BUDGET_S = 0.5
 _TRIES = 3
+_SMALLER = "make the model smaller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,7 @@ def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> 
             f"trained on columns {part.schema_sha256[:12]}…, "
             f"this version has {asked.schema_sha256[:12]}…",
         )
+    started_s = thread_time()
     try:
         check(files[part.file])
         model = OnnxModel(name, files[part.file], part.metrics, asked.budget_s)
@@ -183,6 +187,9 @@ def _load_part(folder: Path, name: str, part: Part, files: dict[str, bytes]) -> 
         raise refused(path, str(error)) from error
     except Exception as error:
         raise refused(path, f"not loaded: {str(error).splitlines()[0]}") from error
+    if (took_s := thread_time() - started_s) > LOAD_BUDGET_S:
+        why = f"it took {took_s:.2f} s to load, at most {LOAD_BUDGET_S:g} s are allowed"
+        raise refused(path, why, _SMALLER)
     for want, declared, found in (
         (asked.inputs, part.inputs, model.inputs),
         (asked.outputs, part.outputs, model.outputs),
@@ -226,7 +233,7 @@ def _quick_run(path: Path, model: OnnxModel, feed: dict[str, NDArray[Any]]) -> l
         if fastest_s <= GOLDEN_BUDGET_S:
             return seen
     why = f"the golden batch took {fastest_s:.2f} s, at most {GOLDEN_BUDGET_S:g} s are allowed"
-    raise refused(path, why, "make the model smaller")
+    raise refused(path, why, _SMALLER)
 
 
 def _varied(feed: Mapping[str, NDArray[Any]]) -> bool:

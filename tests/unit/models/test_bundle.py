@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from coordinator.core.ports import ModelUnavailable
 from coordinator.errors import BundleRefused
+from coordinator.models import bundle as bundle_module
 from coordinator.models.bundle import load
 from coordinator.models.manifest import Manifest
 from coordinator.models.onnx_file import NotOnnx, check
@@ -314,6 +315,15 @@ def test_part_of_the_registry_is_loaded_as_its_port(
 
     assert load(folder).models["weather"] == ("port", "weather")
     assert not serving(load(BUNDLED)).degraded
+
+
+def test_model_that_takes_long_to_load_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would hold everybody up while it is loaded is refused, in the trial before all."""
+    monkeypatch.setattr(bundle_module, "LOAD_BUDGET_S", 0.0)
+
+    assert "to load" in str(refusal(folder))
 
 
 def test_part_that_its_port_will_not_have_is_refused(
