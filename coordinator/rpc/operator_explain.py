@@ -6,10 +6,12 @@ from coordinator.core.areas.cost import TERMS
 from coordinator.core.recommend.explain import LANGUAGES
 from coordinator.core.recommend.features import FEATURES
 from coordinator.errors import FieldFault, FieldInvalid, NotFound
-from coordinator.rpc.charging_codec import ChargingCodec
+from coordinator.rpc.charging_codec import ChargingCodec, stamp
 from coordinator.rpc.noun_codec import check_id, invalid
 from coordinator.rpc.server import Context
 from coordinator.usecases import inputs
+from coordinator.usecases.accounts import decision
+from coordinator.usecases.answer import Decided
 from coordinator.usecases.composing import answers
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.retelling import retell, same
@@ -41,6 +43,8 @@ class OperatorExplain(operator_service_pb2_grpc.OperatorServiceServicer):
         response = op.ExplainResponse()
         if answer.judged:
             self.charging_codec.fill_promise(response.promise, answer)
+            for decided in answer.decided or (decision(answer),):
+                fill_decision(response.decisions.add(), decided)
         stored = inputs.unpack(kept.inputs)
         if stored is None:
             return response
@@ -63,3 +67,17 @@ class OperatorExplain(operator_service_pb2_grpc.OperatorServiceServicer):
             terms = zip(TERMS, stored.terms_s[number].tolist(), strict=True)
             candidate.cost_terms_s.update(terms)
         return response
+
+
+def fill_decision(message: op.Decision, decided: Decided) -> None:
+    """Writes one decision into an empty message."""
+    message.revision = decided.revision
+    stamp(message.decided_at, decided.decided_at_s)
+    message.level = decided.level  # type: ignore[assignment]  # the same numbers
+    message.level_reason = decided.level_reason
+    message.code = decided.code
+    message.from_evse_id, message.to_evse_id = decided.from_evse_id, decided.to_evse_id
+    message.hold = decided.hold  # type: ignore[assignment]  # as above
+    message.second_evse_id = decided.second_evse_id
+    message.second_more_s = decided.second_more_s
+    message.other_vehicle_id = decided.other_vehicle_id

@@ -185,6 +185,26 @@ class Noted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     age_s: float
 
 
+class Decided(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One decision about a promise. `second_more_s` is what the second best cost more, seconds.
+
+    `other_vehicle_id` is the car in whose favour, or at whose expense, it was decided; operators
+    read it, the driver never does.
+    """
+
+    revision: int
+    decided_at_s: float
+    level: int
+    level_reason: str
+    code: str
+    from_evse_id: str
+    to_evse_id: str
+    hold: int
+    second_evse_id: str = ""
+    second_more_s: float = 0.0
+    other_vehicle_id: str = ""
+
+
 class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A promise in one revision, or why there is none. `judged[0]` is the choice."""
 
@@ -212,6 +232,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     context: tuple[Noted, ...] = ()  # values of the surroundings that took part
     defaulted: tuple[str, ...] = ()  # names for which a default stood in
     accept_before_s: float | None = None  # until when the car may accept; None needs no word
+    decided: tuple[Decided, ...] = ()  # the account, from the second revision on
 
     @property
     def choice(self) -> Judged:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
+
 from coordinator.core.areas.ledger import ClaimState, Moment, Move, Step
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import OwnPlace
 from coordinator.core.vehicle import ChargingRequest
+from coordinator.usecases.accounts import decision
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
@@ -26,7 +29,7 @@ from coordinator.usecases.world import World
 
 ACCEPTABLE_S = 300.0  # a wait up to this is no reason to move anybody
 GREATEST_LOSS_S = 300.0  # by how much the moved car may be worse off, in the one cost
-CODE = "HIGHER_LEVEL"
+CODE, GIVEN_UP = "HIGHER_LEVEL", "PLACE_GIVEN_UP"
 
 
 class Displacer:
@@ -94,22 +97,32 @@ class Displacer:
         mine.level, mine.level_reason = ranked.level, ranked.level_reason
         mine.reminder = ranked.reminder
         made: list[Answer] = []
+        away.in_favour_of = request.vehicle_id
 
         def answering(step: Step) -> Sequence[KeptAnswer]:
-            made.append(self._composer.compose(request, context, mine, 0, wish, moment))
+            answer = self._composer.compose(request, context, mine, 0, wish, moment)
+            told = decision(answer, holder.request.vehicle_id, GIVEN_UP)
+            made.append(msgspec.structs.replace(answer, decided=(told,)))
             return (self._composer.kept(made[0], request, mine), away.compose())
 
         own = [claim.claim_id for claim in self._claims.table.of_car(request.vehicle_id)]
         moves = [Move(holder.claim_id, away.claim), Move(own[0] if own else "", wish)]
         known = self._claims.table.get(holder.claim_id)
         expected = {} if known is None else {holder.claim_id: known.revision}
+        before_s = holder.answer.choice.figures.cost_s
         step = await self._claims.apply(moves, expected, moment, answering)
         if not isinstance(step, Step):
             return None
         self._rerouter.told(holder, away)
         self._promises.close_ended(step, replaced=True)
-        self._counters.add("displacements")
+        self._count(holder, before_s)
         return made[0]
+
+    def _count(self, holder: Promise, before_s: float) -> None:
+        """Counts the car that gave its place up, and what that cost it."""
+        lost_s = max(holder.answer.choice.figures.cost_s - before_s, 0.0)
+        self._counters.add("displacements")
+        self._counters.add("displacement_loss_s", lost_s)
 
     def _elsewhere(self, holder: Promise, moment: Moment) -> Revision | None:
         """The holder's next best place, if it costs little more and nobody holds it."""

@@ -25,6 +25,7 @@ from coordinator.core.district import District
 from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
+from coordinator.usecases.accounts import entered
 from coordinator.usecases.answer import Answer, Change, Hold, HoldKind
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
@@ -53,6 +54,7 @@ class Revision:
     moment: Moment
     change: Change
     picked: Sequence[int] | None = None  # what is listed, the choice first; None for the best
+    in_favour_of: str = ""  # the car that needs the place more
     answer: Answer | None = None
 
     def compose(self) -> KeptAnswer:
@@ -61,7 +63,8 @@ class Revision:
         answer = self.composer.compose(
             request, self.context, self.ranked, self.choice, self.claim, self.moment, self.picked
         )
-        self.answer = msgspec.structs.replace(answer, change=self.change)
+        answer = msgspec.structs.replace(answer, change=self.change)
+        self.answer = entered(self.promise.answer, answer, self.in_favour_of)
         return self.composer.kept(self.answer, request, self.ranked)
 
     def kept(self, answer: Answer) -> KeptAnswer:
@@ -243,6 +246,7 @@ class Rerouter:
             hold=Hold(HoldKind.NONE, reason="NOTHING_FREE"),
             change=self.change(promise, code, ""),
         )
+        answer = entered(promise.answer, answer)
         self._promises.revise(promise, answer)
         await self._claims.release(claim_id, moment)
         self._events.add(

@@ -12,6 +12,7 @@ import msgspec
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.recommend.columns import Ranked
+from coordinator.usecases.accounts import entered
 from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.ledger import ClaimStore
@@ -44,7 +45,7 @@ class Reviser:
             if made is None:
                 return False
             moment = Moment(self._clock.now_s(), self._clock.link_s())
-            answer = msgspec.structs.replace(made, revision=before.revision + 1)
+            answer = entered(before, msgspec.structs.replace(made, revision=before.revision + 1))
             kept = self._composer.kept(answer, promise.request, ranked)
             await self._claims.keep_answer(kept, moment)
             if promise.answer is before:

@@ -109,8 +109,26 @@ def account(answer: op.ExplainResponse) -> None:
         terms = ", ".join(f"{n} {s:.0f}" for n, s in candidate.cost_terms_s.items() if s >= 0.5)
         found = candidate.recommendation
         say(f"  {found.rank}. {found.evse.evse_id} ({candidate.provenance}), seconds: {terms}")
+    for decision in answer.decisions:
+        say(f"  {decided(decision)}")
     if answer.HasField("same_as_told") and not answer.same_as_told:
         say("  told again from the stored numbers it reads otherwise than the car was told")
+
+
+def decided(decision: op.Decision) -> str:
+    """One line of the account of a promise."""
+    from pilewise.v1 import types_pb2 as nouns
+
+    when = decision.decided_at.ToDatetime().strftime("%H:%M:%S")
+    level = nouns.WarningLevel.Name(decision.level).removeprefix("WARNING_LEVEL_").lower()
+    moved = decision.from_evse_id and decision.from_evse_id != decision.to_evse_id
+    where = f"{decision.from_evse_id} -> {decision.to_evse_id}" if moved else decision.to_evse_id
+    text = f"{when} r{decision.revision} {decision.code} {where or 'no place'} ({level})"
+    if decision.second_evse_id:
+        text += f", second {decision.second_evse_id} by {decision.second_more_s:.0f} s"
+    if decision.other_vehicle_id:
+        text += f", other car {decision.other_vehicle_id}"
+    return text
 
 
 def show(answer: pb.RecommendResponse) -> None:

@@ -439,6 +439,70 @@ class ExplainedCandidate(_message.Message):
 Global___ExplainedCandidate: _TypeAlias = ExplainedCandidate  # noqa: Y015
 
 @_typing.final
+class Decision(_message.Message):
+    """One decision about a promise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    DECIDED_AT_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LEVEL_REASON_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    FROM_EVSE_ID_FIELD_NUMBER: _builtins.int
+    TO_EVSE_ID_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    SECOND_EVSE_ID_FIELD_NUMBER: _builtins.int
+    SECOND_MORE_S_FIELD_NUMBER: _builtins.int
+    OTHER_VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """Revision that it made."""
+    level: _types_pb2.WarningLevel.ValueType
+    """The car's level then."""
+    level_reason: _builtins.str
+    """Why this level."""
+    code: _builtins.str
+    """Why it was decided: RECOMMENDED, PLACE_GIVEN_UP, or the code of a Change."""
+    from_evse_id: _builtins.str
+    """EVSE before; empty at first."""
+    to_evse_id: _builtins.str
+    """EVSE after; empty where none was free."""
+    hold: _charging_service_pb2.HoldKind.ValueType
+    """How firmly it was kept."""
+    second_evse_id: _builtins.str
+    """The second best then; empty if there was none."""
+    second_more_s: _builtins.float
+    """What that one cost more, seconds of the one cost; negative where the cheaper one had to wait."""
+    other_vehicle_id: _builtins.str
+    """The car in whose favour, or at whose expense, it was decided; empty if nobody's."""
+    @_builtins.property
+    def decided_at(self) -> _timestamp_pb2.Timestamp:
+        """When, domain time."""
+
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        decided_at: _timestamp_pb2.Timestamp | None = ...,
+        level: _types_pb2.WarningLevel.ValueType = ...,
+        level_reason: _builtins.str = ...,
+        code: _builtins.str = ...,
+        from_evse_id: _builtins.str = ...,
+        to_evse_id: _builtins.str = ...,
+        hold: _charging_service_pb2.HoldKind.ValueType = ...,
+        second_evse_id: _builtins.str = ...,
+        second_more_s: _builtins.float = ...,
+        other_vehicle_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "decided_at", b"decided_at", "from_evse_id", b"from_evse_id", "hold", b"hold", "level", b"level", "level_reason", b"level_reason", "other_vehicle_id", b"other_vehicle_id", "revision", b"revision", "second_evse_id", b"second_evse_id", "second_more_s", b"second_more_s", "to_evse_id", b"to_evse_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
 class ExplainResponse(_message.Message):
     """Why."""
 
@@ -449,6 +513,7 @@ class ExplainResponse(_message.Message):
     SCHEMA_SHA256_FIELD_NUMBER: _builtins.int
     RETOLD_FIELD_NUMBER: _builtins.int
     SAME_AS_TOLD_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
     schema_sha256: _builtins.str
     """Hash of the feature columns."""
     same_as_told: _builtins.bool
@@ -467,6 +532,10 @@ class ExplainResponse(_message.Message):
         nearer one, the alternatives' differences.
         """
 
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+        """The account: every decision about this promise, in order; of many, the first and the newest."""
+
     def __init__(
         self,
         *,
@@ -475,10 +544,11 @@ class ExplainResponse(_message.Message):
         schema_sha256: _builtins.str = ...,
         retold: _charging_service_pb2.Promise | None = ...,
         same_as_told: _builtins.bool | None = ...,
+        decisions: _abc.Iterable[Global___Decision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told", "promise", b"promise", "retold", b"retold", "same_as_told", b"same_as_told"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told", "candidates", b"candidates", "promise", b"promise", "retold", b"retold", "same_as_told", b"same_as_told", "schema_sha256", b"schema_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told", "candidates", b"candidates", "decisions", b"decisions", "promise", b"promise", "retold", b"retold", "same_as_told", b"same_as_told", "schema_sha256", b"schema_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__same_as_told: _TypeAlias = _typing.Literal["same_as_told"]  # noqa: Y015
     _WhichOneofArgType__same_as_told: _TypeAlias = _typing.Literal["_same_as_told", b"_same_as_told"]  # noqa: Y015
