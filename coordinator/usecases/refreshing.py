@@ -6,6 +6,7 @@ better without any need are the joint re-planner's to give.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -28,7 +29,7 @@ from coordinator.usecases.world import World
 
 MOVED_KM, USED_PCT = 0.5, 3.0  # a list is made anew when the car has come or used so much
 LEAST_S, MOST_S = 10.0, 120.0  # but not within, and at the latest after, so long; link time
-AT_ONCE = 32  # lists made anew in one pass
+EACH_TICK, AT_ONCE = 32, 8  # lists made anew in a tick, and in one pass: answers come first
 LIST_UPDATED, SOC_LOW = "LIST_UPDATED", "SOC_LOW"
 
 
@@ -79,9 +80,10 @@ class Refresher:
                 now.append(promise)
             elif self._due(promise, moment.link_s):
                 later.append(promise)
-        due = (now + later)[:AT_ONCE]
-        if due:
-            await self._refresh(due, moment)
+        due = (now + later)[:EACH_TICK]
+        for begin in range(0, len(due), AT_ONCE):
+            await self._refresh(due[begin : begin + AT_ONCE], moment)
+            await asyncio.sleep(0)
 
     def _due(self, promise: Promise, link_s: float) -> bool:
         """Whether the car has come so far since its list was made; the first look only notes it."""
