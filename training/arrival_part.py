@@ -17,12 +17,15 @@ from coordinator.models import arrival as port
 from training.arrival import ArrivalSettings, train_arrival
 from training.backtest import metrics
 from training.backtest.arrival_served import STATUS_OF_KIND
+from training.card import reliability_plots
 from training.export import Exported, check_parity, golden, run_onnx, to_onnx
 from training.sources import Connectors, Intervals
+from training.splits import by_time
 from training.states import States, states_of
 
 LEARNED_SHARE = 0.8  # of the time
 HEADS = ("works", "free")
+_WORDS = {"works": "works", "free": "is free"}
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +49,7 @@ def arrival_part(
     settings = settings or ArrivalSettings()
     states = states_of(connectors, intervals, seed, settings.each)
     cut_s = intervals.from_s + LEARNED_SHARE * (intervals.to_s - intervals.from_s)
-    learned, unseen = states.take(states.at_s < cut_s), states.take(states.at_s >= cut_s)
+    learned, unseen = (states.take(part) for part in by_time(states.at_s, [cut_s]))
     if min(len(learned), len(unseen)) < 100:
         raise TooFewStates(min(len(learned), len(unseen)))
     tell(f"arrival: learning from {len(learned)} states")
@@ -54,7 +57,8 @@ def arrival_part(
     many = {"states": torch.from_numpy(unseen.columns[:5000])}
     content = to_onnx(model, {"states": many["states"][:2]}, "chances", [("batch",)])
     figures = {"parity": check_parity(port.PART, model, content, many)}
-    figures |= heads(run_onnx(content, {"states": unseen.columns}).astype(np.float64), unseen)
+    said = run_onnx(content, {"states": unseen.columns}).astype(np.float64)
+    figures |= heads(said, unseen)
     for name, value in heads(by_rules(unseen), unseen).items():
         figures[f"rules_{name}"] = value
     tell(
@@ -71,7 +75,19 @@ def arrival_part(
         port.SCHEMA_SHA256,
         learned.sha256(),
         figures | {"rows": float(len(unseen))},
+        drawn(said, unseen),
     )
+
+
+def drawn(said: Floats, states: States) -> dict[str, str]:
+    """A reliability diagram of each head, where it is known what happened."""
+    plots: dict[str, str] = {}
+    for column, name in enumerate(HEADS):
+        happened = getattr(states, name)
+        known = ~np.isnan(happened)
+        title = f"An EVSE {_WORDS[name]} when the car arrives, in later time"
+        plots |= reliability_plots(port.PART, title, said[known, column], happened[known] > 0, name)
+    return plots
 
 
 def by_rules(states: States) -> Floats:

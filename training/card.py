@@ -64,10 +64,11 @@ def ranker_plots(choices: Choices, scores: Mapping[str, Float32]) -> dict[str, s
 
 
 def reliability_plots(
-    part: str, title: str, said: Floats, happened: NDArray[np.bool_]
+    part: str, title: str, said: Floats, happened: NDArray[np.bool_], what: str = ""
 ) -> dict[str, str]:
-    """The reliability diagram of a part that tells probabilities."""
-    return {f"{part}.reliability.svg": reliability(title, bins_of(said, happened))}
+    """The reliability diagram of a part that tells probabilities; `what` names one of several."""
+    name = f"{part}.{what}_reliability.svg" if what else f"{part}.reliability.svg"
+    return {name: reliability(title, bins_of(said, happened))}
 
 
 def write_card(folder: Path, plots: Mapping[str, str], notes: Sequence[str] = ()) -> list[str]:

@@ -130,6 +130,10 @@ def test_model_beats_the_rules_on_later_states(street: Street) -> None:
     assert figures["free_log_loss"] < figures["rules_free_log_loss"]
     assert figures["works_ece"] < 0.02
     assert figures["free_ece"] < 0.03
+    assert sorted(part.plots) == [
+        "arrival.free_reliability.svg",
+        "arrival.works_reliability.svg",
+    ]
 
 
 def test_untrained_model_is_sane_whatever_its_weights() -> None:
