@@ -17,6 +17,7 @@ from coordinator.core.recommend.features import COLUMN, FEATURES, MONOTONE  # no
 from coordinator.models.bundle import Bundle, load  # noqa: E402
 from coordinator.models.serving import BUNDLED  # noqa: E402
 from training.__main__ import main  # noqa: E402
+from training.arrival import ArrivalSettings  # noqa: E402
 from training.choices_file import NEEDED  # noqa: E402
 from training.everything import Effort, train_all  # noqa: E402
 from training.export import PARITY, NotKept, ParityBroken, check_parity, to_onnx  # noqa: E402
@@ -37,6 +38,8 @@ TINY = Effort(
     piles=400,
     ranker=RankerSettings(epochs=3),
     failure=FailureSettings(epochs=4),
+    addresses=40,
+    arrival=ArrivalSettings(epochs=1, each=60),
     portrait=PortraitEffort(
         cities=1,
         days=3,
