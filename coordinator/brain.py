@@ -166,7 +166,7 @@ def assemble_brain(
     displacer = Displacer(district, world, claims, promises, composer, now, rerouter, counters)
     desk = RankingDesk(district, world, now, clock, counters)
     recommender = Recommender(
-        district, claims, promises, composer, displacer, desk, clock, events, counters
+        district, claims, promises, composer, displacer, desk, rerouter, clock, events, counters
     )
     reviser = Reviser(claims, promises, composer, clock)
     guidance = Guidance(

@@ -53,6 +53,7 @@ LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("claimed_to_s", "f8", -np.inf),  # end of the last live claim's window, domain time
     ("claim_count", "i2", 0),  # live claims
     ("claimed_by", "i8", 0),  # hash of the car of the newest live claim; 0 means none
+    ("reserved_from_s", "f8", np.inf),  # begin of the next window kept for a car, domain time
     ("occupied_to_s", "f8", -np.inf),  # end of the claim whose car is plugged in, domain time
     ("expected_arrivals", "f4", 0),  # cars within half an hour that hold nothing: summed P(S1)
     ("served_today", "i4", 0),  # sessions begun and promises made today
@@ -80,6 +81,7 @@ class District:
         self.drivers: dict[str, User] = {}  # by the cars that are theirs
         self.outages: list[PlannedOutage] = []
         self.fault_code: dict[int, str] = {}
+        self.windows = 0  # in the future, for which EVSEs are kept
         self.stations: list[Station] = []
         self.piles: list[Pile] = []
         self.evse_ids: list[str] = []
@@ -108,6 +110,7 @@ class District:
     claimed_to_s: NDArray[np.float64]
     claim_count: NDArray[np.int16]
     claimed_by: NDArray[np.int64]
+    reserved_from_s: NDArray[np.float64]
     occupied_to_s: NDArray[np.float64]
     expected_arrivals: NDArray[np.float32]
     served_today: NDArray[np.int32]
@@ -282,10 +285,7 @@ class District:
 
     def free(self, evse: int) -> None:
         """Notes that an EVSE has no live claim."""
-        self.claimed_by[evse] = 0
-        self.claimed_to_s[evse] = -np.inf
-        self.occupied_to_s[evse] = -np.inf
-        self.claim_count[evse] = 0
+        self.hold(evse, 0, float("-inf"), 0)
 
     def stale(self, evse: Index, link_now_s: float, stale_after_s: float) -> NDArray[np.bool_]:
         """Which of these EVSEs were not heard of in time; their status counts as UNKNOWN."""

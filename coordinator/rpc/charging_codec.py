@@ -89,6 +89,9 @@ class ChargingCodec:
         stamp(message.made_at, answer.made_at_s)
         if answer.accept_before_s is not None:
             stamp(message.accept_before, answer.accept_before_s)
+        if answer.window is not None:
+            stamp(message.arrival_window.from_at, answer.window[0])
+            stamp(message.arrival_window.to_at, answer.window[1])
         change = answer.change
         if change is not None:
             message.change.code = change.code

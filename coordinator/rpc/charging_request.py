@@ -36,6 +36,7 @@ STANDING_M = 60.0  # a fix no better than this cannot say at which pile a car st
 ALTERNATIVES_DEFAULT = 3
 ALTERNATIVES_LIMIT = 10
 CURVE_LIMIT = 200
+LONGEST_WINDOW_S = 4 * 3_600.0
 CARS_AHEAD_LIMIT = 50
 PRICE_LIMIT_MICROS = 10**15
 LANGUAGES = ("en", "zh")
@@ -74,7 +75,7 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
     if message.HasField("destination"):
         destination = wgs84(message.destination)
     latitude_deg, longitude_deg = wgs84(message.position)
-    payments = message.payment_methods
+    payments, window = message.payment_methods, message.arrival_window
     return ChargingRequest(
         message.request_id,
         message.vehicle_id,
@@ -90,7 +91,9 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
         seconds(message.arrive_by) if message.HasField("arrive_by") else None,
         message.expected_travel_s if message.HasField("expected_travel_s") else None,
         tuple(_PAYMENTS[p] for p in payments if p in _PAYMENTS) if payments else (),
-        None,
+        (seconds(window.from_at), seconds(window.to_at))
+        if message.HasField("arrival_window")
+        else None,
         message.air_conditioning if message.HasField("air_conditioning") else None,
         _SELECT_BY.get(message.select_by, SelectBy.UNSPECIFIED),
         message.id_token,
@@ -169,9 +172,21 @@ def _optional_faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
     if has("alternative_count") and message.alternative_count > ALTERNATIVES_LIMIT:
         yield FieldFault("alternative_count", f"must be at most {ALTERNATIVES_LIMIT}")
     if has("arrival_window"):
-        yield FieldFault("arrival_window", "windows in the future are not served; leave it out")
+        yield from _window_faults(message.arrival_window)
     if message.id_token:
         yield from check_text(message.id_token, "id_token")
+
+
+def _window_faults(window: wire.TimeWindow) -> Iterator[FieldFault]:
+    """Everything wrong with a window by itself; how far ahead it is, is judged with the clock."""
+    missing = [name for name in ("from_at", "to_at") if not window.HasField(name)]
+    yield from (FieldFault(f"arrival_window.{name}", "is missing") for name in missing)
+    if not missing:
+        length_s = seconds(window.to_at) - seconds(window.from_at)
+        if not length_s > 0.0:
+            yield FieldFault("arrival_window.to_at", "must be after from_at")
+        elif length_s > LONGEST_WINDOW_S:
+            yield FieldFault("arrival_window.to_at", "must be at most 4 h after from_at")
 
 
 def profile_faults(profile: wire.VehicleProfile) -> Iterator[FieldFault]:

@@ -233,6 +233,7 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     defaulted: tuple[str, ...] = ()  # names for which a default stood in
     accept_before_s: float | None = None  # until when the car may accept; None needs no word
     decided: tuple[Decided, ...] = ()  # the account, from the second revision on
+    window: tuple[float, float] | None = None  # kept for an arrival then, domain time
 
     @property
     def choice(self) -> Judged:

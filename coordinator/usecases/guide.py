@@ -95,6 +95,7 @@ class Guidance:
         confirmed = claim is not None and claim.state is not ClaimState.OFFERED
         promise = Promise(answer, requests.decode(kept.request), confirmed and live)
         promise.renewed_at_s = answer.made_at_s
+        promise.ahead = live and claim is not None and claim.future
         self._promises.add(promise)
         if not live:
             self._promises.close(promise, "EXPIRED")
@@ -112,7 +113,10 @@ class Guidance:
             await self._switch(promise, evse_id)
         moment = self._rerouter.moment()
         figures = promise.answer.choice.figures
-        lease_s = moment.now_s + figures.eta_s + figures.wait_s + CONFIRMED_LEASE_S
+        arrives_s = moment.now_s + figures.eta_s + figures.wait_s
+        if promise.ahead and promise.answer.window is not None:
+            arrives_s = promise.answer.window[1]
+        lease_s = arrives_s + CONFIRMED_LEASE_S
         held = promise.answer.hold
         answer = msgspec.structs.replace(
             promise.answer, hold=msgspec.structs.replace(held, until_s=lease_s, confirmed=True)
@@ -154,6 +158,10 @@ class Guidance:
         row = self._district.row.get(evse_id)
         if evse_id not in listed or row is None:
             raise FieldInvalid(FieldFault("evse_id", "was not listed in the recommendation"))
+        if promise.ahead:
+            if not await self._rerouter.ahead.switch(promise, "DRIVER_CHOICE", evse_id):
+                raise PromiseLost(promise.recommendation_id, "TAKEN")
+            return
         context = self._world.around(promise.request)
         ranked = self._ranked(promise, context)
         at = _candidates(ranked)

@@ -30,6 +30,10 @@ class Mirror:
             row = district.row.get(evse_id)
             if row is None:
                 continue
+            windows = self._table.windows_of_evse(evse_id)
+            if windows or district.reserved_from_s[row] < float("inf"):
+                begin_s = windows[0].from_s if windows else float("inf")
+                district.reserved_from_s[row], district.windows = begin_s, self._table.window_count
             # Of a walk-in nobody knows when it goes: the status of its EVSE tells that it is there.
             claims = [claim for claim in self._table.of_evse(evse_id) if claim.vehicle_id]
             if not claims:

@@ -42,7 +42,21 @@ class OutageWatch:
         held = district.claim_count.nonzero()[0]
         to_s = district.claimed_to_s[held]
         met = meets(district, held, np.full(len(held), now_s), to_s, now_s)
-        return [promise for row in held[met].tolist() for promise in self._of(row, now_s)]
+        under_way = [promise for row in held[met].tolist() for promise in self._of(row, now_s)]
+        return under_way + self._ahead(now_s)
+
+    def _ahead(self, now_s: float) -> list[Promise]:
+        """Promises of windows in the future that meet an outage."""
+        found = []
+        for claim in self._claims.table.windows():
+            row, promise = self._district.row.get(claim.evse_id), None
+            if row is not None:
+                stay_s = np.array([claim.from_s]), np.array([claim.to_s])
+                if meets(self._district, np.array([row]), *stay_s, now_s)[0]:
+                    promise = self._promises.of_claim(claim.claim_id)
+            if promise is not None:
+                found.append(promise)
+        return found
 
     def _of(self, row: int, now_s: float) -> list[Promise]:
         """Those of one EVSE, each by its own arrival and the end of its own claim."""

@@ -85,6 +85,7 @@ class Promise:
     retry_link_s: float = float("inf")  # when to look again for a place
     renewed_at_s: float = float("-inf")
     lost_code: str = "PILE_TAKEN"  # why the place was lost, for the next try
+    ahead: bool = False  # kept for a window in the future; the car has not set out yet
     refused: set[str] = field(default_factory=set)  # EVSEs that failed this car
     course: Course = field(default_factory=Course)
     reminders: int = 0  # told since the answer was given

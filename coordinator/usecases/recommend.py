@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 import uuid_utils
@@ -36,9 +35,11 @@ from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
 from coordinator.usecases.events import Events
+from coordinator.usecases.granting import Grant
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.ranking import RankingDesk
+from coordinator.usecases.reroute import Rerouter
 
 TRIES = 16  # places asked for in order before the answer is that nothing is free
 
@@ -54,11 +55,13 @@ class Recommender:
         composer: Composer,
         displacer: Displacer,
         desk: RankingDesk,
+        rerouter: Rerouter,
         clock: Clock,
         events: Events,
         counters: Counters,
     ) -> None:
         self._desk = desk
+        self._ahead = rerouter.ahead
         self._composer = composer
         self._displacer = displacer
         self._district = district
@@ -131,6 +134,8 @@ class Recommender:
 
     async def _answer(self, request: ChargingRequest) -> Answer:
         request = usual(request, user_of(self._district, request.user_id, request.vehicle_id))
+        if request.arrival_window_s is not None:
+            return await self._for_later(request)
         ranked, context = await self._desk.rank(request)
         now_s = self._clock.now_s()
         self._counters.add("requests")
@@ -144,6 +149,16 @@ class Recommender:
             self._counters.add("unheld_recommendations")
             return self._without_hold(request, context, ranked, "STORE_UNAVAILABLE", now_s)
         if not answer.hold.claim_id:
+            await self._note(answer, request, ranked)
+        self._count(answer, ranked)
+        return answer
+
+    async def _for_later(self, request: ChargingRequest) -> Answer:
+        """The answer to a request for a window in the future."""
+        answer, ranked = await self._ahead.answer(request)
+        self._counters.add("requests")
+        if not answer.hold.claim_id:
+            self._counters.add("empty_answers")
             await self._note(answer, request, ranked)
         self._count(answer, ranked)
         return answer
@@ -165,7 +180,7 @@ class Recommender:
                 return given_up
         for choice in ranked.order[:TRIES].tolist():
             wish = self._composer.wish(request, ranked, choice, recommendation_id, moment)
-            grant = _Grant(self._composer, request, context, ranked, choice, moment)
+            grant = Grant(self._composer, request, context, ranked, choice, moment)
             step = await self._claims.claim(wish, moment, grant.answering)
             if isinstance(step, Step):
                 assert grant.answer is not None
@@ -266,26 +281,6 @@ class Recommender:
             return  # the other car has given it up, and was told so
         facts = facts | {"wanted_evse_id": wanted}
         self._events.add(kind, text, evse_id=wanted, vehicle_id=car, facts=facts)
-
-
-@dataclass(slots=True)
-class _Grant:
-    """Makes the answer as soon as its claim is decided, so that both are stored together."""
-
-    composer: Composer
-    request: ChargingRequest
-    context: Context
-    ranked: Ranked
-    choice: int
-    moment: Moment
-    answer: Answer | None = None
-
-    def answering(self, step: Step) -> Sequence[KeptAnswer]:
-        """The answer of a granted step, to be stored with it."""
-        self.answer = self.composer.compose(
-            self.request, self.context, self.ranked, self.choice, step.claim, self.moment
-        )
-        return (self.composer.kept(self.answer, self.request, self.ranked),)
 
 
 def _same_car(answer: Answer, request: ChargingRequest) -> Answer:

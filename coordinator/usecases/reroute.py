@@ -26,6 +26,7 @@ from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
 from coordinator.usecases.accounts import entered
+from coordinator.usecases.ahead import Ahead
 from coordinator.usecases.answer import Answer, Change, Hold, HoldKind
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
@@ -93,6 +94,7 @@ class Rerouter:
     ) -> None:
         self.models = models
         self.forget: Callable[[Promise], Awaitable[None]] | None = None  # what a car was offered
+        self.ahead = Ahead(district, world, claims, promises, models, clock)
         self._district = district
         self._world = world
         self._claims = claims
@@ -125,6 +127,8 @@ class Rerouter:
         """Gives the car another place for this reason; False leaves it the one that it has."""
         if promise.answer.hold.kind is not HoldKind.NONE:
             promise.refused.add(promise.answer.choice.evse_id)
+        if promise.ahead:
+            return await self.ahead.switch(promise, code)
         rows = self._district.row
         excluded = frozenset(rows[evse] for evse in promise.refused if evse in rows)
         context = self._world.around(promise.request, excluded=excluded)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from coordinator.core.recommend import explain
-from coordinator.usecases import telling
+from coordinator.usecases import ahead_words, telling
 from coordinator.usecases.answer import Answer, Judged
 from coordinator.usecases.queue import NO_LONGER, QUEUE_DELAYED, QUEUE_MOVED, YOUR_TURN
 from coordinator.usecases.telling import Said
@@ -32,6 +32,8 @@ def retell(answer: Answer, said: Said, language: str = "") -> Answer:
         change = msgspec.structs.replace(change, text=choice.summary)
     else:
         choice = _choice(first, said, language)
+    if answer.window is not None:
+        choice = ahead_words.kept(choice, answer.window, said.utc_offset_h, language)
     return msgspec.structs.replace(
         answer,
         change=change,

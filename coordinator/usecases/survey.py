@@ -203,6 +203,7 @@ def movable(promise: Promise, claim: Claim | None) -> bool:
         claim is not None
         and claim.state is ClaimState.CONFIRMED
         and not claim.moving
+        and not claim.future
         and promise.proposal is None
         and promise.confirmed
         and promise.arrived_link_s == float("-inf")

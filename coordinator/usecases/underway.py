@@ -78,7 +78,7 @@ class Underway:
                 accuracy_m=fix.accuracy_m,
                 position_source=fix.source,
             )
-        if promise.closed or not promise.claim_id:
+        if promise.closed or promise.ahead or not promise.claim_id:
             return
         moment = self._rerouter.moment()
         distance_km, left_km, eta_s = self._left(promise)

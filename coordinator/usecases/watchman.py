@@ -26,9 +26,10 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.lost import LOST, set_out
 from coordinator.usecases.outage_watch import OutageWatch
 from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S, PlugIns
-from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.refreshing import Refresher
 from coordinator.usecases.reroute import Rerouter
@@ -44,14 +45,7 @@ PROMISES_AT_ONCE = 100
 SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
 SILENT_EVSE_S = 30.0  # an EVSE unknown for so long is given up
 
-LOST = {
-    EvseStatus.OUTOFORDER: "PILE_FAILED",
-    EvseStatus.BLOCKED: "PILE_BLOCKED",
-    EvseStatus.INOPERATIVE: "PILE_OUT_OF_USE",
-    EvseStatus.PLANNED: "PILE_OUT_OF_USE",
-    EvseStatus.REMOVED: "PILE_OUT_OF_USE",
-    EvseStatus.RESERVED: "PILE_TAKEN",
-}
+LAPSED = frozenset({ClaimState.EXPIRED, ClaimState.NO_SHOW})
 
 
 class Watchman:
@@ -98,7 +92,7 @@ class Watchman:
         self._queue.shows_ours = holding.shows_ours
 
         def refused(claim_id: str) -> None:
-            self._later(partial(self._refused, claim_id, telling), claim_id)
+            self._later(partial(self.refused, claim_id, telling), claim_id)
 
         holding.on_refused.append(refused)
 
@@ -110,8 +104,12 @@ class Watchman:
     def on_session(self, session: ChargeSession) -> None:
         """Takes a session whose driver has shown a token; returns at once."""
         if session.id_token_hash and session.ended_at_s is None:
-            shown = partial(self._plug_ins.shown, session.evse_id, session.id_token_hash)
+            shown = partial(self.shown, session.evse_id, session.id_token_hash)
             self._later(shown, session.evse_id)
+
+    async def shown(self, evse_id: str, id_token_hash: str) -> None:
+        """Looks after a token that was shown at an EVSE."""
+        await self._plug_ins.shown(evse_id, id_token_hash)
 
     def on_changes(self, changes: Changes) -> None:
         """Takes changes of status; returns at once."""
@@ -208,7 +206,7 @@ class Watchman:
         if self._holding is not None:
             self._holding.on_claims((evse_id,))
 
-    async def _refused(self, claim_id: str, telling: HoldTelling) -> None:
+    async def refused(self, claim_id: str, telling: HoldTelling) -> None:
         """The pile would not reserve: another place if there is one, else a soft hold here."""
         promise, claim = self._promises.of_claim(claim_id), self._claims.table.get(claim_id)
         if promise is None or claim is None or promise.arrived_link_s > float("-inf"):
@@ -256,6 +254,7 @@ class Watchman:
         """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
         moment = self._rerouter.moment()
         self._promises.close_ended(await self._claims.expire(moment))
+        await set_out(self._district, self._rerouter, moment)
         standing = tuple(self._promises.open())
         for begin in range(0, len(standing), PROMISES_AT_ONCE):
             some = standing[begin : begin + PROMISES_AT_ONCE]
@@ -270,9 +269,15 @@ class Watchman:
         await self._refresher.look(moment)
 
     async def _look_after(self, promise: Promise, moment: Moment) -> None:
-        """What time has done to one promise."""
+        """What time has done to one promise; its lease may have ended where others needed it."""
         link_s = moment.link_s
-        if self._plug_ins.is_taken(promise, link_s):
+        claim = self._claims.table.get(promise.claim_id)
+        if claim is not None and claim.state in LAPSED:
+            self._promises.close(promise, ENDS[claim.state])
+        elif promise.ahead:
+            if link_s >= promise.retry_link_s:
+                await self._rerouter.reroute(promise, promise.lost_code)
+        elif self._plug_ins.is_taken(promise, link_s):
             await self._plug_ins.taken(promise, link_s)
         elif self._blocked(promise, link_s):
             promise.blocked_link_s = float("inf")

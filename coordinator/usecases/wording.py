@@ -103,7 +103,7 @@ def _judge(
         price_lines,
         until_s,
         age_s,
-        _data_quality(figure.status, age_s),
+        data_quality(figure.status, age_s),
         situation(figure.percent),
         reasons,
         *more,
@@ -140,7 +140,8 @@ def _currency(district: District, row: int) -> str:
     return "" if tariff is None else tariff.currency
 
 
-def _data_quality(status: int, age_s: float) -> str:
+def data_quality(status: int, age_s: float) -> str:
+    """How far a status of this age can be relied on."""
     if status == UNKNOWN or not math.isfinite(age_s):
         return "UNKNOWN"
     return "FRESH" if age_s <= FRESH_S else "STALE"

@@ -512,7 +512,9 @@ class RecommendRequest(_message.Message):
 
     @_builtins.property
     def arrival_window(self) -> Global___TimeWindow:
-        """Arrive in this window instead of now, at most 24 h ahead."""
+        """Arrive in this window instead of now: it ends at most 24 h ahead and is at most 4 h long. A car
+        has one such window beside what it holds now; a new one replaces it.
+        """
 
     def __init__(
         self,
@@ -1170,6 +1172,7 @@ class Promise(_message.Message):
     ACCEPT_BEFORE_FIELD_NUMBER: _builtins.int
     DEFAULT_CONTEXT_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    ARRIVAL_WINDOW_FIELD_NUMBER: _builtins.int
     recommendation_id: _builtins.str
     """Names this answer in later calls."""
     revision: _builtins.int
@@ -1236,6 +1239,12 @@ class Promise(_message.Message):
     def context(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContextNote]:
         """Surroundings that took part, where the car is."""
 
+    @_builtins.property
+    def arrival_window(self) -> Global___TimeWindow:
+        """The window in the future for which the EVSE is kept, as asked; absent means from now on. The
+        figures are those of that time; a change WINDOW_BEGINS says when to set out.
+        """
+
     def __init__(
         self,
         *,
@@ -1258,10 +1267,11 @@ class Promise(_message.Message):
         accept_before: _timestamp_pb2.Timestamp | None = ...,
         default_context: _abc.Iterable[_builtins.str] | None = ...,
         context: _abc.Iterable[Global___ContextNote] | None = ...,
+        arrival_window: Global___TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "area", b"area", "change", b"change", "choice", b"choice", "made_at", b"made_at", "reminder", b"reminder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "area", b"area", "arrival_window", b"arrival_window", "change", b"change", "choice", b"choice", "made_at", b"made_at", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "change", b"change", "choice", b"choice", "context", b"context", "default_context", b"default_context", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "arrival_window", b"arrival_window", "change", b"change", "choice", b"choice", "context", b"context", "default_context", b"default_context", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

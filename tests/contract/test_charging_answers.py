@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 
 import grpc
@@ -41,8 +42,18 @@ def falling_curve(request: wire.RecommendRequest) -> None:
     request.vehicle.charging_curve.add(soc_pct=20, power_kw=100)
 
 
-def future_window(request: wire.RecommendRequest) -> None:
-    request.arrival_window.from_at.CopyFrom(Timestamp(seconds=1))
+def window(from_s: float | None, to_s: float | None) -> Spoil:
+    """Sets an arrival window, so many seconds from now."""
+
+    def spoil(request: wire.RecommendRequest) -> None:
+        now_s = int(time.time())
+        request.arrival_window.SetInParent()
+        if from_s is not None:
+            request.arrival_window.from_at.CopyFrom(Timestamp(seconds=now_s + int(from_s)))
+        if to_s is not None:
+            request.arrival_window.to_at.CopyFrom(Timestamp(seconds=now_s + int(to_s)))
+
+    return spoil
 
 
 BAD: list[tuple[str, Spoil]] = [
@@ -71,7 +82,12 @@ BAD: list[tuple[str, Spoil]] = [
     ("target_soc_pct", spoilt("target_soc_pct", 101.0)),
     ("expected_travel_s", spoilt("expected_travel_s", -1.0)),
     ("alternative_count", spoilt("alternative_count", 11)),
-    ("arrival_window", future_window),
+    ("arrival_window.to_at", window(600, None)),
+    ("arrival_window.from_at", window(None, 600)),
+    ("arrival_window.to_at", window(600, 600)),
+    ("arrival_window.to_at", window(600, 600 + 14_401)),
+    ("arrival_window.to_at", window(-1_200, -600)),
+    ("arrival_window.to_at", window(86_000, 87_000)),
 ]
 
 

@@ -52,6 +52,11 @@ class ClaimTable:
         """Windows in the future that are kept for a car: one, or none."""
         return self._windows_by_car.get(vehicle_id, ())
 
+    @property
+    def window_count(self) -> int:
+        """On how many EVSEs windows in the future are kept."""
+        return len(self._windows_by_evse)
+
     def windows(self) -> Iterator[Claim]:
         """All windows in the future."""
         for claims in self._windows_by_evse.values():

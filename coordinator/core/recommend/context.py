@@ -51,6 +51,7 @@ class Context:
     own: tuple[OwnPlace, ...] = ()
     excluded: frozenset[int] = frozenset()  # EVSE rows that this car must not get
     only: frozenset[int] | None = None  # EVSE rows that it may get; None means all
+    ahead_s: float = 0.0  # how long after what is known now the request is judged
 
     def hour_of(self, now_s: float) -> float:
         """Local hour of the day, 0-24.

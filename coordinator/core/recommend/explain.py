@@ -13,6 +13,7 @@ from types import MappingProxyType
 from coordinator.core.areas.cost import TERMS
 from coordinator.core.recommend.change_words import CHANGE_WORDS
 from coordinator.core.recommend.reminder_words import REMINDER_WORDS
+from coordinator.core.recommend.window_words import WINDOW_WORDS
 
 REFERENCE_COUNT = 8  # a candidate is compared with the mean of the best eight
 LEAST_S = 1.0  # differences below a second are no reason
@@ -36,6 +37,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "en": {
         **REMINDER_WORDS["en"],
         **CHANGE_WORDS["en"],
+        **WINDOW_WORDS["en"],
         "SHORT_DRIVE": "{drive} min drive, {km} km",
         "LONG_DRIVE": "{drive} min drive, {km} km",
         "FREE_NOW": "free now",
@@ -80,6 +82,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "zh": {
         **REMINDER_WORDS["zh"],
         **CHANGE_WORDS["zh"],
+        **WINDOW_WORDS["zh"],
         "SHORT_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "LONG_DRIVE": "车程 {drive} 分钟，{km} 公里",
         "FREE_NOW": "现在空闲",

@@ -123,7 +123,10 @@ def gather(
     evse = found.evse
     # 340, 420: will it work, and be free, on arrival?
     status = _apart_from_ours(district, found)
-    works, free, why = arrival.chances(model, district, found, status, asked, drive.drive_s)
+    horizon_s, ahead_s = drive.drive_s, asked.contexts[0].ahead_s
+    if ahead_s:
+        horizon_s = horizon_s + ahead_s
+    works, free, why = arrival.chances(model, district, found, status, asked, horizon_s)
     free = waiting.planned_free(district, found, drive.drive_s, now_s, free)
     # Paper 2.1: neighbours that are about to charge may be there before
     awaited: Floats | float = 0.0
@@ -146,7 +149,7 @@ def gather(
         found.of_station(found.near.free_share), district.station_size[district.station[evse]],
         district.exposure_days[evse], awaited, (why,) if why else (),
     )  # fmt: skip
-    if district.outages:
+    if district.outages or district.windows:
         made = made.narrowed(_in_service(district, asked, made))
     return made
 
@@ -187,7 +190,7 @@ def _charge(
 
 
 def _in_service(district: District, asked: Asked, known: Gathered) -> Mask:
-    """The candidates that are not taken out of service before the car would be charged.
+    """The candidates that are not out of service, or kept for another car, before it is charged.
 
     The stay is that of its claim, so that what is promised stands when promises are looked at.
     """
@@ -195,4 +198,8 @@ def _in_service(district: District, asked: Asked, known: Gathered) -> Mask:
     begins_s = np.maximum(arrives_s, asked.now_s + known.wait.free_in_s)
     stay_s = np.array([[request.vehicle.setup_s] for request in asked.requests]) + known.charge_s
     to_s = begins_s + np.maximum(stay_s, LEAST_STAY_S)
-    return known.valid & ~outages.meets(district, known.found.evse, arrives_s, to_s, asked.now_s)
+    evse = known.found.evse
+    met = outages.meets(district, evse, arrives_s, to_s, asked.now_s)
+    if district.windows:
+        met |= to_s > district.reserved_from_s[evse]
+    return known.valid & ~met
