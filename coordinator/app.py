@@ -20,6 +20,7 @@ import structlog
 from coordinator.config import Config, locate
 from coordinator.core.areas.assignment import Settings
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
+from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
 from coordinator.jobs.replan import ReplanLoop
 from coordinator.jobs.solver import WorkerSolver
@@ -166,6 +167,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
             group.create_task(parts.tastes.run(), name="coordinator:tastes"),
             group.create_task(parts.switch.run(), name="coordinator:models"),
+            group.create_task(_hours(parts).run(), name="coordinator:arrival"),
         ]
         tasks += _configured(parts, group)
         _say_ready(parts, f"{host}:{port}", metrics_address)
@@ -180,6 +182,12 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         for task in tasks:
             task.cancel()
     await parts.ingest.flush()
+
+
+def _hours(parts: Parts) -> ArrivalHours:
+    """What keeps the arrival model that serves ready for the hours to come."""
+    brain = parts.brain
+    return ArrivalHours(lambda: brain.models.now.arrival, brain.intentions.offset_h, parts.clock)
 
 
 def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

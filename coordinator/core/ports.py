@@ -97,6 +97,15 @@ class ArrivalModel(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparedModel(Protocol):
+    """An arrival model that can be made ready for an hour. Source: US 12,393,974 B2, step 420."""
+
+    def prepare(self, hour: float) -> None:
+        """Does beforehand, on any thread, what answers at this local hour need."""
+        ...
+
+
 class PortraitEncoder(Protocol):
     """Feature vectors of users (patent: the feature extraction model).
 

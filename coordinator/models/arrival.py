@@ -47,3 +47,10 @@ class OnnxArrivalModel:
         Raises `ModelUnavailable` when the model cannot fill the table.
         """
         return self._table.look_up(seen)
+
+    def prepare(self, hour: float) -> None:
+        """Fills the table of this half-hour, if it is not, on any thread.
+
+        Raises `ModelUnavailable` when the model cannot fill it.
+        """
+        self._table.prepare(hour)

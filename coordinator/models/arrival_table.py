@@ -103,6 +103,10 @@ class ArrivalTable:
         works += seen.failure_rate * (breaks + part * more_breaks)
         return works, free + part * more_free
 
+    def prepare(self, hour: float) -> None:
+        """Fills the table of this half-hour, if it is not."""
+        self._slot(round(hour * 2.0) % SLOTS)
+
     def _table_of(self, hour: Floats, at: NDArray[np.intp]) -> list[Float32]:
         """The columns of the half-hour; where there are several, of all, and `at` leads into each
         request's own."""

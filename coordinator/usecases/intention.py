@@ -77,11 +77,11 @@ class Intentions:
         if not driver or session.started_at_s > now_s:
             return
         if not len(self.history):
-            self.history.utc_offset_h = self._offset_h()
+            self.history.utc_offset_h = self.offset_h()
         until_s = now_s if session.ended_at_s is None else session.ended_at_s
         self.history.learn(driver, session.started_at_s, until_s, session.promised_at_s)
 
-    def _offset_h(self) -> float:
+    def offset_h(self) -> float:
         """Local time of the district, by its middle unless it is set."""
         if self.utc_offset_h is not None or not len(self._district):
             return self.utc_offset_h or 0.0

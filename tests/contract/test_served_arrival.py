@@ -41,7 +41,7 @@ def with_bundle(folder: Path, bundle: Path) -> CoordinatorProcess:
     folder.mkdir()
     process = CoordinatorProcess(folder)
     with process.config.open("a") as file:
-        file.write(f'[models]\nbundle = "{bundle}"\n')
+        file.write(f'[models]\nbundle = "{bundle}"\nallow_unsigned = true\n')
     return process
 
 

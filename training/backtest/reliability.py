@@ -99,9 +99,14 @@ def _served(
     """Figures of the rates that the knowledge map would hold, as if they stayed for the span."""
     if failure is None:
         return {}
-    rates, shape = failure_rates(failure, connectors, lines, *known_s)
-    p = within(rates, span_days)[rows]
-    return {"served": metrics.rounded({**metrics.probability(p, happened), "frailty_shape": shape})}
+    rates, prior, shape = failure_rates(failure, connectors, lines, *known_s)
+    mapped, own = (
+        metrics.probability(within(rate, span_days)[rows], happened) for rate in (rates, prior)
+    )
+    return {
+        "served": metrics.rounded({**mapped, "frailty_shape": shape}),
+        "before_map": metrics.rounded(own),
+    }
 
 
 def _model(

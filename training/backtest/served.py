@@ -58,8 +58,9 @@ def failure_rates(
     lines: list[Timeline],
     from_s: float,
     to_s: float,
-) -> tuple[Floats, float]:
-    """Failure rates as the knowledge map would hold them at `to_s`, and the shape of the frailty.
+) -> tuple[Floats, Floats, float]:
+    """Failure rates as the knowledge map would hold them at `to_s`, the same before the map, and
+    the shape of the frailty.
 
     Age, maker and model of these connectors are unknown.
     """
@@ -88,7 +89,7 @@ def failure_rates(
     shape = gamma_shape(faults, exposure, kind, usual)
     prior = anchored_prior(faults, exposure, kind, shape)
     knowledge = KnowledgeMap(vectors(facts, fleet_scale(facts)), prior, exposure)
-    return knowledge.rates, shape
+    return knowledge.rates, prior, shape
 
 
 def within(rate: Floats, days: float) -> Floats:

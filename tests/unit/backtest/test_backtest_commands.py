@@ -150,6 +150,7 @@ def test_reliability_finds_the_kind_that_fails(tmp_path: Path) -> None:
     served = found["served"]
     assert isinstance(served, dict)
     assert served["auc"] > 0.9
+    assert set(found["before_map"]) == {"brier", "log_loss", "ece", "auc"}  # type: ignore[call-overload]
     assert served["frailty_shape"] < 1.0  # some fail every other day, the others never
 
 
