@@ -28,7 +28,9 @@ COLUMNS = (
 
 HOUR, RATE = slice(6, 8), 10
 
-LASTED_MIN = np.array([0, 2, 5, 10, 20, 40, 80, 160, 360, 1440, 7200, 43_200], dtype=np.float64)
+LASTED_MIN = np.array(
+    [0, 2, 5, 10, 20, 40, 80, 160, 300, 600, 1200, 2880, 10_080, 43_200], dtype=np.float64
+)
 AHEAD_MIN = np.array([0, 2.5, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 360, 1440], dtype=np.float64)
 SHARES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 SLOTS = 48

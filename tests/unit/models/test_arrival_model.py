@@ -130,7 +130,7 @@ def test_statuses_decay_as_the_public_network_showed() -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=20)
 def test_table_says_what_the_model_says(seed: int) -> None:
-    """By look-up P(works) is exact to a hundredth, P(free) to a few, on average to one."""
+    """By look-up both chances are right to a hundredth on average, and to a few nearly always."""
     seen = approaches(seed, 4, 32)
     works, free = model().chances(seen)
     ahead_min = (seen.drive_s + seen.unseen_s) / 60.0
@@ -141,9 +141,9 @@ def test_table_says_what_the_model_says(seed: int) -> None:
     )  # fmt: skip
     said = model().exactly(rows(*(column.ravel() for column in columns)))
 
-    assert np.abs(works.ravel() - said[:, 0]).mean() < 0.01
-    assert np.abs(free.ravel() - said[:, 1]).mean() < 0.02
-    assert np.abs(free.ravel() - said[:, 1]).max() < 0.15
+    apart = np.abs(np.stack([works.ravel(), free.ravel()], axis=1) - said)
+    assert (apart.mean(axis=0) < 0.01).all()
+    assert (np.quantile(apart, 0.95, axis=0) < 0.05).all()
 
 
 def test_requests_of_several_hours_get_what_each_gets_alone() -> None:
