@@ -89,7 +89,7 @@ class OnnxModel:
         # The runtime's own classes have no common base.
         except Exception as error:
             self.failures += 1
-            slow = self._judge(perf_counter() - started_s)
+            slow = self._judge(started_s)
             why = f"no answer within {deadline.budget_s:g} s"
             why = why if slow else str(error).splitlines()[0][:200]
             raise ModelUnavailable(self.name, why) from error
@@ -97,7 +97,7 @@ class OnnxModel:
             deadline.running = False
         took_s = perf_counter() - started_s
         if took_s > deadline.budget_s or self._rests:
-            self._judge(took_s)
+            self._judge(started_s)
         if self.tap is not None:
             self.tap(feed, outputs, took_s)
         return outputs
@@ -111,10 +111,11 @@ class OnnxModel:
             raise ModelUnavailable(self.name, "it gave a value that is not finite")
         return output
 
-    def _judge(self, took_s: float) -> bool:
+    def _judge(self, started_s: float) -> bool:
         """Whether it was slow; then it rests. Earlier rests of one quick again are forgotten."""
         self._deadline.again()
-        if took_s <= self._deadline.budget_s:
+        now_s = perf_counter()
+        if not self._deadline.over(now_s):
             self._rests = 0
             return False
         rest_s = min(REST_S * 2**self._rests, MOST_REST_S)
@@ -124,7 +125,7 @@ class OnnxModel:
         log.warning(
             "model too slow",
             model=self.name,
-            took_s=round(took_s, 3),
+            took_s=round(now_s - started_s, 3),
             budget_s=self._deadline.budget_s,
             rest_s=rest_s,
         )

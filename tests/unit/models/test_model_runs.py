@@ -10,7 +10,7 @@ from coordinator.core.ports import ModelUnavailable
 from coordinator.core.recommend.features import FEATURES
 from coordinator.core.recommend.rules_ranker import scores_or_rules
 from coordinator.models import onnx
-from coordinator.models.deadline import WATCH
+from coordinator.models.deadline import MOST_WALL, WATCH, Deadline
 from coordinator.models.onnx import OnnxModel
 from coordinator.models.ranker import OnnxRanker
 
@@ -118,3 +118,18 @@ def test_run_of_a_wrong_input_is_unavailable() -> None:
 
     with pytest.raises(ModelUnavailable):
         model.run({"features": np.zeros((1, 2), np.float32)})
+
+
+def test_run_that_waited_for_the_machine_is_not_slow() -> None:
+    """Only its own processor time speaks against a model, up to five budgets of waiting."""
+    deadline = Deadline(BUDGET_S)
+    now_s = time.perf_counter()
+    deadline.begin(now_s)
+
+    assert not deadline.over(now_s + MOST_WALL * BUDGET_S)
+    assert deadline.over(now_s + MOST_WALL * BUDGET_S + 0.01)
+    until_s = time.thread_time() + BUDGET_S + 0.01
+    while time.thread_time() < until_s:
+        pass
+    assert deadline.over(now_s + BUDGET_S + 0.01)
+    deadline.running = False
