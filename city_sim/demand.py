@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from coordinator.core.vehicle import Vehicle
+from coordinator.core.vehicle import ChargePlace, Vehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,9 @@ class Demand:
     charge_s: float | None = None
     walk_in: bool = False
     destination: tuple[float, float] | None = None
+    purpose: int = 0
+    charge_place: ChargePlace = ChargePlace.ON_THE_WAY
+    arrive_by_s: float | None = None
 
 
 class DisturbanceKind(Enum):

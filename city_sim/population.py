@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from city_sim.city import GBT_AC, GBT_DC, City
+from city_sim.contentment import Manner, manners
 from city_sim.demand import Demand
 from coordinator.core.recommend.features import COLUMN
-from coordinator.core.vehicle import Vehicle
+from coordinator.core.vehicle import ChargePlace, Purpose, Vehicle
 
 Float64 = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ class Driver:
     tastes: Tastes
     home: tuple[float, float]
     work: tuple[float, float]
+    manner: Manner = field(default_factory=Manner)
     visits: dict[int, int] = field(default_factory=dict)
 
 
@@ -71,6 +73,7 @@ def generate_drivers(seed: int, city: City, count: int) -> list[Driver]:
     rng = np.random.default_rng([seed, 2])
     # Apart, so that a new taste leaves everybody's other tastes, car and home as they are.
     rivals = np.random.default_rng([seed, 6]).lognormal(np.log(6.0), 0.5, count).tolist()
+    manner = manners(seed, count)
     drivers = []
     for index in range(count):
         kind = _VEHICLES[int(rng.choice(len(_VEHICLES), p=[share for *_, share in _VEHICLES]))]
@@ -86,6 +89,7 @@ def generate_drivers(seed: int, city: City, count: int) -> list[Driver]:
                 tastes,
                 _somewhere(city, rng),
                 _somewhere(city, rng),
+                manner[index],
             )
         )
     return drivers
@@ -128,13 +132,16 @@ def demand_of_day(
     count: int,
     day_begins_s: float,
     walk_in_share: float = 0.0,
+    destination_share: float = 0.5,
 ) -> list[Demand]:
     """Requests of one day in order of time, by the hours of `HOURLY_DEMAND`.
 
     In the morning drivers start from home, in the evening from work, and a third of them is
-    elsewhere; `walk_in_share` of them do not ask. The day begins at midnight, local time.
+    elsewhere; `walk_in_share` of them do not ask; `destination_share` say where they go, and why.
+    The day begins at midnight, local time.
     """
     rng = np.random.default_rng([seed, 3])
+    wishes = np.random.default_rng([seed, 7])  # apart, so that they leave all else as it is
     share = np.array(HOURLY_DEMAND) / sum(HOURLY_DEMAND)
     hours = np.sort(rng.choice(24, count, p=share) + rng.random(count))
     demands = []
@@ -143,10 +150,12 @@ def demand_of_day(
         start, end = (driver.home, driver.work) if hour < 12 else (driver.work, driver.home)
         if rng.random() < 1 / 3:
             start = _somewhere(city, rng)
+        at_s = day_begins_s + hour * 3600.0
+        purpose, place, arrive_by_s = _wish(hour, at_s, wishes)
         low_pct = float(np.clip(rng.normal(28.0, 11.0), 8.0, 60.0))
         demands.append(
             Demand(
-                at_s=day_begins_s + hour * 3600.0,
+                at_s=at_s,
                 latitude_deg=start[0],
                 longitude_deg=start[1],
                 soc_pct=low_pct,
@@ -155,10 +164,28 @@ def demand_of_day(
                 car_id=f"{driver.user_id}-{index}",
                 user_id=driver.user_id,
                 walk_in=bool(rng.random() < walk_in_share),
-                destination=end if rng.random() < 0.5 else None,
+                destination=end if rng.random() < destination_share else None,
+                purpose=purpose,
+                charge_place=place,
+                arrive_by_s=arrive_by_s,
             )
         )
     return demands
+
+
+def _wish(
+    hour: float, at_s: float, rng: np.random.Generator
+) -> tuple[int, ChargePlace, float | None]:
+    """Why a driver goes there, whether to charge there or before, and by when to be there."""
+    leisure = [Purpose.EAT, Purpose.SHOP, Purpose.HOSPITAL, Purpose.OTHER, 0]
+    usual = Purpose.WORK if hour < 12 else Purpose.HOME
+    purpose = int(usual if rng.random() < 0.4 else leisure[int(rng.integers(len(leisure)))])
+    stays = purpose not in (0, Purpose.OTHER)
+    there = rng.random() < (0.7 if stays else 0.2)
+    allowed_s = float(rng.uniform(0.25, 2.5)) * 3600.0
+    in_a_hurry = rng.random() < 0.3
+    place = ChargePlace.AT_DESTINATION if there else ChargePlace.ON_THE_WAY
+    return purpose, place, at_s + allowed_s if in_a_hurry else None
 
 
 def disutility_min(tastes: Tastes, features: NDArray[np.float32], visits: Float64) -> Float64:
@@ -190,13 +217,16 @@ def choose(
     stations: NDArray[np.intp],
     rng: np.random.Generator,
     noise_min: float = 4.0,
+    place_min: Float64 | float = 0.0,
 ) -> int:
     """The candidate that this driver takes: the least disutility after Gumbel noise.
+
+    `place_min` is what the places themselves cost, as `contentment.burden_min` says.
 
     `noise_min` is the scale of what nobody can know, in minutes of driving; it belongs to the
     station, so that ten like plugs are not ten chances.
     """
-    utility = -disutility_min(driver.tastes, features, visits) / noise_min
+    utility = -(disutility_min(driver.tastes, features, visits) + place_min) / noise_min
     names, place = np.unique(stations, return_inverse=True)
     return int(np.argmax(utility + rng.gumbel(size=len(names))[place]))
 

@@ -167,4 +167,7 @@ def _request(engine: Engine, car: Car) -> ChargingRequest:
         user_id=demand.user_id,
         target_soc_pct=demand.target_soc_pct,
         destination=demand.destination,
+        purpose=demand.purpose,
+        charge_place=demand.charge_place,
+        arrive_by_s=demand.arrive_by_s,
     )

@@ -75,13 +75,13 @@ def gini(values: Float64) -> float:
 
 def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Policy]]:
     """How to make each policy for a scene, by its name."""
-    ranker = Models(models.ranker, models.arrival) if models else Models()
+    judges = Models(models.ranker, models.arrival, models.travel) if models else Models()
     return {
         "nearest": lambda scene: Nearest(),
         "nearest-free": lambda scene: NearestFree(),
         "queue-eta": lambda scene: QueueEta(),
         "greedy-hold": lambda scene: GreedyHold(),
-        "pilewise": lambda scene: Pilewise(scene.roads(District(scene.stations)), ranker),
+        "pilewise": lambda scene: Pilewise(scene.roads(District(scene.stations)), judges),
     }
 
 

@@ -137,7 +137,7 @@ def build_brain(
 
 def core_models(serving: Serving) -> Models:
     """What serves, as the pipeline takes it; one line for each model that it asks."""
-    return Models(ranker=serving.ranker, arrival=serving.arrival)
+    return Models(ranker=serving.ranker, arrival=serving.arrival, travel=serving.travel)
 
 
 def assemble_brain(

@@ -23,27 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Gives 0 when it is done, 2 for wrong usage or without torch, 3 for unusable data."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    everything = commands.add_parser("all", help="all models from the made-up city")
-    everything.add_argument("--seed", type=int, default=7, help="seed of data and weights")
-    everything.add_argument("--out", type=Path, default=None, help="folder of the bundle")
-    everything.add_argument(
-        "--bundled", action="store_true", help="replace and pin the bundle that the package brings"
-    )
-    everything.add_argument(
-        "--only",
-        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
-        default=[],
-        metavar="PART[,PART]",
-        help="train these parts and keep the others of the folder",
-    )
-    everything.add_argument(
-        "--choices",
-        type=Path,
-        default=None,
-        metavar="FILE",
-        help="CSV of what was shown and chosen, one row a candidate, for the ranker to learn from",
-    )
-    everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    _add_all(commands)
     command.add_to(commands)
     data_command.add_to(commands)
     from_store_command.add_to(commands)
@@ -66,6 +46,36 @@ def main(arguments: list[str] | None = None) -> int:
     return portrait_command.run(options) if options.command == "portrait" else _all(options)
 
 
+def _add_all(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    everything = commands.add_parser("all", help="all models from the made-up city")
+    everything.add_argument("--seed", type=int, default=7, help="seed of data and weights")
+    everything.add_argument("--out", type=Path, default=None, help="folder of the bundle")
+    everything.add_argument(
+        "--bundled", action="store_true", help="replace and pin the bundle that the package brings"
+    )
+    everything.add_argument(
+        "--only",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        default=[],
+        metavar="PART[,PART]",
+        help="train these parts and keep the others of the folder",
+    )
+    everything.add_argument(
+        "--choices",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="CSV of what was shown and chosen, one row a candidate, for the ranker to learn from",
+    )
+    everything.add_argument(
+        "--layers",
+        choices=("joint", "separate"),
+        default="joint",
+        help="whether the layers of the travel model learn together or one by one",
+    )
+    everything.add_argument("--json", action="store_true", help="one JSON object on stdout")
+
+
 def _all(options: argparse.Namespace) -> int:
     from coordinator.models import serving
     from training.choices_file import ChoicesUnusable
@@ -76,7 +86,9 @@ def _all(options: argparse.Namespace) -> int:
     if options.bundled:
         folder = serving.BUNDLED
     tell = functools.partial(print, file=sys.stderr)
-    effort = dataclasses.replace(Effort(), choices_file=options.choices)
+    effort = Effort()
+    travel = dataclasses.replace(effort.travel, layers=options.layers)
+    effort = dataclasses.replace(effort, choices_file=options.choices, travel=travel)
     try:
         result = train_all(options.seed, folder, effort, tell, only=options.only)
     except (ChoicesUnusable, OSError) as error:

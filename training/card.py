@@ -27,7 +27,7 @@ LEVELS = ("level_high", "level_medium", "level_low")
 # Figures by the names that metrics end with; what stands before them says whose they are.
 KEYS = (
     "hit1", "hit3", "mrr", "ndcg10", "brier", "log_loss", "ece", "auc", "rmsle", "accuracy",
-    "mae", "rmse", "loss", "parity", "rows",
+    "mae", "pairs", "rmse", "loss", "parity", "rows",
 )  # fmt: skip
 PURPOSES = {
     "ranker": "Orders the candidates of one request. Wait, price and risk can only lower a score.",
@@ -36,6 +36,9 @@ PURPOSES = {
     "travel": "Says how well a station fits what the journey asks for.",
     "arrival": "Says the chance that an EVSE works, and is free, when the car arrives.",
 }
+# Names of figures that are told in words.
+_STOPPED = "stopped_by_"
+_HOW = ("layers_joint", _STOPPED, "epochs")
 LIMITS = (
     "The generated city stands in for data that nobody could ship: its drivers choose by rules that"
     " are known, so figures on it say that a model can learn, not that it is right about a place."
@@ -106,7 +109,29 @@ def _part(name: str, part: Part, sha256: str) -> list[str]:
         f"- learned from data `{part.training_data_sha256[:16]}…`"
     )
     purpose = PURPOSES.get(name, "")
-    return [text for text in (f"## {name}", purpose, facts, _table(part.metrics)) if text]
+    how = _how(part.metrics)
+    told = {key: value for key, value in part.metrics.items() if not key.startswith(_HOW)}
+    return [text for text in (f"## {name}", purpose, facts, how, _table(told)) if text]
+
+
+def _how(metrics: Mapping[str, float]) -> str:
+    """How the layers were trained and what ended it, of a part whose metrics say so.
+
+    >>> _how({"layers_joint": 1.0, "stopped_by_no_gain": 1.0, "epochs": 37.0})
+    'Its layers learned jointly, which no gain ended after 37 epochs.'
+    """
+    if "layers_joint" not in metrics:
+        return ""
+    way = "jointly" if metrics["layers_joint"] else "one by one"
+    why = next(
+        (
+            name.removeprefix(_STOPPED).replace("_", " ")
+            for name, value in metrics.items()
+            if name.startswith(_STOPPED) and value
+        ),
+        "nothing",
+    )
+    return f"Its layers learned {way}, which {why} ended after {metrics['epochs']:.0f} epochs."
 
 
 def _table(metrics: Mapping[str, float]) -> str:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from city_sim.bustle import Bustle, generate_bustle
 from city_sim.city import generate_city
+from city_sim.contentment import DETOUR
 from city_sim.demand import Demand
 from city_sim.population import DAY_S, Driver, choose, demand_of_day, generate_drivers
 from coordinator.core.district import District
@@ -19,8 +21,8 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.features import FEATURES
 from coordinator.core.recommend.pipeline import Columns, rank
-from coordinator.core.vehicle import ChargingRequest
 from training.splits import by_time, shares_of_span
+from training.trips import journey, request_of
 
 Float32 = NDArray[np.float32]
 
@@ -120,6 +122,7 @@ def _choices_in_city(
     drivers = {d.user_id: d for d in generate_drivers(1000 * seed + number, city, driver_count)}
     district = District(city.stations)
     district.put_tariffs(city.tariffs)
+    bustle = generate_bustle(1000 * seed + number, city)
     rng = np.random.default_rng([seed, number, 4])
     # Half of the cities have streets, the others are estimated as where no roads were imported.
     context = Context(roads=city.roads(district)) if number % 2 else Context()
@@ -134,7 +137,7 @@ def _choices_in_city(
         )
         for demand in demands:
             scatter(district, demand.at_s, rng)
-            row = _one(district, context, drivers[demand.user_id], demand, rng)
+            row = _one(district, context, bustle, drivers[demand.user_id], demand, rng)
             if row is not None:
                 rows.append(row)
     return _stack(rows, number)
@@ -172,30 +175,25 @@ def scatter(district: District, now_s: float, rng: np.random.Generator) -> None:
 def _one(
     district: District,
     context: Context,
+    bustle: Bustle,
     driver: Driver,
     demand: Demand,
     rng: np.random.Generator,
 ) -> tuple[Columns, int, NDArray[np.float64], float] | None:
     """What one driver was shown and took; None when nothing was in reach."""
-    request = ChargingRequest(
-        demand.car_id,
-        demand.car_id,
-        demand.vehicle,
-        demand.soc_pct,
-        demand.latitude_deg,
-        demand.longitude_deg,
-        user_id=demand.user_id,
-        target_soc_pct=demand.target_soc_pct,
-        destination=demand.destination,
-    )
     seen = Context(roads=context.roads, visits=dict(driver.visits))
-    columns = rank(district, request, seen, Models(), demand.at_s).columns
+    columns = rank(district, request_of(demand), seen, Models(), demand.at_s).columns
     if columns is None or len(columns.share) < 2:
         return None
     candidates = columns.candidates
     stations = candidates.stations[candidates.place]
     visits = np.array([driver.visits.get(int(row), 0) for row in stations], dtype=np.float64)
-    chosen = choose(driver, columns.features, visits, stations, rng)
+    way = journey(demand, seen, columns, bustle)
+    # What a detour costs is among the tastes of all drivers already.
+    place_min = (
+        0.0 if way is None else way.felt_min(driver.manner) - DETOUR * way.measured.detour_min[0]
+    )
+    chosen = choose(driver, columns.features, visits, stations, rng, place_min=place_min)
     row = int(stations[chosen])
     driver.visits[row] = driver.visits.get(row, 0) + 1
     return columns, chosen, visits, demand.at_s

@@ -19,6 +19,7 @@ from coordinator.models import arrival as arrival_port
 from coordinator.models import failure as failure_port
 from coordinator.models import portrait as portrait_port
 from coordinator.models import ranker as ranker_port
+from coordinator.models import travel as travel_port
 from training.arrival import ArrivalSettings
 from training.arrival_part import arrival_part
 from training.card import ranker_plots, reliability_plots, write_card
@@ -32,6 +33,8 @@ from training.frailty import fitted_shape
 from training.portrait_part import PortraitEffort, portrait_part
 from training.ranker import RankerSettings, example, train_ranker
 from training.street import generate_street
+from training.travel import TravelSettings
+from training.travel_part import make_travel
 
 BUNDLE_NAME = "generated-city"
 Tell = Callable[[str], None]
@@ -53,6 +56,9 @@ class Effort:
     failure: FailureSettings = field(default_factory=FailureSettings)
     arrival: ArrivalSettings = field(default_factory=ArrivalSettings)
     portrait: PortraitEffort = field(default_factory=PortraitEffort)
+    travel_cities: int = 6
+    travel_days: int = 14
+    travel: TravelSettings = field(default_factory=TravelSettings)
 
 
 def train_all(
@@ -219,12 +225,17 @@ def _digest(fleets: Sequence[Fleet]) -> str:
     return hashlib.sha256("".join(fleet.sha256() for fleet in fleets).encode()).hexdigest()
 
 
+def _travel(seed: int, effort: Effort, tell: Tell) -> Exported:
+    return make_travel(seed, effort.travel_cities, effort.travel_days, effort.travel, tell)
+
+
 # One entry a part: how it is trained from the generated city. A part that is not here is not made.
 TRAINERS: dict[str, Callable[[int, Effort, Tell], Exported]] = {
     ranker_port.PART: _ranker,
     failure_port.PART: _failure,
     arrival_port.PART: _arrival,
     portrait_port.PART: lambda seed, effort, tell: portrait_part(seed, effort.portrait, tell),
+    travel_port.PART: _travel,
 }
 
 

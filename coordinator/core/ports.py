@@ -106,6 +106,18 @@ class PreparedModel(Protocol):
         ...
 
 
+class TravelModel(Protocol):
+    """First scores of piles (patent: the recommendation model).
+
+    Source: US 12,393,974 B2, step 610.
+    """
+
+    def scores(self, travel: Float32, location: Float32, environment: Float32) -> Float32:
+        """Scores 0-100, shape (m,), never rising in any column of `location`; each input has m
+        rows and the columns of its group in `recommend/travel_columns.py`."""
+        ...
+
+
 class PortraitEncoder(Protocol):
     """Feature vectors of users (patent: the feature extraction model).
 

@@ -7,7 +7,7 @@ What follows for a drive is in `recommend/way.py`. Source: paper 2.2.2, 2.3.2.3.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import h3.api.basic_int as h3
@@ -26,6 +26,8 @@ NAMES: dict[str, tuple[float, float]] = {
 }
 # Names that decide something; where they are unknown a default stands in, and the answer says so.
 USED = ("temperature_c", "traffic_grade", "height_m")
+# The same around the pile, for who says where the journey goes.
+AROUND_PILE = ("people_flow_per_h", "road_facility_score")
 COARSEST, FINEST = 4, 10  # resolutions of cells: about 1,770 km² and 0.015 km²
 OWN = 8  # resolution of what is seen here, about 0.74 km²
 TTL_S = 3_600.0
@@ -71,17 +73,30 @@ class Around:
 
 @dataclass(frozen=True, slots=True)
 class StationContext:
-    """The same where each station stands (rows of the district), NaN means unknown."""
+    """The same where each station stands (rows of the district), NaN means unknown.
+
+    `told` holds, by row, the values of `AROUND_PILE` behind the last two columns.
+
+    Source: US 12,393,974 B2, step 610 (environmental information).
+    """
 
     traffic_grade: Floats
     height_m: Floats
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "any_grade", bool(np.isfinite(self.traffic_grade).any()))
-        object.__setattr__(self, "any_height", bool(np.isfinite(self.height_m).any()))
-
+    people_flow_per_h: Floats
+    road_facility_score: Floats
+    told: Mapping[int, tuple[ContextValue, ...]] = field(default_factory=dict)
     any_grade: bool = field(init=False, default=False)
     any_height: bool = field(init=False, default=False)
+    any_travel: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        def known(column: Floats) -> bool:
+            return bool(np.isfinite(column).any())
+
+        object.__setattr__(self, "any_grade", known(self.traffic_grade))
+        object.__setattr__(self, "any_height", known(self.height_m))
+        travel = known(self.people_flow_per_h) or known(self.road_facility_score)
+        object.__setattr__(self, "any_travel", travel)
 
 
 NOWHERE = Around()
@@ -224,26 +239,36 @@ class Surroundings:
         fresh = abs(now_s - made_at_s) < REFRESH_S
         if layout is latitude_deg and told == self._told and fresh:
             return made
-        grade = self._column("traffic_grade", latitude_deg, longitude_deg, now_s)
-        height = self._column("height_m", latitude_deg, longitude_deg, now_s)
-        context = StationContext(grade, height)
-        made = context if context.any_grade or context.any_height else None
+        columns = {
+            name: self._values(name, latitude_deg, longitude_deg, now_s)
+            for name in ("traffic_grade", "height_m", *AROUND_PILE)
+        }
+        behind: dict[int, tuple[ContextValue, ...]] = {}
+        for name in AROUND_PILE:
+            for row, value in columns[name].items():
+                behind[row] = (*behind.get(row, ()), value)
+        grade, height, people, facilities = (
+            _column(values, len(latitude_deg)) for values in columns.values()
+        )
+        context = StationContext(grade, height, people, facilities, behind)
+        made = context if context.any_grade or context.any_height or context.any_travel else None
         self._stations = latitude_deg, self._told, now_s, made
         return made
 
-    def _column(
+    def _values(
         self, name: str, latitude_deg: Floats, longitude_deg: Floats, now_s: float
-    ) -> Floats:
-        column = np.full(len(latitude_deg), np.nan)
+    ) -> dict[int, ContextValue]:
+        """What stands at each station, by its row."""
+        found: dict[int, ContextValue] = {}
         cells = self._cells.get(name)
         if not cells:
-            return column
+            return found
         for resolution in reversed(self._resolutions[name]):
             for row, cell in enumerate(self._cells_of(resolution, latitude_deg, longitude_deg)):
                 value = cells.get(cell)
                 if value is not None and value.stands(now_s):
-                    column[row] = value.value
-        return column
+                    found[row] = value
+        return found
 
     def _cells_of(self, resolution: int, latitude_deg: Floats, longitude_deg: Floats) -> list[int]:
         """The cells of the stations, kept until the stations move."""
@@ -263,3 +288,10 @@ class Surroundings:
         }
         self._finest = max((self._resolutions.get(name, [0])[0] for name in USED), default=0)
         self._around.clear()
+
+
+def _column(values: Mapping[int, ContextValue], size: int) -> Floats:
+    column = np.full(size, np.nan)
+    for row, value in values.items():
+        column[row] = value.value
+    return column

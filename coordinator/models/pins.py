@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "393a7e8458a9c8edbb5b2dbe051308473e581572a759485ac0b63c84aa12082e"
+BUNDLED_SHA256 = "92a309f524de94e70663314802dc93a5919dec5f5e6d6a4df2407bc60b77ea21"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.models import arrival, failure, portrait, ranker
+from coordinator.models import arrival, failure, portrait, ranker, travel
 from coordinator.models.manifest import Tensor
 from coordinator.models.onnx import BUDGET_S, OnnxModel
 
@@ -60,6 +60,13 @@ PARTS: dict[str, PartKind] = {
     ),
     arrival.PART: PartKind(
         arrival.INPUTS, arrival.OUTPUTS, arrival.SCHEMA_SHA256, arrival.OnnxArrivalModel
+    ),
+    travel.PART: PartKind(
+        travel.INPUTS,
+        travel.OUTPUTS,
+        travel.SCHEMA_SHA256,
+        travel.OnnxTravelModel,
+        budget_s=INLINE_S,
     ),
 }
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from coordinator.core.ports import ArrivalModel, FailureModel, PortraitEncoder, Ranker
+from coordinator.core.ports import ArrivalModel, FailureModel, PortraitEncoder, Ranker, TravelModel
 from coordinator.errors import BundleRefused, CoordinatorError
-from coordinator.models import arrival, failure, portrait, ranker
+from coordinator.models import arrival, failure, portrait, ranker, travel
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.bundle_files import MANIFEST
 from coordinator.models.manifest import Manifest
@@ -53,6 +53,11 @@ class Serving:
     def arrival(self) -> ArrivalModel | None:
         """The arrival model."""
         return self.models.get(arrival.PART)
+
+    @property
+    def travel(self) -> TravelModel | None:
+        """The travel-demand model."""
+        return self.models.get(travel.PART)
 
     @property
     def degraded(self) -> bool:

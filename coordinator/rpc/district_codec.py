@@ -15,6 +15,7 @@ from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates, Near
 from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.waiting import Wait
+from coordinator.core.surroundings import AROUND_PILE
 from pilewise.v1 import district_service_pb2 as wire
 
 MICROS = 1_000_000
@@ -90,6 +91,11 @@ def _fill_facts(facts: wire.CandidateFacts, share: Share, number: int) -> None:
     facts.station_evse_count = int(known.station_evse_count[at])
     awaited = known.expected_arrivals
     facts.expected_arrival_count = awaited if isinstance(awaited, float) else float(awaited[at])
+    for name in AROUND_PILE:
+        column = getattr(known, name)
+        value = column if isinstance(column, float) else float(column[at])
+        if np.isfinite(value):
+            setattr(facts, name, value)
 
 
 def to_share(message: wire.FindCandidatesResponse) -> Share:
@@ -124,6 +130,11 @@ def to_share(message: wire.FindCandidatesResponse) -> Share:
             _column(facts, "station_evse_count").astype(np.int32),
             plain["exposure_days"],
             _column(facts, "expected_arrival_count"),
+            _row(o.people_flow_per_h if o.HasField("people_flow_per_h") else np.nan for o in facts),
+            _row(
+                o.road_facility_score if o.HasField("road_facility_score") else np.nan
+                for o in facts
+            ),
         ),
         _column(facts, "power_class")[0].astype(np.intp),
         np.array([one.evse_count for one in district.classes], dtype=np.float64),

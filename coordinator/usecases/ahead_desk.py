@@ -149,7 +149,7 @@ class LaterDesk:
             judged=(first, *judged[1:]),
             hold=Hold(HoldKind.SOFT, claim.claim_id, until_s),
             stage=Stage.AREA,
-            context=noted(look.context, moment.now_s),
+            context=noted(look.context.known, moment.now_s),
             window=look.window,
         )
 

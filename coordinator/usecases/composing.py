@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import uuid_utils
@@ -17,6 +17,7 @@ from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.gather import LEAST_STAY_S
 from coordinator.core.recommend.intention import AT_PILE_KM
 from coordinator.core.recommend.reminder import Reminder
+from coordinator.core.surroundings import AROUND_PILE, ContextValue
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases import inputs, reminding, telling, wording
 from coordinator.usecases.answer import (
@@ -101,8 +102,7 @@ class Composer:
         `picked` is what it lists, the choice first; without it, the best others.
         """
         lines = Lines(self._district, ranked)
-        if picked is None:
-            picked = wording.pick(ranked, choice, request.alternative_count)
+        picked = picked or wording.pick(ranked, choice, request.alternative_count)
         said = wording.said(self._district, context, ranked, lines, choice)
         ranked.said = said  # stored with the answer, so that it can be told again
         judged = wording.judged(self._district, request, context, lines, picked, said, moment.now_s)
@@ -113,7 +113,9 @@ class Composer:
                 until_s = moment.now_s + OFFER_S * self._clock.speed
             hold = Hold(HoldKind.SOFT, claim.claim_id, until_s, confirmed=not offered)
         figures = judged[0].figures
-        station = self._district.stations[self._district.station_row[judged[0].station_id]]
+        row = self._district.station_row[judged[0].station_id]
+        station = self._district.stations[row]
+        told, unknown = around_pile(request, context, ranked, row)
         return Answer(
             claim.recommendation_id if claim is not None else str(uuid_utils.uuid7()),
             request.request_id,
@@ -132,8 +134,8 @@ class Composer:
             ranked.degraded,
             ranked.relaxed,
             reminder=self.reminded(ranked.reminder, request.language),
-            context=noted(context, moment.now_s),
-            defaulted=context.unknown,
+            context=noted((*context.known, *told), moment.now_s),
+            defaulted=(*context.unknown, *unknown),
         )
 
     @staticmethod
@@ -167,9 +169,23 @@ class Composer:
         return inputs.pack(self._district, Lines(self._district, ranked), said)
 
 
-def noted(context: Context, now_s: float) -> tuple[Noted, ...]:
+def around_pile(
+    request: ChargingRequest, context: Context, ranked: Ranked, station: int
+) -> tuple[tuple[ContextValue, ...], tuple[str, ...]]:
+    """What is told of the surroundings of the object pile, and of what the usual stood in.
+
+    Both are empty where the first score does not look at them.
+    """
+    if request.destination is None or ranked.batch is None or not ranked.batch.travel_learned:
+        return (), ()
+    told = () if context.stations is None else context.stations.told.get(station, ())
+    known = {value.name for value in told}
+    return told, tuple(name for name in AROUND_PILE if name not in known)
+
+
+def noted(values: Iterable[ContextValue], now_s: float) -> tuple[Noted, ...]:
     """The values of the surroundings that took part, with their ages."""
     return tuple(
         Noted(value.name, value.value, value.source, max(now_s - value.observed_at_s, 0.0))
-        for value in context.known
+        for value in values
     )

@@ -27,7 +27,7 @@ FACTORS: Mapping[WarningLevel, Mapping[str, tuple[str, ...]]] = {
     WarningLevel.HIGH: {
         "location": (
             "drive_min", "distance_km", "detour_km", "destination_km", "has_destination",
-            "distance_rank",
+            "charges_there", "distance_rank",
         ),
         "vehicle": ("soc_pct", "arrival_soc_pct", "dc"),
         "occupancy": (

@@ -98,6 +98,7 @@ class Batch:
     told: object = None  # what is made of the whole batch once, by whoever tells cars
     # What the chain did, and the stations of the candidates as they were before it, (r, n).
     filtered: tuple[Filtered, NDArray[np.intp]] | None = None
+    travel_learned: bool = False  # whether the travel-demand model gave the first scores
 
     def first(self, width: int) -> NDArray[np.intp]:
         """The first `width` of each request's order (r, width), as indexes of raveled columns."""

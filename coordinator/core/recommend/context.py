@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from coordinator.core.ports import ArrivalModel, Ranker
+from coordinator.core.ports import ArrivalModel, Ranker, TravelModel
 from coordinator.core.recommend.collaborative import Tastes
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.roads import EstimatedRoads, Roads
@@ -71,6 +71,7 @@ class Models:
 
     ranker: Ranker | None = None
     arrival: ArrivalModel | None = None
+    travel: TravelModel | None = None
 
 
 NO_MODELS = Models()

@@ -45,6 +45,7 @@ FREE: tuple[str, ...] = (
     "hour_cos",
     "distance_rank",
     "expected_arrivals",
+    "charges_there",
 )
 
 FEATURES: tuple[str, ...] = MONOTONE + FREE
@@ -93,6 +94,7 @@ class FeatureInputs:
     arrival_soc_pct: ArrayLike
     level: ArrayLike  # WarningLevel numbers
     hour: ArrayLike  # local hour of the day, 0-24, fractions allowed
+    charges_there: ArrayLike  # whether the charge happens at the destination
     expected_arrivals: ArrayLike  # neighbours' summed P(S1), cars within half an hour
 
 
@@ -107,9 +109,8 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
     Source: US 12,393,974 B2, steps 510, 520.
     """
     wait_s = np.asarray(inputs.wait_s)
-    rows = np.empty((*wait_s.shape, len(FEATURES)), dtype=np.float32)
     distance_km = np.asarray(inputs.distance_km)
-    destination_km = np.asarray(inputs.destination_km)
+    to_km = np.asarray(inputs.destination_km)
     angle = np.asarray(inputs.hour) * (math.tau / 24.0)
     level = np.asarray(inputs.level)
     columns: tuple[ArrayLike, ...] = (
@@ -131,8 +132,8 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
         inputs.visit_share,
         inputs.equilibrium,
         inputs.traffic_grade,
-        np.nan_to_num(destination_km, nan=0.0),
-        destination_km == destination_km,
+        np.nan_to_num(to_km, nan=0.0),
+        to_km == to_km,
         inputs.soc_pct,
         inputs.arrival_soc_pct,
         level == _HIGH,
@@ -142,7 +143,13 @@ def assemble(inputs: FeatureInputs, valid: NDArray[np.bool_] | None = None) -> N
         np.cos(angle),
         distance_rank(distance_km, valid),
         inputs.expected_arrivals,
+        inputs.charges_there,
     )
+    return _stacked(columns, wait_s.shape)
+
+
+def _stacked(columns: tuple[ArrayLike, ...], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    rows = np.empty((*shape, len(columns)), dtype=np.float32)
     for index, column in enumerate(columns):
         rows[..., index] = column
     return rows

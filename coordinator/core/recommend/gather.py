@@ -70,6 +70,8 @@ class Gathered:
     station_evse_count: NDArray[np.int32]
     exposure_days: Floats
     expected_arrivals: Floats | float  # neighbours' summed P(S1); 0 for all where there are none
+    people_flow_per_h: Floats | float  # around the pile; NaN where nobody has told
+    road_facility_score: Floats | float  # the same, 0-100
     missing: tuple[str, ...] = ()  # codes of what rules had to stand in for
 
     @property
@@ -147,7 +149,8 @@ def gather(
         parking.room(district, found, drive.distance_km, wait.ahead, now_s), district.dc[evse],
         np.maximum(now_s - district.observed_at_s[evse], 0.0), district.queue_length[evse],
         found.of_station(found.near.free_share), district.station_size[district.station[evse]],
-        district.exposure_days[evse], awaited, (why,) if why else (),
+        district.exposure_days[evse], awaited, *_around_piles(asked, found),
+        (why,) if why else (),
     )  # fmt: skip
     if district.outages or district.windows:
         made = made.narrowed(_in_service(district, asked, made))
@@ -161,6 +164,21 @@ def _apart_from_ours(district: District, found: Candidates) -> NDArray[np.int8]:
         return found.status
     ours = reserved & (district.claim_count[found.evse] > 0)
     return np.where(ours, np.int8(_AVAILABLE), found.status)
+
+
+def _around_piles(asked: Asked, found: Candidates) -> tuple[Floats | float, Floats | float]:
+    """Flow of people and road facilities where the piles stand; looked up for who travels there.
+
+    Source: US 12,393,974 B2, step 610 (environmental information).
+    """
+    around = asked.contexts[0].stations
+    if around is None or not around.any_travel or not asked.has_destination.any():
+        return float("nan"), float("nan")
+    at = found.near.stations
+    return (
+        found.of_station(around.people_flow_per_h[at]),
+        found.of_station(around.road_facility_score[at]),
+    )
 
 
 def _charge(

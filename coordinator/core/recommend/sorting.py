@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import cost
 from coordinator.core.recommend import chain, merge, order, traffic, travel
-from coordinator.core.recommend.asked import Asked
+from coordinator.core.recommend.asked import Asked, charges_there
 from coordinator.core.recommend.columns import Batch, Columns, Ranked
 from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.features import FeatureInputs, assemble
@@ -54,6 +54,7 @@ def sort(
     by_cost = columns.cost.total.argsort(axis=1, kind="stable")
     batch = Batch(columns, by_cost, gathered.valid.sum(axis=1).tolist())
     batch.filtered = filtered, places
+    batch.travel_learned = models.travel is not None and travel.UNAVAILABLE not in degraded
     return order.ranked(batch, asked, levels, reach_km, reminders, filtered.relaxed, degraded)
 
 
@@ -101,7 +102,7 @@ def _judge(
     # Of nobody it cannot be said what they like: equal shares.
     share = shares(np.where(known_user, utilities, np.float32(0.0)), valid)
     # 610-630: first and second sub-recommendation, merged
-    first = travel.travel_scores(asked, drive, expected_s, known.charge_s)
+    first, why_rule = travel.travel_scores(asked, known, models.travel)
     second = merge.second_score(unusable)
     weight = merge.second_weight(known.exposure_days, asked.contexts[0].iterations, rules)
     score = merge.combined(first, second, weight, rules)
@@ -116,7 +117,7 @@ def _judge(
         known.p_working, known.p_free, known.price, known.preference, used, grade, features, share,
         first, second, weight, score, seconds,
     )  # fmt: skip
-    return columns, ((why,) if why else ())
+    return columns, tuple(reason for reason in (why, why_rule) if reason)
 
 
 def _features(
@@ -149,6 +150,6 @@ def _features(
         preference=liked, visit_share=visit_share, equilibrium=used, traffic_grade=grade,
         destination_km=drive.destination_km, soc_pct=asked.soc_pct,
         arrival_soc_pct=drive.arrival_soc_pct, level=level, hour=asked.hour,
-        expected_arrivals=awaited,
+        expected_arrivals=awaited, charges_there=charges_there(asked) & asked.has_destination,
     )  # fmt: skip
     return assemble(inputs, valid)

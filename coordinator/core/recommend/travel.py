@@ -1,6 +1,7 @@
 """First score: how well a pile suits where the driver wants to go (step 610).
 
-How long the drive takes is in `eta.py`; the score of the pile's reliability is in `merge.py`.
+The learned travel-demand model gives it where there is one, else a rule does. How long the drive
+takes is in `eta.py`; the score of the pile's reliability is in `merge.py`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from coordinator.core.recommend.asked import Asked, charges_there
-from coordinator.core.recommend.eta import Drive
+from coordinator.core.ports import ModelUnavailable, TravelModel
+from coordinator.core.recommend.asked import Asked
+from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
-from coordinator.core.vehicle import ChargePlace, ChargingRequest, Purpose
+from coordinator.core.recommend.travel_columns import inputs, measures
+from coordinator.core.vehicle import ChargePlace, Purpose
 
 Floats = NDArray[np.float64]
 
+UNAVAILABLE = "TRAVEL_UNAVAILABLE"  # code of an answer whose first score is the rule's
 STAYS = frozenset({Purpose.EAT, Purpose.SHOP, Purpose.HOSPITAL, Purpose.WORK, Purpose.HOME})
 
 
@@ -52,27 +56,38 @@ def place_for(purpose: int) -> ChargePlace:
     return ChargePlace.AT_DESTINATION if purpose in STAYS else ChargePlace.ON_THE_WAY
 
 
-def travel_scores(asked: Asked, drive: Drive, wait_s: Floats, charge_s: Floats) -> Floats:
-    """First scores of all candidates, (r, n); NaN for requests without a destination.
+def travel_scores(
+    asked: Asked,
+    known: Gathered,
+    model: TravelModel | None = None,
+) -> tuple[Floats, str]:
+    """First scores of all candidates, (r, n), and why the rule answered for the model.
 
-    Source: US 12,393,974 B2, step 610.
+    NaN for requests without a destination. The model, where there is one, judges the candidates of
+    all others in one run; the reason is empty when it did, or when there is none.
+
+    Source: US 12,393,974 B2, step 610 (recommendation model). Departs: a learned score can only
+    fall with distance, detour and lateness.
     """
-    rules = asked.rules
-    there = charges_there(asked)
-    walk_s = drive.destination_km * (3600.0 / rules.walk_kmh)
-    late_min: Floats | float = 0.0
-    allowed_s = np.array([_allowed_s(request, asked.now_s) for request in asked.requests])
-    if (allowed_s < np.inf).any():
-        onward_s = np.where(there, walk_s, drive.onward_s)
-        total_s = drive.drive_s + wait_s + charge_s + onward_s
-        late_min = np.maximum(total_s - allowed_s[:, None], 0.0) / 60.0
-    measure = np.where(there, drive.destination_km, drive.detour_s / 60.0)
-    score = first_score(measure, late_min, rules)
-    return np.where(asked.has_destination, score, np.nan)
-
-
-def _allowed_s(request: ChargingRequest, now_s: float) -> float:
-    """Seconds until the driver wants to be there; inf without a wish."""
-    by_s = np.inf if request.arrive_by_s is None else request.arrive_by_s - now_s
-    travel_s = np.inf if request.expected_travel_s is None else request.expected_travel_s
-    return min(by_s, travel_s)
+    if not asked.has_destination.any():
+        return np.full(known.valid.shape, np.nan), ""
+    drive, wait_s = known.drive, known.wait.expected_s
+    measured = measures(asked, drive, wait_s, known.charge_s)
+    why = ""
+    if model is not None:
+        picked = np.flatnonzero(known.valid & asked.has_destination)
+        seen = inputs(
+            asked, measured, known.people_flow_per_h, known.traffic_grade,
+            known.road_facility_score, picked,
+        )  # fmt: skip
+        try:
+            scores = model.scores(seen.travel, seen.location, seen.environment)
+        except ModelUnavailable:
+            why = UNAVAILABLE
+        else:
+            learned = np.full(known.valid.shape, np.nan)
+            learned.put(picked, scores)
+            return learned, ""
+    # One of both is 0: who charges there makes no detour, who does not need not walk.
+    score = first_score(measured.walk_km + measured.detour_min, measured.late_min, asked.rules)
+    return np.where(asked.has_destination, score, np.nan), why

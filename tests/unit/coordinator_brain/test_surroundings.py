@@ -254,6 +254,6 @@ def test_columns_say_whether_anything_is_known() -> None:
     """Who has no known value needs no look at them."""
     unknown, known = np.array([np.nan, np.nan]), np.array([np.nan, 2.0])
 
-    made = StationContext(unknown, known)
+    made = StationContext(unknown, known, unknown, unknown)
 
-    assert (made.any_grade, made.any_height) == (False, True)
+    assert (made.any_grade, made.any_height, made.any_travel) == (False, True, False)
