@@ -105,7 +105,7 @@ class Load:
             return
         if fate == "lapse":
             return
-        lease_s = max(claim.from_s, moment.now_s) + 20.0
+        lease_s = moment.now_s + 20.0
         if isinstance(self._hear(await self.store.confirm(name, lease_s, moment)), Refused):
             return
         self._fence(claim.evse_id, await self._keeper.issue(claim.evse_id, self._clock_s()))

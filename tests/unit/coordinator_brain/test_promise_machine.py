@@ -256,7 +256,7 @@ class PromiseMachine(RuleBasedStateMachine):
             if (claim := self.hand.claims.table.get(promise.claim_id)) is not None and claim.live
         }
         if compacted:
-            self.run(self.hand.claims.compact(self.hand.moment, 3_600.0))
+            self.run(self.hand.claims.compact(self.hand.moment, 7 * 86_400.0))
         live = {(c.claim_id, c.state, c.evse_id) for c in self.hand.claims.table.live()}
         here = self.folder / f"life-{self.lives}"
         self.lives += 1
