@@ -26,6 +26,7 @@ from training.pairs import PairSettings  # noqa: E402
 from training.portrait import PortraitSettings  # noqa: E402
 from training.portrait_part import PortraitEffort  # noqa: E402
 from training.ranker import RankerSettings, SetRanker  # noqa: E402
+from training.travel import TravelSettings  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +39,9 @@ TINY = Effort(
     piles=400,
     ranker=RankerSettings(epochs=3),
     failure=FailureSettings(epochs=4),
+    travel_cities=2,
+    travel_days=2,
+    travel=TravelSettings(epochs=3),
     addresses=40,
     arrival=ArrivalSettings(epochs=1, each=60),
     portrait=PortraitEffort(
