@@ -98,6 +98,10 @@ class Policy(Protocol):
     def name(self) -> str:
         """How reports call it."""
 
+    @property
+    def period_s(self) -> float:
+        """How often it looks at all cars; 0 for never."""
+
     def choose(self, engine: Engine, car: Car) -> Choice | None:
         """The choice for a car as it stands now; None when nothing can be said.
 
@@ -110,6 +114,12 @@ class Policy(Protocol):
 
     def plugged(self, engine: Engine, car: Car) -> None:
         """Hears that a car has begun to charge at `car.evse`."""
+
+    def tick(self, engine: Engine) -> None:
+        """Looks at all cars; called every `period_s`, for policies that have one."""
+
+    def ended(self) -> None:
+        """The run is over."""
 
     def gone(self, engine: Engine, car: Car) -> None:
         """Hears that a car needs nothing any more, or was thrown out."""

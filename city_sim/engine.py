@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from city_sim.cars import Car, Choice, Doing, Policy
 from city_sim.city import StraightTravel, Travel, charging_s
 from city_sim.demand import Demand, Disturbance, DisturbanceKind
+from city_sim.turns import place_for
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Station, Tariff
 
@@ -63,6 +64,8 @@ class Engine:
         self.district.status[:] = EvseStatus.AVAILABLE
         for car in self.cars:
             self._at(car.demand.at_s, "request", car.index, 0)
+        if policy.period_s and self.cars:
+            self._at(self.cars[0].demand.at_s + policy.period_s, "tick", 0, 0)
         for index, disturbance in enumerate(disturbances):
             self._at(disturbance.from_s, "breaks", index, 0)
             if disturbance.to_s < until_s:
@@ -73,7 +76,9 @@ class Engine:
         while self._heap and self._heap[0][0] < self.until_s:
             self.now_s, _, what, subject, version = heapq.heappop(self._heap)
             self.events += 1
-            if what in ("breaks", "mends"):
+            if what == "tick":
+                self._tick()
+            elif what in ("breaks", "mends"):
                 self._disturb(self._disturbances[subject], 1 if what == "breaks" else -1)
             elif version == self.cars[subject].version:
                 self._step(what, self.cars[subject])
@@ -84,8 +89,6 @@ class Engine:
             elif car.doing is Doing.WAITING:
                 car.wait_s += self.until_s - car.since_s
         return self.cars
-
-    # What policies may ask.
 
     def usable(self) -> NDArray[np.bool_]:
         """Which EVSEs neither failed nor are blocked."""
@@ -123,6 +126,24 @@ class Engine:
 
     def _at(self, at_s: float, what: str, subject: int, version: int) -> None:
         heapq.heappush(self._heap, (at_s, next(self._order), what, subject, version))
+
+    def _tick(self) -> None:
+        """Lets the policy look at all cars, as long as there are any."""
+        self.policy.tick(self)
+        if any(car.doing is not Doing.LEFT for car in self.cars):
+            self._at(self.now_s + self.policy.period_s, "tick", 0, 0)
+
+    def move(self, car: Car, choice: Choice) -> None:
+        """Sends a car that drives, or waits at its station, to what is now held for it."""
+        if choice.station == car.station:
+            return self._hold(car, choice)
+        car.switches += 1
+        if car.doing is Doing.DRIVING:
+            car.drive_s += self.now_s - car.since_s
+        elif car.index in self.queue[car.station]:
+            self.queue[car.station].remove(car.index)
+            car.wait_s += self.now_s - car.since_s
+        return self._send(car, choice)
 
     def _policy_of(self, car: Car) -> Policy:
         return self._strangers if car.demand.walk_in else self.policy
@@ -198,27 +219,11 @@ class Engine:
         usable = (self.faults[rows] == 0) & (self.blocks[rows] == 0)
         free = rows[(self.occupant[rows] < 0) & usable].tolist()
         for index in list(self.queue[station]):
-            evse = self._place(self.cars[index], free)
+            evse = place_for(self, self.cars[index], free)
             if evse >= 0:
                 free.remove(evse)
                 self.queue[station].remove(index)
                 self._plugs_in(self.cars[index], evse)
-
-    def _place(self, car: Car, free: list[int]) -> int:
-        """The free plug that this car takes: its own in its turn, else one nobody needs then."""
-        if car.evse in free:
-            mine = self.held[car.evse]
-            if all(window[0] >= mine[car.index][0] for window in mine.values()):
-                return car.evse
-        mask = car.demand.vehicle.connector_mask
-        fitting = [e for e in free if not mask or int(self.district.connector_mask[e]) & mask]
-        for evse in fitting:
-            held = [window for index, window in self.held[evse].items() if index != car.index]
-            ends_s = self.now_s + (self.charge_s(car, evse) if held else 0.0)
-            if not any(begins < ends_s and ends > self.now_s for begins, ends in held):
-                return evse
-        # A hold is soft: it keeps out who asks, not who just comes.
-        return fitting[0] if car.demand.walk_in and fitting else -1
 
     def _plugs_in(self, car: Car, evse: int) -> None:
         self._let_go(car)
@@ -278,12 +283,8 @@ class Engine:
             choice = self._policy_of(car).revise(self, car)
             if choice is None or (choice.station, choice.evse) == (car.station, car.evse):
                 continue
-            car.switches += 1
-            if choice.station == car.station:
-                self._hold(car, choice)
-            else:
-                car.drive_s += self.now_s - car.since_s
-                self._send(car, choice)
+            car.switches += choice.station == car.station
+            self.move(car, choice)
 
     def _restate(self, evse: int) -> None:
         """Writes what a report of this EVSE would say."""

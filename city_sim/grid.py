@@ -40,7 +40,8 @@ class Frame:
         (1.0, 100.0)
         """
         across = KM_PER_DEGREE * float(np.cos(np.radians(self.latitude_deg)))
-        return self.latitude_deg + north_km / KM_PER_DEGREE, self.longitude_deg + east_km / across
+        north_deg, east_deg = float(north_km) / KM_PER_DEGREE, float(east_km) / across
+        return self.latitude_deg + north_deg, self.longitude_deg + east_deg
 
     def plane(self, latitude_deg: Float64, longitude_deg: Float64) -> Float64:
         """East and north of the middle in km, shape (n, 2)."""
@@ -101,7 +102,9 @@ class GridRoads:
         return reached
 
     def _node(self, plane: Float64) -> Index:
-        steps = np.rint((plane + self._frame.half_km) / self._block_km).astype(np.intp)
+        # A place that is not known (of a car without a destination) is anywhere.
+        known = np.nan_to_num(plane)
+        steps = np.rint((known + self._frame.half_km) / self._block_km).astype(np.intp)
         steps = np.clip(steps, 0, self._side - 1)
         return np.asarray(steps[:, 1] * self._side + steps[:, 0])
 

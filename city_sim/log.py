@@ -33,6 +33,19 @@ class Logged:
         """As the one inside is called."""
         return self.inside.name
 
+    @property
+    def period_s(self) -> float:
+        """As often as the one inside looks at all cars; 0 for never."""
+        return self.inside.period_s
+
+    def tick(self, engine: Engine) -> None:
+        """What the one inside does."""
+        self.inside.tick(engine)
+
+    def ended(self) -> None:
+        """What the one inside does."""
+        self.inside.ended()
+
     def choose(self, engine: Engine, car: Car) -> Choice | None:
         """What the one inside says."""
         return self.inside.choose(engine, car)

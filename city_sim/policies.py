@@ -1,7 +1,8 @@
 """Ways to send cars to piles, each a thin adapter from the engine's state to a choice.
 
 `nearest` knows nothing, `nearest-free` sees what is free now, `queue-eta` counts who stands there,
-`greedy-hold` also holds what it chose; `pilewise` is in `product.py`.
+`greedy-hold` also counts who is on the way, `greedy-exact` knows how long each charges; `pilewise`
+is in `product.py`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from city_sim.cars import Car, Choice
+from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+MEAN_CHARGE_S = 2_400.0  # that an expected queue is counted by
 # Stations whose queue is worked out, nearest first.
 _LOOKED_AT = 24
 
 
 class Blind:
     """Base of policies that hear nothing and never change their mind on the way."""
+
+    period_s = 0.0
 
     def revise(self, engine: Engine, car: Car) -> Choice | None:
         """Nothing: the car finds out when it arrives."""
@@ -33,6 +37,12 @@ class Blind:
 
     def gone(self, engine: Engine, car: Car) -> None:
         """Not heard."""
+
+    def tick(self, engine: Engine) -> None:
+        """Never."""
+
+    def ended(self) -> None:
+        """Nothing is left."""
 
 
 class Nearest(Blind):
@@ -79,9 +89,37 @@ class QueueEta(Blind):
 
 
 class GreedyHold(Blind):
-    """The EVSE that is reached and ready first; held at once and never revised."""
+    """The least drive and expected queue when the car asks, counting every car sent to a station.
+
+    Whoever is beyond the plugs waits for a mean charge each. Held at once, never revised.
+    """
 
     name = "greedy-hold"
+
+    def choose(self, engine: Engine, car: Car) -> Choice | None:
+        """The station with the least of both."""
+        works = engine.fits(car) & engine.usable()
+        count = len(engine.district.stations)
+        plugs = np.bincount(engine.district.station, works, count)
+        sent = [
+            other.station
+            for other in engine.cars
+            if other.index != car.index
+            and other.station >= 0
+            and other.doing in (Doing.DRIVING, Doing.WAITING, Doing.CHARGING)
+            and (not other.demand.walk_in or other.doing is not Doing.DRIVING)
+        ]
+        beyond = np.maximum(np.bincount(sent, minlength=count) + 1 - plugs, 0.0)
+        queue_s = beyond * MEAN_CHARGE_S / np.maximum(plugs, 1.0)
+        return _least(_open_drive_s(engine, car, works) + queue_s) or _least(
+            _open_drive_s(engine, car, engine.fits(car))
+        )
+
+
+class GreedyExact(Blind):
+    """The EVSE that is reached and ready first, with every charge known to the second; held."""
+
+    name = "greedy-exact"
 
     def choose(self, engine: Engine, car: Car) -> Choice | None:
         """The EVSE with the least drive and expected queue at request time."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from city_sim.cars import Car, Policy
 from city_sim.engine import Engine
-from city_sim.policies import GreedyHold, Nearest, NearestFree, QueueEta
+from city_sim.policies import GreedyExact, GreedyHold, Nearest, NearestFree, QueueEta
 from city_sim.product import Pilewise
 from city_sim.scenarios import Scenario
 from coordinator.core.district import District
@@ -81,6 +81,7 @@ def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Po
         "nearest-free": lambda scene: NearestFree(),
         "queue-eta": lambda scene: QueueEta(),
         "greedy-hold": lambda scene: GreedyHold(),
+        "greedy-exact": lambda scene: GreedyExact(),
         "pilewise": lambda scene: Pilewise(scene.roads(District(scene.stations)), judges),
     }
 
@@ -98,6 +99,7 @@ def play(scene: Scenario, policy: Policy) -> Indexes:
         strangers=Nearest(),
     )
     cars = engine.run()
+    policy.ended()
     return indexes(cars, engine.district.served_today)
 
 

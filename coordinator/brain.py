@@ -31,6 +31,7 @@ from coordinator.usecases.mirror import Mirror
 from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promises
 from coordinator.usecases.proposals import Proposals
+from coordinator.usecases.punctuality import Punctuality
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
@@ -153,7 +154,7 @@ def assemble_brain(
 ) -> Brain:
     """The same over any store of claims, for simulations and tests."""
     mirror = Mirror(district, claims.table)
-    claims.watchers.append(mirror.copy)
+    claims.watchers += [mirror.copy, Punctuality(district, claims.table).on_claims]
     book = book or SessionBook(district)
     fleet = Fleet(district, claims.table)
     around = surroundings or SurroundingsKeeper(Surroundings(), district, clock)

@@ -34,8 +34,7 @@ UNUSABLE = (
     EvseStatus.PLANNED,
     EvseStatus.REMOVED,
 )
-# Bits of a mask column that are no sign: int64.
-MASK_BITS = 63
+MASK_BITS = 63  # of a mask column that are no sign: int64
 # Columns that outlive a change of the station list, by name and dtype, with their initial value.
 LIVE_COLUMNS: tuple[tuple[str, str, float], ...] = (
     ("status", "i1", float(EvseStatus.UNKNOWN)),
@@ -93,6 +92,7 @@ class District:
             setattr(self, name, np.full(0, initial, dtype=dtype))
         self.put_stations(stations)
 
+    overstay_risk = 0.1  # that a guided car stays longer than it said
     alike: NDArray[np.int32] | None  # see `recommend/popular.py`
     # The live columns, declared for the type checker; `LIVE_COLUMNS` says what they mean.
     status: NDArray[np.int8]

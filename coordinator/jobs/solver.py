@@ -68,20 +68,6 @@ class WorkerSolver:
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
 
-class InlineSolver:
-    """The same plans in this process, without budget: for simulations, which must not vary."""
-
-    def __init__(self, settings: Settings = DEFAULT) -> None:
-        self._settings = settings
-
-    async def plan(self, problem: Problem) -> Plan | None:
-        """The joint plan."""
-        return assign(problem, self._settings)
-
-    async def close(self) -> None:
-        """Nothing runs."""
-
-
 def solve(problem: Problem, settings: Settings, budget_s: float) -> Plan:
     """The plan, made within about so many seconds; runs in the worker."""
     problem = replace(

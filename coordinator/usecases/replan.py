@@ -12,7 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from coordinator.clock import Clock
-from coordinator.core.areas.assignment import DEFAULT, NOWHERE, Plan, Problem, Settings, keep
+from coordinator.core.areas.assignment import (
+    DEFAULT,
+    NOWHERE,
+    Plan,
+    Problem,
+    Settings,
+    assign,
+    keep,
+)
 from coordinator.core.areas.ledger import Move, Step
 from coordinator.core.areas.moves import Wish, chains
 from coordinator.core.district import District
@@ -41,6 +49,20 @@ class Solver(Protocol):
     async def close(self) -> None:
         """Ends what it runs."""
         ...
+
+
+class InlineSolver:
+    """Plans made at once, without budget: for simulations and tests, which must not vary."""
+
+    def __init__(self, settings: Settings = DEFAULT) -> None:
+        self._settings = settings
+
+    async def plan(self, problem: Problem) -> Plan | None:
+        """The joint plan."""
+        return assign(problem, self._settings)
+
+    async def close(self) -> None:
+        """Nothing runs."""
 
 
 class Replanner:

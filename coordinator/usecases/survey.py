@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from coordinator.core import outages
 from coordinator.core.areas.assignment import NOWHERE, Problem
 from coordinator.core.areas.ledger import Claim, ClaimState
-from coordinator.core.areas.places import Judged, Places, kinds_of, places, problem
+from coordinator.core.areas.places import Judged, Places, kinds_of, places, problem, turns_ready_s
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.candidates import USABLE
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Models
-from coordinator.core.recommend.found import Candidates, Near
 from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.recommend.queue_evidence import standing
@@ -82,10 +81,16 @@ async def survey(
             return None
     all_judged = Judged(*[np.concatenate(column) for column in zip(*judged, strict=True)])
     rows = np.array([district.row.get(claim.evse_id, NOWHERE) for _, claim in known])
-    ready = _ready(view, world, np.unique(all_judged.kind), now_s, link_s)
-    kinds, evse, ready_s = ready
+    kinds, evse, ready_s = _ready(view, world, np.unique(all_judged.kind), now_s, link_s)
     stay_s = float(np.mean(stays)) if stays else 0.0
-    found = places(kinds, evse, ready_s, promised[evse], stay_s)
+    drive_s = float(np.mean(all_judged.drive_s)) if len(all_judged.car) else 0.0
+    ends_s = {
+        at: [claim.to_s - now_s for claim in claims.table.of_evse(district.evse_ids[row])
+             if claim.claim_id in mine]
+        for at, row in enumerate(evse.tolist()) if promised[row]
+    }  # fmt: skip
+    by_turn_s = turns_ready_s(ready_s, ends_s, stay_s, drive_s)
+    found = places(kinds, evse, by_turn_s, promised[evse])
     turns = _turns([claim for _, claim in known], claims, mine)
     now = np.array([found.of(row, turn) for row, turn in zip(rows, turns, strict=True)])
     told = np.array([promise.answer.stage is Stage.PILE for promise, _ in known])
@@ -179,22 +184,10 @@ def _ready(
         begin = np.full((1, len(evse)), now_s)
         usable &= ~outages.meets(view, evse[None], begin, begin + FAR_S, now_s)[0]
     evse, status = evse[usable], status[usable]
-    there = standing(view, _row_of(evse, status), np.full((1, len(evse)), np.inf), now_s)
-    left_s = (there.occupant_s + there.queue * there.mean_s)[0]
+    there = standing(view, evse, status, np.full(len(evse), np.inf), now_s)
+    left_s = there.occupant_s + there.queue * there.mean_s
     ready_s = np.maximum(np.maximum(left_s, view.claimed_to_s[evse] - now_s), 0.0)
     return kind[evse], evse, ready_s
-
-
-def _row_of(evse: Index, status: NDArray[np.int8]) -> Candidates:
-    """These EVSEs as the candidates of one request."""
-    shape = (1, len(evse))
-    none = np.zeros((1, 0))
-    near = Near(none.astype(np.intp), none, none, none, none.astype(np.uint8))
-    counts = np.array([len(evse)])
-    return Candidates(
-        evse[None], np.zeros(shape, dtype=np.intp), status[None], np.ones(shape, dtype=bool), near,
-        counts, counts,
-    )  # fmt: skip
 
 
 def movable(promise: Promise, claim: Claim | None) -> bool:

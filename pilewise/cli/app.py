@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli import agent, agent_local, agent_profile, ask, coordinator, demo, sim, train
+from pilewise.cli import agent, agent_local, agent_profile, ask, city, coordinator, demo, sim, train
 from pilewise.cli.output import emit
 from pilewise.version import __version__
 
@@ -24,6 +24,7 @@ app.add_typer(agent.app, name="agent")
 app.add_typer(coordinator.app, name="coordinator")
 app.add_typer(sim.app, name="sim")
 app.add_typer(ask.app, name="ask")
+app.add_typer(city.app, name="city")
 app.add_typer(train.app, name="train")
 
 

@@ -11,7 +11,7 @@ from served_brain import HERE, KM_LAT, ServedBrain, asking, serve_brain, station
 
 from coordinator.core.areas.assignment import Plan, Problem
 from coordinator.core.pile import EvseStatus
-from coordinator.jobs.solver import InlineSolver
+from coordinator.usecases.replan import InlineSolver
 from pilewise.v1 import charging_service_pb2 as wire
 
 DEADLINE_S = 10.0

@@ -1,7 +1,6 @@
 """The joint optimum: which of the cars on the way should have which place, all at once.
 
-Pure, and the same for the same problem. Where places come from is in `places.py`; how a plan
-becomes moves that nobody loses by is in `moves.py`.
+Pure. Where places come from is in `places.py`, how a plan becomes moves in `moves.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ SWITCH_S = 90.0  # what it costs to send a car to another station: 0.5 km at 20 
 GREATEST_LOSS_S = 300.0  # by how much a car that has a place may be worse off
 BLOCK_CARS = 1_000  # matched in one go; more takes longer than by their number
 WEIGHTS = (4.0, 2.0, 1.0)  # of a second by level, where levels are weighed instead of ordered
+_FEW_CARS = 200  # are matched in one go: looking for parts would take longer
 _LATER = 1e-5  # weight of what a plan costs those whose turn comes later
 # How long the matcher takes: this for each arc, and this for each pair of cars that may contend.
 _ARC_S, _PAIR_S = 1e-6, 2e-7
@@ -178,7 +178,9 @@ class _Work:
         holder = waiting & (self.own_arc != NOWHERE)
         seen = (cars & waiting) | holder
         arcs = np.flatnonzero(seen[problem.car] & self.allowed & self.free[problem.place])
-        count = problem.count
+        if (count := problem.count) <= _FEW_CARS:
+            some = np.flatnonzero(cars & waiting)
+            return [Block(some, np.flatnonzero(holder & ~cars))] if len(some) else []
         shape = (count + len(problem.station),) * 2
         ends = problem.car[arcs], count + problem.place[arcs]
         graph = csr_array((np.ones(len(arcs), dtype=np.int8), ends), shape=shape)
@@ -220,10 +222,8 @@ class _Work:
         out = (price.max(initial=0.0) + 1.0) * (count + 1)
         rows = np.concatenate([block.cars, block.holders])
         leave = np.where(self.own_arc[rows] != NOWHERE, out * (count + 1), out)
-        at = (
-            np.concatenate([row, np.arange(count)]),
-            np.concatenate([column, len(places) + np.arange(count)]),
-        )
+        out_of = np.arange(count)
+        at = np.append(row, out_of), np.append(column, len(places) + out_of)
         matrix = csr_array((np.concatenate([price, leave]), at), shape=(count, wide))
         matched_row, matched = min_weight_full_bipartite_matching(matrix)
         taken = (matched < len(places)) & (matched_row < len(block.cars))

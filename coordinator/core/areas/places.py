@@ -5,6 +5,7 @@ Pure. Which cars there are, and what each knows of its candidates, comes from th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,23 +63,45 @@ class Places:
         return int(found[0]) if len(found) else NOWHERE
 
 
-def places(kind: Index, evse: Index, ready_s: Floats, promised: Index, stay_s: float) -> Places:
-    """Up to three turns at each of these EVSEs; the later pay for a mean stay each.
+def turns_ready_s(
+    ready_s: Floats, ends_s: Mapping[int, Sequence[float]], stay_s: float, drive_s: float
+) -> Floats:
+    """When each turn at each EVSE can begin, from now, shape (m, 3).
 
-    `ready_s` is when the first can have it, `promised` how many cars on their way hold a turn;
-    those turns are always among the places, of the others only the earliest of each kind.
+    `ready_s` is when the first can, `ends_s` when those who are promised it now will have left by
+    plan, by its index, in order. Whoever comes after the last of them waits for a mean stay each;
+    where nobody is promised, the first is thought to come after `drive_s`.
 
     Source: paper 2.3.1, 2.3.2.2. Departs: the paper counts one user ahead.
 
-    >>> made = places(np.array([0, 0]), np.array([4, 5]), np.array([600.0, 0.0]),
-    ...               np.array([0, 1]), 1800.0)
-    >>> made.evse.tolist()[:4], made.turn.tolist()[:4], made.ready_s.tolist()[:4]
+    >>> turns_ready_s(np.array([600.0, 0.0]), {1: [900.0]}, 1800.0, 120.0).tolist()
+    [[600.0, 2400.0, 4200.0], [0.0, 900.0, 2700.0]]
+    """
+    made: Floats = np.maximum(ready_s, drive_s)[:, None] + stay_s * np.arange(TURNS)
+    made[:, 0] = ready_s
+    for at, ends in ends_s.items():
+        known = min(len(ends), TURNS - 1)
+        made[at, 1 : known + 1] = np.maximum(ends[:known], ready_s[at])
+        made[at, known + 1 :] = made[at, known] + stay_s * np.arange(1, TURNS - known)
+    return made
+
+
+def places(kind: Index, evse: Index, ready_s: Floats, promised: Index) -> Places:
+    """The turns at these EVSEs, (m, 3), that cars may be given.
+
+    Of each kind only the earliest, and those that some of the `promised` cars hold now.
+
+    Source: paper 2.3.1.
+
+    >>> made = places(np.array([0, 0]), np.array([4, 5]),
+    ...               np.array([[600.0, 2400.0], [0.0, 1800.0]]), np.array([0, 1]))
+    >>> made.evse.tolist(), made.turn.tolist(), made.ready_s.tolist()
     ([5, 4, 5, 4], [0, 0, 1, 1], [0.0, 600.0, 1800.0, 2400.0])
     """
-    turn = np.tile(np.arange(TURNS), len(evse))
-    evse, kind = evse.repeat(TURNS), kind.repeat(TURNS)
-    ready_s = ready_s.repeat(TURNS) + turn * stay_s
-    kept = turn < promised.repeat(TURNS)
+    turns = ready_s.shape[1]
+    turn = np.tile(np.arange(turns), len(evse))
+    evse, kind, ready_s = evse.repeat(turns), kind.repeat(turns), ready_s.ravel()
+    kept = turn < promised.repeat(turns)
     order = np.lexsort((evse, turn, ready_s, ~kept, kind))
     rank = np.arange(len(order)) - np.searchsorted(kind[order], kind[order])
     order = order[(rank < PLACES_OF_KIND) | kept[order]]

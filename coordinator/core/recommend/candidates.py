@@ -17,6 +17,7 @@ from coordinator.core.recommend import way
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates, Near, merge
 from coordinator.core.recommend.layout import Layout, layout_of
+from coordinator.core.recommend.queue_evidence import standing
 from coordinator.core.roads import each_distance_km
 
 Floats = NDArray[np.float64]
@@ -31,6 +32,7 @@ PROVENANCE = {
     bits: "+".join(word for bit, word in _WORDS.items() if bits & bit) for bits in range(1, 8)
 }
 
+_MINUTES = 4096  # more than any wait that orders EVSEs
 _AVAILABLE, _UNKNOWN = int(EvseStatus.AVAILABLE), np.int8(EvseStatus.UNKNOWN)
 
 # Whether a car may be sent to an EVSE of this status, by number of the status.
@@ -124,7 +126,7 @@ def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candi
         status, claims = status[keep], claims[keep]
     taken = (status != _AVAILABLE) | (claims > 0)
     flat = _Flat(owner, spot % stations.shape[1], evse, status, taken, district.dc[evse])
-    return _pad(asked, near, flat, fitting, around)
+    return _pad(district, asked, near, flat, fitting, around)
 
 
 def _allowed(asked: Asked, evse: Index, owner: Index) -> Mask:
@@ -197,15 +199,18 @@ def _with_alike(
     )
 
 
-def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -> Candidates:
-    """The fitting EVSEs as a padded table: some of each station and kind, open ones first.
+def _pad(
+    district: District, asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index
+) -> Candidates:
+    """The fitting EVSEs as a padded table: some of each station and kind, open ones first, of the
+    others those that are free soonest.
 
     EVSEs of one station with the same current differ by little; judging all of a large station
     would push the next one out.
     """
     rules, count = asked.rules, len(asked)
     keep = (
-        _narrow(asked, near, flat, fitting)
+        _narrow(district, asked, near, flat, fitting)
         if fitting.max(initial=0) > rules.candidate_limit
         else None
     )
@@ -240,6 +245,28 @@ def _pad(asked: Asked, near: Near, flat: _Flat, fitting: Index, around: Index) -
     )
 
 
+def _free_in_min(district: District, asked: Asked, near: Near, flat: _Flat) -> Index:
+    """Whole minutes until each EVSE should be free of who is there and who is promised it."""
+    left_min = np.zeros(len(flat.evse), dtype=np.intp)
+    at = flat.taken.nonzero()[0]
+    if len(at):
+        evse, km = flat.evse[at], near.station_km[flat.owner[at], flat.place[at]]
+        there = standing(district, evse, flat.status[at], km, asked.now_s)
+        left_s = there.occupant_s + there.queue * there.mean_s
+        left_s = np.maximum(left_s, district.claimed_to_s[evse] - asked.now_s)
+        left_min[at] = whole_minutes(left_s)
+    return left_min
+
+
+def whole_minutes(left_s: Floats) -> Index:
+    """By which EVSEs alike are ordered where not all are judged. Source: step 320.
+
+    >>> whole_minutes(np.array([-5.0, 59.0, 60.0, 1e9])).tolist()
+    [0, 0, 1, 4095]
+    """
+    return np.asarray(np.clip(left_s / 60.0, 0.0, _MINUTES - 1.0).astype(np.intp))
+
+
 def _first(owner: Index, sizes: Index, by_history: Mask, limit: int) -> Mask:
     """Which entries are the first of their owner, those found by history before the merely near.
 
@@ -256,11 +283,11 @@ def _first(owner: Index, sizes: Index, by_history: Mask, limit: int) -> Mask:
     return first
 
 
-def _narrow(asked: Asked, near: Near, flat: _Flat, fitting: Index) -> Index:
+def _narrow(district: District, asked: Asked, near: Near, flat: _Flat, fitting: Index) -> Index:
     """Which of the fitting EVSEs are judged, in their order."""
     rules, width = asked.rules, near.stations.shape[1]
     group = ((flat.owner * width + flat.place) * 2 + flat.direct) * 2 + flat.taken
-    order = group.argsort(kind="stable")
+    order = (group * _MINUTES + _free_in_min(district, asked, near, flat)).argsort(kind="stable")
     ordered = group[order]
     begin = np.searchsorted(ordered, ordered)  # where the group of each begins
     quota = np.where(flat.taken, rules.taken_per_station, rules.open_per_station)

@@ -17,6 +17,7 @@ from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, User
 from coordinator.core.recommend import traffic, warning
 from coordinator.core.recommend.asked import Asked, ask
+from coordinator.core.recommend.candidates import whole_minutes
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.eta import Drive
@@ -244,12 +245,11 @@ def _kept(asked: Asked, known: Gathered) -> NDArray[np.bool_]:
         return keep
     taken = (found.status != int(EvseStatus.AVAILABLE)) | known.wait.held
     quota = np.where(taken, rules.taken_per_station, rules.open_per_station)[0].tolist()
+    kinds = list(zip(found.place[0].tolist(), known.dc[0].tolist(), taken[0].tolist(), strict=True))
+    left_min = whole_minutes(np.where(taken, known.wait.free_in_s, 0.0)[0])
     seen: dict[tuple[int, bool, bool], int] = {}
-    kept = 0
-    for at, kind in enumerate(
-        zip(found.place[0].tolist(), known.dc[0].tolist(), taken[0].tolist(), strict=True)
-    ):
-        seen[kind] = seen.get(kind, 0) + 1
-        keep[0, at] = seen[kind] <= quota[at] and kept < rules.candidate_limit
-        kept += int(keep[0, at])
+    for at in left_min.argsort(kind="stable").tolist():
+        seen[kinds[at]] = seen.get(kinds[at], 0) + 1
+        keep[0, at] = seen[kinds[at]] <= quota[at]
+    keep[0, keep[0].nonzero()[0][rules.candidate_limit :]] = False
     return keep

@@ -33,7 +33,7 @@ def room(
     paper 2.3.2.1.
     """
     evse = candidates.evse
-    stands: Mask = ~in_bay(district, candidates, distance_km)
+    stands: Mask = ~in_bay(district, candidates.evse, candidates.status, distance_km)
     spaces, standing = _stations(district, now_s)
     if spaces is not None:
         station = district.station[evse]

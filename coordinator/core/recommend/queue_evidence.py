@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import BayState, EvseStatus
-from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.layout import layout_of
 
 Floats = NDArray[np.float64]
@@ -52,19 +51,22 @@ class Standing:
 
 
 def standing(
-    district: District, candidates: Candidates, distance_km: Floats, now_s: float
+    district: District,
+    evse: NDArray[np.intp],
+    status: NDArray[np.int8],
+    distance_km: Floats,
+    now_s: float,
 ) -> Standing:
-    """Occupant and queue of each candidate.
+    """Occupant and queue of each EVSE, with the status that counts for the asking car.
 
     Source: US 12,393,974 B2, step 330 (queuing vehicles, estimated queuing time, power use during
     the queuing, obtained from the pile and from other user terminals).
     """
-    evse = candidates.evse
     mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
     shared = sharing(district, now_s)
     if shared is not None:
         mean_s = mean_s * shared[district.pile[evse]]
-    charging = candidates.status == _CHARGING
+    charging = status == _CHARGING
     to_s = district.occupied_to_s[evse] - now_s
     known = to_s > -np.inf
     elapsed_s = np.maximum(now_s - district.changed_at_s[evse], 0.0)
@@ -72,9 +74,9 @@ def standing(
     if charging.any():
         rest_s = _by_charge(district, evse, mean_s, rest_s)
     # A reservation that stands behind no promise of ours is somebody else's.
-    foreign = (candidates.status == _RESERVED) & (district.claim_count[evse] == 0)
+    foreign = (status == _RESERVED) & (district.claim_count[evse] == 0)
     lapse_s = np.maximum(RESERVATION_S - elapsed_s, 60.0)
-    parked = in_bay(district, candidates, distance_km)
+    parked = in_bay(district, evse, status, distance_km)
     busy = charging | foreign | parked
     stranger_s = np.where(charging, rest_s, np.where(foreign, lapse_s, np.where(parked, mean_s, 0)))
     occupant_s = np.where(known, np.maximum(to_s, 0.0), stranger_s)
@@ -115,14 +117,15 @@ def _queue(district: District, evse: NDArray[np.intp], now_s: float) -> NDArray[
     return queue
 
 
-def in_bay(district: District, candidates: Candidates, distance_km: Floats) -> Mask:
+def in_bay(
+    district: District, evse: NDArray[np.intp], status: NDArray[np.int8], distance_km: Floats
+) -> Mask:
     """Where a car stands that does not charge, by the bay sensor, and is not the asking one.
 
     Source: US 12,393,974 B2, step 330.
     """
-    status = candidates.status
     idle = (status != _CHARGING) & (status != _UNKNOWN)
-    there: Mask = (district.bay[candidates.evse] == _OCCUPIED) & idle & (distance_km > HERE_KM)
+    there: Mask = (district.bay[evse] == _OCCUPIED) & idle & (distance_km > HERE_KM)
     return there
 
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Some = TypeVar("Some", float, Floats)
 
-KNOWN_OCCUPANT_RISK = 0.1  # that a guided car stays longer than it said
+KNOWN_OCCUPANT_RISK = 0.1  # that a guided car stays longer than it said, before any has left
 P90_SHARE = 0.8  # of a mean session, added to the median where a car is in the way
 
 
@@ -53,7 +53,7 @@ def wait(
     user ahead; `rules.waiting` can ask for that.
     """
     evse, now_s = candidates.evse, asked.now_s
-    there = standing(district, candidates, distance_km, now_s)
+    there = standing(district, evse, candidates.status, distance_km, now_s)
     mean_s, known = there.mean_s, there.known
     ahead_s = district.claimed_to_s[evse] - now_s
     claims = district.claim_count[evse]
@@ -67,7 +67,7 @@ def wait(
         return _as_printed(there, ahead, held, drive_s)
     remaining_s = there.occupant_s + there.queue * mean_s
     free_in_s = np.maximum(remaining_s, np.where(held, np.maximum(ahead_s, 0.0), 0.0))
-    p_busy = np.where(known, KNOWN_OCCUPANT_RISK, 1.0 - p_free)
+    p_busy = np.where(known, district.overstay_risk, 1.0 - p_free)
     risk_s = p_busy * (0.5 * mean_s)
     median_s = np.maximum(free_in_s - drive_s, 0.0)
     # Sessions are independent: their spread grows with the root of their number.
@@ -95,7 +95,7 @@ def planned_free(
     if not known.any():
         return p_free
     gone = leaves_s <= now_s + drive_s
-    planned = np.where(gone, 1.0 - KNOWN_OCCUPANT_RISK, KNOWN_OCCUPANT_RISK)
+    planned = np.where(gone, 1.0 - district.overstay_risk, district.overstay_risk)
     return np.where(known, planned, p_free)
 
 

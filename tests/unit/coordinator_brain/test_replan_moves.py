@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.core.areas.moves import LONGEST_CHAIN, Wish, chains
-from coordinator.core.areas.places import TURNS, places
+from coordinator.core.areas.places import TURNS, places, turns_ready_s
 
 
 def wish(car: int, evse: int, to_evse: int, gain_s: float, told: bool = False) -> Wish:
@@ -61,7 +61,8 @@ def test_steps_never_put_two_cars_on_one_place(order: list[int], gains: list[int
 
 def test_turns_of_an_evse_cost_a_stay_each_and_end_at_three() -> None:
     """The second car pays one mean stay, the third two; there is no fourth."""
-    made = places(np.array([0]), np.array([9]), np.array([60.0]), np.array([0]), 1_000.0)
+    ready_s = turns_ready_s(np.array([60.0]), {}, 1_000.0, 30.0)
+    made = places(np.array([0]), np.array([9]), ready_s, np.array([0]))
 
     assert made.turn.tolist() == list(range(TURNS))
     assert made.ready_s.tolist() == [60.0, 1_060.0, 2_060.0]
@@ -75,7 +76,8 @@ def test_turns_that_are_promised_are_places_even_at_a_large_station() -> None:
     promised = np.zeros(30, dtype=np.intp)
     promised[29] = 2
 
-    made = places(np.zeros(30, dtype=np.intp), np.arange(30), ready_s, promised, 5_000.0)
+    by_turn_s = turns_ready_s(ready_s, {29: [500.0, 900.0]}, 5_000.0, 30.0)
+    made = places(np.zeros(30, dtype=np.intp), np.arange(30), by_turn_s, promised)
 
     assert made.of(29, 1) >= 0
     assert made.of(0, 0) == 0

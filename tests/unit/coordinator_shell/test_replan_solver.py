@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from coordinator.core.areas.assignment import Problem
-from coordinator.jobs.solver import InlineSolver, WorkerSolver
+from coordinator.jobs.solver import WorkerSolver
+from coordinator.usecases.replan import InlineSolver
 
 
 def contended(seed: int, cars: int = 40, places: int = 30) -> Problem:

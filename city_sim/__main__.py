@@ -1,0 +1,22 @@
+"""`python -m city_sim compare`: policies against each other.
+
+The demo is `pilewise demo`, the log of a day `python -m city_sim.log`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from city_sim import compare
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command; 2 for one that is not known."""
+    if arguments[:1] == ["compare"]:
+        return compare.main(arguments[1:])
+    print("usage: python -m city_sim compare [--help]", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
