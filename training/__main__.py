@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -90,7 +91,8 @@ def _all(options: argparse.Namespace) -> int:
     travel = dataclasses.replace(effort.travel, layers=options.layers)
     effort = dataclasses.replace(effort, choices_file=options.choices, travel=travel)
     try:
-        result = train_all(options.seed, folder, effort, tell, only=options.only)
+        processes = os.cpu_count() or 1
+        result = train_all(options.seed, folder, effort, tell, options.only, processes)
     except (ChoicesUnusable, OSError) as error:
         hint = getattr(error, "hint", "is the path right?")
         sys.stderr.write(f"error[TRAIN-007]: {error}\n  hint: {hint}\n")

@@ -31,8 +31,12 @@ class ChoicesUnusable(ValueError):
         more = len(faults) - _TOLD
         told = faults[:_TOLD] + ([f"and {more} more"] if more > 0 else [])
         super().__init__(f"{path}: " + "; ".join(told))
-        self.faults = tuple(faults)
+        self.path, self.faults = path, tuple(faults)
         self.hint = f"columns: {', '.join(NEEDED)}; optional: {', '.join(OPTIONAL)}"
+
+    def __reduce__(self) -> tuple[type[ChoicesUnusable], tuple[Path, list[str]]]:
+        """So that it comes out of another process whole."""
+        return ChoicesUnusable, (self.path, list(self.faults))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,11 @@ class ParityBroken(RuntimeError):
 
     def __init__(self, name: str, difference: float) -> None:
         super().__init__(f"{name}: ONNX and torch differ by {difference:.2e}, allowed is {PARITY}")
+        self.name, self.difference = name, difference
+
+    def __reduce__(self) -> tuple[type[ParityBroken], tuple[str, float]]:
+        """So that it comes out of another process whole."""
+        return ParityBroken, (self.name, self.difference)
 
 
 def to_onnx(

@@ -1,5 +1,6 @@
 """A tiny training run, end to end: a bundle that loads, agrees with torch, and is monotone."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -18,7 +19,7 @@ from coordinator.models.bundle import Bundle, load  # noqa: E402
 from coordinator.models.serving import BUNDLED  # noqa: E402
 from training.__main__ import main  # noqa: E402
 from training.arrival import ArrivalSettings  # noqa: E402
-from training.choices_file import NEEDED  # noqa: E402
+from training.choices_file import NEEDED, ChoicesUnusable  # noqa: E402
 from training.everything import Effort, train_all  # noqa: E402
 from training.export import PARITY, NotKept, ParityBroken, check_parity, to_onnx  # noqa: E402
 from training.failure import FailureSettings  # noqa: E402
@@ -283,10 +284,32 @@ def test_command_prints_one_json_object(
     assert load(tmp_path / "b").ranker is not None
 
 
-@pytest.mark.timeout(600)
+def test_parts_that_learn_side_by_side_are_the_same(tmp_path: Path) -> None:
+    """Two processes change no byte of what is served, and what they say is heard."""
+    words: list[str] = []
+    names = ["failure", "arrival"]
+    for count in (1, 2):
+        train_all(3, tmp_path / str(count), TINY, words.append, names, processes=count)
+
+    one, two = ((tmp_path / str(count) / "manifest.json").read_bytes() for count in (1, 2))
+    assert one == two
+    assert len(words) % 2 == 0
+    assert sorted(words[: len(words) // 2]) == sorted(words[len(words) // 2 :])
+
+
+def test_part_that_cannot_learn_says_why_from_its_process(tmp_path: Path) -> None:
+    """The reason comes out of the process as it was raised there."""
+    effort = dataclasses.replace(TINY, choices_file=tmp_path / "bad.csv")
+    (tmp_path / "bad.csv").write_text("request_id\nR1\n")
+
+    with pytest.raises(ChoicesUnusable, match=r"bad\.csv"):
+        train_all(3, tmp_path / "b", effort, only=["ranker", "failure"], processes=2)
+
+
+@pytest.mark.timeout(1500)
 def test_shipped_bundle_is_what_seed_7_makes(tmp_path: Path) -> None:
     """The committed weights are reproduced: metrics within 0.02 of what the manifest says."""
-    anew = train_all(7, tmp_path)
+    anew = train_all(7, tmp_path, processes=2)
 
     shipped = load(BUNDLED)
     for part in shipped.parts:
