@@ -18,7 +18,7 @@ PACKAGES = (
 LEFT_OUT = ("city_sim.demo", "training.arrival", "training.arrival_part", "training.candidate",
             "training.everything", "training.export",
             "training.failure", "training.portrait", "training.portrait_part", "training.ranker",
-            "training.travel", "training.travel_part",
+            "training.side_by_side", "training.travel", "training.travel_part",
             "training.__main__")  # fmt: skip
 
 
