@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "92a309f524de94e70663314802dc93a5919dec5f5e6d6a4df2407bc60b77ea21"
+BUNDLED_SHA256 = "adf7d731c30f83a0a4e638fc6dc8b0d84be14ce4588f8d32140a7e1ece405f65"

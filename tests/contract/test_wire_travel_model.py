@@ -20,7 +20,7 @@ from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
 # Two stations on either side of the destination, hardly farther one than the other.
-PLACES_KM = {"S1": 3.85, "S2": 4.15}
+PLACES_KM = {"S1": 3.92, "S2": 4.08}
 FINE = 10  # resolution of cells in which each station has its own
 DESTINATION_KM = 4.0
 

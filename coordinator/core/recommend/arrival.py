@@ -93,7 +93,9 @@ def approach(
     """
     evse, now_s = found.evse, asked.now_s
     confirmed_s = district.observed_at_s[evse]
-    lasted_s = confirmed_s - district.changed_at_s[evse]
+    with np.errstate(invalid="ignore"):
+        # Of what was never heard of this is no number, which counts as the longest that is known.
+        lasted_s = confirmed_s - district.changed_at_s[evse]
     unseen_s = np.maximum(now_s - confirmed_s, 0.0)
     unknown = _UNKNOWN[status]
     if unknown.any():
