@@ -77,7 +77,8 @@ def test_measured_fields_name_their_unit() -> None:
         "threshold", "alpha", "beta", "gamma", "theta", "edge_weights", "grade_by_hour",
         "battery_kwh", "consumption_kwh_per_km",
         "traffic_grade", "station_free_share", "expected_arrival_count",
-            "top1_agreement", "rank_agreement", "score_correlation", "mean_difference",
+        "people_flow_per_h", "road_facility_score", "top1_agreement", "rank_agreement",
+        "score_correlation", "mean_difference",
     }  # fmt: skip
     floating = (descriptor.FieldDescriptor.TYPE_DOUBLE, descriptor.FieldDescriptor.TYPE_FLOAT)
 

@@ -37,11 +37,14 @@ async def test_killing_either_side_loses_and_doubles_nothing(make_district: Make
         charging.GetRecommendationRequest(recommendation_id=promised.recommendation_id), timeout=10
     )
     other = await district.charging.Recommend(district.request("EV-2"), timeout=10)
-    await district.agent.stop()
-    given_out = spooled(district.folder / "agent-0" / "spool.db")
 
     async def settled() -> bool:
+        given_out = spooled(district.folder / "agent-0" / "spool.db")
         return await _stored(district) == sum(given_out.values())
+
+    await eventually("the coordinator has caught up", settled)
+    await district.agent.stop()
+    given_out = spooled(district.folder / "agent-0" / "spool.db")
 
     await eventually("every record is stored exactly once", settled)
     assert kept.promise.choice.evse.evse_id == promised.choice.evse.evse_id

@@ -57,7 +57,10 @@ def test_card_says_what_the_manifest_says(tmp_path: Path) -> None:
         assert f"## {name}\n" in text
         assert manifest.files[part.file][:16] in text
         for key, value in part.metrics.items():
-            assert (f" {value:.0f} " if key.endswith("rows") else f" {value:.4g} ") in text
+            if key == "layers_joint":
+                assert "jointly" in text
+            elif key != "epochs" and not key.startswith("stopped_by_"):
+                assert (f" {value:.0f} " if key.endswith("rows") else f" {value:.4g} ") in text
 
 
 def test_a_bundle_with_a_card_loads_as_without(tmp_path: Path) -> None:
