@@ -42,6 +42,9 @@ class OnnxTravelModel:
         Raises `ModelUnavailable` for a shape that the model does not take and for values that are
         no scores.
         """
+        if len(travel) == len(location) == len(environment) == 0:
+            # Some versions of the runtime refuse to compute nothing.
+            return np.empty(0, np.float32)
         scores = self._model.finite(
             {"travel": travel, "location": location, "environment": environment}
         )

@@ -110,10 +110,8 @@ def assign(
     [1, 0]
     """
     work = _Work(problem, settings)
-    levels: tuple[tuple[int, ...], ...] = tuple((level,) for level in LEVELS)
-    if settings.weighted:
-        levels = (LEVELS,)
-    for some in levels:
+    apart: tuple[tuple[int, ...], ...] = tuple((level,) for level in LEVELS)
+    for some in (LEVELS,) if settings.weighted else apart:
         for block in work.blocks(np.isin(problem.level, some)):
             if left_s is None or left_s() > work.expected_s(block):
                 work.match(block)
@@ -182,7 +180,7 @@ class _Work:
             some = np.flatnonzero(cars & waiting)
             return [Block(some, np.flatnonzero(holder & ~cars))] if len(some) else []
         shape = (count + len(problem.station),) * 2
-        ends = problem.car[arcs], count + problem.place[arcs]
+        ends = problem.car[arcs].astype(np.int32), (count + problem.place[arcs]).astype(np.int32)
         graph = csr_array((np.ones(len(arcs), dtype=np.int8), ends), shape=shape)
         part = connected_components(graph, directed=False)[1][:count]
         mine = np.unique(problem.car[arcs])
@@ -223,7 +221,8 @@ class _Work:
         rows = np.concatenate([block.cars, block.holders])
         leave = np.where(self.own_arc[rows] != NOWHERE, out * (count + 1), out)
         out_of = np.arange(count)
-        at = np.append(row, out_of), np.append(column, len(places) + out_of)
+        ends = np.append(row, out_of), np.append(column, len(places) + out_of)
+        at = tuple(end.astype(np.int32) for end in ends)  # older matchers take no wider ones
         matrix = csr_array((np.concatenate([price, leave]), at), shape=(count, wide))
         matched_row, matched = min_weight_full_bipartite_matching(matrix)
         taken = (matched < len(places)) & (matched_row < len(block.cars))
