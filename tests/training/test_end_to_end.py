@@ -274,6 +274,7 @@ def test_command_prints_one_json_object(
 ) -> None:
     """`python -m training all --json` writes where it is told and ends with one object."""
     monkeypatch.setattr("training.everything.Effort", lambda: TINY)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
 
     code = main(["all", "--seed", "3", "--out", str(tmp_path / "b"), "--json"])
 
