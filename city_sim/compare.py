@@ -16,14 +16,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from city_sim.cars import Car, Policy
-from city_sim.engine import Engine
-from city_sim.policies import Nearest
-from city_sim.report import indexes, policies
-from city_sim.scenarios import CAMPUS_LAYOUT, Scenario, campus
-from coordinator.core.district import District
+from city_sim.cars import Car
+from city_sim.report import indexes, played, policies
+from city_sim.scenarios import CAMPUS_LAYOUT, campus
 from coordinator.core.vehicle import WarningLevel
 
 SCENARIOS = ("campus-280",)
@@ -54,7 +50,7 @@ def outcome(run: Run) -> dict[str, Any]:
         layout=run.layout,
     )  # fmt: skip
     policy = policies()[run.policy](scene)
-    cars, served = play(scene, policy)
+    cars, served = played(scene, policy)
     asked = [car for car in cars if not car.demand.walk_in]
     came = [car for car in cars if car.demand.walk_in]
     made: dict[str, Any] = asdict(indexes(asked, served))
@@ -64,23 +60,6 @@ def outcome(run: Run) -> dict[str, Any]:
         waits = [car.wait_s / 60.0 for car in asked if level_of(car) is level]
         made[f"wait_{level.name.lower()}"] = float(np.mean(waits)) if waits else None
     return made
-
-
-def play(scene: Scenario, policy: Policy) -> tuple[list[Car], NDArray[np.int32]]:
-    """The cars of a run that has ended, and how many began at each plug."""
-    engine = Engine(
-        scene.stations,
-        scene.demands,
-        policy,
-        until_s=scene.until_s,
-        disturbances=scene.disturbances,
-        travel=scene.travel(District(scene.stations)),
-        tariffs=scene.tariffs,
-        strangers=Nearest(),
-    )
-    cars = engine.run()
-    policy.ended()
-    return cars, engine.district.served_today
 
 
 def level_of(car: Car) -> WarningLevel:

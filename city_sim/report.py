@@ -87,7 +87,15 @@ def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Po
 
 
 def play(scene: Scenario, policy: Policy) -> Indexes:
-    """The indexes of one policy in one scene; walk-ins drive to the nearest station unseen."""
+    """The indexes of one policy in one scene."""
+    return indexes(*played(scene, policy))
+
+
+def played(scene: Scenario, policy: Policy) -> tuple[list[Car], NDArray[np.int32]]:
+    """The cars of a run that has ended, and how many began at each plug.
+
+    Walk-ins drive to the nearest station unseen.
+    """
     engine = Engine(
         scene.stations,
         scene.demands,
@@ -100,7 +108,7 @@ def play(scene: Scenario, policy: Policy) -> Indexes:
     )
     cars = engine.run()
     policy.ended()
-    return indexes(cars, engine.district.served_today)
+    return cars, engine.district.served_today
 
 
 def compare(
