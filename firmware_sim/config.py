@@ -77,7 +77,7 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
     if not isinstance(tables, list):
         reader.fail("CFG-003", "pile", "piles are written as [[pile]]")
         tables = []
-    piles = _piles(reader, tables, folder)
+    piles = read_piles(reader, tables, folder)
     if sim is not None:
         check_address(reader, sim.bench, "sim.bench")
     if clock is not None and clock.speed != 1:
@@ -103,7 +103,8 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
     return SimConfig(sim, clock, mqtt, ocpp, tuple(piles))
 
 
-def _piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
+def read_piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConfig]:
+    """The `[[pile]]` tables, checked together; what is wrong is noted with the reader."""
     piles: list[PileConfig] = []
     places: list[str] = []
     listening: dict[str, int] = {}

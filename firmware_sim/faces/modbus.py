@@ -24,19 +24,30 @@ _WATCHDOG_PERIOD_S = 1.0
 DEFAULT_COMM_TIMEOUT_S = 60
 
 
+def _real_s() -> float:
+    return time.monotonic()
+
+
 class ModbusFace:
     """One pile as a device with a unit id.
 
-    `now_ms` is the pile's own clock (domain time); the watchdog counts real seconds. With
+    `now_ms` is the pile's own clock (domain time); the watchdog counts `monotonic_s`. With
     `unit_id` None the model's own number counts.
     """
 
     def __init__(
-        self, fleet: Fleet, pile_id: str, now_ms: Callable[[], int], unit_id: int | None = None
+        self,
+        fleet: Fleet,
+        pile_id: str,
+        now_ms: Callable[[], int],
+        unit_id: int | None = None,
+        *,
+        monotonic_s: Callable[[], float] = _real_s,
     ) -> None:
         self._fleet = fleet
         self._pile_id = pile_id
         self._now_ms = now_ms
+        self._monotonic_s = monotonic_s
         self._map: RegisterMap = REGISTER_MAPS[self.pile.spec.model](self.pile.spec)
         self._comm_timeout_s = DEFAULT_COMM_TIMEOUT_S
         self._heard_at_s: float | None = None
@@ -49,6 +60,11 @@ class ModbusFace:
     def pile(self) -> Pile:
         """The pile as it stands now."""
         return self._fleet.pile(self._pile_id)
+
+    @property
+    def registers(self) -> RegisterMap:
+        """The model's registers."""
+        return self._map
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -69,7 +85,7 @@ class ModbusFace:
 
     def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
         """The wire fault that a request meets; it was heard, so the watchdog starts anew."""
-        self._heard_at_s = time.monotonic()
+        self._heard_at_s = self._monotonic_s()
         fault = self.pile.wire
         if fault is not None and fault.concerns(address, count):
             if fault.times is not None:
@@ -98,7 +114,7 @@ class ModbusFace:
         """Falls back when a master that once spoke is silent too long; recovers when it speaks."""
         if self._map.fallback_kw is None or self._heard_at_s is None or not self._comm_timeout_s:
             return
-        silent = time.monotonic() - self._heard_at_s > self._comm_timeout_s
+        silent = self._monotonic_s() - self._heard_at_s > self._comm_timeout_s
         fallback_kw = self._map.fallback_kw if silent else None
         for evse in self.pile.evses:
             if evse.fallback_kw != fallback_kw:

@@ -7,7 +7,7 @@ answer is framed or spoiled is in `modbus_frames.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -18,6 +18,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.base import ModbusBaseServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.transport import ModbusProtocol
 
 from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import BindError
@@ -180,7 +181,18 @@ class RegisterPort:
         if self._server is not None:
             await self._server.shutdown()  # type: ignore[no-untyped-call]
 
+    def in_memory(self) -> Callable[[], ModbusProtocol]:
+        """Serves without a port: each call is a new connection, for a transport of the caller's."""
+        server = ModbusTcpServer(_no_data(), framer=self.framing, address=("", 0))
+        self._serve_with(server)
+        return server.handle_new_connection
+
     async def _listen(self, server: ModbusBaseServer) -> None:
+        self._serve_with(server)
+        if not await server.listen():
+            raise BindError("a Modbus pile", self._asked_for, "the address is taken or not ours")
+
+    def _serve_with(self, server: ModbusBaseServer) -> None:
         def connection() -> ServerRequestHandler:
             handler = _Handler(  # type: ignore[no-untyped-call]
                 server, server.trace_packet, server.trace_pdu, server.trace_connect
@@ -190,8 +202,6 @@ class RegisterPort:
 
         server.callback_new_connection = connection  # type: ignore[method-assign]
         self._server = server
-        if not await server.listen():
-            raise BindError("a Modbus pile", self._asked_for, "the address is taken or not ours")
 
 
 class SerialPort(RegisterPort):

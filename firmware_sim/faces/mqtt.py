@@ -22,6 +22,14 @@ _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.5, 15.0
 _AT_LEAST_ONCE = 1
 
 
+def bay_readings(evse: Evse, at_ms: int) -> dict[str, dict[str, bool | int]]:
+    """What the sensors of one bay publish, by the last word of the topic."""
+    return {
+        "occupancy": {"occupied": evse.bay_occupied, "at_ms": at_ms},
+        "queue": {"length": evse.queue_length, "at_ms": at_ms},
+    }
+
+
 class BaySensors:
     """One sensor per EVSE of the watched piles, all over one connection.
 
@@ -88,12 +96,7 @@ class BaySensors:
         while self._due:
             evse_id = next(iter(self._due))
             del self._due[evse_id]
-            evse = self._fleet.evse(evse_id)
-            at_ms = self._now_ms()
-            readings = {
-                "occupancy": {"occupied": evse.bay_occupied, "at_ms": at_ms},
-                "queue": {"length": evse.queue_length, "at_ms": at_ms},
-            }
+            readings = bay_readings(self._fleet.evse(evse_id), self._now_ms())
             for kind, reading in readings.items():
                 topic = f"{self._table.prefix}/bay/{evse_id}/{kind}"
                 payload = json.dumps(reading, separators=(",", ":"))

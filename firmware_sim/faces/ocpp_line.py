@@ -10,6 +10,8 @@ import base64
 import random
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -83,9 +85,20 @@ class KeptLine:
 
     async def _one_connection(self, serve: Callable[[Link], Awaitable[None]]) -> None:
         silent = "no_subprotocol" in self._config.table.quirks
-        async with connect(
+        async with self._dial(None if silent else [self._subprotocol]) as socket:
+            if socket.subprotocol != self._subprotocol and not silent:
+                raise LinkLostError(self._config.table.url, f"did not agree on {self._subprotocol}")
+            self._socket = socket
+            try:
+                await serve(Link(socket, self._wire))
+            finally:
+                self._socket = None
+
+    def _dial(self, offered: list[Subprotocol] | None) -> AbstractAsyncContextManager[Any]:
+        """A connection to the central system, not yet open."""
+        return connect(
             self._config.table.url,
-            subprotocols=None if silent else [self._subprotocol],
+            subprotocols=offered,
             additional_headers=self._headers(),
             ssl=tls_of(self._config),
             open_timeout=_OPEN_TIMEOUT_S,
@@ -94,14 +107,7 @@ class KeptLine:
             ping_timeout=_PING_S,
             compression=None,
             proxy=None,
-        ) as socket:
-            if socket.subprotocol != self._subprotocol and not silent:
-                raise LinkLostError(self._config.table.url, f"did not agree on {self._subprotocol}")
-            self._socket = socket
-            try:
-                await serve(Link(socket, self._wire))
-            finally:
-                self._socket = None
+        )
 
     def _headers(self) -> dict[str, str]:
         if self._config.password is None:
@@ -126,6 +132,10 @@ class KeptLine:
         fault = self._wire()
         if fault is not None and fault.kind == "disconnect":
             await self._mended.wait()
+
+
+# How a face gets its line; a bench without sockets brings its own.
+LineMaker = Callable[[Fleet, PileConfig, OcppTable, str, int], KeptLine]
 
 
 def tls_of(config: PileConfig) -> ssl.SSLContext | None:

@@ -21,7 +21,7 @@ from firmware_sim.faces.ocpp16.outbox import Outbox
 from firmware_sim.faces.ocpp16.sender import Sender
 from firmware_sim.faces.ocpp16.settings import Settings
 from firmware_sim.faces.ocpp16.station import Desk, Station
-from firmware_sim.faces.ocpp_line import KeptLine
+from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.ocpp_stamps import stamp_writer
 from firmware_sim.faces.ocpp_wire import Link
 from firmware_sim.fleet import Fleet
@@ -41,13 +41,14 @@ class OcppFace:
         now_ms: Callable[[], int],
         *,
         seed: int,
+        line: LineMaker = KeptLine,
     ) -> None:
         self._fleet = fleet
         self._pile_id = config.spec.pile_id
         self._table = table
         self._online = False
         self._booted = "no_boot" in config.table.quirks
-        self._line = KeptLine(fleet, config, table, "ocpp1.6", seed)
+        self._line = line(fleet, config, table, "ocpp1.6", seed)
         settings = Settings(sample_s=table.sample_s, connectors=config.spec.evse_count)
         stamp = stamp_writer(frozenset(config.table.quirks), now_ms)
         self._journal = Journal(Outbox(), stamp, table.free_token)

@@ -21,7 +21,7 @@ from firmware_sim.faces.ocpp201.journal import Journal
 from firmware_sim.faces.ocpp201.sender import Sender
 from firmware_sim.faces.ocpp201.station import Desk, Station
 from firmware_sim.faces.ocpp201.variables import Variables
-from firmware_sim.faces.ocpp_line import KeptLine
+from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.ocpp_stamps import stamp_writer
 from firmware_sim.faces.ocpp_wire import Link
 from firmware_sim.fleet import Fleet
@@ -41,13 +41,14 @@ class Ocpp201Face:
         now_ms: Callable[[], int],
         *,
         seed: int,
+        line: LineMaker = KeptLine,
     ) -> None:
         self._fleet = fleet
         self._pile_id = config.spec.pile_id
         self._table = table
         quirks = frozenset(config.table.quirks)
         self._boot_reason = "" if "no_boot" in quirks else "PowerUp"
-        self._line = KeptLine(fleet, config, table, "ocpp2.0.1", seed)
+        self._line = line(fleet, config, table, "ocpp2.0.1", seed)
         stamp = stamp_writer(quirks, now_ms)
         self._journal = Journal(stamp, table.free_token, quirks)
         self._desk = Desk(
