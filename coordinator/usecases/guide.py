@@ -137,6 +137,7 @@ class Guidance:
             held = msgspec.structs.replace(promise.answer.hold, until_s=lease_s, confirmed=True)
             promise.answer = msgspec.structs.replace(promise.answer, hold=held)
             self._promises.close_ended(step, replaced=True)
+            self._rerouter.early.promised(promise)
         return promise
 
     def waits_behind(self, promise: Promise, cars: int) -> None:

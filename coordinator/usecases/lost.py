@@ -1,11 +1,15 @@
-"""Statuses that cost a car its place, and cars whose place is lost when they must set out."""
+"""Statuses that cost a car its place, and from which a pile comes back; what is told of a loss.
+
+What is done about it is in `reroute.py`.
+"""
 
 from __future__ import annotations
 
-from coordinator.core.areas.ledger import Moment
-from coordinator.core.district import District
+import numpy as np
+from numpy.typing import NDArray
+
 from coordinator.core.pile import EvseStatus
-from coordinator.usecases.reroute import Rerouter
+from coordinator.core.rows import Changes
 
 LOST = {
     EvseStatus.OUTOFORDER: "PILE_FAILED",
@@ -16,11 +20,15 @@ LOST = {
     EvseStatus.RESERVED: "PILE_TAKEN",
 }
 
+# Codes with which a car is told that its place is lost; the first three are none of a status.
+LOSSES = frozenset({"PILE_TAKEN", "PILE_SILENT", "RESERVATION_REFUSED", *LOST.values()})
 
-async def set_out(district: District, rerouter: Rerouter, moment: Moment) -> None:
-    """Windows begin whose cars must set out; one whose EVSE is of no use gets another place."""
-    for promise in await rerouter.ahead.begin_due(moment):
-        row = district.row.get(promise.answer.choice.evse_id)
-        status = EvseStatus.REMOVED if row is None else EvseStatus(district.status[row])
-        if status in LOST:
-            await rerouter.reroute(promise, LOST[status])
+_USELESS = np.zeros(len(EvseStatus), dtype=bool)
+_USELESS[[status for status in LOST if status is not EvseStatus.RESERVED]] = True
+_USELESS[EvseStatus.UNKNOWN] = True
+
+
+def back(changes: Changes) -> NDArray[np.bool_]:
+    """Which of these EVSEs can be had that could not: repaired, heard of again, or new."""
+    again: NDArray[np.bool_] = changes.after == EvseStatus.AVAILABLE
+    return again & _USELESS[changes.before]

@@ -13,8 +13,9 @@ import msgspec
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Moment
-from coordinator.core.district import District
+from coordinator.core.district import Changes, District
 from coordinator.core.geo import great_circle_km
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
@@ -22,6 +23,8 @@ from coordinator.usecases import wording
 from coordinator.usecases.answer import Answer, Stage
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.figures import Lines
+from coordinator.usecases.lost import LOST, back
+from coordinator.usecases.pauses import Pauses
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import SWITCH_S, Rerouter
 from coordinator.usecases.revising import Reviser
@@ -55,22 +58,37 @@ class Refresher:
         self._reviser = reviser
         self._lost: set[str] = set()
         self._freed: set[str] = set()
+        self._back: set[str] = set()  # stations
 
-    def on_status(self, evse_id: str, lost: bool) -> None:
-        """Takes an EVSE that cannot be had any more, or one that became free; returns at once."""
-        (self._lost if lost else self._freed).add(evse_id)
+    def on_changes(self, changes: Changes) -> None:
+        """Takes EVSEs that cannot be had any more, became free, or are there anew; returns at once.
+
+        Source: paper 2.3.1 (the list follows the piles).
+        """
+        ids, district = self._district.evse_ids, self._district
+        for row, after in zip(changes.evse.tolist(), changes.after.tolist(), strict=True):
+            if after in LOST:
+                self._lost.add(ids[row])
+            elif after == EvseStatus.AVAILABLE:
+                self._freed.add(ids[row])
+        stations = district.station[changes.evse[back(changes)]]
+        self._back.update(district.stations[row].station_id for row in set(stations.tolist()))
 
     async def look(self, moment: Moment) -> None:
         """Lists that are due, those of cars that stray or have lost an alternative first."""
         lost, self._lost = self._lost, set()
         freed, self._freed = self._freed, set()
-        now, later = [], []
+        there, self._back = self._places(self._back), set()
+        now, later, pauses = [], [], Pauses()
         for promise in self._promises.open():
+            await pauses.take()  # answers come first
             course = promise.course
             if freed and promise.retry_link_s != float("inf"):
                 promise.refused -= freed  # what failed it is mended
                 promise.retry_link_s = moment.link_s
             if lost and not lost.isdisjoint(one.evse_id for one in promise.answer.judged[1:]):
+                course.strayed = course.strayed or LIST_UPDATED
+            if there and _could_list(promise, there):
                 course.strayed = course.strayed or LIST_UPDATED
             if not promise.confirmed or not promise.claim_id or promise.arrived_evse_id:
                 continue
@@ -80,10 +98,17 @@ class Refresher:
                 now.append(promise)
             elif self._due(promise, moment.link_s):
                 later.append(promise)
+        later.sort(key=lambda promise: promise.course.made_link_s)  # nobody is passed over for ever
         due = (now + later)[:EACH_TICK]
         for begin in range(0, len(due), AT_ONCE):
             await self._refresh(due[begin : begin + AT_ONCE], moment)
             await asyncio.sleep(0)
+
+    def _places(self, station_ids: set[str]) -> list[tuple[float, float]]:
+        """Where these stations stand; one that is gone again is left out."""
+        rows, stations = self._district.station_row, self._district.stations
+        found = [stations[rows[station_id]] for station_id in station_ids if station_id in rows]
+        return [(station.latitude_deg, station.longitude_deg) for station in found]
 
     def _due(self, promise: Promise, link_s: float) -> bool:
         """Whether the car has come so far since its list was made; the first look only notes it."""
@@ -189,3 +214,13 @@ class Refresher:
             )
 
         await self._reviser.revise(promise, anew, ranked)
+
+
+def _could_list(promise: Promise, places: Sequence[tuple[float, float]]) -> bool:
+    """Whether one of these is no further away than the furthest that the car was told of."""
+    answer, request = promise.answer, promise.request
+    if len(answer.judged) <= request.alternative_count:
+        return True  # there is room for more
+    here = request.latitude_deg, request.longitude_deg
+    furthest_km = max(judged.figures.distance_km for judged in answer.judged)
+    return any(great_circle_km(here, place) <= furthest_km for place in places)

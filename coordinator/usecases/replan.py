@@ -80,7 +80,7 @@ class Replanner:
         counters: Counters,
         settings: Settings = DEFAULT,
     ) -> None:
-        self.proposals, self.settings = proposals, settings
+        self.proposals, self.settings, self.early = proposals, settings, rerouter.early
         self._district = district
         self._world = world
         self._claims = claims
@@ -93,6 +93,8 @@ class Replanner:
 
     async def once(self, solver: Solver) -> int:
         """One round: plan and first steps; gives how many cars were moved or asked."""
+        if self.early.begin():
+            self._counters.add("replans_early")
         table = self._claims.table
         on_their_way = [
             promise

@@ -30,6 +30,7 @@ from coordinator.usecases.ahead import Ahead
 from coordinator.usecases.answer import Answer, Change, Hold, HoldKind
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.early_rounds import EarlyRounds
 from coordinator.usecases.events import Events
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.models_now import ModelsNow
@@ -94,6 +95,7 @@ class Rerouter:
     ) -> None:
         self.models = models
         self.forget: Callable[[Promise], Awaitable[None]] | None = None  # what a car was offered
+        self.early = EarlyRounds()
         self.ahead = Ahead(district, world, claims, promises, models, clock)
         self._district = district
         self._world = world
@@ -221,8 +223,9 @@ class Rerouter:
         promise.arrived_link_s = float("-inf")
         promise.renewed_at_s = revision.moment.now_s
         promise.course = Course()
+        change, left = revision.change, promise.answer.choice.station_id
         self._promises.revise(promise, revision.answer)
-        change = revision.change
+        self.early.lost(promise, left, change.code)
         if promise.confirmed and change.code != "DRIVER_CHOICE":
             self._counters.add("reroutes")
         self._events.add(
@@ -252,6 +255,7 @@ class Rerouter:
         )
         answer = entered(promise.answer, answer)
         self._promises.revise(promise, answer)
+        self.early.lost(promise, answer.choice.station_id, code)
         await self._claims.release(claim_id, moment)
         self._events.add(
             "PLACE_LOST",

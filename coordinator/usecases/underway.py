@@ -124,6 +124,7 @@ class Underway:
         # Whoever revised it meanwhile judged the level as well.
         if promise.answer is before:
             promise.answer = answer
+            self._rerouter.early.promised(promise)
 
     def _remind(self, promise: Promise, reminder: Reminder | None) -> None:
         """Tells the car by when it must charge, as often as the margin halves."""

@@ -26,7 +26,7 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
 from coordinator.usecases.ledger import ClaimStore
-from coordinator.usecases.lost import LOST, set_out
+from coordinator.usecases.lost import LOST
 from coordinator.usecases.outage_watch import OutageWatch
 from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S, PlugIns
 from coordinator.usecases.promises import ENDS, Promise, Promises
@@ -34,6 +34,7 @@ from coordinator.usecases.queue import Queue
 from coordinator.usecases.refreshing import Refresher
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.revising import Reviser
+from coordinator.usecases.setting_out import set_out
 from coordinator.usecases.silence import note_silence
 from coordinator.usecases.stays import Stays
 from coordinator.usecases.world import World
@@ -115,10 +116,10 @@ class Watchman:
         """Takes changes of status; returns at once."""
         table, ids = self._claims.table, self._district.evse_ids
         columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
+        self._refresher.on_changes(changes)
+        self._rerouter.early.on_changes(changes)
         for row, before, after in zip(*columns, strict=True):
             evse_id = ids[row]
-            if after in LOST or after == EvseStatus.AVAILABLE:
-                self._refresher.on_status(evse_id, after in LOST)
             if after == EvseStatus.CHARGING or table.of_evse(evse_id):
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
         if self._changed:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 from served_brain import CCS2, HERE, district_of
 
 from coordinator.brain import Brain, assemble_brain
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment
-from coordinator.core.district import District
+from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus, Station
 from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.rules_ranker import RULES_RANKER
@@ -79,6 +80,15 @@ class HandBrain:
         self.district.changed_at_s[row] = self.district.observed_at_s[row] = self.clock.now_s()
         await self.brain.watchman.changed(evse_id, before, status)
         await self.catch_up()
+
+    def believe(self, evse_id: str, status: EvseStatus) -> None:
+        """Lets the coordinator believe a new status as ingest does; it is looked after later."""
+        row = np.array([self.district.row[evse_id]], dtype=np.intp)
+        before = self.district.status[row].copy()
+        self.district.status[row] = status
+        self.district.changed_at_s[row] = self.district.observed_at_s[row] = self.clock.now_s()
+        after = np.array([status], dtype=np.int8)
+        self.brain.watchman.on_changes(Changes(row, before, after))
 
     async def catch_up(self) -> None:
         """Does what was put off until the watchman's next turn."""
