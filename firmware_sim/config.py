@@ -34,6 +34,7 @@ from firmware_sim.config_tables import (
 )
 from firmware_sim.core.ageing import Ageing
 from firmware_sim.core.evse import Supply
+from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.errors import ConfigError, Finding
 from firmware_sim.toml_file import Reader
@@ -159,6 +160,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         check_modbus(reader, table, supply, at)
     else:
         _check_ocpp(reader, table, at)
+    ocpp = [] if table.face == "modbus" else _ocpp_faults(reader, table, at)
     wire = check_wire(reader, table, at)
     ageing = None
     if table.ageing is not None:
@@ -177,6 +179,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         local_auth=table.face == "modbus",
         serial=hashlib.sha256(table.pile_id.encode()).hexdigest()[:16].upper(),
         wire=wire,
+        ocpp_faults=tuple(ocpp),
     )
     return PileConfig(spec, table, ageing, password, *files)
 
@@ -211,6 +214,17 @@ def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
             f"not the address of a central system: {table.url!r}",
             hint=f"write ws://HOST:PORT/{table.pile_id}",
         )
+
+
+def _ocpp_faults(reader: Reader, table: PileTable, at: str) -> list[OcppFault]:
+    """The habits that the pile has from the start."""
+    faults = []
+    for word in table.quirks:
+        try:
+            faults.append(parse_ocpp_fault(word))
+        except ValueError as error:
+            reader.fail("CFG-002", f"{at}.quirks", str(error))
+    return faults
 
 
 def _password(reader: Reader, table: PileTable, at: str, folder: Path) -> str | None:

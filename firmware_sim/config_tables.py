@@ -11,7 +11,6 @@ import msgspec
 
 from firmware_sim.core.ageing import Ageing
 from firmware_sim.core.pile import PileSpec
-from firmware_sim.core.quirks import Quirk
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -94,7 +93,7 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ca_file: str = ""
     cert_file: str = ""
     key_file: str = ""
-    quirks: list[Quirk] = []
+    quirks: list[str] = []
     max_power_kw: Positive = 11.0
     connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"

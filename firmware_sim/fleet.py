@@ -84,7 +84,10 @@ class Fleet:
         return lambda: listeners.remove(listener)
 
     def on_wire_change(self, listener: WireListener) -> Callable[[], None]:
-        """Tells `listener` of wire faults as (pile_id, fault or None); returns how to stop."""
+        """Tells `listener` of wire and OCPP faults that come or go; returns how to stop.
+
+        It hears the pile and its wire fault, None where the wire is well.
+        """
         self._wire_listeners.append(listener)
         return lambda: self._wire_listeners.remove(listener)
 
@@ -104,7 +107,7 @@ class Fleet:
         if pile is before:
             return
         self._piles[pile.spec.pile_id] = pile
-        if _wire_name(before) != _wire_name(pile):
+        if _wire_names(before) != _wire_names(pile):
             for told in tuple(self._wire_listeners):
                 told(pile.spec.pile_id, pile.wire)
         listeners = (
@@ -149,8 +152,9 @@ class Fleet:
             self.change(evse_id, partial(inject, kind=failure.kind, duration_s=failure.repair_s))
 
 
-def _wire_name(pile: Pile) -> str:
-    return pile.wire.name if pile.wire else ""
+def _wire_names(pile: Pile) -> list[str]:
+    names = [fault.name for fault in pile.ocpp_faults]
+    return [pile.wire.name, *names] if pile.wire else names
 
 
 def _stream(seed: int, pile_id: str) -> random.Random:

@@ -6,10 +6,13 @@ What an accepted request does is in `service.py`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from firmware_sim.core.battery import Battery
 from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
 from firmware_sim.core.faults import FAULTS, FaultKind
+from firmware_sim.core.ocpp_faults import PREFIX as OCPP_PREFIX
+from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.status import ocpp_status
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.errors import BadArgumentError
@@ -43,11 +46,14 @@ _STATUS = {
 }
 
 
-def state_message(evse: Evse, wire: WireFault | None) -> bench_service_pb2.SimulatedState:
-    """The state of one EVSE as the contract says it; a wire fault is listed with the others."""
+def state_message(
+    evse: Evse, wire: WireFault | None, ocpp: Sequence[OcppFault] = ()
+) -> bench_service_pb2.SimulatedState:
+    """The state of one EVSE as the contract says it; faults of its wire are listed as well."""
     faults = [fault.kind.name for fault in evse.faults]
     if wire is not None:
         faults.append(wire.name)
+    faults += [fault.name for fault in ocpp]
     return bench_service_pb2.SimulatedState(
         evse_id=evse.spec.evse_id,
         iec61851_state=_PILOT[evse.pilot.letter],
@@ -116,6 +122,19 @@ def wire_fault_of(name: str, duration_s: float | None, *, face: str) -> WireFaul
     narrowed = fault.registers is not None or fault.times is not None
     if (fault.kind not in EVERYWHERE or narrowed) and face != "modbus":
         raise BadArgumentError("fault", f"{fault.name} is a fault of Modbus piles")
+    return fault
+
+
+def ocpp_fault_of(name: str, duration_s: float | None, *, face: str) -> OcppFault | None:
+    """The OCPP fault that `name` asks for, None if it is none; may raise BadArgumentError."""
+    if not name.startswith(OCPP_PREFIX):
+        return None
+    try:
+        fault = parse_ocpp_fault(name, duration_s)
+    except ValueError as error:
+        raise BadArgumentError("fault", str(error)) from error
+    if face == "modbus":
+        raise BadArgumentError("fault", f"{fault.name} is a fault of OCPP piles")
     return fault
 
 

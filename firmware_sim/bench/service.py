@@ -14,6 +14,7 @@ from firmware_sim.bench.codec import (
     car_of,
     duration_of,
     fault_of,
+    ocpp_fault_of,
     state_message,
     stride_of,
     wire_fault_of,
@@ -22,6 +23,7 @@ from firmware_sim.bench.registers import RegisterView, register_messages, words_
 from firmware_sim.clock import Clock, SteppedClock
 from firmware_sim.core.controller import clear, inject, park, plug_in, unplug
 from firmware_sim.core.evse import Evse
+from firmware_sim.core.pile import clear_ocpp, inject_ocpp
 from firmware_sim.errors import NotPossibleNowError, UnknownNameError
 from firmware_sim.fleet import Fleet
 from pilewise.v1 import bench_service_pb2 as pb
@@ -65,12 +67,15 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
     async def InjectFault(
         self, request: pb.InjectFaultRequest, context: Context
     ) -> pb.InjectFaultResponse:
-        """Breaks something: a part by its MREC name, or the wire."""
+        """Breaks something: a part by its MREC name, the wire, or how OCPP is spoken."""
         pile_id = self._fleet.pile_id_of(request.evse_id)
         duration_s = duration_of(request.duration_s)
         wire = wire_fault_of(request.fault, duration_s, face=self._faces[pile_id][0])
+        ocpp = ocpp_fault_of(request.fault, duration_s, face=self._faces[pile_id][0])
         if wire is not None:
             self._fleet.set_wire(pile_id, wire)
+        elif ocpp is not None:
+            self._fleet.put(inject_ocpp(self._fleet.pile(pile_id), ocpp))
         else:
             kind = fault_of(request.fault)
             self._fleet.change(request.evse_id, lambda e: inject(e, kind, duration_s))
@@ -83,9 +88,12 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         """Mends one fault, or all of the EVSE and the wire of its pile."""
         pile_id = self._fleet.pile_id_of(request.evse_id)
         wire = wire_fault_of(request.fault, None, face=self._faces[pile_id][0])
+        ocpp = ocpp_fault_of(request.fault, None, face=self._faces[pile_id][0])
         if wire is not None or not request.fault:
             self._fleet.set_wire(pile_id, None)
-        if wire is None:
+        if ocpp is not None or not request.fault:
+            self._fleet.put(clear_ocpp(self._fleet.pile(pile_id), ocpp))
+        if wire is None and ocpp is None:
             kind = fault_of(request.fault) if request.fault else None
             self._fleet.change(request.evse_id, lambda e: clear(e, kind))
         _log.info("fault cleared", evse=request.evse_id, fault=request.fault or "all")
@@ -134,7 +142,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
                 face=self._faces[pile.spec.pile_id][0],
                 address=self._faces[pile.spec.pile_id][1],
                 model=pile.spec.model,
-                evses=[state_message(evse, pile.wire) for evse in pile.evses],
+                evses=[state_message(evse, pile.wire, pile.ocpp_faults) for evse in pile.evses],
             )
             for pile in self._fleet.piles
         ]
@@ -185,7 +193,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
 
     def _state(self, evse_id: str) -> pb.SimulatedState:
         pile = self._fleet.pile(self._fleet.pile_id_of(evse_id))
-        return state_message(pile.evse(evse_id), pile.wire)
+        return state_message(pile.evse(evse_id), pile.wire, pile.ocpp_faults)
 
     def _view(self, pile_id: str) -> RegisterView:
         self._fleet.pile(pile_id)

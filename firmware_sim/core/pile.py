@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from firmware_sim.core.charging import advance
 from firmware_sim.core.controller import set_share
 from firmware_sim.core.evse import Evse, EvseSpec, Supply
+from firmware_sim.core.ocpp_faults import OcppFault
 from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import UnknownNameError
 
@@ -19,7 +20,7 @@ _SHARE_STEP_S = 30.0
 class PileSpec:
     """What a pile is: model, power in kW, what flows, how many EVSEs, 16 hex digits of serial.
 
-    `wire` is the wire fault that it has from the start.
+    `wire` and `ocpp_faults` are what is wrong with its talking from the start.
     """
 
     pile_id: str
@@ -31,6 +32,7 @@ class PileSpec:
     serial: str = "0" * 16
     firmware: str = "1.8.21"
     wire: WireFault | None = None
+    ocpp_faults: tuple[OcppFault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Pile:
     spec: PileSpec
     evses: tuple[Evse, ...]
     wire: WireFault | None = None
+    ocpp_faults: tuple[OcppFault, ...] = ()
 
     def evse(self, evse_id: str) -> Evse:
         """The EVSE of that name; raises UnknownNameError."""
@@ -69,7 +72,7 @@ def build_pile(spec: PileSpec) -> Pile:
         )
         for number in range(1, spec.evse_count + 1)
     )
-    return share_out(Pile(spec, evses, spec.wire))
+    return share_out(Pile(spec, evses, spec.wire, spec.ocpp_faults))
 
 
 def share_out(pile: Pile) -> Pile:
@@ -92,6 +95,8 @@ def advance_pile(pile: Pile, dt_s: float) -> Pile:
     if pile.wire is not None and pile.wire.remaining_s is not None:
         left_s = pile.wire.remaining_s - dt_s
         pile = replace(pile, wire=replace(pile.wire, remaining_s=left_s) if left_s > 1e-9 else None)
+    if pile.ocpp_faults and dt_s > 0:
+        pile = _with_ocpp(pile, [fault.later(dt_s) for fault in pile.ocpp_faults])
     sharing = pile.spec.supply is Supply.DC and len(pile.evses) > 1
     left_s = dt_s
     while True:
@@ -102,6 +107,30 @@ def advance_pile(pile: Pile, dt_s: float) -> Pile:
         left_s -= step_s
         if left_s <= 1e-9:
             return pile
+
+
+def inject_ocpp(pile: Pile, fault: OcppFault) -> Pile:
+    """The pile with an OCPP fault; one of the same kind for the same action makes room."""
+    others = [f for f in pile.ocpp_faults if (f.kind, f.action) != (fault.kind, fault.action)]
+    return _with_ocpp(pile, [*others, fault])
+
+
+def clear_ocpp(pile: Pile, fault: OcppFault | None) -> Pile:
+    """The pile without one OCPP fault, or without any that it was not built with."""
+    if fault is None:
+        return _with_ocpp(pile, list(pile.spec.ocpp_faults))
+    kept = [f for f in pile.ocpp_faults if (f.kind, f.action) != (fault.kind, fault.action)]
+    return _with_ocpp(pile, kept)
+
+
+def meet_ocpp_fault(pile: Pile, fault: OcppFault) -> Pile:
+    """The pile after one message met a fault that is counted."""
+    return _with_ocpp(pile, [f.after_one() if f is fault else f for f in pile.ocpp_faults])
+
+
+def _with_ocpp(pile: Pile, faults: Sequence[OcppFault | None]) -> Pile:
+    left = tuple(fault for fault in faults if fault is not None)
+    return pile if left == pile.ocpp_faults else replace(pile, ocpp_faults=left)
 
 
 def _is_full(evse: Evse) -> bool:

@@ -1,9 +1,12 @@
-"""How a charge point waits for the answer to its call."""
+"""How a charge point numbers its calls and waits for their answers."""
 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
+
+from firmware_sim.faces.ocpp_habits import Habits
 
 
 class AnswerWait:
@@ -21,3 +24,20 @@ class AnswerWait:
                 response = await self._response_queue.get()
                 if response.unique_id == unique_id:
                     return response
+
+
+class CallIds:
+    """The ids of one connection's calls."""
+
+    def __init__(self, habits: Habits) -> None:
+        self._habits = habits
+        self._count = 0
+
+    def next(self, own: str | None) -> str:
+        """The id of the next call; `own` is that of a message that was tried before."""
+        self._count += 1
+        if "same_ids" in self._habits:
+            return "1"
+        if "counted_ids" in self._habits:
+            return str(self._count)
+        return own or str(uuid.uuid4())

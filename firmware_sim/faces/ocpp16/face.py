@@ -21,6 +21,7 @@ from firmware_sim.faces.ocpp16.outbox import Outbox
 from firmware_sim.faces.ocpp16.sender import Sender
 from firmware_sim.faces.ocpp16.settings import Settings
 from firmware_sim.faces.ocpp16.station import Desk, Station
+from firmware_sim.faces.ocpp_habits import Habits
 from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.ocpp_stamps import stamp_writer
 from firmware_sim.faces.ocpp_wire import Link
@@ -47,17 +48,18 @@ class OcppFace:
         self._pile_id = config.spec.pile_id
         self._table = table
         self._online = False
-        self._booted = "no_boot" in config.table.quirks
-        self._line = line(fleet, config, table, "ocpp1.6", seed)
+        self._habits = Habits(fleet, self._pile_id)
+        self._booted = "no_boot" in self._habits
         settings = Settings(sample_s=table.sample_s, connectors=config.spec.evse_count)
-        stamp = stamp_writer(frozenset(config.table.quirks), now_ms)
+        self._line = line(fleet, config, table, "ocpp1.6", seed)
+        stamp = stamp_writer(self._habits, now_ms)
         self._journal = Journal(Outbox(), stamp, table.free_token)
         self._desk = Desk(
             fleet=fleet,
             pile_id=self._pile_id,
             now_ms=now_ms,
             stamp=stamp,
-            quirks=frozenset(config.table.quirks),
+            habits=self._habits,
             settings=settings,
             outbox=self._journal.outbox,
             on_trigger=self._trigger,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from ocpp.v16 import call
@@ -38,15 +39,15 @@ def boot_notification(spec: PileSpec) -> call.BootNotification:
 
 
 def status_notification(
-    connector_id: int, evse: Evse, at: str | None, quirks: frozenset[str] = frozenset()
+    connector_id: int, evse: Evse, at: str | None, habits: Container[str] = ()
 ) -> call.StatusNotification:
     """Status and worst fault of one connector; faults are named by MREC code."""
-    error, code = ("NoError", "") if "faulted_no_error" in quirks else ocpp_error(evse)
+    error, code = ("NoError", "") if "faulted_no_error" in habits else ocpp_error(evse)
     fault = next((f for f in evse.faults if f.kind.code == code), None)
     return call.StatusNotification(
         connector_id=connector_id,
         error_code=ChargePointErrorCode(error),
-        status=ChargePointStatus(shown_status(evse, quirks)),
+        status=ChargePointStatus(shown_status(evse, habits)),
         timestamp=at,
         info=fault.kind.name if fault else None,
         vendor_id=MREC_VENDOR_ID if fault else None,
@@ -54,10 +55,10 @@ def status_notification(
     )
 
 
-def shown_status(evse: Evse, quirks: frozenset[str]) -> str:
+def shown_status(evse: Evse, habits: Container[str]) -> str:
     """The status that this station shows."""
     status = ocpp_status(evse)
-    hidden = status == "Reserved" and "reserve_unreported" in quirks
+    hidden = status == "Reserved" and "reserve_unreported" in habits
     return "Available" if hidden else status
 
 

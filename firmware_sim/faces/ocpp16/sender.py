@@ -126,14 +126,14 @@ class Sender:
         number = int(evse_id.rpartition("*")[2])
         evse = self._desk.fleet.evse(evse_id)
         try:
-            stamp, quirks = self._status_stamp(), self._desk.quirks
-            await self._call(station, status_notification(number, evse, stamp, quirks))
+            stamp, habits = self._status_stamp(), self._desk.habits
+            await self._call(station, status_notification(number, evse, stamp, habits))
         except BaseException:
             self._journal.statuses[evse_id] = None
             raise
 
     def _status_stamp(self) -> str | None:
-        return None if "stamps_missing" in self._desk.quirks else self._desk.stamp()
+        return None if "stamps_missing" in self._desk.habits else self._desk.stamp()
 
     async def _ask_about_driver(self, station: Station) -> None:
         key, token = next(iter(self._journal.drivers.items()))

@@ -40,6 +40,7 @@ from firmware_sim.faces.ocpp16.outbox import Outbox
 from firmware_sim.faces.ocpp16.routing import answers, follows
 from firmware_sim.faces.ocpp16.settings import Settings
 from firmware_sim.faces.ocpp_calls import AnswerWait
+from firmware_sim.faces.ocpp_habits import Habits
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class Desk:
     pile_id: str
     now_ms: Callable[[], int]
     stamp: Callable[[], str]
-    quirks: frozenset[str]
+    habits: Habits
     settings: Settings
     outbox: Outbox
     on_trigger: Callable[[MessageTrigger, int | None], None]
@@ -91,12 +92,12 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
         self, connector_id: int, expiry_date: str, id_tag: str, reservation_id: int, **_: Any
     ) -> call_result.ReserveNow:
         """Keeps a connector for a token until the date, by the pile's clock."""
-        if "reserve_not_implemented" in self._desk.quirks:
+        if "reserve_not_implemented" in self._desk.habits:
             raise exceptions.NotImplementedError(description="no reservations here")
         evse = self._desk.evse(connector_id)
         expires_ms = _instant_ms(expiry_date)
         status = _reservable(evse, reservation_id)
-        if "reserve_occupied" in self._desk.quirks:
+        if "reserve_occupied" in self._desk.habits:
             status = ReservationStatus.occupied
         left_s = (expires_ms - self._desk.now_ms()) / 1000 if expires_ms is not None else 0.0
         if status is ReservationStatus.accepted and left_s <= 0:

@@ -21,6 +21,7 @@ from firmware_sim.faces.ocpp201.journal import Journal
 from firmware_sim.faces.ocpp201.sender import Sender
 from firmware_sim.faces.ocpp201.station import Desk, Station
 from firmware_sim.faces.ocpp201.variables import Variables
+from firmware_sim.faces.ocpp_habits import Habits
 from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.ocpp_stamps import stamp_writer
 from firmware_sim.faces.ocpp_wire import Link
@@ -46,17 +47,17 @@ class Ocpp201Face:
         self._fleet = fleet
         self._pile_id = config.spec.pile_id
         self._table = table
-        quirks = frozenset(config.table.quirks)
-        self._boot_reason = "" if "no_boot" in quirks else "PowerUp"
+        self._habits = habits = Habits(fleet, self._pile_id)
+        self._boot_reason = "" if "no_boot" in habits else "PowerUp"
         self._line = line(fleet, config, table, "ocpp2.0.1", seed)
-        stamp = stamp_writer(quirks, now_ms)
-        self._journal = Journal(stamp, table.free_token, quirks)
+        stamp = stamp_writer(habits, now_ms)
+        self._journal = Journal(stamp, table.free_token, habits)
         self._desk = Desk(
             fleet=fleet,
             pile_id=self._pile_id,
             now_ms=now_ms,
             stamp=stamp,
-            quirks=quirks,
+            habits=habits,
             variables=Variables(sample_s=table.sample_s),
             journal=self._journal,
             on_trigger=self._trigger,

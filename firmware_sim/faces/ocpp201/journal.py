@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from firmware_sim.core.evse import Evse, Phase
@@ -34,7 +34,7 @@ class Journal:
     `online` marks the events that happen while the central system hears them.
     """
 
-    def __init__(self, stamp: Callable[[], str], free_token: str, quirks: frozenset[str]) -> None:
+    def __init__(self, stamp: Callable[[], str], free_token: str, habits: Container[str]) -> None:
         self.outbox = Outbox()
         self.woken = asyncio.Event()
         self.online = False
@@ -45,7 +45,7 @@ class Journal:
         self.remote_starts: dict[str, int] = {}
         self._stamp = stamp
         self._free_token = free_token
-        self._quirks = quirks
+        self._habits = habits
         self._events = 0
 
     def note(self, old: Evse, new: Evse) -> None:
@@ -56,7 +56,7 @@ class Journal:
             before = old.session.number if old.session else None
             if session.presented_token and before != session.number:
                 self.drivers[(new.spec.evse_id, session.number)] = session.presented_token
-        if shown_status(old, self._quirks) != shown_status(new, self._quirks):
+        if shown_status(old, self._habits) != shown_status(new, self._habits):
             self.statuses[new.spec.evse_id] = None
         self._note_faults(old, new)
         if self.statuses or self.drivers or self.alerts or len(self.outbox):
@@ -118,7 +118,7 @@ class Journal:
         self._post(transaction, new, "Ended", trigger, fields)
 
     def _note_faults(self, old: Evse, new: Evse) -> None:
-        if old.faults is new.faults or "faulted_no_error" in self._quirks:
+        if old.faults is new.faults or "faulted_no_error" in self._habits:
             return
         before = {fault.kind for fault in old.faults}
         now = {fault.kind for fault in new.faults}

@@ -5,6 +5,7 @@ Nested objects are plain dictionaries with snake case keys, as the `ocpp` packag
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from ocpp.v201 import call
@@ -45,18 +46,18 @@ def boot_notification(spec: PileSpec, reason: str) -> Any:
     return call.BootNotification(charging_station=station, reason=_word(reason))
 
 
-def shown_status(evse: Evse, quirks: frozenset[str]) -> str:
+def shown_status(evse: Evse, habits: Container[str]) -> str:
     """The ConnectorStatus that this station shows."""
     status = connector_status(evse)
-    hidden = status == "Reserved" and "reserve_unreported" in quirks
+    hidden = status == "Reserved" and "reserve_unreported" in habits
     return "Available" if hidden else status
 
 
-def status_notification(number: int, evse: Evse, at: str, quirks: frozenset[str]) -> Any:
+def status_notification(number: int, evse: Evse, at: str, habits: Container[str]) -> Any:
     """The status of the one connector of an EVSE."""
     return call.StatusNotification(
         timestamp=at,
-        connector_status=_word(shown_status(evse, quirks)),
+        connector_status=_word(shown_status(evse, habits)),
         evse_id=number,
         connector_id=1,
     )

@@ -131,9 +131,9 @@ class Sender:
         # Forgotten before it is sent: a change during the call must be told again.
         del self._journal.statuses[evse_id]
         number = int(evse_id.rpartition("*")[2])
-        evse, quirks = self._desk.fleet.evse(evse_id), self._desk.quirks
+        evse, habits = self._desk.fleet.evse(evse_id), self._desk.habits
         try:
-            await self._call(station, status_notification(number, evse, self._desk.stamp(), quirks))
+            await self._call(station, status_notification(number, evse, self._desk.stamp(), habits))
         except BaseException:
             self._journal.statuses[evse_id] = None
             raise

@@ -28,6 +28,7 @@ from firmware_sim.core.pile import Pile
 from firmware_sim.faces.ocpp201.journal import Journal
 from firmware_sim.faces.ocpp201.variables import Variables
 from firmware_sim.faces.ocpp_calls import AnswerWait
+from firmware_sim.faces.ocpp_habits import Habits
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Desk:
     pile_id: str
     now_ms: Callable[[], int]
     stamp: Callable[[], str]
-    quirks: frozenset[str]
+    habits: Habits
     variables: Variables
     journal: Journal
     on_trigger: Callable[[str, int | None], None]
@@ -95,12 +96,12 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
         **_: Any,
     ) -> Any:
         """Keeps an EVSE for a token until the date, by the pile's clock."""
-        if "reserve_not_implemented" in self._desk.quirks:
+        if "reserve_not_implemented" in self._desk.habits:
             raise exceptions.NotImplementedError(description="no reservations here")
         evse = self._desk.evse(evse_id)
         left_s = (_instant_ms(expiry_date_time) - self._desk.now_ms()) / 1000
         status = _reservable(evse, id)
-        if "reserve_occupied" in self._desk.quirks:
+        if "reserve_occupied" in self._desk.habits:
             status = "Occupied"
         if status == "Accepted" and left_s <= 0:
             status = "Rejected"
