@@ -19,6 +19,7 @@ from firmware_sim.faces.modbus import ModbusFace, watch_masters
 from firmware_sim.faces.modbus_ports import build_ports
 from firmware_sim.faces.mqtt import BaySensors
 from firmware_sim.faces.port import Face
+from firmware_sim.faces.registers.variant import variant_of
 from firmware_sim.fleet import Fleet
 
 _log = structlog.get_logger(__name__)
@@ -53,7 +54,11 @@ class Simulator:
         )
         self._modbus = {
             pile.spec.pile_id: ModbusFace(
-                self.fleet, pile.spec.pile_id, self.clock.now_ms, pile.table.unit_id
+                self.fleet,
+                pile.spec.pile_id,
+                self.clock.now_ms,
+                pile.table.unit_id,
+                variant_of(pile.table.registers),
             )
             for pile in config.piles
             if pile.table.face == "modbus"

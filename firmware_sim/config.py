@@ -19,6 +19,7 @@ from firmware_sim.config_modbus import (
     LOOPBACK,
     check_address,
     check_modbus,
+    check_ranges,
     check_shared_buses,
     check_wire,
 )
@@ -161,6 +162,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
     else:
         _check_ocpp(reader, table, at)
     ocpp = [] if table.face == "modbus" else _ocpp_faults(reader, table, at)
+    check_ranges(reader, table, at)
     wire = check_wire(reader, table, at)
     ageing = None
     if table.ageing is not None:
@@ -178,6 +180,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         evse_count=table.connectors,
         local_auth=table.face == "modbus",
         serial=hashlib.sha256(table.pile_id.encode()).hexdigest()[:16].upper(),
+        firmware=table.firmware,
         wire=wire,
         ocpp_faults=tuple(ocpp),
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
-from firmware_sim.config_tables import PileTable
+from firmware_sim.config_tables import PileTable, RegistersTable
 from firmware_sim.core.evse import Supply
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.toml_file import Reader
@@ -50,6 +50,22 @@ def check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> N
             reader.fail("CFG-018", f"{at}.supply", f"{table.model} gives no direct current")
     elif table.model == "alpitronic-hypercharger" and supply is not Supply.DC:
         reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
+
+
+def check_ranges(reader: Reader, table: PileTable, at: str) -> None:
+    """Notes ranges of registers that end before they begin, and those of piles without any."""
+    registers = table.registers
+    if table.face != "modbus" and registers != RegistersTable():
+        reader.fail("CFG-028", f"{at}.registers", f"a {table.face} pile has no registers")
+    for key in ("gaps", "closing", "locked", "once"):
+        for first, last in getattr(registers, key):
+            if last < first:
+                reader.fail(
+                    "CFG-028",
+                    f"{at}.registers.{key}",
+                    f"the range {first} to {last} is empty",
+                    hint=f"write [[{last}, {first}]]",
+                )
 
 
 def bus_of(table: PileTable) -> str:

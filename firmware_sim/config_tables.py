@@ -62,6 +62,29 @@ class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     repair_sigma: NotNegative = 1.83
 
 
+Register = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+RegisterRanges = list[tuple[Register, Register]]
+
+
+class RegistersTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[pile.registers]`: what this Modbus device does otherwise than its model.
+
+    Ranges are `[first, last]`: `gaps` answer exception 2 to reads, `closing` close the connection,
+    `locked` answer exception 4 to writes, `once` can be written once. `halves` says what becomes
+    of a 32-bit value written as two single registers. `boot_s` is domain time.
+    """
+
+    most_read: Annotated[int, msgspec.Meta(ge=1, le=125)] | None = None
+    clients: Literal["many", "newest", "oldest"] | None = None
+    halves: Literal["refused", "latched", "torn"] | None = None
+    gaps: RegisterRanges = []
+    closing: RegisterRanges = []
+    locked: RegisterRanges = []
+    once: RegisterRanges = []
+    boot_s: NotNegative = 0.0
+    boot: Literal["silent", "busy", "closed"] = "silent"
+
+
 class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[[pile]]`: one simulated pile.
 
@@ -94,6 +117,8 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     cert_file: str = ""
     key_file: str = ""
     quirks: list[str] = []
+    registers: RegistersTable = RegistersTable()
+    firmware: Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.\d{1,3}\.\d{1,3})?$")] = ""
     max_power_kw: Positive = 11.0
     connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"

@@ -20,7 +20,8 @@ _SHARE_STEP_S = 30.0
 class PileSpec:
     """What a pile is: model, power in kW, what flows, how many EVSEs, 16 hex digits of serial.
 
-    `wire` and `ocpp_faults` are what is wrong with its talking from the start.
+    An empty `firmware` is what the model comes with; `wire` and `ocpp_faults` are what is wrong
+    with its talking from the start.
     """
 
     pile_id: str
@@ -30,7 +31,7 @@ class PileSpec:
     evse_count: int = 1
     local_auth: bool = True
     serial: str = "0" * 16
-    firmware: str = "1.8.21"
+    firmware: str = ""
     wire: WireFault | None = None
     ocpp_faults: tuple[OcppFault, ...] = ()
 

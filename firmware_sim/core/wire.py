@@ -17,9 +17,17 @@ Kind = Literal[
     "delay",
     "disconnect",
     "hangup",
+    "half_open",
+    "flapping",
     "truncate",
+    "empty",
+    "junk",
+    "split",
+    "drip",
     "bad_crc",
     "wrong_unit",
+    "wrong_function",
+    "wrong_count",
     "wrong_transaction",
     "stale",
 ]
@@ -28,7 +36,11 @@ EVERYWHERE: Final = frozenset({"silent", "delay", "disconnect"})
 # Modbus exception codes that the specification defines.
 _EXCEPTION_CODES = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 10, 11})
 _MAX_DELAY_S = 3600.0
-_VALUED: Final = frozenset({"exception", "delay"})
+# Faults whose word ends in seconds; those of frames whose parts come apart want short ones.
+_TIMED: Final = frozenset({"delay", "flapping", "split", "drip"})
+_VALUED: Final = _TIMED | {"exception", "junk"}
+_CONNECTIONS: Final = frozenset({"disconnect", "hangup", "flapping"})
+_MAX_JUNK: Final = 65_535
 _NUMBER: Final = r"(?:0x[0-9a-fA-F]{1,4}|\d{1,5})"
 _WORD: Final = re.compile(
     rf"(?P<kind>[a-z_]+)(?::(?P<value>[^@*]+))?"
@@ -36,7 +48,9 @@ _WORD: Final = re.compile(
 )
 _KNOWN: Final = (
     "wire:silent, wire:exception:<1-8|10|11>, wire:delay:<seconds>, wire:disconnect, wire:hangup, "
-    "wire:truncate, wire:bad_crc, wire:wrong_unit, wire:wrong_transaction and wire:stale, each "
+    "wire:half_open, wire:flapping:<seconds>, wire:truncate, wire:empty, wire:junk:<bytes>, "
+    "wire:split:<seconds>, wire:drip:<seconds>, wire:bad_crc, wire:wrong_unit, "
+    "wire:wrong_function, wire:wrong_count, wire:wrong_transaction and wire:stale, each "
     "with @<first>-<last> for these registers only and *<n> for n requests only"
 )
 
@@ -47,11 +61,15 @@ class WireFault:
 
     `silent` answers nothing, `exception` answers every request with `exception_code`, `delay`
     answers after `delay_s` real seconds, `disconnect` drops every connection, `hangup` accepts
-    connections and closes them at once. The others spoil answers: `truncate` breaks them off,
-    `bad_crc` damages what frames are known by, `wrong_unit` and `wrong_transaction` put another
-    number, `stale` gives the answer to the question before. `registers` (first, last) and `times`
-    narrow it to requests for them, and to so many of them. `remaining_s` is domain time; None
-    lasts until cleared.
+    connections and closes them at once, `half_open` accepts them, answers nothing and never says
+    that it closed, `flapping` hangs up for `delay_s` and serves for `delay_s` in turn.
+
+    The others spoil answers: `truncate` breaks them off, `empty` carries no data, `junk` is
+    `size` bytes that mean nothing, `split` comes in two pieces `delay_s` apart, `drip` byte by
+    byte, `bad_crc` damages what frames are known by, `wrong_unit`, `wrong_function`,
+    `wrong_count` and `wrong_transaction` put another number, `stale` gives the answer to the
+    question before. `registers` (first, last) and `times` narrow it to requests for them, and to
+    so many of them. `remaining_s` is domain time; None lasts until cleared.
     """
 
     kind: Kind
@@ -60,6 +78,7 @@ class WireFault:
     remaining_s: float | None = None
     registers: tuple[int, int] | None = None
     times: int | None = None
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -67,7 +86,9 @@ class WireFault:
         word = f"{PREFIX}{self.kind}"
         if self.kind == "exception":
             word += f":{self.exception_code}"
-        if self.kind == "delay":
+        if self.kind == "junk":
+            word += f":{self.size}"
+        if self.kind in _TIMED:
             word += f":{self.delay_s:g}"
         if self.registers is not None:
             word += f"@{self.registers[0]}-{self.registers[1]}"
@@ -77,7 +98,7 @@ class WireFault:
     def cuts_at_once(self) -> bool:
         """Whether open connections fall when it begins."""
         narrowed = self.registers is not None or self.times is not None
-        return self.kind in ("disconnect", "hangup") and not narrowed
+        return self.kind in _CONNECTIONS and not narrowed
 
     def concerns(self, address: int, count: int) -> bool:
         """Whether a request for these registers meets it."""
@@ -106,26 +127,32 @@ def parse_wire_fault(text: str, remaining_s: float | None) -> WireFault:
     value: str = (word["value"] or "") if word else ""
     if word is None or kind not in get_args(Kind) or bool(value) != (kind in _VALUED):
         raise ValueError(f"unknown wire fault {text!r}; known are {_KNOWN}")
-    code = 0
-    if kind == "exception":
-        code = int(value) if value.isdecimal() else 0
-        if code not in _EXCEPTION_CODES:
-            raise ValueError(f"unknown wire fault {text!r}; known are {_KNOWN}")
+    code = int(value) if kind == "exception" and value.isdecimal() else 0
+    if kind == "exception" and code not in _EXCEPTION_CODES:
+        raise ValueError(f"unknown wire fault {text!r}; known are {_KNOWN}")
     return WireFault(
         cast(Kind, kind),
         exception_code=code,
-        delay_s=_delay(value) if kind == "delay" else 0.0,
+        delay_s=_seconds(kind, value) if kind in _TIMED else 0.0,
         remaining_s=remaining_s,
         registers=(int(word["first"], 0), int(word["last"], 0)) if word["first"] else None,
         times=int(word["times"]) if word["times"] else None,
+        size=_size(value) if kind == "junk" else 0,
     )
 
 
-def _delay(text: str) -> float:
+def _seconds(kind: str, text: str) -> float:
     try:
         delay_s = float(text)
     except ValueError:
         delay_s = math.nan
-    if not 0 <= delay_s <= _MAX_DELAY_S:
-        raise ValueError(f"wire:delay wants 0 to {_MAX_DELAY_S:g} seconds, not {text!r}")
+    least_s = 0.01 if kind == "flapping" else 0.0
+    if not least_s <= delay_s <= _MAX_DELAY_S:
+        raise ValueError(f"wire:{kind} wants {least_s:g} to {_MAX_DELAY_S:g} seconds, not {text!r}")
     return delay_s
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _MAX_JUNK:
+        raise ValueError(f"wire:junk wants 1 to {_MAX_JUNK} bytes, not {text!r}")
+    return int(text)

@@ -1,61 +1,33 @@
-"""The only file that knows pymodbus' servers: a port or serial line with devices by unit id.
+"""The only file that opens pymodbus' servers: a port or serial line with devices by unit id.
 
-What the words mean is in `registers/`; which wire fault is present, the device says; how an
-answer is framed or spoiled is in `modbus_frames.py`.
+What the words mean is in `registers/`; what passes on a connection is in `modbus_connection.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
+import termios
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
 
-from pymodbus.constants import ExcCodes
+import structlog
 from pymodbus.framer import FramerType
-from pymodbus.pdu import ModbusPDU
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.base import ModbusBaseServer
-from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 from pymodbus.transport import ModbusProtocol
 
-from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import BindError
-from firmware_sim.faces.modbus_frames import (
-    BIT_WRITES,
-    READS,
-    answer_read,
-    answer_write,
-    frame,
-    refusal,
-)
-from firmware_sim.faces.registers.map import (
-    IllegalAddressError,
-    IllegalFunctionError,
-    IllegalValueError,
-)
+from firmware_sim.faces.modbus_connection import Connection, Registers
 
-_MOST_READ: Final = {1: 2000, 2: 2000, 3: 125, 4: 125}
-
-
-class Registers(Protocol):
-    """A device behind a port: its unit id (None: any), its functions, its registers."""
-
-    unit_id: int | None
-    functions: frozenset[int]
-
-    def read(self, function: int, address: int, count: int) -> list[int]:
-        """The words asked for; raises one of the Illegal…Error classes."""
-
-    def write(self, function: int, address: int, words: Sequence[int]) -> None:
-        """Takes the words; raises one of the Illegal…Error classes."""
-
-    def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
-        """The wire fault that this request meets, or None; called once for every request."""
-
-    def hangs_up(self) -> bool:
-        """Whether new connections are closed at once."""
+_log = structlog.get_logger(__name__)
+_PSEUDO_TERMINALS = "/dev/pts/"
+# A kernel hands bytes over in bursts, so a shorter silence does not show that a frame ended.
+_LEAST_FRAME_GAP_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,114 +39,94 @@ class LineSettings:
     parity: str = "N"
     stop_bits: int = 1
 
+    @property
+    def character_s(self) -> float:
+        """How long one character takes: start, eight data bits, parity, stop bits."""
+        return (9 + (self.parity != "N") + self.stop_bits) / self.baud
 
-class _Handler(ServerRequestHandler):
-    """One connection; wire faults act here, before the device hears of a request."""
-
-    def callback_connected(self) -> None:
-        super().callback_connected()
-        if any(device.hangs_up() for device in self.server.devices):
-            self.loop.call_soon(self.close)
-
-    async def handle_request(self) -> None:
-        request = self.last_pdu
-        if request is None:
-            return
-        device = self.server.device(request.dev_id)
-        if device is None:
-            # On a line nobody answers for a unit that is not there; a gateway says so.
-            if self.server.framing is FramerType.SOCKET:
-                self._send(refusal(request, ExcCodes.GATEWAY_NO_RESPONSE), "")
-            return
-        count = request.count or len(request.registers) or len(request.bits)
-        fault = device.wire_fault(request.address, count)
-        kind = fault.kind if fault is not None else ""
-        if kind == "silent":
-            return
-        if kind in ("disconnect", "hangup"):
-            self.close()
-            return
-        if fault is not None and kind == "delay":
-            await asyncio.sleep(fault.delay_s)
-        if fault is not None and kind == "exception":
-            answer = refusal(request, fault.exception_code)
-        else:
-            answer = _answer(device, request)
-        self._send(answer, kind)
-
-    def _send(self, answer: ModbusPDU, fault: str) -> None:
-        data = frame(self.framer, answer, fault)
-        if fault == "stale":
-            data, self.server.kept_back = self.server.kept_back, data
-        if data and self.transport:
-            self.send(data)
-
-
-def _answer(device: Registers, request: ModbusPDU) -> ModbusPDU:
-    """What the device answers, an exception where it refuses."""
-    function = request.function_code
-    if function not in device.functions:
-        return refusal(request, ExcCodes.ILLEGAL_FUNCTION)
-    try:
-        if function in READS:
-            if not 1 <= request.count <= _MOST_READ[function]:
-                raise IllegalValueError(request.count)
-            words = device.read(function, request.address, request.count)
-            return answer_read(request, words)
-        values = request.bits if function in BIT_WRITES else request.registers
-        device.write(function, request.address, [int(value) for value in values])
-        return answer_write(request)
-    except IllegalFunctionError:
-        return refusal(request, ExcCodes.ILLEGAL_FUNCTION)
-    except IllegalAddressError:
-        return refusal(request, ExcCodes.ILLEGAL_ADDRESS)
-    except IllegalValueError:
-        return refusal(request, ExcCodes.ILLEGAL_VALUE)
+    @property
+    def silence_s(self) -> float:
+        """The silence between frames: 3.5 characters, above 19200 baud 1.75 ms."""
+        return 3.5 * self.character_s if self.baud <= 19200 else 0.00175
 
 
 def _no_data() -> SimDevice:
-    """What pymodbus wants to serve; never asked, because the handler answers itself."""
+    """What pymodbus wants to serve; never asked, because a connection answers itself."""
     return SimDevice(0, [SimData(0, values=[0], datatype=DataType.REGISTERS)])
 
 
 class RegisterPort:
     """Devices by unit id on one TCP port or serial line.
 
-    `kept_back` is the answer that a `stale` wire gives to the next question.
+    `kept_back` is the answer that a `stale` wire gives to the next question. Of a line, `silence_s`
+    passes before each answer, and after `frame_gap_s` a frame that was begun is void.
     """
+
+    silence_s = 0.0
+    frame_gap_s = math.inf
 
     def __init__(self, devices: Sequence[Registers], framing: FramerType, asked_for: str) -> None:
         self.devices = tuple(devices)
         self.framing = framing
+        self.asked_for = asked_for
         self.kept_back = b""
-        self._asked_for = asked_for
+        self._connections: list[Connection] = []
         self._server: ModbusBaseServer | None = None
 
     def device(self, unit: int) -> Registers | None:
         """The device that answers to a unit id."""
         for device in self.devices:
-            if device.unit_id is None or device.unit_id == unit:
+            if device.answers_to(unit):
                 return device
         return None
 
     @property
-    def active_connections(self) -> dict[str, Any]:
-        """Connections that are open."""
-        return self._server.active_connections if self._server is not None else {}
+    def connections(self) -> tuple[Connection, ...]:
+        """The connections that are open, the oldest first."""
+        self._connections = [one for one in self._connections if one.transport]
+        return tuple(self._connections)
+
+    @property
+    def is_half_open(self) -> bool:
+        """Whether connections are never answered and never closed."""
+        return any(device.is_half_open() for device in self.devices)
+
+    def admits(self, newcomer: Connection) -> bool:
+        """Whether a new connection may stay; a device with one client only may drop the older."""
+        older = self.connections
+        self._connections.append(newcomer)
+        # Behind a gateway the port is the gateway's, which serves many.
+        limit = self.devices[0].clients if len(self.devices) == 1 else "many"
+        if limit == "oldest" and older:
+            return False
+        if limit == "newest":
+            for connection in older:
+                connection.close()
+        return True
 
     async def start(self) -> str:
         """Listens; gives host:port as bound, or the path of the line. Raises BindError."""
-        host, _, port = self._asked_for.rpartition(":")
+        host, _, port = self.asked_for.rpartition(":")
         server = ModbusTcpServer(_no_data(), framer=self.framing, address=(host, int(port)))
         await self._listen(server)
         # A listening ModbusProtocol keeps asyncio's Server where a connection keeps its transport.
         bound = cast(asyncio.Server, server.transport).sockets[0].getsockname()
         return f"{bound[0]}:{bound[1]}"
 
+    def cut(self, connection: Connection) -> None:
+        """Closes one connection."""
+        connection.close()
+
     def drop_connections(self) -> None:
         """Closes every connection that is open; the port keeps listening."""
-        for connection in list(self.active_connections.values()):
+        for connection in self.connections:
             connection.close()
+
+    def let_go(self) -> None:
+        """Closes the connections that only a half-open wire kept."""
+        for connection in self.connections:
+            if connection.peer_left:
+                connection.close()
 
     async def close(self) -> None:
         """Closes the port and every connection."""
@@ -190,17 +142,10 @@ class RegisterPort:
     async def _listen(self, server: ModbusBaseServer) -> None:
         self._serve_with(server)
         if not await server.listen():
-            raise BindError("a Modbus pile", self._asked_for, "the address is taken or not ours")
+            raise BindError("a Modbus pile", self.asked_for, "the address is taken or not ours")
 
     def _serve_with(self, server: ModbusBaseServer) -> None:
-        def connection() -> ServerRequestHandler:
-            handler = _Handler(  # type: ignore[no-untyped-call]
-                server, server.trace_packet, server.trace_pdu, server.trace_connect
-            )
-            handler.server = self
-            return handler
-
-        server.callback_new_connection = connection  # type: ignore[method-assign]
+        server.callback_new_connection = partial(Connection, self, server)  # type: ignore[method-assign]
         self._server = server
 
 
@@ -210,10 +155,29 @@ class SerialPort(RegisterPort):
     def __init__(self, devices: Sequence[Registers], line: LineSettings) -> None:
         super().__init__(devices, FramerType.RTU, line.path)
         self._line = line
+        self.silence_s = line.silence_s
+        self.frame_gap_s = max(line.silence_s, _LEAST_FRAME_GAP_S)
 
     async def start(self) -> str:
-        """Listens on the line; gives its path. Raises BindError."""
+        """Listens on the line; gives its path. Raises BindError.
+
+        A pseudo-terminal has no wire and may refuse parity and stop bits: it is then opened with
+        neither, and bytes travel as they would after the receiver took them off.
+        """
         line = self._line
+        try:
+            await self._open(line)
+        except termios.error as error:
+            if not _is_pseudo_terminal(line.path):
+                raise BindError("a Modbus pile", line.path, str(error)) from error
+            _log.warning("pseudo-terminal without parity", line=line.path, parity=line.parity)
+            await self._open(replace(line, parity="N", stop_bits=1))
+        except RuntimeError as error:  # pyserial, which drives serial lines, is an extra
+            hint = "pyserial is missing: pip install 'pilewise[serial]'"
+            raise BindError("a Modbus pile", line.path, hint) from error
+        return line.path
+
+    async def _open(self, line: LineSettings) -> None:
         server = ModbusSerialServer(
             _no_data(),
             framer=FramerType.RTU,
@@ -223,12 +187,18 @@ class SerialPort(RegisterPort):
             stopbits=line.stop_bits,
             reconnect_delay=0,
         )
-        try:
-            await self._listen(server)
-        except RuntimeError as error:  # pyserial, which drives serial lines, is an extra
-            hint = "pyserial is missing: pip install 'pilewise[serial]'"
-            raise BindError("a Modbus pile", line.path, hint) from error
-        return line.path
+        await self._listen(server)
+
+    def admits(self, newcomer: Connection) -> bool:
+        """Whether the line may stay: a line has no connections, it is just there."""
+        return True
+
+    def cut(self, connection: Connection) -> None:
+        """Does nothing: who would hang up on a line merely keeps silent on it."""
 
     def drop_connections(self) -> None:
         """Does nothing: a line has no connections."""
+
+
+def _is_pseudo_terminal(path: str) -> bool:
+    return os.path.realpath(path).startswith(_PSEUDO_TERMINALS)

@@ -34,7 +34,7 @@ def boot_notification(spec: PileSpec) -> call.BootNotification:
         charge_point_vendor=vendor,
         charge_point_model=model,
         charge_point_serial_number=spec.serial,
-        firmware_version=spec.firmware,
+        firmware_version=spec.firmware or "1.8.21",
     )
 
 

@@ -41,7 +41,7 @@ def boot_notification(spec: PileSpec, reason: str) -> Any:
         "vendor_name": vendor,
         "model": model,
         "serial_number": spec.serial,
-        "firmware_version": spec.firmware,
+        "firmware_version": spec.firmware or "1.8.21",
     }
     return call.BootNotification(charging_station=station, reason=_word(reason))
 

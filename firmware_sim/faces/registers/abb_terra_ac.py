@@ -18,9 +18,12 @@ from firmware_sim.faces.registers.map import (
     IllegalValueError,
     Reader,
     RegisterMap,
+    Watchdog,
 )
+from firmware_sim.faces.registers.words import Value
 
 _START, _STOP = 0, 1
+_FIRMWARE = "1.8.21"
 # Charging states as the map numbers them; a stopped session is 5 whatever the pilot shows.
 _STATE = {Pilot.A1: 0, Pilot.B1: 1, Pilot.B2: 2, Pilot.C1: 3, Pilot.C2: 4, Pilot.D1: 3, Pilot.D2: 4}
 _STOPPED = 5
@@ -52,9 +55,9 @@ def abb_terra_ac(supply: Supply, max_power_kw: float) -> RegisterMap:
     ]
     # Without polls it falls back to the least current that the pilot can offer.
     fallback_kw = AC_MIN_CURRENT_A * AC_VOLTAGE_V * supply.phases / 1000
-    return RegisterMap(
-        "abb-terra-ac", 1, frozenset({3, 6, 16}), fields, min(fallback_kw, max_power_kw)
-    )
+    least_kw = min(fallback_kw, max_power_kw)
+    watchdog = Watchdog(lambda device: device.comm_timeout_s, lambda device: least_kw)
+    return RegisterMap("abb-terra-ac", 1, frozenset({3, 6, 16}), fields, watchdog)
 
 
 def _of(value: Callable[[Evse], int]) -> Reader:
@@ -74,7 +77,7 @@ def _milliamps(device: Device) -> int:
 
 
 def _firmware(device: Device) -> bytes:
-    return bytes(int(part) for part in device.pile.spec.firmware.split("."))
+    return bytes(int(part) for part in (device.pile.spec.firmware or _FIRMWARE).split("."))
 
 
 def _rated_ma(evse: Evse) -> int:
@@ -112,7 +115,7 @@ def _on_evse(change: Callable[[Evse], Evse], device: Device) -> Device:
     return replace(device, pile=device.pile.with_evse(evse_id, change))
 
 
-def _write_limit(device: Device, raw_ma: int) -> Device:
+def _write_limit(device: Device, raw_ma: Value) -> Device:
     evse = device.pile.evses[0]
     if raw_ma > _rated_ma(evse):
         raise IllegalValueError(raw_ma)
@@ -120,7 +123,7 @@ def _write_limit(device: Device, raw_ma: int) -> Device:
     return _on_evse(lambda now: set_limit(now, limit_kw), device)
 
 
-def _write_session(device: Device, raw: int) -> Device:
+def _write_session(device: Device, raw: Value) -> Device:
     if raw not in (_START, _STOP):
         raise IllegalValueError(raw)
     if raw == _START:
@@ -128,12 +131,12 @@ def _write_session(device: Device, raw: int) -> Device:
     return _on_evse(lambda now: stop(now, "Remote"), device)
 
 
-def _write_lock(device: Device, raw: int) -> Device:
+def _write_lock(device: Device, raw: Value) -> Device:
     """The device unchanged: the lock follows the session, as on a tethered pile."""
     if raw not in (0, 1):
         raise IllegalValueError(raw)
     return device
 
 
-def _write_timeout(device: Device, raw_s: int) -> Device:
-    return replace(device, comm_timeout_s=raw_s)
+def _write_timeout(device: Device, raw_s: Value) -> Device:
+    return replace(device, comm_timeout_s=int(raw_s))

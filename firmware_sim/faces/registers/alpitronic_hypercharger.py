@@ -15,6 +15,7 @@ from firmware_sim.core.evse import DC_MIN_POWER_KW, Evse, Pilot
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.core.status import ocpp_status
 from firmware_sim.faces.registers.map import INPUT, Device, Field, Reader, RegisterMap, Writer
+from firmware_sim.faces.registers.words import Value
 
 _CCS2 = 1
 # The model's own numbers for the OCPP words.
@@ -158,7 +159,7 @@ def _limit_w(evse: Evse) -> int:
 
 
 def _limiter(index: int) -> Writer:
-    def write(device: Device, raw_w: int) -> Device:
+    def write(device: Device, raw_w: Value) -> Device:
         evse_id = device.pile.evses[index].spec.evse_id
 
         def change(evse: Evse) -> Evse:
@@ -172,5 +173,5 @@ def _limiter(index: int) -> Writer:
     return write
 
 
-def _ignore(device: Device, _: int) -> Device:
+def _ignore(device: Device, _: Value) -> Device:
     return device

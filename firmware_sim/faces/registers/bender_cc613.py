@@ -15,6 +15,7 @@ from firmware_sim.core.evse import AC_VOLTAGE_V, Evse
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.core.status import ocpp_status
 from firmware_sim.faces.registers.map import Device, Field, IllegalValueError, Reader, RegisterMap
+from firmware_sim.faces.registers.words import Value
 
 # The model's own numbers for the OCPP words; 1 (Occupied) is of a later protocol.
 _STATUS = {
@@ -121,13 +122,13 @@ def _on_evse(change: Callable[[Evse], Evse], device: Device) -> Device:
     return replace(device, pile=device.pile.with_evse(evse_id, change))
 
 
-def _write_available(device: Device, raw: int) -> Device:
+def _write_available(device: Device, raw: Value) -> Device:
     if raw not in (0, 1):
         raise IllegalValueError(raw)
     return _on_evse(lambda now: set_operative(now, bool(raw)), device)
 
 
-def _write_limit(device: Device, raw_a: int) -> Device:
+def _write_limit(device: Device, raw_a: Value) -> Device:
     evse = device.pile.evses[0]
     if raw_a > evse.spec.rated_current_a + 0.5:
         raise IllegalValueError(raw_a)

@@ -14,6 +14,7 @@ from firmware_sim.core.controller import restart, set_limit, stop
 from firmware_sim.core.evse import AC_VOLTAGE_V, Evse, Phase, Pilot
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.faces.registers.map import Device, Field, IllegalValueError, Reader, RegisterMap
+from firmware_sim.faces.registers.words import Value
 
 _NOT_READY, _READY, _CHARGING, _ERROR, _INTERRUPTED = 1, 2, 3, 4, 5
 _CABLE_AT_STATION, _CABLE_AT_EV, _CABLE_LOCKED_AT_EV = 1, 5, 7
@@ -104,7 +105,7 @@ def _on_evse(change: Callable[[Evse], Evse], device: Device) -> Device:
     return replace(device, pile=device.pile.with_evse(evse_id, change))
 
 
-def _write_current(device: Device, raw_ma: int) -> Device:
+def _write_current(device: Device, raw_ma: Value) -> Device:
     if not _LEAST_MA <= raw_ma <= _MOST_MA:
         raise IllegalValueError(raw_ma)
     evse = device.pile.evses[0]
@@ -112,7 +113,7 @@ def _write_current(device: Device, raw_ma: int) -> Device:
     return _on_evse(lambda now: set_limit(now, limit_kw), device)
 
 
-def _write_enable(device: Device, raw: int) -> Device:
+def _write_enable(device: Device, raw: Value) -> Device:
     if raw not in (0, 1):
         raise IllegalValueError(raw)
     if raw:

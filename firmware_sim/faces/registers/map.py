@@ -1,21 +1,30 @@
 """What a register map is: fields with an address, a width and a way to read or write them.
 
-The maps themselves are one file per model; sockets are in `modbus_server.py`.
+The maps themselves are one file per model; how a number becomes words is in `words.py`; sockets
+are in `modbus_server.py`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final, Literal
 
 from firmware_sim.core.pile import Pile
+from firmware_sim.faces.registers.words import Form, Raw, Value, from_words, to_words
 
-COIL = 1
-DISCRETE = 2
-HOLDING = 3
-INPUT = 4
-_COIL_WRITES = (5, 15)
+COIL: Final = 1
+DISCRETE: Final = 2
+HOLDING: Final = 3
+INPUT: Final = 4
+_COIL_WRITES: Final = (5, 15)
+# The socket number of registers that belong to the whole station, at a unit id of their own.
+STATION: Final = -1
+Halves = Literal["refused", "latched", "torn"]
+Clients = Literal["many", "newest", "oldest"]
+Range = tuple[int, int]
 
 
 class IllegalFunctionError(Exception):
@@ -30,26 +39,40 @@ class IllegalValueError(Exception):
     """The device does not take this value (Modbus exception 3)."""
 
 
+class DeviceFailureError(Exception):
+    """The device knows the register and will not do it now (Modbus exception 4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What the registers are made of: the pile, its clock in s, its communication timeout in s."""
+    """What the registers are made of: the pile, its clock in s, what masters wrote and it keeps.
+
+    `silent_s` says for each socket how long ago a master last fed the watchdog; a socket that was
+    never fed is missing.
+    """
 
     pile: Pile
     time_s: int = 0
     comm_timeout_s: int = 60
+    kept: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    silent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
+
+    def keep(self, name: str, value: float) -> Device:
+        """The device with a setting that survives until power is lost."""
+        return replace(self, kept={**self.kept, name: value})
 
 
-Reader = Callable[[Device], int | bytes]
-Writer = Callable[[Device, int], Device]
+Reader = Callable[[Device], Raw]
+Writer = Callable[[Device, Value], Device]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `width` registers from `address`, big-endian words, high word first.
+    """One field: `width` registers from `address`, high word first unless `low_word_first`.
 
     One count is worth `scale` `unit`. `table` is the function code that reads it (1 to 4);
     a field without `read` can only be written, one without `write` only read. Reserved fields
-    read as 0.
+    read as 0. `socket` is added to the map's unit id; STATION is the station's own.
     """
 
     address: int
@@ -60,16 +83,33 @@ class Field:
     scale: float = 1.0
     write: Writer | None = None
     table: int = HOLDING
+    form: Form = "number"
+    low_word_first: bool = False
+    swapped_bytes: bool = False
+    socket: int = 0
 
     def words(self, device: Device) -> list[int]:
-        """The registers of this field, `width` words; counts that do not fit read as all ones."""
+        """The registers of this field, `width` words; what does not fit or is None: all ones."""
         raw = self.read(device) if self.read else 0
-        if isinstance(raw, bytes):
-            data = raw[: self.width * 2].ljust(self.width * 2, b"\0")
-        else:
-            bits = self.width * 16
-            data = min(raw, (1 << bits) - 1).to_bytes(self.width * 2, "big")
-        return [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
+        return to_words(raw, self.width, self.form, self.low_word_first, self.swapped_bytes)
+
+    def value(self, words: Sequence[int]) -> Value:
+        """The number that a master wrote as these words."""
+        return from_words(words, self.form, self.low_word_first, self.swapped_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """What a model does when its master is silent: after `timeout_s` (0: never) `fallback_kw`.
+
+    Writing one of `fed_by` shows that the master lives; with none given, any request does.
+    `by_socket`: each socket is fed for itself.
+    """
+
+    timeout_s: Callable[[Device], float]
+    fallback_kw: Callable[[Device], float]
+    fed_by: frozenset[int] = frozenset()
+    by_socket: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,29 +118,55 @@ class RegisterMap:
 
     With `unit_id` None it answers to any. It refuses reads of more than `most_read` registers,
     and closes the connection on whoever asks for one of the `closing` ranges (first, last).
+    `gaps` cannot be read although fields are there, writes to `locked` are answered with exception
+    4, and what is in `once` can be written once. `halves` says what becomes of a 32-bit value that
+    arrives as two writes: refused, kept until the other half is there, or acted on half by half.
     """
 
     model: str
     unit_id: int | None
     functions: frozenset[int]
     fields: Sequence[Field]
-    fallback_kw: float | None = None
+    watchdog: Watchdog | None = None
     most_read: int = 2000
-    closing: Sequence[tuple[int, int]] = ()
+    closing: Sequence[Range] = ()
+    gaps: Sequence[Range] = ()
+    locked: Sequence[Range] = ()
+    once: Sequence[Range] = ()
+    halves: Halves = "refused"
+    clients: Clients = "many"
+    station_unit: int | None = None
+    fill: int | None = None
+    filled: Sequence[Range] = ()
 
     @cached_property
-    def _at(self) -> Mapping[tuple[int, int], Field]:
+    def _at(self) -> Mapping[tuple[int, int, int], Field]:
         return {
-            (field.table, field.address + offset): field
+            (field.socket, field.table, field.address + offset): field
             for field in self.fields
             for offset in range(field.width)
         }
 
+    @cached_property
+    def sockets(self) -> Mapping[int, int]:
+        """Unit id to socket number, for a model that does not answer to any."""
+        if self.unit_id is None:
+            return {}
+        numbers = {field.socket for field in self.fields if field.socket != STATION}
+        units = {self.unit_id + number: number for number in numbers}
+        return units if self.station_unit is None else {**units, self.station_unit: STATION}
+
     def hangs_up_on(self, address: int, count: int) -> bool:
         """Whether the device closes the connection on a request for these registers."""
-        return any(address <= last and first < address + count for first, last in self.closing)
+        return _touches(self.closing, address, count)
 
-    def read(self, device: Device, function: int, address: int, count: int) -> list[int]:
+    def field_at(self, socket: int, table: int, address: int) -> Field | None:
+        """The field that a register belongs to."""
+        return self._at.get((socket, table, address))
+
+    def read(
+        self, device: Device, function: int, address: int, count: int, socket: int = 0
+    ) -> list[int]:
         """The words that a read answers with.
 
         Raises IllegalFunctionError, IllegalAddressError if any register cannot be read, or
@@ -109,40 +175,90 @@ class RegisterMap:
         self.check_function(function)
         if count > self.most_read:
             raise IllegalValueError(count)
+        if _touches(self.gaps, address, count):
+            raise IllegalAddressError(address)
         words: list[int] = []
         at = address
         while len(words) < count:
-            field = self._at.get((function, at))
+            field = self.field_at(socket, function, at)
             if field is None or field.read is None:
-                raise IllegalAddressError(at)
+                words.append(self._filled(at))
+                at += 1
+                continue
             skip = at - field.address
             words.extend(field.words(device)[skip:])
             at = field.address + field.width
         return words[:count]
 
-    def write(self, device: Device, function: int, address: int, words: Sequence[int]) -> Device:
+    def write(
+        self,
+        device: Device,
+        function: int,
+        address: int,
+        words: Sequence[int],
+        socket: int = 0,
+    ) -> Device:
         """The device after a write of whole fields.
 
-        Raises IllegalFunctionError, IllegalAddressError (no writable field, or half of one) or
-        IllegalValueError.
+        Raises IllegalFunctionError, IllegalAddressError (no writable field, or half of one),
+        IllegalValueError or DeviceFailureError.
         """
         self.check_function(function)
+        for field, part in self.parts(function, address, words, socket):
+            device = self._written(device, field, part)
+        return device
+
+    def parts(
+        self, function: int, address: int, words: Sequence[int], socket: int = 0
+    ) -> list[tuple[Field, Sequence[int]]]:
+        """The whole fields that a write is for, each with its words; may raise as `write`."""
+        found: list[tuple[Field, Sequence[int]]] = []
         at, end = address, address + len(words)
-        table = COIL if function in _COIL_WRITES else HOLDING
         while at < end:
-            field = self._at.get((table, at))
-            if field is None or field.write is None:
-                raise IllegalAddressError(at)
+            field = self._writable(function, at, socket)
             if at != field.address or at + field.width > end:
                 raise IllegalAddressError(at)
-            raw = 0
-            for word in words[at - address : at - address + field.width]:
-                raw = raw << 16 | word
-            device = field.write(device, raw)
+            found.append((field, words[at - address : at - address + field.width]))
             at += field.width
-        return device
+        return found
+
+    def half(self, function: int, address: int, count: int, socket: int = 0) -> Field | None:
+        """The wide field of which a write of so many registers touches a part only."""
+        if function in _COIL_WRITES:
+            return None
+        field = self.field_at(socket, HOLDING, address)
+        if field is None or field.write is None or count >= field.width:
+            return None
+        return field if address + count <= field.address + field.width else None
 
     def check_function(self, function: int) -> None:
         """Raises IllegalFunctionError for a function code that the model does not know."""
         if function not in self.functions:
             raise IllegalFunctionError(function)
+
+    def _writable(self, function: int, at: int, socket: int) -> Field:
+        table = COIL if function in _COIL_WRITES else HOLDING
+        field = self.field_at(socket, table, at)
+        if field is None or field.write is None:
+            raise IllegalAddressError(at)
+        return field
+
+    def _written(self, device: Device, field: Field, words: Sequence[int]) -> Device:
+        if _touches(self.locked, field.address, field.width):
+            raise DeviceFailureError(field.address)
+        mark = f"once {field.socket} {field.address}"
+        if _touches(self.once, field.address, field.width):
+            if mark in device.kept:
+                raise IllegalValueError(field.address)
+            device = device.keep(mark, 1)
+        assert field.write is not None
+        return field.write(device, field.value(words))
+
+    def _filled(self, at: int) -> int:
+        if self.fill is None or not _touches(self.filled, at, 1):
+            raise IllegalAddressError(at)
+        return self.fill
+
+
+def _touches(ranges: Sequence[Range], address: int, count: int) -> bool:
+    return any(address <= last and first < address + max(count, 1) for first, last in ranges)

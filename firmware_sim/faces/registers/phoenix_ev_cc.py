@@ -23,6 +23,7 @@ from firmware_sim.faces.registers.map import (
     Reader,
     RegisterMap,
 )
+from firmware_sim.faces.registers.words import Value
 
 _LETTERS = {Pilot.E: b"E0", Pilot.F: b"F0"}
 _ERROR_BIT = {
@@ -103,17 +104,17 @@ def _on_evse(change: Callable[[Evse], Evse], device: Device) -> Device:
     return replace(device, pile=device.pile.with_evse(evse_id, change))
 
 
-def _write_enable(device: Device, raw: int) -> Device:
+def _write_enable(device: Device, raw: Value) -> Device:
     if raw:
         return _on_evse(restart, device)
     return _on_evse(lambda now: stop(now, "Remote"), device)
 
 
-def _write_available(device: Device, raw: int) -> Device:
+def _write_available(device: Device, raw: Value) -> Device:
     return _on_evse(lambda now: set_operative(now, bool(raw)), device)
 
 
-def _write_current(device: Device, raw_a: int) -> Device:
+def _write_current(device: Device, raw_a: Value) -> Device:
     if not AC_MIN_CURRENT_A <= raw_a <= _MOST_A:
         raise IllegalValueError(raw_a)
     evse = device.pile.evses[0]

@@ -151,7 +151,7 @@ async def test_pulled_wire_drops_connections_and_lets_new_ones_in_after_mending(
     sim = await simulate(STEPPED + ABB)
     host, port = sim.address("A-01")
     reader, writer = await asyncio.open_connection(host, port)
-    await eventually(lambda: bool(sim.simulator._modbus["A-01"]._server.active_connections))
+    await eventually(lambda: bool(sim.simulator._modbus["A-01"]._server.connections))
 
     await sim.bench.InjectFault(pb.InjectFaultRequest(evse_id="A-01*1", fault="wire:disconnect"))
     async with asyncio.timeout(5):
