@@ -1,4 +1,7 @@
-"""`python -m firmware_sim -c sim.toml`: simulated piles until SIGTERM or SIGINT."""
+"""`python -m firmware_sim -c sim.toml`: simulated piles until SIGTERM or SIGINT.
+
+`python -m firmware_sim WORD ...` runs one of the commands beside it, imported only then.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import structlog
@@ -23,14 +27,19 @@ _LEVELS = {
     "error": logging.ERROR,
 }
 _EXIT_CONFIG = 3
+# Each has `main(arguments) -> exit code`.
+_COMMANDS = {"scenario": "firmware_sim.scenario_command"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the simulator; gives the exit code: 0 stopped, 2 usage, 3 configuration or port."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in _COMMANDS:
+        return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
     parser = argparse.ArgumentParser(prog="firmware_sim", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--log-level", choices=tuple(_LEVELS), default="info")
-    options = parser.parse_args(argv)
+    options = parser.parse_args(words)
     _set_up_logging(_LEVELS[options.log_level])
     try:
         asyncio.run(_run(load_config(options.config)))

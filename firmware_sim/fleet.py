@@ -157,6 +157,11 @@ def _wire_names(pile: Pile) -> list[str]:
     return [pile.wire.name, *names] if pile.wire else names
 
 
-def _stream(seed: int, pile_id: str) -> random.Random:
+def pile_seed(seed: int, pile_id: str) -> int:
+    """The seed of a pile's own stream: the same whatever other piles there are."""
     digest = hashlib.sha256(f"{seed}/{pile_id}".encode()).digest()
-    return random.Random(int.from_bytes(digest[:8], "big"))
+    return int.from_bytes(digest[:8], "big")
+
+
+def _stream(seed: int, pile_id: str) -> random.Random:
+    return random.Random(pile_seed(seed, pile_id))

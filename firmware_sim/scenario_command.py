@@ -1,0 +1,103 @@
+"""`python -m firmware_sim scenario run|list|new`: plays scenario files and says what held.
+
+Exit codes: 0 every demand met, 1 one was not, 2 wrong usage, 3 a mistake in a file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from firmware_sim.bench.scenario import library
+from firmware_sim.bench.scenario.engine import run
+from firmware_sim.bench.scenario.junit import junit
+from firmware_sim.bench.scenario.report import Report, lines_for_people, whole
+from firmware_sim.errors import ConfigError
+
+_OK, _FAILED, _USAGE, _CONFIG = 0, 1, 2, 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one of the commands; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    # Piles tell their lives as events; here only demands count.
+    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=quiet)
+    logging.disable(logging.CRITICAL)
+    try:
+        if options.command == "list":
+            return _list(as_json=options.json)
+        if options.command == "new":
+            return _new(options.file)
+        return _run(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return _CONFIG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="firmware_sim scenario", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    play = commands.add_parser("run", help="plays scenarios in virtual time")
+    play.add_argument("what", nargs="+", help="a name of the list, a TOML file, or all")
+    play.add_argument("--seed", type=int, default=0, help="of everything that is random")
+    play.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    play.add_argument("--junit", type=Path, help="write a JUnit report to this file")
+    listed = commands.add_parser("list", help="the scenarios that come with the package")
+    listed.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    new = commands.add_parser("new", help="writes a commented scenario that runs")
+    new.add_argument("file", type=Path)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    scenarios = [found for word in options.what for found in library.find(word)]
+    reports: list[Report] = []
+    for scenario in scenarios:
+        report = run(scenario, options.seed)
+        reports.append(report)
+        for line in lines_for_people(report):
+            print(line, file=sys.stderr)
+    result = whole(reports, options.seed)
+    if options.junit is not None:
+        options.junit.write_text(junit(reports, options.seed), encoding="utf-8")
+    if options.json:
+        print(json.dumps(result, separators=(",", ":")))
+    else:
+        print(
+            f"{result['scenarios']} scenarios, {result['failed']} failed, seed {options.seed}, "
+            f"result {result['result_hash'][:16]}",
+            file=sys.stderr,
+        )
+    return _FAILED if result["failed"] else _OK
+
+
+def _list(*, as_json: bool) -> int:
+    scenarios = library.find("all")
+    if as_json:
+        rows = [
+            {"name": s.name, "title": s.head.title, "disturbance": s.head.disturbance}
+            for s in scenarios
+        ]
+        print(json.dumps({"scenarios": len(rows), "list": rows}, separators=(",", ":")))
+        return _OK
+    width = max(len(scenario.name) for scenario in scenarios)
+    for scenario in scenarios:
+        print(f"{scenario.name:{width}}  {scenario.head.title}")
+    return _OK
+
+
+def _new(file: Path) -> int:
+    if file.exists():
+        print(f"error[SCN-012]: {file} is there already", file=sys.stderr)
+        print("  hint: name a new file", file=sys.stderr)
+        return _USAGE
+    file.write_text(library.template(), encoding="utf-8")
+    print(f"wrote {file}; run it: pilewise sim scenario run {file}", file=sys.stderr)
+    return _OK
