@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from firmware_sim.core.battery import Battery
 from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
-from firmware_sim.core.faults import FAULTS, FaultKind
+from firmware_sim.core.faults import FAULTS, FaultKind, fault_named
 from firmware_sim.core.ocpp_faults import PREFIX as OCPP_PREFIX
 from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.status import ocpp_status
@@ -104,8 +104,8 @@ def stride_of(duration_s: float) -> float:
 
 
 def fault_of(name: str) -> FaultKind:
-    """The fault of the catalogue with that name; raises BadArgumentError listing them."""
-    kind = FAULTS.get(name)
+    """The fault of the catalogue with that name, MREC name or code; raises BadArgumentError."""
+    kind = fault_named(name)
     if kind is None:
         raise BadArgumentError("fault", f"unknown {name!r}; known are {', '.join(FAULTS)}")
     return kind

@@ -8,12 +8,20 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from firmware_sim.core.controller import cancel_reservation, settle
-from firmware_sim.core.evse import Evse, Phase
+from firmware_sim.core.causes import tripping_s
+from firmware_sim.core.controller import cancel_reservation
+from firmware_sim.core.evse import Brewing, Car, Evse, Phase, Session
+from firmware_sim.core.faults import ActiveFault
+from firmware_sim.core.inputs import NOMINAL
+from firmware_sim.core.memory import started
+from firmware_sim.core.settling import settle
+from firmware_sim.core.thermal import heated, is_changing, next_threshold_s
 
 # Longest stretch that is integrated at once; within it the taper loses at most 1 % of its power.
 _MAX_STEP_S = 10.0
 _EPSILON_S = 1e-9
+# Cooling is looked at again after this long at the latest.
+_COOLING_S = 3600.0
 
 
 def advance(evse: Evse, dt_s: float) -> Evse:
@@ -22,9 +30,10 @@ def advance(evse: Evse, dt_s: float) -> Evse:
         raise ValueError(f"time cannot move by {dt_s} s")
     left_s = dt_s
     while left_s > _EPSILON_S:
-        step_s = min(left_s, _next_event_s(evse))
-        if math.isinf(step_s) or not _is_moving(evse):
+        event_s = _next_event_s(evse)
+        if math.isinf(event_s):
             return evse
+        step_s = min(left_s, event_s)
         evse = _step(evse, step_s)
         left_s -= step_s
     return evse
@@ -36,34 +45,42 @@ def _timers(evse: Evse) -> list[float]:
         timers.append(evse.reservation.remaining_s)
     if evse.token_ahead is not None:
         timers.append(evse.token_ahead.remaining_s)
+    if evse.boot_left_s > 0:
+        timers.append(evse.boot_left_s)
+    for one in evse.brewing:
+        timers.append(max((1 - one.share) * tripping_s(evse, one.name), _EPSILON_S))
     return timers
 
 
-def _is_moving(evse: Evse) -> bool:
-    return evse.is_running or bool(_timers(evse))
-
-
 def _next_event_s(evse: Evse) -> float:
-    """Seconds until a timer ends, at most one integration step while energy flows."""
+    """Seconds until something happens by itself, at most one integration step while energy flows.
+
+    Infinite where nothing moves.
+    """
     events = _timers(evse)
-    if evse.session is not None and evse.is_running:
+    if evse.session is not None and evse.is_running and not evse.is_dark:
         in_handshake = evse.session.handshake_left_s > 0
         events.append(evse.session.handshake_left_s if in_handshake else _MAX_STEP_S)
+    if is_changing(evse):
+        # Cooling down alone is exact in one stride, but it must be one that has an end.
+        events.append(min(next_threshold_s(evse), _COOLING_S))
     return min(events, default=math.inf)
 
 
 def _step(evse: Evse, step_s: float) -> Evse:
-    evse = _charge(evse, step_s)
-    faults = tuple(
-        fault if fault.remaining_s is None else replace(fault, remaining_s=left)
-        for fault in evse.faults
-        if (left := _less(fault.remaining_s, step_s)) is None or left > _EPSILON_S
-    )
-    evse = replace(evse, faults=faults) if evse.faults else evse
+    before = evse
+    evse = heated(_charge(evse, step_s), step_s)
+    if evse.faults:
+        evse = replace(evse, faults=_lasting(evse.faults, step_s))
+    if before.brewing:
+        evse = replace(evse, brewing=_brewed(before, step_s))
     if ahead := evse.token_ahead:
         left_s = ahead.remaining_s - step_s
         kept = replace(ahead, remaining_s=left_s) if left_s > _EPSILON_S else None
         evse = replace(evse, token_ahead=kept)
+    if evse.boot_left_s > 0:
+        left_s = evse.boot_left_s - step_s
+        return started(evse) if left_s <= _EPSILON_S else replace(evse, boot_left_s=left_s)
     if kept_for := evse.reservation:
         left_s = kept_for.remaining_s - step_s
         if left_s <= _EPSILON_S:
@@ -72,13 +89,30 @@ def _step(evse: Evse, step_s: float) -> Evse:
     return settle(evse)
 
 
+def _lasting(faults: tuple[ActiveFault, ...], step_s: float) -> tuple[ActiveFault, ...]:
+    return tuple(
+        fault if fault.remaining_s is None else replace(fault, remaining_s=left)
+        for fault in faults
+        if (left := _less(fault.remaining_s, step_s)) is None or left > _EPSILON_S
+    )
+
+
+def _brewed(evse: Evse, step_s: float) -> tuple[Brewing, ...]:
+    """What is on its way after `step_s` more of the causes that `evse` has."""
+    brewed = []
+    for one in evse.brewing:
+        whole_s = tripping_s(evse, one.name)
+        brewed.append(replace(one, share=one.share + step_s / whole_s if whole_s > 0 else 1.0))
+    return tuple(brewed)
+
+
 def _less(remaining_s: float | None, step_s: float) -> float | None:
     return None if remaining_s is None else remaining_s - step_s
 
 
 def _charge(evse: Evse, step_s: float) -> Evse:
     session, car = evse.session, evse.car
-    if session is None or car is None or session.phase is not Phase.RUNNING:
+    if session is None or car is None or session.phase is not Phase.RUNNING or evse.is_dark:
         return evse
     if session.handshake_left_s > 0:
         left_s = session.handshake_left_s - step_s
@@ -86,7 +120,11 @@ def _charge(evse: Evse, step_s: float) -> Evse:
         return replace(evse, session=replace(session, handshake_left_s=left_s))
     if evse.power_kw == 0:
         return evse
-    stored_kwh = evse.power_kw * step_s / 3600 * car.stored_share
+    return _fill(evse, session, car, step_s)
+
+
+def _fill(evse: Evse, session: Session, car: Car, step_s: float) -> Evse:
+    stored_kwh = evse.car_kw * step_s / 3600 * car.stored_share
     missing_kwh = car.battery.missing_kwh(car.target_soc_pct)
     if stored_kwh >= missing_kwh:
         battery = replace(car.battery, soc_pct=max(car.target_soc_pct, car.battery.soc_pct))
@@ -96,6 +134,14 @@ def _charge(evse: Evse, step_s: float) -> Evse:
     return replace(
         evse,
         car=replace(car, battery=battery),
-        meter=evse.meter.added(stored_kwh / car.stored_share * 1000),
+        meter=evse.meter.added(_counted_wh(evse, stored_kwh / car.stored_share, step_s)),
         session=replace(session, charging_s=session.charging_s + step_s),
     )
+
+
+def _counted_wh(evse: Evse, drawn_kwh: float, step_s: float) -> float:
+    """What the meter counts: the car, whatever else draws, and its own error."""
+    if evse.inputs is NOMINAL:
+        return drawn_kwh * 1000
+    beside_kwh = (evse.power_kw - evse.car_kw) * step_s / 3600
+    return max(drawn_kwh + beside_kwh, 0.0) * (1 + evse.inputs.meter_drift_pct / 100) * 1000

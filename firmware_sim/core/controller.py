@@ -1,26 +1,44 @@
 """The controller of one EVSE: every action on it gives the next state.
 
 A state goes in, a state comes out; when nothing changes the same object comes back, so that
-callers can compare by identity. How time moves a state on is in `charging.py`.
+callers can compare by identity. What follows from a state is in `settling.py`, how time moves it
+on in `charging.py`, how power is lost and restored in `memory.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from firmware_sim.core.evse import (
-    DC_MAX_CURRENT_A,
-    Car,
-    Evse,
-    Phase,
-    Pilot,
-    Reservation,
-    Session,
-    Supply,
-    TokenAhead,
-)
+from firmware_sim.core.evse import Car, Evse, Lock, Phase, Reservation, Session, TokenAhead
 from firmware_sim.core.faults import FAULTS, ActiveFault, FaultKind
+from firmware_sim.core.inputs import with_input
+from firmware_sim.core.memory import lose_power, mains_changed, restore_power
+from firmware_sim.core.settling import ended, settle
 from firmware_sim.errors import NotPossibleNowError
+
+__all__ = [
+    "authorise",
+    "authorise_ahead",
+    "cancel_reservation",
+    "clear",
+    "inject",
+    "lose_power",
+    "park",
+    "plug_in",
+    "press_emergency_stop",
+    "release_emergency_stop",
+    "reserve",
+    "restart",
+    "restore_power",
+    "set_fallback",
+    "set_input",
+    "set_limit",
+    "set_meter",
+    "set_operative",
+    "set_share",
+    "stop",
+    "unplug",
+]
 
 _INVALID_MODE = FAULTS["InvalidVehicleMode"]
 
@@ -62,10 +80,8 @@ def authorise_ahead(evse: Evse, token: str, window_s: float) -> Evse:
 
 def stop(evse: Evse, reason: str) -> Evse:
     """The EVSE with its transaction ended for `reason` (OCPP 1.6 stop reasons)."""
-    if evse.session is None or evse.session.phase is not Phase.RUNNING:
-        return evse
-    ended = replace(evse.session, phase=Phase.ENDED, end_reason=reason, granted_token=None)
-    return settle(replace(evse, session=ended))
+    over = ended(evse, reason)
+    return evse if over is evse else settle(over)
 
 
 def restart(evse: Evse) -> Evse:
@@ -87,10 +103,16 @@ def restart(evse: Evse) -> Evse:
 
 
 def unplug(evse: Evse) -> Evse:
-    """The EVSE after the cable came out."""
+    """The EVSE after the cable came out; pulling at a locked plug ends the transaction first."""
     if evse.car is None:
         raise NotPossibleNowError(evse.spec.evse_id, "no car is plugged in")
-    kept = tuple(fault for fault in evse.faults if fault.kind is not _INVALID_MODE)
+    if evse.lock is Lock.LOCKED and stop(evse, "EVDisconnected").lock is Lock.LOCKED:
+        raise NotPossibleNowError(evse.spec.evse_id, "the lock holds the plug")
+    kept = tuple(
+        fault
+        for fault in evse.faults
+        if fault.kind is not _INVALID_MODE and not (fault.arose and fault.kind.reset == "unplug")
+    )
     return settle(replace(evse, car=None, session=None, faults=kept))
 
 
@@ -157,51 +179,33 @@ def park(evse: Evse, occupied: bool, queue_length: int | None) -> Evse:
     return replace(evse, parked=occupied, queue_length=queue)
 
 
-def settle(evse: Evse) -> Evse:
-    """The EVSE with pilot, relay and power following from everything else."""
-    session = evse.session
-    if evse.operative_after_session is not None and not evse.is_running:
-        evse = replace(
-            evse, is_operative=evse.operative_after_session, operative_after_session=None
-        )
-    usable = evse.is_operative and not evse.is_broken
-    if session and usable and session.phase is Phase.WAITING and session.granted_token is not None:
-        # OCPP 1.6: a reservation is consumed when its transaction starts.
-        running = replace(session, phase=Phase.RUNNING)
-        evse = replace(evse, session=running, reservation=None)
-    pilot = _pilot(evse)
-    if pilot is Pilot.D1 and not evse.is_broken and not evse.spec.ventilated:
-        return inject(evse, _INVALID_MODE, None)
-    if pilot is not evse.pilot:
-        evse = replace(evse, pilot=pilot)
-    power_kw = _power_kw(evse)
-    return evse if power_kw == evse.power_kw else replace(evse, power_kw=power_kw)
+def set_input(evse: Evse, name: str, value: float | None) -> Evse:
+    """The EVSE with one input set, None for its nominal value; faults may arise from it.
+
+    Raises BadArgumentError for an unknown name or a value outside its range.
+    """
+    inputs = with_input(evse.inputs, name, value)
+    if inputs is evse.inputs:
+        return evse
+    evse = replace(evse, inputs=inputs)
+    return mains_changed(evse) if name == "mains_l1_v" else settle(evse)
 
 
-def _pilot(evse: Evse) -> Pilot:
-    shown = {fault.kind.pilot for fault in evse.faults if fault.kind.stops}
-    if "E" in shown:
-        return Pilot.E
-    if "F" in shown or not evse.is_operative:
-        return Pilot.F
-    if evse.car is None:
-        return Pilot.A1
-    if evse.is_broken:
-        return Pilot.D1
-    if evse.session is None or evse.session.phase is not Phase.RUNNING:
-        return Pilot.B1
-    if evse.car.is_done or evse.session.handshake_left_s > 0:
-        return Pilot.B2
-    closed = evse.offered_kw >= evse.spec.min_power_kw - 1e-9
-    if evse.car.wants_ventilation:
-        return Pilot.D2 if closed and evse.spec.ventilated else Pilot.D1
-    return Pilot.C2 if closed else Pilot.C1
+def press_emergency_stop(evse: Evse) -> Evse:
+    """The EVSE with its emergency stop pressed; it stays pressed until somebody releases it."""
+    return evse if evse.emergency_pressed else settle(replace(evse, emergency_pressed=True))
 
 
-def _power_kw(evse: Evse) -> float:
-    if not evse.relay_closed or evse.car is None:
-        return 0.0
-    power_kw = min(evse.offered_kw, evse.car.battery.accepted_kw / evse.car.stored_share)
-    if evse.spec.supply is Supply.DC:
-        power_kw = min(power_kw, evse.car.battery.pack_v * DC_MAX_CURRENT_A / 1000)
-    return power_kw
+def release_emergency_stop(evse: Evse) -> Evse:
+    """The EVSE with its emergency stop released."""
+    return settle(replace(evse, emergency_pressed=False)) if evse.emergency_pressed else evse
+
+
+def set_meter(evse: Evse, total_wh: float) -> Evse:
+    """The EVSE with another meter standing at `total_wh`, as after an exchange; no session runs."""
+    if evse.is_running:
+        raise NotPossibleNowError(evse.spec.evse_id, "a transaction runs")
+    evse = replace(evse, meter=replace(evse.meter, total_wh=total_wh))
+    if evse.session is None:
+        return evse
+    return replace(evse, session=replace(evse.session, start_wh=total_wh))

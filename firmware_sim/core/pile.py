@@ -45,6 +45,11 @@ class Pile:
     wire: WireFault | None = None
     ocpp_faults: tuple[OcppFault, ...] = ()
 
+    @property
+    def is_dark(self) -> bool:
+        """Whether no EVSE has power, or all are still starting: the pile answers nobody."""
+        return all(evse.is_dark for evse in self.evses)
+
     def evse(self, evse_id: str) -> Evse:
         """The EVSE of that name; raises UnknownNameError."""
         for evse in self.evses:

@@ -33,7 +33,7 @@ def ocpp_status(evse: Evse) -> str:
             return "Reserved"
         return "Preparing" if evse.token_ahead is not None else "Available"
     if session.phase is Phase.RUNNING:
-        return _WITH_TRANSACTION[evse.pilot]
+        return _WITH_TRANSACTION.get(evse.pilot, "SuspendedEVSE")
     return "Finishing" if session.phase is Phase.ENDED else "Preparing"
 
 

@@ -117,6 +117,8 @@ class ModbusFace:
 
     def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
         """The wire fault that a request meets; where any request feeds the watchdog, it did."""
+        if self.pile.is_dark:
+            return WireFault("silent")
         if self._map.watchdog is None or not self._map.watchdog.fed_by:
             self._fed_at_s[0] = self._monotonic_s()
         if self._now_ms() < self._boots_until_ms:

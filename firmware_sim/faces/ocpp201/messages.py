@@ -21,17 +21,6 @@ _NAMES = {
     "generic": ("Pilewise", "Simulated"),
 }
 _PHASES = ("L1-N", "L2-N", "L3-N")
-# The component that a fault is found at; whatever is not named here is the EVSE's.
-_COMPONENTS = {
-    "ConnectorLockFailure": "ConnectorPlugRetentionLock",
-    "GroundFailure": "GroundIsolationProtection",
-    "HighTemperature": "TemperatureSensor",
-    "OverCurrentFailure": "OverCurrentProtection",
-    "EmergencyStop": "EmergencyStopSensor",
-    "PilotFault": "CPPWMController",
-    "PowerLoss": "ElectricalFeed",
-    "EVSEContactorFault": "PowerContactor",
-}
 
 
 def boot_notification(spec: PileSpec, reason: str) -> Any:
@@ -74,7 +63,7 @@ def event_data(event_id: int, number: int, fault: FaultKind, at: str, *, cleared
         "event_notification_type": "HardWiredMonitor",
         "tech_code": fault.code,
         "tech_info": fault.name,
-        "component": {"name": _COMPONENTS.get(fault.name, "EVSE"), "evse": {"id": number}},
+        "component": {"name": fault.component, "evse": {"id": number}},
         "variable": {"name": "Problem"},
     }
 

@@ -91,8 +91,7 @@ def _active_limit_ma(evse: Evse) -> int:
 
 def _error_bits(evse: Evse) -> int:
     # What only derates is no error: it shows in the state byte's top bit.
-    codes = [fault.kind.code for fault in evse.faults if fault.kind.stops]
-    return sum(1 << int(code.removeprefix("CX")) for code in codes)
+    return sum(1 << fault.kind.number for fault in evse.faults if fault.kind.stops)
 
 
 def _lock_state(evse: Evse) -> int:

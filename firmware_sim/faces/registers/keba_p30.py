@@ -84,8 +84,8 @@ def _cable(evse: Evse) -> int:
 
 
 def _error(evse: Evse) -> int:
-    codes = [int(fault.kind.code.removeprefix("CX")) for fault in evse.faults if fault.kind.stops]
-    return _ERROR_GROUP + codes[0] if codes else 0
+    numbers = [fault.kind.number for fault in evse.faults if fault.kind.stops]
+    return _ERROR_GROUP + numbers[0] if numbers else 0
 
 
 def _milliamps(evse: Evse) -> int:

@@ -134,6 +134,7 @@ def test_whatever_happens_the_machine_keeps_its_promises(
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(specs, cars, st.sampled_from(sorted(FAULTS)), st.floats(1, 40_000))
 def test_no_energy_flows_while_a_stopping_fault_is_present(
     spec: EvseSpec, car: Car, name: str, passed_s: float
@@ -148,6 +149,7 @@ def test_no_energy_flows_while_a_stopping_fault_is_present(
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(specs, cars, st.lists(st.floats(0.05, 2000), min_size=1, max_size=20))
 def test_energy_does_not_depend_on_how_time_is_cut(
     spec: EvseSpec, car: Car, strides: list[float]
