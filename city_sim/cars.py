@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 from city_sim.demand import Demand
+from coordinator.core.pile import EvseStatus
 
 if TYPE_CHECKING:
     from city_sim.engine import Engine
@@ -106,14 +107,20 @@ class Policy(Protocol):
         """The choice for a car as it stands now; None when nothing can be said.
 
         Asked at the request, again every two minutes after None, and when a car finds nothing that
-        works at its station.
+        works at its station, or has lost what was held for it.
         """
 
-    def revise(self, engine: Engine, car: Car) -> Choice | None:
-        """A better choice for a car on its way whose station just changed, or None."""
+    def arrived(self, engine: Engine, car: Car) -> None:
+        """Hears that a car stands at its station."""
 
     def plugged(self, engine: Engine, car: Car) -> None:
         """Hears that a car has begun to charge at `car.evse`."""
+
+    def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
+        """Hears what an EVSE reports when its status changes."""
+
+    def react(self, engine: Engine) -> set[int]:
+        """Thinks about what it has heard; gives the stations where a car may plug in by it."""
 
     def tick(self, engine: Engine) -> None:
         """Looks at all cars; called every `period_s`, for policies that have one."""

@@ -22,6 +22,7 @@ from coordinator.core.pile import EvseStatus, Station, Tariff
 
 # A car that nothing could be said to asks again after this.
 ASK_AGAIN_S = 120.0
+ROUNDS = 8  # of seeing and plugging in that one event can lead to
 
 
 class Engine:
@@ -130,6 +131,7 @@ class Engine:
     def _tick(self) -> None:
         """Lets the policy look at all cars, as long as there are any."""
         self.policy.tick(self)
+        self._settle()
         if any(car.doing is not Doing.LEFT for car in self.cars):
             self._at(self.now_s + self.policy.period_s, "tick", 0, 0)
 
@@ -153,6 +155,7 @@ class Engine:
             if car.doing is Doing.WAITING:
                 car.wait_s += self.now_s - car.since_s
             self._send(car, self._policy_of(car).choose(self, car))
+            self._settle()
         elif what == "arrives":
             self._arrives(car)
         else:
@@ -160,7 +163,7 @@ class Engine:
 
     def _send(self, car: Car, choice: Choice | None) -> None:
         """Starts the drive; a car that has nowhere to go waits where it is and asks again."""
-        self._let_go(car)
+        self.let_go(car)
         car.version += 1
         if choice is None:
             car.doing, car.since_s = Doing.WAITING, self.now_s
@@ -174,12 +177,13 @@ class Engine:
         self._at(car.arrives_s, "arrives", car.index, car.version)
 
     def _hold(self, car: Car, choice: Choice) -> None:
-        self._let_go(car)
+        self.let_go(car)
         if choice.evse >= 0:
             car.evse = choice.evse
             self.held[choice.evse][car.index] = (choice.from_s, choice.to_s)
 
-    def _let_go(self, car: Car) -> None:
+    def let_go(self, car: Car) -> None:
+        """Keeps nothing for a car any more."""
         if car.evse >= 0:
             self.held[car.evse].pop(car.index, None)
         car.evse = -1
@@ -191,8 +195,9 @@ class Engine:
         car.doing, car.since_s = Doing.WAITING, self.now_s
         car.tried.add(car.station)
         self.queue[car.station].append(car.index)
-        self._serve(car.station)
-        if car.doing is Doing.WAITING:
+        self._policy_of(car).arrived(self, car)
+        self._settle(car.station)
+        if car.index in self.queue[car.station]:
             self._drive_on(car)
 
     def _drive_on(self, car: Car) -> None:
@@ -212,21 +217,31 @@ class Engine:
         car.turned_away += 1
         self._send(car, choice)
 
-    def _serve(self, station: int) -> None:
+    def _settle(self, *stations: int) -> None:
+        """Tells the policy what was seen, and plugs in whoever may, until nothing more happens."""
+        changed = set(stations)
+        for _ in range(ROUNDS):
+            changed |= self.policy.react(self)
+            if not changed:
+                return
+            changed = {station for station in sorted(changed) if self._serve(station)}
+
+    def _serve(self, station: int) -> bool:
         """Plugs in whoever may take a free plug of this station, in order of arrival."""
-        start = int(self.district.station_start[station])
-        rows = np.arange(start, start + int(self.district.station_size[station]))
-        usable = (self.faults[rows] == 0) & (self.blocks[rows] == 0)
-        free = rows[(self.occupant[rows] < 0) & usable].tolist()
+        here = (self.district.station == station) & (self.occupant < 0) & self.usable()
+        free = np.flatnonzero(here).tolist()
+        served = False
         for index in list(self.queue[station]):
             evse = place_for(self, self.cars[index], free)
             if evse >= 0:
+                served = True
                 free.remove(evse)
                 self.queue[station].remove(index)
                 self._plugs_in(self.cars[index], evse)
+        return served
 
     def _plugs_in(self, car: Car, evse: int) -> None:
-        self._let_go(car)
+        self.let_go(car)
         car.wait_s += self.now_s - car.since_s
         car.doing, car.since_s, car.evse = Doing.CHARGING, self.now_s, evse
         self.occupant[evse] = car.index
@@ -234,10 +249,8 @@ class Engine:
         self.district.served_today[evse] += 1
         car.version += 1
         self._at(float(self.ends_s[evse]), "leaves", car.index, car.version)
-        self._restate(evse)
         self._policy_of(car).plugged(self, car)
-        if car.demand.walk_in and self.held[evse]:
-            self._revise(car.station)
+        self._restate(evse)
 
     def _leaves(self, car: Car) -> None:
         evse, car.evse = car.evse, -1
@@ -245,7 +258,7 @@ class Engine:
         self.occupant[evse] = -1
         self._restate(evse)
         self._policy_of(car).gone(self, car)
-        self._serve(car.station)
+        self._settle(car.station)
 
     def _disturb(self, disturbance: Disturbance, by: int) -> None:
         evse = self.district.row[disturbance.evse_id]
@@ -255,7 +268,10 @@ class Engine:
         if index >= 0 and fault and by > 0:
             self._interrupts(self.cars[index], evse)
         self._restate(evse)
-        self._changed(int(self.district.station[evse]))
+        station = int(self.district.station[evse])
+        self._settle(station)
+        for index in list(self.queue[station]):
+            self._drive_on(self.cars[index])
 
     def _interrupts(self, car: Car, evse: int) -> None:
         """Ends a session before its time: the car goes to the queue's head with what it has."""
@@ -268,24 +284,6 @@ class Engine:
         self._policy_of(car).gone(self, car)
         self.queue[car.station].insert(0, car.index)
 
-    def _changed(self, station: int) -> None:
-        """Serves, sends away who waits in vain, and revises who is on the way."""
-        self._serve(station)
-        for index in list(self.queue[station]):
-            self._drive_on(self.cars[index])
-        self._revise(station)
-
-    def _revise(self, station: int) -> None:
-        """Lets the policy think again about cars on their way to this station."""
-        for car in self.cars:
-            if car.doing is not Doing.DRIVING or car.station != station:
-                continue
-            choice = self._policy_of(car).revise(self, car)
-            if choice is None or (choice.station, choice.evse) == (car.station, car.evse):
-                continue
-            car.switches += choice.station == car.station
-            self.move(car, choice)
-
     def _restate(self, evse: int) -> None:
         """Writes what a report of this EVSE would say."""
         district, occupied = self.district, self.occupant[evse] >= 0
@@ -295,6 +293,8 @@ class Engine:
             status = EvseStatus.CHARGING
         else:
             status = EvseStatus.BLOCKED if self.blocks[evse] > 0 else EvseStatus.AVAILABLE
-        if status != district.status[evse]:
+        before = EvseStatus(district.status[evse])
+        if status != before:
             district.status[evse] = status
             district.changed_at_s[evse] = self.now_s
+            self.policy.restated(self, evse, before, status)

@@ -18,6 +18,7 @@ from city_sim.policies import Nearest
 from city_sim.report import policies
 from city_sim.scenarios import Scenario, generated
 from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
 
 
 @dataclass(slots=True)
@@ -50,9 +51,17 @@ class Logged:
         """What the one inside says."""
         return self.inside.choose(engine, car)
 
-    def revise(self, engine: Engine, car: Car) -> Choice | None:
+    def arrived(self, engine: Engine, car: Car) -> None:
+        """What the one inside does."""
+        self.inside.arrived(engine, car)
+
+    def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
+        """What the one inside does."""
+        self.inside.restated(engine, evse, before, after)
+
+    def react(self, engine: Engine) -> set[int]:
         """What the one inside says."""
-        return self.inside.revise(engine, car)
+        return self.inside.react(engine)
 
     def plugged(self, engine: Engine, car: Car) -> None:
         """Notes where and when a session began."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
+from coordinator.core.pile import EvseStatus
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,9 +29,15 @@ class Blind:
 
     period_s = 0.0
 
-    def revise(self, engine: Engine, car: Car) -> Choice | None:
-        """Nothing: the car finds out when it arrives."""
-        return None
+    def arrived(self, engine: Engine, car: Car) -> None:
+        """Not heard."""
+
+    def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
+        """Not heard: a car finds out when it arrives."""
+
+    def react(self, engine: Engine) -> set[int]:
+        """Nothing."""
+        return set()
 
     def plugged(self, engine: Engine, car: Car) -> None:
         """Not heard."""

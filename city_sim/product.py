@@ -1,23 +1,28 @@
 """Pilewise itself as a policy: the coordinator's own parts over claims in memory, no sockets.
 
-Requests, holds, re-routing and the joint re-plan are those of `coordinator/usecases`; here cars
-report where they are and accept what they are offered, and the city's clock is told. What the
-coordinator would learn by reports is taken from the engine's district.
+Requests, holds, re-routing, the watch over promises and the joint re-plan are those of
+`coordinator/usecases`; here cars report where they are and accept what they are offered, EVSEs
+report their status, and the city's clock is told. The columns that ingest would fill are the
+engine's.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
+
+import numpy as np
 
 from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
+from city_sim.loop import CityClock, CityLoop
 from city_sim.thinking import Thinking, thinking
-from coordinator.clock import Clock
 from coordinator.core.areas.assignment import DEFAULT, Settings
 from coordinator.core.areas.ledger import Claim
+from coordinator.core.district import Changes
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.context import Models
 from coordinator.core.roads import Roads
 from coordinator.core.vehicle import ChargingRequest, Fix
@@ -25,33 +30,12 @@ from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver
 
 T = TypeVar("T")
-PERIOD_S = 30.0  # between two joint re-plans
-REPORT_S = 60.0  # between two reports that a lease is renewed by
+Heard = Callable[[], Awaitable[None]]
+TICK_S = 10.0  # between two looks at what is due; the coordinator itself looks every second
+IDLE_S = 60.0  # the same while no car is on its way
+PLAN_S = 30.0  # between two joint re-plans
+REPORT_S = 30.0  # between two reports of a car
 ROUNDS = 3  # offers that follow from accepted ones, at most
-
-
-class CityLoop(asyncio.SelectorEventLoop):
-    """A loop for which a second passes between two requests, so that none waits for another."""
-
-    skipped_s = 0.0
-
-    def time(self) -> float:
-        """Seconds, with those that were skipped."""
-        return super().time() + self.skipped_s
-
-
-class CityClock(Clock):
-    """The engine's time, for all that the coordinator takes from a clock."""
-
-    engine: Engine
-
-    def now_s(self) -> float:
-        """Domain time."""
-        return float(self.engine.now_s)
-
-    def link_s(self) -> float:
-        """Link time: the city's own, because nothing else passes."""
-        return float(self.engine.now_s)
 
 
 class Pilewise:
@@ -64,7 +48,7 @@ class Pilewise:
         roads: Roads,
         models: Models | None = None,
         utc_offset_h: float = 0.0,
-        period_s: float = PERIOD_S,
+        period_s: float = TICK_S,
         settings: Settings = DEFAULT,
     ) -> None:
         self.period_s = period_s
@@ -73,6 +57,8 @@ class Pilewise:
         self._loop: CityLoop | None = None
         self._brain: Thinking | None = None
         self._promises: dict[int, Promise] = {}
+        self._heard: list[Heard] = []
+        self._planned_s = float("-inf")
         self.levels: dict[int, int] = {}  # of each car, when it asked first
         self.conflicts = 0
         self.degraded = 0
@@ -96,67 +82,122 @@ class Pilewise:
         self.conflicts = int(brain.counters.values().get("conflicts_resolved", 0))
         return self._held(engine, car)
 
-    def revise(self, engine: Engine, car: Car) -> Choice | None:
-        """Another place when the held one failed, is blocked, or was taken by a walk-in."""
-        promise = self._promises.get(car.index)
-        if car.evse < 0 or promise is None or promise.closed:
-            return None
-        occupant = int(engine.occupant[car.evse])
-        taken = occupant >= 0 and engine.cars[occupant].demand.walk_in
-        if not taken and engine.usable()[car.evse]:
-            return None
-        code = "PILE_TAKEN" if taken else "PILE_FAILED"
-        return self._run(engine, self._revise(engine, car, promise, code))
-
-    async def _revise(self, engine: Engine, car: Car, promise: Promise, code: str) -> Choice | None:
-        await self._report(engine, car, promise)
-        moved = await self._started(engine).rerouter.reroute(promise, code)
-        return self._held(engine, car) if moved else None
+    def arrived(self, engine: Engine, car: Car) -> None:
+        """The car will say that it is there."""
+        self._heard.append(partial(self._arrived, engine, car))
 
     def plugged(self, engine: Engine, car: Car) -> None:
-        """The claim follows the car to the EVSE that it took, until it should be charged."""
-        promise = self._promises.get(car.index)
-        if car.demand.walk_in or promise is None or promise.closed:
-            return
-        evse_id = engine.district.evse_ids[car.evse]
-        self._run(engine, self._started(engine).guidance.occupy(promise, evse_id))
+        """The car will say at which EVSE it charges; of one that did not ask nobody says anything.
+
+        It is said before the EVSE reports it, as a token shown at the pile would be.
+        """
+        if not car.demand.walk_in:
+            self._heard.append(partial(self._plugged, engine, car, car.evse))
+
+    def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
+        """The edge will report what the EVSE is now."""
+        row = np.array([evse], dtype=np.intp)
+        seen = Changes(row, np.array([before], np.int8), np.array([after], np.int8))
+
+        async def report() -> None:
+            self._started(engine).watchman.on_changes(seen)
+
+        self._heard.append(report)
 
     def gone(self, engine: Engine, car: Car) -> None:
-        """The place is given back."""
-        promise = self._promises.pop(car.index, None)
-        if promise is not None:
-            self._run(engine, self._gone(engine, car, promise))
+        """The car says nothing more; one that was thrown out asks again."""
+        if self._promises.pop(car.index, None) is not None and car.doing is Doing.WAITING:
+            self._heard.append(partial(self._again, engine, car))
 
-    async def _gone(self, engine: Engine, car: Car, promise: Promise) -> None:
-        brain = self._started(engine)
-        moment = brain.rerouter.moment()
-        for claim in tuple(brain.claims.table.of_car(_vehicle_id(car))):
-            await brain.claims.finish(claim.claim_id, moment)
-        brain.promises.close(promise, "ARRIVED")
+    def react(self, engine: Engine) -> set[int]:
+        """What was said and reported reaches the coordinator, in order; it acts by itself."""
+        if not self._heard:
+            return set()
+        return self._run(engine, self._react(engine))
+
+    async def _react(self, engine: Engine) -> set[int]:
+        watchman = self._started(engine).watchman
+        while self._heard:
+            heard, self._heard = self._heard, []
+            for one in heard:
+                await one()
+            await watchman.catch_up()
+        return await self._follow(engine)
+
+    async def _arrived(self, engine: Engine, car: Car) -> None:
+        promise = self._promises.get(car.index)
+        if promise is not None and not promise.closed and promise.claim_id:
+            await self._started(engine).guidance.arrived(promise, promise.answer.choice.evse_id)
+
+    async def _plugged(self, engine: Engine, car: Car, evse: int) -> None:
+        promise = self._promises.get(car.index)
+        if promise is not None and not promise.closed:
+            evse_id = engine.district.evse_ids[evse]
+            await self._started(engine).guidance.occupy(promise, evse_id)
+
+    async def _again(self, engine: Engine, car: Car) -> None:
+        """A car that stands at a station without a place asks."""
+        choice = await self._choose(engine, car)
+        if choice is not None:
+            engine.move(car, choice)
+            if choice.station == car.station:
+                await self._arrived(engine, car)
 
     def tick(self, engine: Engine) -> None:
-        """Cars report; all on their way are planned anew; what they are offered they accept."""
-        self._run(engine, self._tick(engine))
+        """Time passes: cars report, the coordinator looks after what is due, and plans anew."""
+        if self._under_way(engine) or engine.now_s - self._planned_s >= IDLE_S:
+            self._run(engine, self._tick(engine))
 
     async def _tick(self, engine: Engine) -> None:
         brain = self._started(engine)
-        under_way = [
-            (engine.cars[index], promise)
-            for index, promise in self._promises.items()
-            if not promise.closed and engine.cars[index].doing in (Doing.DRIVING, Doing.WAITING)
-        ]
-        for car, promise in under_way:
-            await self._report(engine, car, promise)
-        await brain.replanner.once(InlineSolver(self._settings))
+        for car, promise in self._under_way(engine):
+            if engine.now_s - promise.reported_link_s >= REPORT_S:
+                await self._report(engine, car, promise)
+        await brain.watchman.tick()
+        await brain.watchman.catch_up()
+        if engine.now_s - self._planned_s >= PLAN_S:
+            self._planned_s = engine.now_s
+            await brain.replanner.once(InlineSolver(self._settings))
         for _ in range(ROUNDS):
-            for _, promise in under_way:
+            for _, promise in self._under_way(engine):
                 if promise.proposal is not None:
                     revision = promise.proposal.answer.revision
                     await brain.guidance.decide(promise, revision, True)
-        for car, _ in under_way:
-            choice = self._held(engine, car)
-            if choice is not None:
-                engine.move(car, choice)
+        await brain.watchman.catch_up()
+        self._heard.append(_nothing)  # what changed is followed
+
+    def _under_way(self, engine: Engine) -> list[tuple[Car, Promise]]:
+        """Cars that drive or wait by a promise."""
+        return [
+            (engine.cars[index], promise)
+            for index, promise in self._promises.items()
+            if engine.cars[index].doing in (Doing.DRIVING, Doing.WAITING)
+        ]
+
+    async def _follow(self, engine: Engine) -> set[int]:
+        """Cars do what they were told since; gives the stations where one may plug in by it."""
+        touched: set[int] = set()
+        for car, promise in self._under_way(engine):
+            if promise.closed:
+                await self._lost(engine, car, promise)
+                continue
+            choice, before = self._held(engine, car), (car.station, car.evse)
+            if choice is None:
+                engine.let_go(car)
+                continue
+            engine.move(car, choice)
+            if (car.station, car.evse) != before:
+                touched |= {before[0], car.station}
+                if car.doing is Doing.WAITING:
+                    await self._arrived(engine, car)
+        return touched
+
+    async def _lost(self, engine: Engine, car: Car, promise: Promise) -> None:
+        """The coordinator thinks that the car charges, or comes no more: it says otherwise."""
+        if promise.closed == "ARRIVED":
+            await self._started(engine).guidance.disown(promise)
+        engine.let_go(car)
+        await self._again(engine, car)
 
     def ended(self) -> None:
         """The run is over."""
@@ -165,18 +206,14 @@ class Pilewise:
         self._loop = self._brain = None
 
     async def _report(self, engine: Engine, car: Car, promise: Promise) -> None:
-        """Says where the car is, and that it stands there once it does."""
-        guidance = self._started(engine).guidance
+        """Says where the car is."""
         latitude_deg, longitude_deg = _here(engine, car)
         # The city's roads have one speed: nothing is to be learnt from how fast a car came on.
         promise.request = replace(
             promise.request, latitude_deg=latitude_deg, longitude_deg=longitude_deg
         )
-        if engine.now_s - promise.reported_link_s >= REPORT_S:
-            fix = Fix(latitude_deg, longitude_deg, float(car.soc_pct))
-            await guidance.progress(promise, fix)
-        if car.doing is Doing.WAITING:
-            await guidance.arrived(promise)
+        fix = Fix(latitude_deg, longitude_deg, float(car.soc_pct))
+        await self._started(engine).guidance.progress(promise, fix)
 
     def _started(self, engine: Engine) -> Thinking:
         """The coordinator's parts, with the engine's district as it would be reported."""
@@ -202,6 +239,10 @@ class Pilewise:
         if promise is not None and brain is not None:
             claim = brain.claims.table.get(promise.claim_id)
         return None if claim is None or not claim.live else _choice(engine, claim)
+
+
+async def _nothing() -> None:
+    """Nothing was said."""
 
 
 def _choice(engine: Engine, claim: Claim) -> Choice:

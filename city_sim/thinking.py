@@ -1,4 +1,4 @@
-"""The coordinator's own parts that answer, hold, guide and re-plan, over claims in memory.
+"""The coordinator's own parts that answer, hold, guide, watch and re-plan, over claims in memory.
 
 The same parts as `coordinator/brain.py` puts together, without what needs a network or a disk.
 """
@@ -24,6 +24,7 @@ from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Promises
 from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.punctuality import Punctuality
+from coordinator.usecases.queue import Queue
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.recommend import Recommender
 from coordinator.usecases.replan import Replanner
@@ -31,6 +32,7 @@ from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.revising import Reviser
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.surroundings import SurroundingsKeeper
+from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
 
 
@@ -44,6 +46,7 @@ class Thinking:
     recommender: Recommender
     rerouter: Rerouter
     guidance: Guidance
+    watchman: Watchman
     replanner: Replanner
     counters: Counters
 
@@ -76,4 +79,11 @@ def thinking(
     replanner = Replanner(
         district, world, claims, promises, rerouter, proposals, clock, counters, settings
     )
-    return Thinking(claims, promises, world, recommender, rerouter, guidance, replanner, counters)
+    watchman = Watchman(
+        district, world, claims, promises, composer, rerouter, reviser, guidance,
+        Queue(district, claims, promises, reviser), clock,
+    )  # fmt: skip
+    claims.watchers.append(watchman.on_claims)
+    return Thinking(
+        claims, promises, world, recommender, rerouter, guidance, watchman, replanner, counters
+    )
