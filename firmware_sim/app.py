@@ -70,7 +70,8 @@ class Simulator:
             pile.spec.pile_id: (pile.table.face, pile.table.url) for pile in dialling
         }
         self._bench = BenchServer(
-            Bench(self.fleet, self.clock, self._addresses, self._modbus), config.sim.bench
+            Bench(self.fleet, self.clock, self._addresses, self._modbus, seed=config.sim.seed),
+            config.sim.bench,
         )
         self._sensors: BaySensors | None = None
         if config.mqtt is not None:

@@ -6,7 +6,8 @@ FirmwareError
 ├── BenchError           give up: the request itself is at fault
 │   ├── UnknownNameError     no such pile or EVSE
 │   ├── BadArgumentError     a field is outside its range
-│   └── NotPossibleNowError  right request, wrong moment
+│   ├── NotPossibleNowError  right request, wrong moment
+│   └── TooManyError         the bench serves as many as it can
 └── LinkLostError        retry: the other side went away
 """
 
@@ -91,6 +92,13 @@ class NotPossibleNowError(BenchError):
     def __init__(self, name: str, why: str) -> None:
         self.name = name
         super().__init__(f"{name}: {why}")
+
+
+class TooManyError(BenchError):
+    """The bench has as many of something as it serves."""
+
+    def __init__(self, what: str, most: int, hint: str) -> None:
+        super().__init__(f"{most} {what} are the most that one bench serves: {hint}")
 
 
 class LinkLostError(FirmwareError):

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 from firmware_sim.core.battery import Battery
 from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
 from firmware_sim.core.faults import FAULTS, FaultKind, fault_named
+from firmware_sim.core.ocpp_faults import KNOWN as OCPP_WORDS
 from firmware_sim.core.ocpp_faults import PREFIX as OCPP_PREFIX
 from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.status import ocpp_status
-from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
+from firmware_sim.core.wire import EVERYWHERE, PREFIX, Kind, WireFault, parse_wire_fault
 from firmware_sim.errors import BadArgumentError
 from pilewise.v1 import bench_service_pb2, types_pb2
 
@@ -64,6 +66,24 @@ def state_message(
         bay_occupied=evse.bay_occupied,
         faults=faults,
         done=evse.car is not None and evse.car.is_done,
+    )
+
+
+def catalogue_message() -> bench_service_pb2.ListFaultsResponse:
+    """Everything that `InjectFault` knows, as the contract says it."""
+    return bench_service_pb2.ListFaultsResponse(
+        faults=[
+            bench_service_pb2.FaultFacts(
+                name=kind.name,
+                code=kind.code,
+                ocpp_error=kind.ocpp_error,
+                stops=kind.stops,
+                power_left_pct=0.0 if kind.stops else kind.power_factor * 100,
+            )
+            for kind in FAULTS.values()
+        ],
+        wire_faults=[f"{PREFIX}{kind}" for kind in get_args(Kind)],
+        ocpp_faults=[f"{OCPP_PREFIX}{word}" for word in OCPP_WORDS],
     )
 
 

@@ -5,7 +5,10 @@ Without it grpc answers UNKNOWN and names classes of this program.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from inspect import isasyncgenfunction
 from typing import Any, NoReturn
 
 import grpc
@@ -16,9 +19,12 @@ from firmware_sim.errors import (
     BadArgumentError,
     BenchError,
     NotPossibleNowError,
+    TooManyError,
     UnknownNameError,
 )
 
+PATIENCE_S = 20.0
+_LAST_WORD_S = 1.0
 _DETAILS = "grpc-status-details-bin"
 
 
@@ -45,11 +51,19 @@ async def abort_with(context: grpc.aio.ServicerContext[Any, Any], error: BenchEr
             )
         case NotPossibleNowError():
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+        case TooManyError():
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
     raise error
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Wraps every method: unreadable bytes and BenchError become statuses."""
+    """Wraps every method: unreadable bytes and BenchError become statuses.
+
+    Whoever asks for a stream and reads nothing of it for `patience_s` real seconds is cut off.
+    """
+
+    def __init__(self, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
 
     async def intercept_service(
         self,
@@ -63,7 +77,9 @@ class Guard(grpc.aio.ServerInterceptor):
         read = _guarded_reader(handler.request_deserializer)
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                _guarded_stream(handler.unary_stream), read, handler.response_serializer
+                _guarded_stream(handler.unary_stream, self._patience_s),
+                read,
+                handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
             _guarded_unary(handler.unary_unary), read, handler.response_serializer
@@ -91,14 +107,27 @@ def _guarded_unary(call: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any,
     return guarded
 
 
-def _guarded_stream(call: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    async def guarded(request: Any, context: Any) -> Any:
+def _guarded_stream(
+    call: Callable[[Any, Any], Any], patience_s: float
+) -> Callable[[Any, Any], Any]:
+    async def guarded(request: Any, context: Any) -> None:
         await _refuse_malformed(request, context)
+        if not isasyncgenfunction(call):
+            await call(request, context)
+            return
         try:
-            async for response in call(request, context):
-                yield response
+            async with aclosing(call(request, context)) as responses:
+                async for response in responses:
+                    async with asyncio.timeout(patience_s):
+                        await context.write(response)
         except BenchError as error:
             await abort_with(context, error)
+        except TimeoutError:
+            why = f"nothing was read for {patience_s:g} s; watch again and read faster"
+            # The status reaches the reader once it reads again; nobody waits for that.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORD_S):
+                    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
 
     return guarded
 

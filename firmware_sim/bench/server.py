@@ -6,7 +6,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from firmware_sim.bench.guard import Guard
+from firmware_sim.bench.guard import PATIENCE_S, Guard
 from firmware_sim.bench.service import Bench
 from firmware_sim.errors import BindError
 from pilewise.v1 import bench_service_pb2, bench_service_pb2_grpc
@@ -16,11 +16,14 @@ _SERVICE = bench_service_pb2.DESCRIPTOR.services_by_name["BenchService"].full_na
 
 
 class BenchServer:
-    """Serves a Bench; port 0 lets the system choose."""
+    """Serves a Bench; port 0 lets the system choose.
 
-    def __init__(self, bench: Bench, address: str) -> None:
+    Whoever watches and reads nothing for `patience_s` real seconds is cut off.
+    """
+
+    def __init__(self, bench: Bench, address: str, *, patience_s: float = PATIENCE_S) -> None:
         self._address = address
-        self._server = grpc.aio.server(interceptors=[Guard()])
+        self._server = grpc.aio.server(interceptors=[Guard(patience_s)])
         bench_service_pb2_grpc.add_BenchServiceServicer_to_server(bench, self._server)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -3,7 +3,6 @@
 # ruff: noqa: N802 - the contract gives the methods their names
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import structlog
 
 from firmware_sim.bench.codec import (
     car_of,
+    catalogue_message,
     duration_of,
     fault_of,
     ocpp_fault_of,
@@ -20,7 +20,8 @@ from firmware_sim.bench.codec import (
     wire_fault_of,
 )
 from firmware_sim.bench.registers import RegisterView, register_messages, words_of
-from firmware_sim.clock import Clock, SteppedClock
+from firmware_sim.bench.watch import Watchers
+from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.core.controller import clear, inject, park, plug_in, unplug
 from firmware_sim.core.evse import Evse
 from firmware_sim.core.pile import clear_ocpp, inject_ocpp
@@ -45,11 +46,15 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         clock: Clock,
         faces: Mapping[str, tuple[str, str]],
         registers: Mapping[str, RegisterView],
+        *,
+        seed: int = 0,
     ) -> None:
         self._fleet = fleet
         self._clock = clock
         self._faces = faces
         self._registers = registers
+        self._seed = seed
+        self.watchers = Watchers(fleet, self._state)
 
     async def PlugIn(self, request: pb.PlugInRequest, context: Context) -> pb.PlugInResponse:
         """Connects a car."""
@@ -152,28 +157,8 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         self, request: pb.BenchServiceWatchRequest, context: Context
     ) -> AsyncIterator[pb.BenchServiceWatchResponse]:
         """The present state of every EVSE watched, then each state as it changes."""
-        watched = set(request.evse_ids) or {
-            evse.spec.evse_id for pile in self._fleet.piles for evse in pile.evses
-        }
-        told = {evse_id: self._state(evse_id) for evse_id in sorted(watched)}
-        waiting: dict[str, None] = {}
-        woken = asyncio.Event()
-        forget = self._listen(watched, waiting, woken)
-        try:
-            for state in told.values():
-                yield pb.BenchServiceWatchResponse(state=state)
-            while True:
-                await woken.wait()
-                woken.clear()
-                due = list(waiting)
-                waiting.clear()
-                for evse_id in due:
-                    state = self._state(evse_id)
-                    if _looks_different(told[evse_id], state):
-                        told[evse_id] = state
-                        yield pb.BenchServiceWatchResponse(state=state)
-        finally:
-            forget()
+        async for state in self.watchers.follow(request.evse_ids):
+            yield pb.BenchServiceWatchResponse(state=state)
 
     async def Reset(self, request: pb.ResetRequest, context: Context) -> pb.ResetResponse:
         """Puts one pile, or all, back to the factory state."""
@@ -186,6 +171,21 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
             self._fleet.reset(pile_id)
         _log.info("reset", piles=len(pile_ids))
         return pb.ResetResponse()
+
+    async def ListFaults(
+        self, request: pb.ListFaultsRequest, context: Context
+    ) -> pb.ListFaultsResponse:
+        """What can be broken, by name."""
+        return catalogue_message()
+
+    async def GetClock(self, request: pb.GetClockRequest, context: Context) -> pb.GetClockResponse:
+        """Where the clock stands and how it runs."""
+        return pb.GetClockResponse(
+            domain_at_ms=self._clock.now_ms(),
+            stepped=isinstance(self._clock, SteppedClock),
+            speed=self._clock.speed if isinstance(self._clock, LiveClock) else 0.0,
+            seed=self._seed,
+        )
 
     def _act(self, evse_id: str, transition: Callable[[Evse], Evse]) -> pb.SimulatedState:
         self._fleet.change(evse_id, transition)
@@ -201,39 +201,3 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
             return self._registers[pile_id]
         except KeyError:
             raise UnknownNameError("Modbus pile", pile_id) from None
-
-    def _listen(
-        self, watched: set[str], waiting: dict[str, None], woken: asyncio.Event
-    ) -> Callable[[], None]:
-        """Notes changed EVSEs in `waiting`, each once however often it changes."""
-
-        def note(evse_id: str) -> None:
-            if evse_id in watched:
-                waiting[evse_id] = None
-                woken.set()
-
-        def note_pile(pile_id: str) -> None:
-            for evse in self._fleet.pile(pile_id).evses:
-                note(evse.spec.evse_id)
-
-        forget_evse = self._fleet.on_evse_change(lambda old, new: note(new.spec.evse_id))
-        forget_wire = self._fleet.on_wire_change(lambda pile_id, wire: note_pile(pile_id))
-
-        def forget() -> None:
-            forget_evse()
-            forget_wire()
-
-        return forget
-
-
-def _looks_different(told: pb.SimulatedState, now: pb.SimulatedState) -> bool:
-    """Whether a watcher should hear of it; a meter that merely creeps does not count."""
-    return (
-        told.iec61851_state != now.iec61851_state
-        or told.ocpp_status != now.ocpp_status
-        or told.bay_occupied != now.bay_occupied
-        or told.done != now.done
-        or list(told.faults) != list(now.faults)
-        or abs(told.power_kw - now.power_kw) >= 0.5
-        or (told.soc_pct // 1) != (now.soc_pct // 1)
-    )

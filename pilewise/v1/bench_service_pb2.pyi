@@ -759,3 +759,147 @@ class ResetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResetResponse: _TypeAlias = ResetResponse  # noqa: Y015
+
+@_typing.final
+class ListFaultsRequest(_message.Message):
+    """Asks what can be broken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsRequest: _TypeAlias = ListFaultsRequest  # noqa: Y015
+
+@_typing.final
+class FaultFacts(_message.Message):
+    """A fault of the catalogue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    OCPP_ERROR_FIELD_NUMBER: _builtins.int
+    STOPS_FIELD_NUMBER: _builtins.int
+    POWER_LEFT_PCT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its bare name, as SimulatedState lists it, e.g. HighTemperature; InjectFault also takes it with
+    its MREC number in front, and its code.
+    """
+    code: _builtins.str
+    """The code that OCPP's vendorErrorCode carries, e.g. CX003."""
+    ocpp_error: _builtins.str
+    """OCPP 1.6 errorCode."""
+    stops: _builtins.bool
+    """Whether it opens the contactor and ends the session."""
+    power_left_pct: _builtins.float
+    """Power that is left with it, percent: 0 where it stops, 100 where it only warns."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        code: _builtins.str = ...,
+        ocpp_error: _builtins.str = ...,
+        stops: _builtins.bool = ...,
+        power_left_pct: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name", "ocpp_error", b"ocpp_error", "power_left_pct", b"power_left_pct", "stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FaultFacts: _TypeAlias = FaultFacts  # noqa: Y015
+
+@_typing.final
+class ListFaultsResponse(_message.Message):
+    """The catalogue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAULTS_FIELD_NUMBER: _builtins.int
+    WIRE_FAULTS_FIELD_NUMBER: _builtins.int
+    OCPP_FAULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultFacts]:
+        """Broken parts, in the order of their codes."""
+
+    @_builtins.property
+    def wire_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words for broken wires, e.g. wire:silent; some want a value behind a colon, as wire:delay:2."""
+
+    @_builtins.property
+    def ocpp_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words for how OCPP is misspoken, e.g. ocpp:no_answer; some want a value behind a colon."""
+
+    def __init__(
+        self,
+        *,
+        faults: _abc.Iterable[Global___FaultFacts] | None = ...,
+        wire_faults: _abc.Iterable[_builtins.str] | None = ...,
+        ocpp_faults: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "ocpp_faults", b"ocpp_faults", "wire_faults", b"wire_faults"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFaultsResponse: _TypeAlias = ListFaultsResponse  # noqa: Y015
+
+@_typing.final
+class GetClockRequest(_message.Message):
+    """Asks for the clock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetClockRequest: _TypeAlias = GetClockRequest  # noqa: Y015
+
+@_typing.final
+class GetClockResponse(_message.Message):
+    """The clock of the piles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOMAIN_AT_MS_FIELD_NUMBER: _builtins.int
+    STEPPED_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    domain_at_ms: _builtins.int
+    """Domain time, milliseconds since 1970 UTC."""
+    stepped: _builtins.bool
+    """Whether it moves by Advance only."""
+    speed: _builtins.float
+    """Simulated seconds per real second; 0 where it is stepped."""
+    seed: _builtins.int
+    """What random things are drawn from."""
+    def __init__(
+        self,
+        *,
+        domain_at_ms: _builtins.int = ...,
+        stepped: _builtins.bool = ...,
+        speed: _builtins.float = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_at_ms", b"domain_at_ms", "seed", b"seed", "speed", b"speed", "stepped", b"stepped"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetClockResponse: _TypeAlias = GetClockResponse  # noqa: Y015

@@ -95,6 +95,16 @@ class BenchServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_bench__service__pb2.ResetRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.ResetResponse.FromString,
                 _registered_method=True)
+        self.ListFaults = channel.unary_unary(
+                '/pilewise.v1.BenchService/ListFaults',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.ListFaultsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.ListFaultsResponse.FromString,
+                _registered_method=True)
+        self.GetClock = channel.unary_unary(
+                '/pilewise.v1.BenchService/GetClock',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.FromString,
+                _registered_method=True)
 
 
 class BenchServiceServicer(object):
@@ -185,6 +195,20 @@ class BenchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFaults(self, request, context):
+        """What can be broken, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetClock(self, request, context):
+        """Where the clock stands and how it runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BenchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -247,6 +271,16 @@ def add_BenchServiceServicer_to_server(servicer, server):
                     servicer.Reset,
                     request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.ResetRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_bench__service__pb2.ResetResponse.SerializeToString,
+            ),
+            'ListFaults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFaults,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.ListFaultsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.ListFaultsResponse.SerializeToString,
+            ),
+            'GetClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetClock,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -574,6 +608,60 @@ class BenchService(object):
             '/pilewise.v1.BenchService/Reset',
             pilewise_dot_v1_dot_bench__service__pb2.ResetRequest.SerializeToString,
             pilewise_dot_v1_dot_bench__service__pb2.ResetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFaults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/ListFaults',
+            pilewise_dot_v1_dot_bench__service__pb2.ListFaultsRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.ListFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/GetClock',
+            pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

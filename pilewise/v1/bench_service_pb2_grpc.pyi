@@ -57,6 +57,10 @@ class BenchServiceStub:
     """States as they change."""
     Reset: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.ResetRequest, _bench_service_pb2.ResetResponse]
     """Back to factory state."""
+    ListFaults: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.ListFaultsRequest, _bench_service_pb2.ListFaultsResponse]
+    """What can be broken, by name."""
+    GetClock: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.GetClockRequest, _bench_service_pb2.GetClockResponse]
+    """Where the clock stands and how it runs."""
 
 @_typing.type_check_only
 class BenchServiceAsyncStub(BenchServiceStub):
@@ -87,6 +91,10 @@ class BenchServiceAsyncStub(BenchServiceStub):
     """States as they change."""
     Reset: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.ResetRequest, _bench_service_pb2.ResetResponse]  # type: ignore[assignment]
     """Back to factory state."""
+    ListFaults: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.ListFaultsRequest, _bench_service_pb2.ListFaultsResponse]  # type: ignore[assignment]
+    """What can be broken, by name."""
+    GetClock: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.GetClockRequest, _bench_service_pb2.GetClockResponse]  # type: ignore[assignment]
+    """Where the clock stands and how it runs."""
 
 class BenchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Acts on simulated piles as a hand, a car or a broken part would."""
@@ -186,5 +194,21 @@ class BenchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bench_service_pb2.ResetResponse, _abc.Awaitable[_bench_service_pb2.ResetResponse]]:
         """Back to factory state."""
+
+    @_abc_1.abstractmethod
+    def ListFaults(
+        self,
+        request: _bench_service_pb2.ListFaultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.ListFaultsResponse, _abc.Awaitable[_bench_service_pb2.ListFaultsResponse]]:
+        """What can be broken, by name."""
+
+    @_abc_1.abstractmethod
+    def GetClock(
+        self,
+        request: _bench_service_pb2.GetClockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.GetClockResponse, _abc.Awaitable[_bench_service_pb2.GetClockResponse]]:
+        """Where the clock stands and how it runs."""
 
 def add_BenchServiceServicer_to_server(servicer: BenchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
