@@ -113,7 +113,9 @@ def unplug(evse: Evse) -> Evse:
         for fault in evse.faults
         if fault.kind is not _INVALID_MODE and not (fault.arose and fault.kind.reset == "unplug")
     )
-    return settle(replace(evse, car=None, session=None, faults=kept))
+    # In the dark nobody notices: the kept transaction ends when the pile is up again.
+    session = evse.session if evse.is_dark else None
+    return settle(replace(evse, car=None, session=session, faults=kept))
 
 
 def inject(evse: Evse, kind: FaultKind, duration_s: float | None) -> Evse:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from firmware_sim.core.charging import advance
-from firmware_sim.core.controller import set_share
+from firmware_sim.core.controller import lose_power, restore_power, set_share
 from firmware_sim.core.evse import Evse, EvseSpec, Supply
 from firmware_sim.core.ocpp_faults import OcppFault
 from firmware_sim.core.wire import WireFault
@@ -79,6 +79,22 @@ def build_pile(spec: PileSpec) -> Pile:
         for number in range(1, spec.evse_count + 1)
     )
     return share_out(Pile(spec, evses, spec.wire, spec.ocpp_faults))
+
+
+def lose_pile_power(pile: Pile) -> Pile:
+    """The pile with none of its EVSEs powered: it is dark."""
+    return _all_changed(pile, lose_power)
+
+
+def restore_pile_power(pile: Pile) -> Pile:
+    """The pile with power again, dark until it has started."""
+    return _all_changed(pile, restore_power)
+
+
+def _all_changed(pile: Pile, change: Callable[[Evse], Evse]) -> Pile:
+    for evse in pile.evses:
+        pile = pile.with_evse(evse.spec.evse_id, change)
+    return pile
 
 
 def share_out(pile: Pile) -> Pile:

@@ -23,9 +23,9 @@ _WITH_TRANSACTION = {
 
 def ocpp_status(evse: Evse) -> str:
     """The 1.6 ChargePointStatus of this EVSE."""
-    if evse.is_broken:
+    if evse.is_broken and not evse.is_dark:
         return "Faulted"
-    if not evse.is_operative:
+    if not evse.is_operative or evse.is_dark:
         return "Unavailable"
     session = evse.session
     if session is None:

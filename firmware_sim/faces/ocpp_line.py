@@ -177,7 +177,15 @@ class KeptLine:
     def _may_dial(self) -> bool:
         fault = self._wire()
         cut = fault is not None and fault.kind == "disconnect"
+        if self._fleet.pile(self._pile_id).is_dark:
+            return False
         return not cut and "power_cut" not in self._habits
+
+    def power_changed(self) -> None:
+        """Loses the connection of a pile that went dark; one that is up again dials."""
+        self._changed.set()
+        if not self._may_dial():
+            self.drop()
 
     def _wire_changed(self, pile_id: str, _: WireFault | None) -> None:
         if pile_id != self._pile_id:

@@ -96,6 +96,11 @@ class OcppFace:
             self._online = False
 
     def _note(self, old: Evse, new: Evse) -> None:
+        if old.is_dark != new.is_dark:
+            self._power_changed()
+        if new.is_dark:
+            # Without power nothing is noted; what was kept is compared when it is up again.
+            return
         self._journal.note(old, new)
         if self._journal.drivers and not self._online:
             # Not from here: other listeners have not heard of this change yet.
@@ -114,6 +119,11 @@ class OcppFace:
                     self._journal.sample(evse, number, ReadingContext.trigger)
         else:
             self._sender.promise(message, connector_id)
+
+    def _power_changed(self) -> None:
+        if self._desk.pile.is_dark:
+            self._booted = "no_boot" in self._habits
+        self._line.power_changed()
 
     def _reboot(self) -> None:
         self._booted = False

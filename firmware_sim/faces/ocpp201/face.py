@@ -94,6 +94,11 @@ class Ocpp201Face:
             self._journal.online = False
 
     def _note(self, old: Evse, new: Evse) -> None:
+        if old.is_dark != new.is_dark:
+            self._power_changed()
+        if new.is_dark:
+            # Without power nothing is noted; what was kept is compared when it is up again.
+            return
         self._journal.note(old, new)
         if self._journal.drivers and not self._journal.online:
             # Not from here: other listeners have not heard of this change yet.
@@ -128,6 +133,11 @@ class Ocpp201Face:
             self._sender.promise(
                 call.NotifyReport(request_id, self._desk.stamp(), seq_no, part, tbc=seq_no == 0)
             )
+
+    def _power_changed(self) -> None:
+        if self._desk.pile.is_dark:
+            self._boot_reason = "" if "no_boot" in self._habits else "PowerUp"
+        self._line.power_changed()
 
     def _reboot(self) -> None:
         self._boot_reason = "RemoteReset"
