@@ -1,7 +1,8 @@
 """How long a joint re-plan takes, how near the optimum it is, and whether the loop still answers.
 
 Half of the cars stand in one hot spot. The budgeted plan is measured in a worker process, as the
-coordinator runs it; the yardstick is a dense matcher without budget, level by level.
+coordinator runs it; the yardstick is a dense matcher without budget, level by level. Whole rounds
+over promises that stand are in `replan_live.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from bench.measure import percentile
+from bench.replan_live import live
 from coordinator.app import SWITCH_INTERVAL_S
 from coordinator.core.areas.assignment import (
     LEVELS,
@@ -33,6 +35,7 @@ from coordinator.jobs.solver import BUDGET_S, WorkerSolver
 
 CARS, CANDIDATES, STATIONS, PLACES = 1_000, 20, 400, 5
 ROUNDS = 15
+LIVE, LIVE_ROUNDS = 5_000, 3
 COMPARED = 4  # rounds whose plans are held against the yardstick, which takes seconds
 SIDE_KM, SPREAD_KM, KMH = 12.0, 0.8, 25.0
 HOT_KM = (6.0, 6.0)
@@ -51,9 +54,12 @@ def main() -> int:
     parser.add_argument("--stations", type=int, default=STATIONS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--hot-share", type=float, default=0.5, help="cars in the hot spot, 0-1")
+    parser.add_argument("--live", type=int, default=LIVE, help="promises of whole rounds, 0 none")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     figures = asyncio.run(run(options))
+    if options.live:
+        figures |= asyncio.run(live(options.live, LIVE_ROUNDS, options.seed))
     if not options.json:
         for name, value in figures.items():
             print(f"{name:>24} {value}", file=sys.stderr)

@@ -199,6 +199,7 @@ def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[Non
         tasks.append(group.create_task(file.run(), name="coordinator:context"))
     if replan.enabled:
         parts.brain.replanner.settings = matching = Settings(weighted=replan.weighted)
+        parts.brain.plan_on_a_thread()
         solver = WorkerSolver(matching, replan.budget_s)
         loop = ReplanLoop(parts.brain.replanner, parts.clock, replan.period_s, solver)
         tasks.append(group.create_task(loop.run(), name="coordinator:replan"))

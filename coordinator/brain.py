@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.context import Models
 from coordinator.core.surroundings import Surroundings
+from coordinator.models.ranker import OnnxRanker
 from coordinator.models.serving import Serving
+from coordinator.models.travel import OnnxTravelModel
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
@@ -86,6 +89,12 @@ class Brain:
     def serve_models(self, serving: Serving) -> None:
         """Ranks with these models from the next pass on."""
         self.models.now = core_models(serving)
+        self.models.apart = None if self.models.apart is None else apart(self.models.now)
+
+    def plan_on_a_thread(self) -> None:
+        """Looks at all cars on a thread, so that the loop answers meanwhile."""
+        self.models.apart = apart(self.models.now)
+        self.replanner.work = asyncio.to_thread
 
     async def start(self) -> int:
         """Takes up the promises that outlived the last process; gives how many."""
@@ -134,6 +143,15 @@ def build_brain(
         district, core_models(models), clock, events, counters, claims, stale_after_s, book,
         keeper,
     )  # fmt: skip
+
+
+def apart(models: Models) -> Models:
+    """The same for a thread: models keep time by themselves. Tables of arrival are shared."""
+    ranker, travel = (
+        port.apart() if isinstance(port, (OnnxRanker, OnnxTravelModel)) else port
+        for port in (models.ranker, models.travel)
+    )
+    return Models(ranker, models.arrival, travel)  # type: ignore[arg-type]
 
 
 def core_models(serving: Serving) -> Models:

@@ -38,7 +38,7 @@ class WorkerSolver:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(1, mp_context=spawn)
-        problem = _small(problem)
+        problem = await asyncio.to_thread(_small, problem)
         loop = asyncio.get_running_loop()
         limit_s = self._budget_s + LATE_S + (START_S if fresh else 0.0)
         try:

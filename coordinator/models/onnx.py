@@ -6,6 +6,7 @@ models together get so much memory and no more.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -57,6 +58,13 @@ class OnnxModel:
         self._deadline = Deadline(budget_s)
         self._rests = 0
         self._rests_until_s = float("-inf")
+
+    def apart(self) -> OnnxModel:
+        """The same model for another thread: with its own budget, and seen by no one else."""
+        made = copy.copy(self)
+        made._deadline = Deadline(self._deadline.budget_s)
+        made.tap = None
+        return made
 
     @property
     def inputs(self) -> list[Tensor]:

@@ -28,6 +28,10 @@ class OnnxRanker:
         self._model = model
         self._masks: dict[int, NDArray[np.float32]] = {}
 
+    def apart(self) -> OnnxRanker:
+        """The same model for another thread."""
+        return OnnxRanker(self._model.apart())
+
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Utilities, shape (n,), larger is better; `features` is (n, len(FEATURES)), n >= 1.
 

@@ -31,6 +31,10 @@ class OnnxTravelModel:
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
 
+    def apart(self) -> OnnxTravelModel:
+        """The same model for another thread."""
+        return OnnxTravelModel(self._model.apart())
+
     def scores(
         self,
         travel: NDArray[np.float32],

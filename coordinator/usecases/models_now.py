@@ -12,6 +12,15 @@ from coordinator.core.recommend.context import Models
 
 @dataclass(slots=True)
 class ModelsNow:
-    """The models of this moment; used by the event loop only."""
+    """The models of this moment; `now` is used by the event loop only.
+
+    `apart` are the same with budgets of their own, for a thread.
+    """
 
     now: Models
+    apart: Models | None = None
+
+    @property
+    def for_plans(self) -> Models:
+        """The models with which the joint plan is made."""
+        return self.apart or self.now

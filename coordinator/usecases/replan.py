@@ -7,6 +7,7 @@ cannot wait for the next plan (a fault, a walk-in) is in `watchman.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -21,17 +22,19 @@ from coordinator.core.areas.assignment import (
     assign,
     keep,
 )
-from coordinator.core.areas.ledger import Move, Step
+from coordinator.core.areas.ledger import Claim, Move, Step
 from coordinator.core.areas.moves import Wish, chains
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
 from coordinator.core.vehicle import SelectBy
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.frozen import frozen
 from coordinator.usecases.ledger import ClaimStore
-from coordinator.usecases.promises import Promises
+from coordinator.usecases.pauses import Pauses
+from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.reroute import Rerouter
-from coordinator.usecases.survey import Survey, movable, survey
+from coordinator.usecases.survey import Survey, Working, here, movable, survey
 from coordinator.usecases.world import World
 
 BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
@@ -89,22 +92,20 @@ class Replanner:
         self._clock = clock
         self._counters = counters
         self.degraded = False
+        self.work: Working = here  # a thread's, where the loop answers cars as well
         counters.gauge("replan_degraded", lambda: float(self.degraded))
 
     async def once(self, solver: Solver) -> int:
         """One round: plan and first steps; gives how many cars were moved or asked."""
         if self.early.begin():
             self._counters.add("replans_early")
-        table = self._claims.table
-        on_their_way = [
+        by_cost = (
             promise
             for promise in self._promises.open()
             if promise.request.select_by in (SelectBy.UNSPECIFIED, SelectBy.COST)
-            and movable(promise, table.get(promise.claim_id))
-        ]
-        seen = await survey(
-            self._district, self._world, self._claims, self._rerouter.models.now, on_their_way
         )
+        models = self._rerouter.models.for_plans
+        seen = await survey(self._district, self._world, self._claims, models, by_cost, self.work)
         if seen is None or not len(seen.problem.car):
             return 0
         plan = await solver.plan(seen.problem)
@@ -115,8 +116,12 @@ class Replanner:
             if seen.problem.count > KEEP_AT_MOST:
                 return 0
             plan = keep(seen.problem, self.settings)
-        found = chains(wishes(seen, plan), _promised(seen))
-        return sum([await self._step(seen, chain) for chain in found])
+        found = await self.work(lambda: chains(wishes(seen, plan), _promised(seen)))
+        moved, pauses = 0, Pauses()
+        for chain in found:
+            moved += await self._step(seen, chain)
+            await pauses.take()
+        return moved
 
     async def _step(self, seen: Survey, chain: Sequence[Wish]) -> bool:
         """Carries out the first move of a chain, and the others as each is accepted."""
@@ -124,18 +129,19 @@ class Replanner:
             return False
         wish, rest = chain[0], chain[1:]
         promise, claim = seen.promises[wish.car], seen.claims[wish.car]
-        now = self._claims.table.get(claim.claim_id)
-        stale = now is None or now.revision != claim.revision or not movable(promise, now)
-        if stale or promise.closed or promise.claim_id != claim.claim_id:
+        if not self._stands(promise, claim):
             self._counters.add("replans_stale")
             return False
         context = self._world.around(promise.request, only=frozenset({wish.to_evse}))
-        now_s = self._clock.now_s()
-        models = self._rerouter.models.now
-        ranked = pipeline.rank(self._district, promise.request, context, models, now_s)
+        now_s, models = self._clock.now_s(), self._rerouter.models.for_plans
+        view = frozen(self._district)
+        ranked = await self.work(
+            partial(pipeline.rank, view, promise.request, context, models, now_s)
+        )
         columns = ranked.columns
         most_s = seen.problem.cost_s[_arc(seen, wish)] + SURPRISE_S
-        if columns is None or columns.cost.total[0] > most_s:
+        worse = columns is None or columns.cost.total[0] > most_s
+        if worse or not self._stands(promise, claim):
             self._counters.add("replans_stale")
             return False
         code = BETTER if wish.gain_s > 0.0 else MADE_ROOM
@@ -157,6 +163,12 @@ class Replanner:
         self._counters.add("replan_moves")
         await follow()
         return True
+
+    def _stands(self, promise: Promise, claim: Claim) -> bool:
+        """Whether a car has what it had when it was looked at, and may still be moved."""
+        now = self._claims.table.get(claim.claim_id)
+        same = now is not None and now.revision == claim.revision and movable(promise, now)
+        return same and not promise.closed and promise.claim_id == claim.claim_id
 
 
 def wishes(seen: Survey, plan: Plan) -> list[Wish]:

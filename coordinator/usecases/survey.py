@@ -1,14 +1,15 @@
 """What every car on its way could have, if nothing were promised to any of them: the joint problem.
 
-Which cars are looked at, and what is done with the plan, is in `replan.py`.
+Which cars are looked at, and what is done with the plan, is in `replan.py`; the district as it was
+when the look began, in `frozen.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import copy
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +22,29 @@ from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.candidates import USABLE
 from coordinator.core.recommend.columns import Ranked
-from coordinator.core.recommend.context import Models
+from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.recommend.queue_evidence import standing
+from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Stage
+from coordinator.usecases.frozen import FAR_S, Line, free_of, frozen, lines_of
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.pauses import Pauses
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.world import World
 
-AT_ONCE = 8  # cars ranked without a pause: more would hold up who asks
+AT_ONCE = 32  # cars ranked together
 KINDS_OF_CAR = 20  # kinds of EVSE that a car may be moved to, the best by themselves
-FAR_S = 3.0 * 3600.0  # a window that begins later keeps nobody out who comes now
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
+# Does work on what nobody else touches, here or on a thread, and gives its result.
+Working = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+async def here(work: Callable[[], Any]) -> Any:
+    """The result of the work, done at once: for simulations and tests, which must not vary."""
+    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,94 +59,83 @@ class Survey:
     problem: Problem
 
 
+@dataclass(frozen=True, slots=True)
+class _Thought:
+    """What a few cars think of their candidates: levels, kinds of EVSE, stays."""
+
+    levels: list[int]
+    judged: list[tuple[Index, Index, Floats, Floats, Floats]]
+    stays: list[float]
+
+
 async def survey(
     district: District,
     world: World,
     claims: ClaimStore,
     models: Models,
-    promises: Sequence[Promise],
+    promises: Iterable[Promise],
+    work: Working = here,
 ) -> Survey | None:
-    """The problem of these cars; None if there is nobody, or stations changed meanwhile.
+    """The problem of those who may be moved; None if there is nobody, or stations changed.
 
-    Pauses between a few cars each, so that answers come first.
+    What is done on the loop pauses in time, so that answers come first; the rest is `work`.
     """
-    held = [(promise, claims.table.get(promise.claim_id)) for promise in promises]
-    known = [(promise, claim) for promise, claim in held if claim is not None and claim.live]
+    pauses, table = Pauses(), claims.table
+    known: list[tuple[Promise, Claim]] = []
+    for promise in promises:
+        await pauses.take()
+        claim = table.get(promise.claim_id)
+        if claim is not None and movable(promise, claim):
+            known.append((promise, claim))
     if not known:
         return None
     now_s, link_s = world.clock.now_s(), world.clock.link_s()
     layout = layout_of(district)
-    mine = {claim.claim_id for _, claim in known}
-    view, promised = unpromised(district, claims, mine, now_s)
-    judged: list[tuple[Index, Index, Floats, Floats, Floats]] = []
-    levels: list[int] = []
-    stays: list[float] = []
+    own = [claim for _, claim in known]
+    rows, lines = await work(partial(lines_of, district.row, own))
+    view = frozen(district)
+    await free_of(view, table, lines, now_s, pauses)
+    await pauses.take()
+    told = np.array([promise.answer.stage is Stage.PILE for promise, _ in known])
+    thoughts = []
     for begin in range(0, len(known), AT_ONCE):
-        some = [promise for promise, _ in known[begin : begin + AT_ONCE]]
-        for number, ranked in enumerate(_rank(view, world, models, some, now_s), start=begin):
-            levels.append(int(ranked.level))
-            judged.append(_judged(district, ranked, number, stays))
-        await asyncio.sleep(0)
+        requests, contexts = [], []
+        for promise, _ in known[begin : begin + AT_ONCE]:
+            await pauses.take()
+            requests.append(promise.request)
+            contexts.append(_context(view, world, promise))
+        thoughts.append(await work(partial(_think, view, models, requests, contexts, now_s, begin)))
+        await pauses.take()
         if layout_of(district) is not layout:
             return None
-    all_judged = Judged(*[np.concatenate(column) for column in zip(*judged, strict=True)])
-    rows = np.array([district.row.get(claim.evse_id, NOWHERE) for _, claim in known])
-    kinds, evse, ready_s = _ready(view, world, np.unique(all_judged.kind), now_s, link_s)
-    stay_s = float(np.mean(stays)) if stays else 0.0
-    drive_s = float(np.mean(all_judged.drive_s)) if len(all_judged.car) else 0.0
-    ends_s = {
-        at: [claim.to_s - now_s for claim in claims.table.of_evse(district.evse_ids[row])
-             if claim.claim_id in mine]
-        for at, row in enumerate(evse.tolist()) if promised[row]
-    }  # fmt: skip
-    by_turn_s = turns_ready_s(ready_s, ends_s, stay_s, drive_s)
-    found = places(kinds, evse, by_turn_s, promised[evse])
-    turns = _turns([claim for _, claim in known], claims, mine)
-    now = np.array([found.of(row, turn) for row, turn in zip(rows, turns, strict=True)])
-    told = np.array([promise.answer.stage is Stage.PILE for promise, _ in known])
-    station = district.station.astype(np.intp)
-    made = problem(np.array(levels), now, told, all_judged, found, station)
-    return Survey(
-        [promise for promise, _ in known], [claim for _, claim in known], rows, turns, found, made
+    usable = _Usable(world.stale_after_s, now_s, link_s)
+    found, made, turns = await work(
+        partial(_problem, view, usable, own, rows, lines, thoughts, told)
     )
+    return Survey([promise for promise, _ in known], own, rows, turns, found, made)
 
 
-def unpromised(
-    district: District, claims: ClaimStore, mine: set[str], now_s: float
-) -> tuple[District, Index]:
-    """The district as if these claims were not; and how many of them each EVSE has."""
-    view = copy.copy(district)
-    for name in ("claim_count", "claimed_to_s", "claimed_by"):
-        setattr(view, name, getattr(district, name).copy())
-    promised = np.zeros(len(district), dtype=np.intp)
-    table = claims.table
-    for claim_id in mine:
-        claim = table.get(claim_id)
-        row = NOWHERE if claim is None else district.row.get(claim.evse_id, NOWHERE)
-        if row != NOWHERE:
-            promised[row] += 1
-    for row in np.flatnonzero(promised).tolist():
-        others = [
-            claim
-            for claim in table.of_evse(district.evse_ids[row])
-            if claim.claim_id not in mine and claim.from_s < now_s + FAR_S
-        ]
-        view.claim_count[row] = len(others)
-        view.claimed_to_s[row] = max((claim.to_s for claim in others), default=-np.inf)
-    return view, promised
+def _context(view: District, world: World, promise: Promise) -> Context:
+    """The world around a car, as if nothing were promised to it."""
+    excluded = frozenset(view.row[evse_id] for evse_id in promise.refused if evse_id in view.row)
+    return replace(world.around(promise.request, excluded=excluded), own=())
 
 
-def _rank(
-    view: District, world: World, models: Models, some: Sequence[Promise], now_s: float
-) -> list[Ranked]:
-    """What these cars could have, each by itself."""
-    contexts = []
-    for promise in some:
-        excluded = frozenset(
-            view.row[evse_id] for evse_id in promise.refused if evse_id in view.row
-        )
-        contexts.append(replace(world.around(promise.request, excluded=excluded), own=()))
-    return rank_each(view, [promise.request for promise in some], contexts, models, now_s)
+def _think(
+    view: District,
+    models: Models,
+    requests: Sequence[ChargingRequest],
+    contexts: Sequence[Context],
+    now_s: float,
+    first: int,
+) -> _Thought:
+    """What these cars could have, each by itself; the first has this number."""
+    thought = _Thought([], [], [])
+    ranked_each = rank_each(view, requests, contexts, models, now_s)
+    for number, ranked in enumerate(ranked_each, start=first):
+        thought.levels.append(int(ranked.level))
+        thought.judged.append(_judged(view, ranked, number, thought.stays))
+    return thought
 
 
 def _judged(
@@ -160,30 +159,64 @@ def _judged(
     return count, kind[best], drive_s[best], rest_s[best], risk_s[best]
 
 
-def _turns(mine: Sequence[Claim], claims: ClaimStore, ids: set[str]) -> Index:
-    """The place of each claim in the queue of its EVSE, counting cars on their way only."""
-    turns = []
-    for claim in mine:
-        before = claims.table.of_evse(claim.evse_id)
-        turns.append(sum(c.claim_id in ids and c.from_s < claim.from_s for c in before))
-    return np.array(turns, dtype=np.intp)
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """When an EVSE counts as heard of: its age, and now in both times."""
+
+    stale_after_s: float
+    now_s: float
+    link_s: float
 
 
-def _ready(
-    view: District, world: World, kinds: Index, now_s: float, link_s: float
-) -> tuple[Index, Index, Floats]:
+def _problem(
+    view: District,
+    usable: _Usable,
+    claims: Sequence[Claim],
+    rows: Index,
+    lines: dict[int, Line],
+    thoughts: Sequence[_Thought],
+    told: NDArray[np.bool_],
+) -> tuple[Places, Problem, Index]:
+    """Places and what they cost these cars; the turn that each has now."""
+    judged = Judged(
+        *[
+            np.concatenate(column)
+            for column in zip(*[one for t in thoughts for one in t.judged], strict=True)
+        ]
+    )
+    levels = np.array([level for thought in thoughts for level in thought.levels])
+    stays = [stay_s for thought in thoughts for stay_s in thought.stays]
+    kinds, evse, ready_s = _ready(view, usable, np.unique(judged.kind))
+    stay_s = float(np.mean(stays)) if stays else 0.0
+    drive_s = float(np.mean(judged.drive_s)) if len(judged.car) else 0.0
+    ends_s = {
+        at: [to_s - usable.now_s for to_s in lines[row].ends_s]
+        for at, row in enumerate(evse.tolist())
+        if row in lines
+    }
+    by_turn_s = turns_ready_s(ready_s, ends_s, stay_s, drive_s)
+    promised = np.bincount(rows[rows != NOWHERE], minlength=len(view))
+    found = places(kinds, evse, by_turn_s, promised[evse])
+    turn_of = {claim_id: t for line in lines.values() for t, claim_id in enumerate(line.claim_ids)}
+    turns = np.array([turn_of.get(claim.claim_id, 0) for claim in claims], dtype=np.intp)
+    station = view.station.astype(np.intp)
+    made = problem(levels, found.of_each(rows, turns), told, judged, found, station)
+    return found, made, turns
+
+
+def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index, Floats]:
     """EVSEs of these kinds that can be used: kind, row, and when each is free, from now."""
-    kind = kinds_of(view)
+    kind, now_s = kinds_of(view), usable.now_s
     evse = np.flatnonzero(np.isin(kind, kinds))
     status = view.status[evse]
-    if world.stale_after_s != float("inf"):
-        stale = view.stale(evse, link_s, world.stale_after_s)
+    if usable.stale_after_s != float("inf"):
+        stale = view.stale(evse, usable.link_s, usable.stale_after_s)
         status = np.where(stale, np.int8(EvseStatus.UNKNOWN), status)
-    usable = USABLE[status]
+    fit = USABLE[status]
     if view.outages and len(evse):
         begin = np.full((1, len(evse)), now_s)
-        usable &= ~outages.meets(view, evse[None], begin, begin + FAR_S, now_s)[0]
-    evse, status = evse[usable], status[usable]
+        fit &= ~outages.meets(view, evse[None], begin, begin + FAR_S, now_s)[0]
+    evse, status = evse[fit], status[fit]
     there = standing(view, evse, status, np.full(len(evse), np.inf), now_s)
     left_s = there.occupant_s + there.queue * there.mean_s
     ready_s = np.maximum(np.maximum(left_s, view.claimed_to_s[evse] - now_s), 0.0)

@@ -57,6 +57,18 @@ class Places:
     ready_s: Floats  # from now
     kind: Index
 
+    def of_each(self, evse: Index, turn: Index) -> Index:
+        """The same for many, -1 for those that are none.
+
+        >>> made = Places(np.array([5, 4]), np.array([0, 1]), np.zeros(2), np.zeros(2, dtype=int))
+        >>> made.of_each(np.array([4, 4, 5, -1]), np.array([1, 0, 0, 0])).tolist()
+        [1, -1, 0, -1]
+        """
+        known = zip(self.evse.tolist(), self.turn.tolist(), strict=True)
+        at = {pair: place for place, pair in enumerate(known)}
+        asked = zip(evse.tolist(), turn.tolist(), strict=True)
+        return np.array([at.get(pair, NOWHERE) for pair in asked], dtype=np.intp)
+
     def of(self, evse: int, turn: int) -> int:
         """The place of this turn at this EVSE, -1 if it is none."""
         found = np.flatnonzero((self.evse == evse) & (self.turn == turn))

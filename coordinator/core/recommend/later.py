@@ -19,7 +19,7 @@ from coordinator.core.recommend.queue_evidence import (
 )
 
 # What is kept beside the columns as of an instant, and is made anew for another.
-_OF_AN_INSTANT = ("outages", "sharing", "class_mean", "standing")
+OF_AN_INSTANT = ("outages", "sharing", "class_mean", "standing")
 
 
 def as_of(district: District, at_s: float, now_s: float) -> District:
@@ -32,7 +32,7 @@ def as_of(district: District, at_s: float, now_s: float) -> District:
     Source: US 12,393,974 B2, step 330; claim 1 (the time of arrival). Departs: of a later hour.
     """
     later = copy.copy(district)
-    later.derived = {k: v for k, v in district.derived.items() if k not in _OF_AN_INSTANT}
+    later.derived = {k: v for k, v in district.derived.items() if k not in OF_AN_INSTANT}
     ahead_s = at_s - now_s
     mean_s = np.where(district.dc, MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
     elapsed_s = np.maximum(now_s - district.changed_at_s, 0.0)
