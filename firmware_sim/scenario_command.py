@@ -1,6 +1,7 @@
 """`python -m firmware_sim scenario run|list|new`: plays scenario files and says what held.
 
-Exit codes: 0 every demand met, 1 one was not, 2 wrong usage, 3 a mistake in a file.
+Exit codes: 0 every demand met, 1 one was not (with --mutate: a broken pile was not noticed),
+2 wrong usage, 3 a mistake in a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from firmware_sim.bench.scenario import library
 from firmware_sim.bench.scenario.engine import run
 from firmware_sim.bench.scenario.junit import junit
+from firmware_sim.bench.scenario.reading import Scenario
 from firmware_sim.bench.scenario.report import Report, lines_for_people, whole
 from firmware_sim.errors import ConfigError
 
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument("--seed", type=int, default=0, help="of everything that is random")
     play.add_argument("--json", action="store_true", help="one JSON object on stdout")
     play.add_argument("--junit", type=Path, help="write a JUnit report to this file")
+    play.add_argument("--mutate", help="break the pile on purpose: a name, or all")
     listed = commands.add_parser("list", help="the scenarios that come with the package")
     listed.add_argument("--json", action="store_true", help="one JSON object on stdout")
     new = commands.add_parser("new", help="writes a commented scenario that runs")
@@ -58,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     scenarios = [found for word in options.what for found in library.find(word)]
+    if options.mutate is not None:
+        return _mutate(options, scenarios)
     reports: list[Report] = []
     for scenario in scenarios:
         report = run(scenario, options.seed)
@@ -76,6 +81,22 @@ def _run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return _FAILED if result["failed"] else _OK
+
+
+def _mutate(options: argparse.Namespace, scenarios: list[Scenario]) -> int:
+    # Loads every face, which a plain run does not need.
+    from firmware_sim.bench.scenario.mutations import chosen, survey
+
+    names = chosen(options.mutate)
+    result = survey(names, scenarios, options.seed, lambda line: print(line, file=sys.stderr))
+    if options.json:
+        print(json.dumps(result, separators=(",", ":")))
+    print(
+        f"{result['mutations']} mutations, {len(result['survived'])} not noticed, "
+        f"{result['red']} of {result['scenarios']} scenarios noticed one",
+        file=sys.stderr,
+    )
+    return _FAILED if result["survived"] else _OK
 
 
 def _list(*, as_json: bool) -> int:

@@ -19,11 +19,15 @@ def run(
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     json: Json = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report here.")] = None,
+    mutate: Annotated[
+        str | None, typer.Option(help="Break the pile on purpose: a name, or all.")
+    ] = None,
 ) -> None:
     """Plays scenarios; exit code 1 if a demand was not met, 3 if a file has mistakes."""
     words = ["run", *what, "--seed", str(seed)]
     words += ["--json"] if json else []
     words += ["--junit", str(junit)] if junit else []
+    words += ["--mutate", mutate] if mutate else []
     become("firmware_sim", "scenario", *words)
 
 

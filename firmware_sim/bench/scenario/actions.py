@@ -1,51 +1,52 @@
-"""Carries out what a step does: on the pile itself, over its wire, or from its central system.
+"""What hands do at a pile: plug, park, break, press, set and ramp; and who carries out each step.
 
-Which words there are is in `tables.py`; when they are said is the engine's business.
+Which words there are is in `tables.py`; when they are said is the engine's business; what is done
+over a wire is in `outside.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from firmware_sim.bench.scenario import tables as say
-from firmware_sim.bench.scenario.looking import field_of
+from firmware_sim.bench.scenario.outside import Outside
 from firmware_sim.bench.scenario.reading import Line
-from firmware_sim.bench.scenario.world import World, connector_of
-from firmware_sim.clock import utc_text
-from firmware_sim.core import controller
+from firmware_sim.bench.scenario.world import World
+from firmware_sim.core import controller, ocpp_faults
 from firmware_sim.core.battery import Battery
-from firmware_sim.core.evse import Car, Evse, EvseSpec, Reservation, Supply
-from firmware_sim.core.faults import FAULTS
+from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
+from firmware_sim.core.faults import fault_named
+from firmware_sim.core.inputs import INPUTS, input_value
+from firmware_sim.core.pile import clear_ocpp, inject_ocpp
 from firmware_sim.core.wire import PREFIX, parse_wire_fault
-from firmware_sim.faces.registers.map import COIL, HOLDING, INPUT
 
 # An on-board charger loses about a tenth; a DC pile's meter counts what reaches the battery.
 _AC_STORED_SHARE = 0.9
-_TOKEN_WINDOW_S = 180.0
 
 
 class Actions:
-    """The hands of a scenario; `polls` are the masters that read again and again."""
+    """The hands of a scenario; ramps move an input at every tick."""
 
-    def __init__(self, world: World, group: asyncio.TaskGroup) -> None:
+    def __init__(self, world: World, group: asyncio.TaskGroup, tick_s: float) -> None:
         self._world = world
         self._group = group
-        self._polls: dict[str, asyncio.Task[None]] = {}
+        self._tick_s = tick_s
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._outside = Outside(world, group)
 
     async def do(self, line: Line) -> None:
         """Does what the step says; raises BenchError where the state does not admit it."""
         step = line.step
-        await _HANDS[type(step)](self, step, line)
+        hand, on_pile = _HANDS[type(step)]
+        await hand(self if on_pile else self._outside, step, line)
 
-    def stop_polls(self) -> None:
-        """Ends every polling master."""
-        for task in self._polls.values():
+    def stop_all(self) -> None:
+        """Ends ramps, power cuts and polling masters."""
+        self._outside.stop_all()
+        for task in self._tasks.values():
             task.cancel()
-
-    def _change(self, line: Line, transition: Callable[[Evse], Evse]) -> None:
-        self._world.fleet.change(line.evse_id, transition)
 
     async def _plug(self, step: say.Plug, line: Line) -> None:
         car = car_of(step, self._world.fleet.evse(line.evse_id).spec)
@@ -67,44 +68,28 @@ class Actions:
         self._change(line, controller.restart)
 
     async def _inject(self, step: say.Inject, line: Line) -> None:
-        for_s = step.for_s or None
+        for_s, fleet = step.for_s or None, self._world.fleet
         if step.fault.startswith(PREFIX):
-            self._world.fleet.set_wire(line.pile_id, parse_wire_fault(step.fault, for_s))
-        else:
-            kind = FAULTS[step.fault]
+            fleet.set_wire(line.pile_id, parse_wire_fault(step.fault, for_s))
+        elif step.fault.startswith(ocpp_faults.PREFIX):
+            fault = ocpp_faults.parse_ocpp_fault(step.fault, for_s)
+            fleet.put(inject_ocpp(fleet.pile(line.pile_id), fault))
+        elif (kind := fault_named(step.fault)) is not None:
             self._change(line, lambda e: controller.inject(e, kind, for_s))
 
     async def _clear(self, step: say.Clear, line: Line) -> None:
-        if not step.fault or step.fault.startswith(PREFIX):
-            self._world.fleet.set_wire(line.pile_id, None)
-        if not step.fault.startswith(PREFIX):
-            kind = FAULTS[step.fault] if step.fault else None
+        fleet, name = self._world.fleet, step.fault
+        if not name or name.startswith(PREFIX):
+            fleet.set_wire(line.pile_id, None)
+        if not name or name.startswith(ocpp_faults.PREFIX):
+            fault = ocpp_faults.parse_ocpp_fault(name, None) if name else None
+            fleet.put(clear_ocpp(fleet.pile(line.pile_id), fault))
+        kind = fault_named(name)
+        if not name or kind is not None:
             self._change(line, lambda e: controller.clear(e, kind))
 
     async def _park(self, step: say.Park, line: Line) -> None:
         self._change(line, lambda e: controller.park(e, step.occupied, step.queue))
-
-    async def _reserve(self, step: say.Reserve, line: Line) -> None:
-        if self._by_central(line):
-            until = utc_text(self._world.now_ms() + round(step.for_s * 1000))
-            fields = {"idTag": step.token, "expiryDate": until, "reservationId": step.id}
-            if self._speaks_201(line):
-                token = {"idToken": step.token, "type": "ISO14443"}
-                fields = {"id": step.id, "expiryDateTime": until, "idToken": token}
-                fields["evseId"] = connector_of(line.evse_id)
-            else:
-                fields["connectorId"] = connector_of(line.evse_id)
-            self._world.central.ask(line.pile_id, "ReserveNow", fields)
-        else:
-            kept = Reservation(step.id, step.token, step.for_s)
-            self._change(line, lambda e: controller.reserve(e, kept))
-
-    async def _cancel(self, step: say.Cancel, line: Line) -> None:
-        if self._by_central(line):
-            fields = {"reservationId": step.id}
-            self._world.central.ask(line.pile_id, "CancelReservation", fields)
-        else:
-            self._change(line, controller.cancel_reservation)
 
     async def _limit(self, step: say.Limit, line: Line) -> None:
         self._change(line, lambda e: controller.set_limit(e, step.power_kw))
@@ -112,98 +97,63 @@ class Actions:
     async def _operative(self, step: say.Operative, line: Line) -> None:
         self._change(line, lambda e: controller.set_operative(e, step.operative))
 
-    async def _read_register(self, step: say.ReadRegister, line: Line) -> None:
-        face, master = self._world.faces[line.pile_id], self._world.masters[line.pile_id]
-        field = field_of(face, step.register)
-        if field is None:
-            function = INPUT if INPUT in face.functions else HOLDING
-            await master.read(function, int(step.register), step.count or 1)
-        else:
-            by_name = not str(step.register).isdecimal()
-            address = field.address if by_name else int(step.register)
-            count = step.count or (field.width if by_name else 1)
-            await master.read(field.table, address, count)
+    async def _set(self, step: say.SetInput, line: Line) -> None:
+        self._quit(f"{line.evse_id}/{step.input}")
+        self._set_input(line, step.input, step.to)
 
-    async def _write_register(self, step: say.WriteRegister, line: Line) -> None:
-        face, master = self._world.faces[line.pile_id], self._world.masters[line.pile_id]
-        field = field_of(face, step.register)
-        if field is None or str(step.register).isdecimal():
-            await master.write(6, int(step.register), [int(step.value) & 0xFFFF])
-            return
-        raw = round(step.value / field.scale)
-        words = [raw >> 16 * n & 0xFFFF for n in reversed(range(field.width))]
-        if field.table == COIL:
-            await master.write(5, field.address, words)
-        elif step.torn or (field.width == 1 and 6 in face.functions):
-            for offset, word in enumerate(words):
-                await master.write(6, field.address + offset, [word])
-        else:
-            await master.write(16, field.address, words)
+    async def _ramp(self, step: say.Ramp, line: Line) -> None:
+        given = input_value(self._world.fleet.evse(line.evse_id).inputs, step.input)
+        start = given if step.start is None else step.start
+        if start is None:
+            start = INPUTS[step.input].low
+        self._set_input(line, step.input, start)
+        begun_s = self._world.now_s
 
-    async def _poll(self, step: say.Poll, line: Line) -> None:
-        await self._stop_polling(say.StopPolling(do="stop_polling"), line)
-        once = say.ReadRegister(do="read_register", register=step.register)
+        async def go(start: float) -> None:
+            share = 0.0
+            while share < 1:
+                await asyncio.sleep(self._tick_s)
+                share = min((self._world.now_s - begun_s) / step.over_s, 1.0)
+                self._set_input(line, step.input, start + (step.to - start) * share)
 
-        async def again_and_again() -> None:
-            while True:
-                await self._read_register(once, line)
-                await asyncio.sleep(step.every_s)
+        self._begin(f"{line.evse_id}/{step.input}", go(start))
 
-        name = f"firmware_sim:master {line.pile_id}"
-        self._polls[line.pile_id] = self._group.create_task(again_and_again(), name=name)
-
-    async def _stop_polling(self, step: say.StopPolling, line: Line) -> None:
-        if (task := self._polls.pop(line.pile_id, None)) is not None:
-            task.cancel()
+    async def _set_meter(self, step: say.SetMeter, line: Line) -> None:
+        self._change(line, lambda e: controller.set_meter(e, step.total_wh))
 
     async def _power_loss(self, step: say.PowerLoss, line: Line) -> None:
-        kind = FAULTS["PowerLoss"]
-        for evse in self._world.fleet.pile(line.pile_id).evses:
-            self._world.fleet.change(
-                evse.spec.evse_id, lambda e: controller.inject(e, kind, step.for_s)
-            )
+        pile_id = line.pile_id
+        self._on_all(pile_id, controller.lose_power)
+
+        async def come_back() -> None:
+            await asyncio.sleep(step.for_s)
+            self._on_all(pile_id, controller.restore_power)
+
+        self._begin(f"{pile_id}/power", come_back())
 
     async def _emergency_stop(self, step: say.EmergencyStop, line: Line) -> None:
-        kind = FAULTS["EmergencyStop"]
-        self._change(line, lambda e: controller.inject(e, kind, None))
+        self._change(line, controller.press_emergency_stop)
 
     async def _release(self, step: say.Release, line: Line) -> None:
-        kind = FAULTS["EmergencyStop"]
-        self._change(line, lambda e: controller.clear(e, kind))
+        self._change(line, controller.release_emergency_stop)
 
-    async def _ask(self, step: say.Ask, line: Line) -> None:
-        self._world.central.ask(line.pile_id, step.action, dict(step.payload))
+    def _change(self, line: Line, transition: Callable[[Evse], Evse]) -> None:
+        self._world.fleet.change(line.evse_id, transition)
 
-    async def _remote_start(self, step: say.RemoteStart, line: Line) -> None:
-        number = connector_of(line.evse_id)
-        if self._speaks_201(line):
-            token = {"idToken": step.token, "type": "ISO14443"}
-            fields: dict[str, Any] = {"idToken": token, "evseId": number, "remoteStartId": 1}
-            self._world.central.ask(line.pile_id, "RequestStartTransaction", fields)
-        else:
-            fields = {"idTag": step.token, "connectorId": number}
-            self._world.central.ask(line.pile_id, "RemoteStartTransaction", fields)
+    def _on_all(self, pile_id: str, transition: Callable[[Evse], Evse]) -> None:
+        for evse in self._world.fleet.pile(pile_id).evses:
+            self._world.fleet.change(evse.spec.evse_id, transition)
 
-    async def _remote_stop(self, step: say.RemoteStop, line: Line) -> None:
-        running = self._world.central.running.get(line.pile_id)
-        if self._speaks_201(line):
-            fields: dict[str, Any] = {"transactionId": str(running)}
-            self._world.central.ask(line.pile_id, "RequestStopTransaction", fields)
-        else:
-            fields = {"transactionId": running or 0}
-            self._world.central.ask(line.pile_id, "RemoteStopTransaction", fields)
+    def _set_input(self, line: Line, name: str, value: float | None) -> None:
+        self._change(line, lambda e: controller.set_input(e, name, value))
 
-    async def _central_down(self, step: say.CentralDown, line: Line) -> None:
-        self._world.central.go_down()
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._quit(name)
+        self._tasks[name] = self._group.create_task(work, name=f"firmware_sim:scenario {name}")
 
-    async def _central_up(self, step: say.CentralUp, line: Line) -> None:
-        self._world.central.come_up()
-
-    def _by_central(self, line: Line) -> bool:
-        return line.pile_id not in self._world.faces
-
-    def _speaks_201(self, line: Line) -> bool:
-        return self._world.central.speaks(line.pile_id) == "ocpp2.0.1"
+    def _quit(self, name: str) -> None:
+        if (task := self._tasks.pop(name, None)) is not None:
+            task.cancel()
 
 
 def car_of(step: say.Plug, spec: EvseSpec) -> Car:
@@ -220,7 +170,10 @@ def car_of(step: say.Plug, spec: EvseSpec) -> Car:
     )
 
 
-_Hand = Callable[[Actions, Any, Line], Awaitable[None]]
-_HANDS: dict[type[say.Step], _Hand] = {
-    kind: getattr(Actions, f"_{name}") for name, kind in say.ACTIONS.items()
+_Hand = Callable[[Any, Any, Line], Awaitable[None]]
+_HANDS: dict[type[say.Step], tuple[_Hand, bool]] = {
+    kind: (getattr(owner, f"_{name}"), owner is Actions)
+    for name, kind in say.ACTIONS.items()
+    for owner in (Actions, Outside)
+    if hasattr(owner, f"_{name}")
 }

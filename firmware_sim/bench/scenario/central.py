@@ -55,7 +55,7 @@ class Central:
         self._asked: dict[str, tuple[str, str]] = {}
         self._transactions = 0
         self._calls = 0
-        self.running: dict[str, int] = {}
+        self.running: dict[str, int | str] = {}
 
     def accept(self, pile_id: str, identity: str, subprotocol: str) -> MemorySocket:
         """A connection; an older one under the same identity falls. Raises ConnectionRefused."""
@@ -138,6 +138,8 @@ class Central:
             return {"currentTime": instant}
         if line.subprotocol == "ocpp1.6":
             return self._reply_16(line, action, payload)
+        if action == "TransactionEvent":
+            self.running[line.pile_id] = str(payload["transactionInfo"]["transactionId"])
         if action == "Authorize":
             return {"idTokenInfo": self._verdict(payload.get("idToken", {}).get("idToken", ""))}
         return {}

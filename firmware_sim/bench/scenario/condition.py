@@ -132,6 +132,8 @@ def show(value: Value) -> str:
 
 def _value(word: str, text: str) -> Value | Mark | tuple[Value, ...]:
     text = text.strip()
+    if word in ("contains", "starts with"):
+        return text.strip("'\"")
     if word in ("in", "not in"):
         return tuple(_literal(part.strip()) for part in text.split(","))
     if text.startswith("@"):

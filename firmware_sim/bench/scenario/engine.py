@@ -82,7 +82,7 @@ class Play:
     async def all_steps(self) -> None:
         """Plays until the end or until the first demand that is not met."""
         async with asyncio.TaskGroup() as group:
-            actions = Actions(self._world, group)
+            actions = Actions(self._world, group, self._scenario.head.tick_s)
             try:
                 for line in self._scenario.lines:
                     await self._step(line, actions)
@@ -93,7 +93,7 @@ class Play:
             except _Failed as failed:
                 self.checks.append(failed.check)
             finally:
-                actions.stop_polls()
+                actions.stop_all()
 
     async def _step(self, line: Line, actions: Actions) -> None:
         step, condition = line.step, line.condition

@@ -9,6 +9,7 @@ from firmware_sim.bench.scenario.central import Message
 from firmware_sim.bench.scenario.condition import Value
 from firmware_sim.bench.scenario.subjects import EVSE_FIELDS, Sent, at_path
 from firmware_sim.bench.scenario.world import World
+from firmware_sim.core.inputs import input_value
 from firmware_sim.faces.modbus import ModbusFace
 from firmware_sim.faces.mqtt import bay_readings
 from firmware_sim.faces.registers.map import HOLDING, INPUT, Field
@@ -36,6 +37,8 @@ def look(world: World, evse_id: str, subject: str) -> Value:
         return occupied if rest == "occupied" else queue
     if space == "master":
         return _master(world, pile_id, rest)
+    if space == "input":
+        return input_value(world.fleet.evse(evse_id).inputs, rest)
     if space == "pile":
         return _pile(world, pile_id, rest)
     return _central(world, pile_id, rest)
@@ -63,10 +66,10 @@ def register_value(face: ModbusFace, register: str) -> Value:
 
 def decoded(field: Field, words: list[int], face: ModbusFace) -> Value:
     """What the words of a field mean; texts lose their padding."""
-    data = b"".join(word.to_bytes(2, "big") for word in words)
     if field.read is not None and isinstance(field.read(face.device()), bytes):
+        data = b"".join(word.to_bytes(2, "big") for word in words)
         return data.rstrip(b"\0").decode("ascii", "replace")
-    return int.from_bytes(data, "big") * field.scale
+    return field.value(words) * field.scale
 
 
 def messages_of(world: World, pile_id: str) -> list[Message]:

@@ -19,8 +19,11 @@ from firmware_sim.bench.scenario.subjects import (
     unknown,
 )
 from firmware_sim.config_tables import PileConfig
-from firmware_sim.core.faults import FAULTS
+from firmware_sim.core import ocpp_faults
+from firmware_sim.core.faults import FAULTS, fault_named
+from firmware_sim.core.inputs import INPUTS, NOMINAL, with_input
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, parse_wire_fault
+from firmware_sim.errors import BadArgumentError
 from firmware_sim.faces.registers.map import Field
 from firmware_sim.faces.registers.models import REGISTER_MAPS
 
@@ -71,6 +74,8 @@ class Names:
             yield ("do", f"{pile_id} has no central system", 'give the pile face = "ocpp16"')
         if isinstance(step, say.Inject | say.Clear) and step.fault:
             yield from self._fault_problems(step.fault, face)
+        if isinstance(step, say.SetInput | say.Ramp):
+            yield from _input_problems(step)
 
     def subject_problem(self, subject: str, pile_id: str) -> tuple[str, str] | None:
         """What is wrong with a subject of a condition, as (problem, hint); None if nothing."""
@@ -94,9 +99,11 @@ class Names:
         if space in plain:
             fields = plain[space]
             return None if rest in fields else (f"unknown {subject!r}", unknown(rest, fields))
+        if space == "input":
+            return None if rest in INPUTS else (f"unknown input {rest!r}", unknown(rest, INPUTS))
         if space == "answer":
             return None
-        spaces = ("register", "sent", "answer", *plain)
+        spaces = ("register", "sent", "answer", "input", *plain)
         return (f"unknown subject {subject!r}", unknown(space, spaces))
 
     def _register_problems(self, register: str | int, pile_id: str) -> Iterator[Problem]:
@@ -108,17 +115,36 @@ class Names:
             yield ("register", f"no register {register!r} on {pile_id}", hint)
 
     def _fault_problems(self, name: str, face: str) -> Iterator[Problem]:
-        if not name.startswith(PREFIX):
-            if name not in FAULTS:
+        on_wire, on_line = name.startswith(PREFIX), name.startswith(ocpp_faults.PREFIX)
+        if not on_wire and not on_line:
+            if fault_named(name) is None:
                 yield ("fault", f"unknown fault {name!r}", unknown(name, FAULTS))
             return
+        if on_line and face == "modbus":
+            yield ("fault", f"{name} is a fault of OCPP piles", 'give the pile face = "ocpp16"')
+            return
         try:
+            if on_line:
+                ocpp_faults.parse_ocpp_fault(name, None)
+                return
             fault = parse_wire_fault(name, None)
         except ValueError as error:
             yield ("fault", str(error), "")
             return
         if face != "modbus" and fault.kind not in EVERYWHERE:
             yield ("fault", f"{PREFIX}{fault.kind} is a fault of Modbus piles", "")
+
+
+def _input_problems(step: say.SetInput | say.Ramp) -> Iterator[Problem]:
+    if step.input not in INPUTS:
+        yield ("input", f"unknown input {step.input!r}", unknown(step.input, INPUTS))
+        return
+    ends = {"to": step.to, "start": step.start if isinstance(step, say.Ramp) else None}
+    for key, value in ends.items():
+        try:
+            with_input(NOMINAL, step.input, value)
+        except BadArgumentError as error:
+            yield (key, str(error), "")
 
 
 def _message_problem(subject: str) -> tuple[str, str] | None:

@@ -103,7 +103,7 @@ def _whole(reader: Reader, data: dict[str, Any], name: str, file: str) -> Scenar
     for key in data.keys() - set(_TABLES):
         reader.fail("CFG-001", key, f'unknown table "{key}"', hint=f"known: {', '.join(_TABLES)}")
     head = reader.struct(Head, data.get("scenario", {}), "scenario")
-    ocpp = reader.struct(OcppTable, data.get("ocpp", {}), "ocpp")
+    ocpp = reader.struct(OcppTable, _filled(data.get("ocpp", {})), "ocpp")
     piles = _piles(reader, data.get("pile", []), Path(file).parent)
     steps = data.get("step", [])
     if not isinstance(steps, list) or not steps:
@@ -122,6 +122,11 @@ def _whole(reader: Reader, data: dict[str, Any], name: str, file: str) -> Scenar
     if head is None or ocpp is None or reader.findings:
         return None
     return Scenario(name, file, head, tuple(piles), ocpp, read_lines)
+
+
+def _filled(table: Any) -> Any:
+    """Samples each minute unless told: long sessions need no more to be judged."""
+    return {"sample_s": 60.0, **table} if isinstance(table, Mapping) else table
 
 
 def _piles(reader: Reader, tables: Any, folder: Path) -> list[PileConfig]:

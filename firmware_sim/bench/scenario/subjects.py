@@ -14,10 +14,11 @@ from firmware_sim.bench.scenario.condition import Value
 from firmware_sim.core.evse import Evse
 from firmware_sim.core.status import charging_state, connector_status, ocpp_error, ocpp_status
 
+# Looked up when asked for, so that a bench may put something else in their place.
 EVSE_FIELDS: Final[Mapping[str, Callable[[Evse], Value]]] = {
-    "status": ocpp_status,
-    "connector_status": connector_status,
-    "charging_state": charging_state,
+    "status": lambda e: ocpp_status(e),
+    "connector_status": lambda e: connector_status(e),
+    "charging_state": lambda e: charging_state(e),
     "error": lambda e: ocpp_error(e)[0],
     "vendor_error": lambda e: ocpp_error(e)[1],
     "pilot": lambda e: e.pilot.value,
@@ -46,6 +47,17 @@ EVSE_FIELDS: Final[Mapping[str, Callable[[Evse], Value]]] = {
     "bay_occupied": lambda e: e.bay_occupied,
     "queue_length": lambda e: e.queue_length,
     "sessions": lambda e: e.sessions_begun,
+    "offered_a": lambda e: e.offered_a,
+    "car_kw": lambda e: e.car_kw,
+    "contactor": lambda e: e.contactor.value,
+    "lock": lambda e: e.lock.value,
+    "temperature_c": lambda e: e.temperature_c,
+    "cable_c": lambda e: e.cable_c,
+    "residual_ma": lambda e: e.residual_ma,
+    "isolation_kohm": lambda e: e.isolation_kohm,
+    "duty_pct": lambda e: e.duty_pct,
+    "pilot_v": lambda e: e.pilot_v,
+    "dark": lambda e: e.is_dark,
 }
 PILE_FIELDS: Final = ("power_kw", "meter_wh", "wire", "charging")
 MASTER_FIELDS: Final = ("outcome", "value", "requests", "failures", "drops")

@@ -1,6 +1,6 @@
-"""The words of a scenario file: its head, what can be done, awaited and demanded.
+"""The actions of a scenario file: one struct each, with its keys, ranges and defaults.
 
-What the words do is in `actions.py` and `engine.py`; how a file is checked is in `reading.py`.
+Waits and demands are in `demands.py`; what an action does is in `actions.py` and `outside.py`.
 """
 
 from __future__ import annotations
@@ -9,78 +9,35 @@ from typing import Annotated, Any
 
 import msgspec
 
+from firmware_sim.bench.scenario.demands import (
+    Always,
+    Do,
+    Expect,
+    Head,
+    Never,
+    Remember,
+    Step,
+    WaitFor,
+    WaitUntil,
+)
 from firmware_sim.config_tables import NotNegative, Positive
+
+__all__ = [
+    "ACTIONS",
+    "VERBS",
+    "Always",
+    "Do",
+    "Expect",
+    "Head",
+    "Never",
+    "Remember",
+    "Step",
+    "WaitFor",
+    "WaitUntil",
+]
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Token = Annotated[str, msgspec.Meta(max_length=20)]
-
-
-class Head(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[scenario]`: what it shows and how finely it is watched.
-
-    `tick_s` is how often states are looked at. `refused_tokens` are drivers whom the central
-    system turns away.
-    """
-
-    title: Annotated[str, msgspec.Meta(min_length=1)]
-    disturbance: str = ""
-    requirement: str = ""
-    tick_s: Annotated[float, msgspec.Meta(ge=0.01, le=60)] = 1.0
-    refused_tokens: list[str] = []
-
-
-class Step(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What every step may say: which EVSE (the first, if none) and why."""
-
-    evse: str = ""
-    note: str = ""
-
-
-class WaitFor(Step, frozen=True, kw_only=True):
-    """`wait_s`: lets time pass."""
-
-    wait_s: NotNegative
-
-
-class WaitUntil(Step, frozen=True, kw_only=True):
-    """`wait_until`: lets time pass until a condition holds; a miss fails the scenario."""
-
-    wait_until: str
-    within_s: Positive = 3600.0
-
-
-class Expect(Step, frozen=True, kw_only=True):
-    """`expect`: a condition that must hold by a deadline, and then stay."""
-
-    expect: str
-    within_s: NotNegative = 0.0
-    holds_for_s: NotNegative = 0.0
-
-
-class Never(Step, frozen=True, kw_only=True):
-    """`never`: a condition that must not hold from here on, for a time or to the end."""
-
-    never: str
-    for_s: NotNegative = 0.0
-
-
-class Always(Step, frozen=True, kw_only=True):
-    """`always`: a condition that must hold from here on, for a time or to the end."""
-
-    always: str
-    for_s: NotNegative = 0.0
-
-
-class Remember(Step, frozen=True, kw_only=True):
-    """`remember`: keeps the values of now under a name, for `@name` in later conditions."""
-
-    remember: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class Do(Step, frozen=True, kw_only=True):
-    """Something is done to a pile, a car, a bay or a wire."""
-
-    do: str
 
 
 class Plug(Do, frozen=True, kw_only=True):
@@ -122,14 +79,14 @@ class Restart(Do, frozen=True, kw_only=True):
 
 
 class Inject(Do, frozen=True, kw_only=True):
-    """A fault begins: an MREC name, or `wire:...`; `for_s` 0 is until it is cleared."""
+    """A fault begins: an MREC name, `wire:...` or `ocpp:...`; `for_s` 0 is until cleared."""
 
     fault: str
     for_s: NotNegative = 0.0
 
 
 class Clear(Do, frozen=True, kw_only=True):
-    """A fault ends; without a name all of the EVSE and of the wire."""
+    """A fault ends; without a name all of the EVSE, its wire and its OCPP line."""
 
     fault: str = ""
 
@@ -196,6 +153,28 @@ class StopPolling(Do, frozen=True, kw_only=True):
     """The master falls silent."""
 
 
+class SetInput(Do, frozen=True, kw_only=True):
+    """An input of the EVSE is set; without `to` it is what it was at first."""
+
+    input: str
+    to: float | None = None
+
+
+class Ramp(Do, frozen=True, kw_only=True):
+    """An input moves in a straight line, from `start` or from where it is."""
+
+    input: str
+    to: float
+    over_s: Positive
+    start: float | None = None
+
+
+class SetMeter(Do, frozen=True, kw_only=True):
+    """The meter stands at another figure, as after an exchange."""
+
+    total_wh: NotNegative
+
+
 class PowerLoss(Do, frozen=True, kw_only=True):
     """The mains go; they come back after `for_s`."""
 
@@ -214,7 +193,7 @@ class Ask(Do, frozen=True, kw_only=True):
     """The central system sends a call of its own; see `answer.<action>`."""
 
     action: str
-    payload: dict[str, Any] = {}
+    payload: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class RemoteStart(Do, frozen=True, kw_only=True):
@@ -253,6 +232,9 @@ ACTIONS: dict[str, type[Do]] = {
     "read_register": ReadRegister,
     "poll": Poll,
     "stop_polling": StopPolling,
+    "set": SetInput,
+    "ramp": Ramp,
+    "set_meter": SetMeter,
     "power_loss": PowerLoss,
     "emergency_stop": EmergencyStop,
     "release": Release,

@@ -64,13 +64,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 def run_virtual(make: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
     """What the coroutine gives, run to its end in virtual time; may be called from any loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _is_inside_a_loop():
         return _run(make)
     # A loop cannot run inside another one; a thread of its own has none.
     with ThreadPoolExecutor(1, thread_name_prefix="firmware_sim:scenario") as thread:
         return thread.submit(_run, make).result()
+
+
+def _is_inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _run(make: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:

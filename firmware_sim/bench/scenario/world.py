@@ -22,6 +22,7 @@ from firmware_sim.faces.modbus import ModbusFace, watch_masters
 from firmware_sim.faces.modbus_server import RegisterPort
 from firmware_sim.faces.ocpp_line import LineMaker
 from firmware_sim.faces.port import Face
+from firmware_sim.faces.registers.variant import variant_of
 from firmware_sim.fleet import Fleet
 
 # Monday, 4 May 2026, 08:00 UTC: scenarios begin on an ordinary morning.
@@ -93,7 +94,12 @@ class World:
     def _show_registers(self, pile: PileConfig) -> None:
         pile_id = pile.spec.pile_id
         face = ModbusFace(
-            self.fleet, pile_id, self.now_ms, pile.table.unit_id, monotonic_s=self._loop.time
+            self.fleet,
+            pile_id,
+            self.now_ms,
+            pile.table.unit_id,
+            variant_of(pile.table.registers),
+            monotonic_s=self._loop.time,
         )
         port = RegisterPort([face], FramerType.SOCKET, _IN_MEMORY)
         face.shown_on(port)
