@@ -18,11 +18,14 @@ from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates, Near, merge
 from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.queue_evidence import standing
+from coordinator.core.recommend.visited import visited
 from coordinator.core.roads import each_distance_km
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+# Rows of stations around each request, how far they are, and how each was found (0: padding).
+_Around = tuple[Index, Floats, NDArray[np.uint8]]
 
 NEAREST = 1  # found because it is near
 HISTORY = 2  # found because this user charged there before
@@ -80,15 +83,7 @@ def find(district: District, asked: Asked) -> Candidates:
 
 def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candidates:
     """The fitting EVSEs of the nearest stations within reach; how many there are, and around."""
-    stations, straight_km = layout.places.nearest_to_each(asked.here, count)
-    provenance = np.full(stations.shape, NEAREST, dtype=np.uint8)
-    if any(context.visits for context in asked.contexts):
-        stations, straight_km, provenance = _with_history(layout, asked, stations, straight_km)
-    if district.alike is not None and stations.shape[1]:
-        near_by = district.alike[stations[:, 0]]
-        stations, straight_km, provenance = _with_alike(
-            layout, asked, stations, straight_km, provenance, near_by.astype(np.intp)
-        )
+    stations, straight_km, provenance = _stations(district, layout, asked, count)
     station_km = each_distance_km(asked.roads, asked.here, stations, straight_km)
     uphill_pct = way.climb_pct(asked, stations)
     lifting_km = 0.0 if uphill_pct is None else uphill_pct / asked.soc_per_km
@@ -129,6 +124,19 @@ def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candi
     return _pad(district, asked, near, flat, fitting, around)
 
 
+def _stations(district: District, layout: Layout, asked: Asked, count: int) -> _Around:
+    """The nearest stations of each request, with those found by history, and how each was found."""
+    stations, straight_km = layout.places.nearest_to_each(asked.here, count)
+    around = stations, straight_km, np.full(stations.shape, NEAREST, dtype=np.uint8)
+    before = visited(asked.contexts)
+    if before is not None:
+        around = _with_more(layout, asked, around, before[0], HISTORY)
+    if district.alike is not None and stations.shape[1]:
+        near_by = district.alike[stations[:, 0]].astype(np.intp)
+        around = _with_more(layout, asked, around, near_by, LIKE_CHOSEN)
+    return around
+
+
 def _allowed(asked: Asked, evse: Index, owner: Index) -> Mask:
     """Which EVSEs each request may get; how many are in reach does not depend on it."""
     allowed = np.ones(len(evse), dtype=bool)
@@ -152,50 +160,20 @@ def _suits(layout: Layout, asked: Asked, evse: Index, owner: Index, station: Ind
     return suits
 
 
-def _with_history(
-    layout: Layout, asked: Asked, stations: Index, straight_km: Floats
-) -> tuple[Index, Floats, NDArray[np.uint8]]:
-    """The stations, with those that each user charged at before added at the end, and marked."""
-    more = max(len(context.visits) for context in asked.contexts)
-    shape = len(asked), stations.shape[1] + more
-    wide = np.zeros(shape, dtype=np.intp)
-    far_km = np.full(shape, np.inf)
-    provenance = np.zeros(shape, dtype=np.uint8)  # 0 is padding
-    count = stations.shape[1]
-    wide[:, :count], far_km[:, :count], provenance[:, :count] = stations, straight_km, NEAREST
-    for number, context in enumerate(asked.contexts):
-        visited = np.fromiter(context.visits, dtype=np.intp, count=len(context.visits))
-        provenance[number, :count][np.isin(stations[number], visited)] |= HISTORY
-        new = visited[~np.isin(visited, stations[number])]
-        end = count + len(new)
-        wide[number, count:end] = new
-        far_km[number, count:end] = layout.places.distance_km(
-            asked.here[number, 0], asked.here[number, 1], new
-        )
-        provenance[number, count:end] = HISTORY
-    return wide, far_km, provenance
-
-
-def _with_alike(
-    layout: Layout,
-    asked: Asked,
-    stations: Index,
-    straight_km: Floats,
-    provenance: NDArray[np.uint8],
-    alike: Index,
-) -> tuple[Index, Floats, NDArray[np.uint8]]:
-    """The stations, with those in `alike` (r, k; -1 is none) added at the end, and marked."""
-    same = (stations[:, :, None] == alike[:, None, :]) & (provenance > 0)[:, :, None]
-    provenance |= same.any(axis=2) * np.uint8(LIKE_CHOSEN)
-    new = (alike >= 0) & ~same.any(axis=1)
+def _with_more(layout: Layout, asked: Asked, around: _Around, more: Index, bit: int) -> _Around:
+    """The stations, with those in `more` (r, k; -1 is none) added at the end, and marked."""
+    stations, straight_km, provenance = around
+    same = (stations[:, :, None] == more[:, None, :]) & (provenance > 0)[:, :, None]
+    provenance |= same.any(axis=2) * np.uint8(bit)
+    new = (more >= 0) & ~same.any(axis=1)
     if not new.any():
         return stations, straight_km, provenance
-    added = np.where(new, alike, 0)
+    added = np.where(new, more, 0)
     added_km = np.where(new, layout.places.distances_km(asked.here, added), np.inf)
     return (
         np.hstack([stations, added]),
         np.hstack([straight_km, added_km]),
-        np.hstack([provenance, new * np.uint8(LIKE_CHOSEN)]),
+        np.hstack([provenance, new * np.uint8(bit)]),
     )
 
 

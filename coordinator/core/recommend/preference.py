@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.visited import visited
 
 Floats = NDArray[np.float64]
 
@@ -49,11 +50,12 @@ def columns(candidates: Candidates, asked: Asked, distance_km: Floats) -> tuple[
     """
     stations, contexts = candidates.near.stations, asked.contexts
     chosen, total = np.zeros(stations.shape), np.ones((len(contexts), 1))
-    for number, context in enumerate(contexts):
-        if context.visits:
-            seen, rows = context.visits, stations[number].tolist()
-            chosen[number] = [seen.get(row, 0) for row in rows]
-            total[number] = sum(seen.values())
+    seen = visited(contexts)
+    if seen is not None:
+        rows, counts = seen
+        number, place, which = (stations[:, :, None] == rows[:, None, :]).nonzero()
+        chosen[number, place] = counts[number, which]
+        total = np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     tastes = contexts[0].tastes
     known = np.array([context.taste for context in contexts])
     alike = (known >= 0).nonzero()[0]
