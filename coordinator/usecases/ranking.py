@@ -1,8 +1,8 @@
 """Requests that arrive together are ranked together: sixty cost little more than ten.
 
 A request that comes alone is ranked at once. Under load the server hands calls over one by one, so
-a pass waits for more of them, for about as long as the last pass took: passes grow with the load,
-and shrink when it goes.
+a pass waits for more of them: until the loop has nothing else to do and nobody comes, or for about
+as long as the last passes took. So passes grow with the load, and shrink when it goes.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.world import World
 
 TOGETHER = 64  # more at once would hold the loop for more than a few milliseconds
-BUSY_S = 0.05  # who ranked something so lately is under load
+BUSY_S = 0.25  # who ranked something so lately is under load
 STEP_S = 0.001  # how often it is looked whether more have come
-MOST = 2.0  # passes of waiting for more, at most
-QUIET = 0.5  # passes of waiting in which nobody came
+QUIET = 3  # looks in a row, in time, that found nobody new
+LATE_S = 0.002  # a look so late shows that the loop was at work: more calls may be in its queue
+MOST = 3.0  # passes of waiting for more, at most
 
 Answered = tuple[Ranked, Context, Layout]
 Waiting = tuple[ChargingRequest, "asyncio.Future[Answered]"]
@@ -53,7 +54,6 @@ class RankingDesk:
         self._ranked_at = float("-inf")
         self._asked_at = float("-inf")
         self._pass_s = 0.0  # that the last pass took
-        self._came_at = float("-inf")
 
     async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
         """The request, ranked against the district as it is when this returns, and the world."""
@@ -63,9 +63,9 @@ class RankingDesk:
             future: asyncio.Future[Answered] = loop.create_future()
             self._waiting.append((request, future))
             if len(self._waiting) == 1:
-                self._asked_at = self._came_at = loop.time()
+                self._asked_at = loop.time()
                 if self._asked_at - self._ranked_at < BUSY_S:
-                    loop.call_later(STEP_S, self._gather, 1)
+                    self._look_again(self._asked_at)
                 else:
                     loop.call_soon(self._rank_waiting)
             ranked, context, layout = await future
@@ -73,25 +73,28 @@ class RankingDesk:
             if layout is layout_of(self._district):
                 return ranked, context
 
-    def _gather(self, seen: int) -> None:
-        """Looks whether more have come, and ranks once nobody does or it has taken too long."""
+    def _look_again(self, now: float, quiet: int = 0) -> None:
         loop = asyncio.get_running_loop()
-        now, count = loop.time(), len(self._waiting)
-        if count > seen:
-            self._came_at = now
-        quiet = now - self._came_at >= QUIET * self._pass_s
-        if count >= TOGETHER or quiet or now - self._asked_at >= MOST * self._pass_s:
+        loop.call_later(STEP_S, self._gather, len(self._waiting), quiet, now + STEP_S)
+
+    def _gather(self, seen: int, quiet: int, due: float) -> None:
+        """Looks whether more have come, and ranks once nobody does or it has taken too long."""
+        now, count = asyncio.get_running_loop().time(), len(self._waiting)
+        quiet = quiet + 1 if count == seen and now - due < LATE_S else 0
+        waited_s = now - self._asked_at
+        if count >= TOGETHER or quiet >= QUIET or waited_s >= MOST * self._pass_s:
             self._rank_waiting()
         else:
-            loop.call_later(STEP_S, self._gather, count)
+            self._look_again(now, quiet)
 
     def _rank_waiting(self) -> None:
         """Ranks everything that waits, at most so many at once."""
         loop = asyncio.get_running_loop()
         taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
-        if self._waiting:
-            loop.call_soon(self._rank_waiting)
         begun_at = loop.time()
+        if self._waiting:
+            self._asked_at = begun_at
+            self._look_again(begun_at)
         try:
             self._rank(taken)
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from served_brain import district_of, station
@@ -15,7 +16,7 @@ from coordinator.core.vehicle import ChargingRequest, Vehicle
 from coordinator.store.claims import MemoryClaims
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
-from coordinator.usecases.ranking import TOGETHER, RankingDesk
+from coordinator.usecases.ranking import LATE_S, QUIET, STEP_S, TOGETHER, RankingDesk
 
 CCS2 = 1 << 27
 
@@ -70,10 +71,39 @@ async def test_crowd_shares_a_pass() -> None:
 
 
 async def test_more_than_a_pass_takes_is_split() -> None:
-    """No pass judges more than it may; the rest follows at once."""
+    """No pass judges more than it may; the rest follows in another one."""
     desk, counters = desk_and_counters()
 
     answers = await asyncio.gather(*(desk.rank(request(number)) for number in range(TOGETHER + 1)))
 
     assert len(answers) == TOGETHER + 1
+    assert counters.values()["rankings"] == 2
+
+
+async def test_rest_of_a_crowd_shares_a_pass_with_who_comes_next() -> None:
+    """Who was one too many for a full pass is not ranked alone while others come."""
+    desk, counters = desk_and_counters()
+    crowd = [asyncio.create_task(desk.rank(request(n))) for n in range(TOGETHER + 1)]
+    while counters.values().get("rankings", 0) < 1:
+        await asyncio.sleep(0)
+
+    await arrive_one_by_one(desk, 8)
+
+    await asyncio.gather(*crowd)
+    assert counters.values()["rankings"] == 2
+
+
+async def test_busy_loop_does_not_count_as_quiet() -> None:
+    """Looks that come late, because the loop was at work, do not end the waiting for others."""
+    desk, counters = desk_and_counters()
+    await desk.rank(request(0))
+    desk._pass_s = 10.0  # so that only quiet ends the waiting
+
+    first = asyncio.create_task(desk.rank(request(1)))
+    for _ in range(2 * QUIET):
+        await asyncio.sleep(0)
+        time.sleep(2 * (STEP_S + LATE_S))  # noqa: ASYNC251 - the loop is held up
+    await arrive_one_by_one(desk, 4)
+
+    await first
     assert counters.values()["rankings"] == 2
