@@ -20,6 +20,7 @@ from coordinator.core.roads import DETOUR_FACTOR, HOURLY_SPEED_SHARE, EstimatedR
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+ON_ROAD_KM = 1.0  # from a crossing, as far as a car is thought to be on one of its roads
 MOST_ENTRIES = 50_000_000  # stations x crossings held, 4 bytes each
 
 
@@ -73,6 +74,7 @@ class RoadGraph:
         free_kmh = float((lengths * speeds).sum() / lengths.sum())
         self._estimate = EstimatedRoads(DETOUR_FACTOR, free_kmh, hourly_share)
         self._grades = _grades_by_hour(edges, lengths)
+        self._free_kmh = _free_kmh(edges, nodes, lengths, speeds)
 
     def distance_km(
         self, latitude_deg: float, longitude_deg: float, stations: Index, straight_km: Floats
@@ -94,6 +96,11 @@ class RoadGraph:
         """The network's mean speed without traffic, km/h."""
         return self._estimate.free_speed_kmh
 
+    def free_kmh_at(self, place_deg: tuple[float, float]) -> float:
+        """Speed without traffic on the roads at a place, km/h; off them, that of the network."""
+        node, near_km = self._nodes.nearest(*place_deg, 1)
+        return float(self._free_kmh[node[0]]) if near_km[0] <= ON_ROAD_KM else self.free_speed_kmh
+
     def speed_kmh(self, hour: float) -> float:
         """The network's mean free speed times the share of this hour, km/h."""
         return self._estimate.speed_kmh(hour)
@@ -105,6 +112,19 @@ class RoadGraph:
         if self._grades is None:
             return self._estimate.grades(latitude_deg, longitude_deg, stations, hour)
         return self._grades[int(hour) % 24]
+
+
+def _free_kmh(
+    edges: Sequence[RoadEdge],
+    nodes: dict[tuple[float, float], int],
+    lengths: Floats,
+    speeds: Floats,
+) -> Floats:
+    """Mean free speed of the roads at each crossing, the longer ones counting more, km/h."""
+    ends = np.array([[nodes[edge.start], nodes[edge.end]] for edge in edges])
+    length = np.maximum(lengths, 1e-6).repeat(2)
+    sums = np.bincount(ends.ravel(), length * speeds.repeat(2), minlength=len(nodes))
+    return sums / np.bincount(ends.ravel(), length, minlength=len(nodes))
 
 
 def _to_stations(

@@ -6,7 +6,7 @@ seen is seen again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -55,6 +55,8 @@ class SurroundingsKeeper:
         self._district = district
         self._clock = clock
         self._store = store
+        # Speed without traffic at a place, km/h.
+        self.free_kmh_at: Callable[[tuple[float, float]], float] = lambda place: FREE_SPEED_KMH
         self._speeds: dict[int, _Speeds] = {}
         self._pruned_at_s = float("-inf")
 
@@ -80,11 +82,15 @@ class SurroundingsKeeper:
         if straight_km < MOVED_KM:
             return
         made_kmh = straight_km * DETOUR_FACTOR / passed_s * 3_600.0
-        self._sped(here, made_kmh if speed_kmh is None else speed_kmh)
+        if speed_kmh is None:  # a mean over the way, like what it is measured by
+            free_kmh = (self.free_kmh_at(before) + self.free_kmh_at(here)) / 2.0
+            self._sped(here, made_kmh, free_kmh)
+        else:
+            self._sped(here, speed_kmh, self.free_kmh_at(here))
 
-    def _sped(self, here: tuple[float, float], speed_kmh: float) -> None:
+    def _sped(self, here: tuple[float, float], speed_kmh: float, free_kmh: float) -> None:
         now_s, cell = self._clock.now_s(), cell_at(*here)
-        share = min(speed_kmh / FREE_SPEED_KMH, 1.0)
+        share = min(speed_kmh / free_kmh, 1.0)
         known = self._speeds.get(cell)
         if known is None or now_s - known.at_s > SPEED_TTL_S:
             known = self._speeds[cell] = _Speeds(share, 0, now_s)

@@ -15,6 +15,7 @@ from coordinator.core.recommend.collaborative import Tastes
 from coordinator.core.recommend.context import Context
 from coordinator.core.recommend.layout import Layout, layout_of
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
+from coordinator.core.road_graph import RoadGraph
 from coordinator.core.roads import EstimatedRoads, Roads
 from coordinator.core.surroundings import Surroundings
 from coordinator.core.vehicle import ChargingRequest
@@ -36,7 +37,7 @@ class World:
     utc_offset_h: float | None = None
     temperature_c: float | None = None  # everywhere, where no cell knows better
     surroundings: Surroundings = field(default_factory=Surroundings)
-    graph: Roads | None = None  # imported roads, for the stations of `graph_layout` only
+    graph: RoadGraph | None = None  # imported roads, for the stations of `graph_layout` only
     graph_layout: Layout | None = None
     fleet: Fleet | None = None
     visits: dict[str, Counter[str]] = field(default_factory=dict)  # user to station to count
@@ -46,6 +47,11 @@ class World:
     def follow(self, rules: Rules, iterations: Callable[[], int]) -> None:
         """Takes the configured rules, and where to read the iterations of the knowledge map."""
         self.rules, self.iterations = rules, iterations
+
+    def free_kmh_at(self, place_deg: tuple[float, float]) -> float:
+        """Speed without traffic on the roads at a place, km/h, as far as that is known."""
+        graph = self.graph
+        return self.roads.free_speed_kmh if graph is None else graph.free_kmh_at(place_deg)
 
     def around(
         self,

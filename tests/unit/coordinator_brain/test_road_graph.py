@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hand_brain import HandBrain
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
@@ -46,6 +47,30 @@ def test_the_way_follows_the_roads_and_not_the_straight_line() -> None:
     roads = graph(chain(at(0), at(0, 3), at(2, 3), at(2), km=3.0), at(2))
 
     assert ways_km(roads, at(0), 1) == pytest.approx([9.0], abs=0.01)
+
+
+def test_the_free_speed_of_a_place_is_that_of_its_roads() -> None:
+    """Each crossing has its roads' mean by length; far from all of them the network's counts."""
+    street, motorway = RoadEdge(at(0), at(1), 1.0, 40.0), RoadEdge(at(1), at(4), 3.0, 120.0)
+    roads = graph([street, motorway], at(4))
+
+    assert roads.free_kmh_at(at(0.1)) == pytest.approx(40.0)
+    assert roads.free_kmh_at(at(0.9)) == pytest.approx((40.0 + 3.0 * 120.0) / 4.0)
+    assert roads.free_kmh_at(at(3.9)) == pytest.approx(120.0)
+    assert roads.free_kmh_at(at(9.0)) == roads.free_speed_kmh == pytest.approx(100.0)
+
+
+async def test_cars_are_measured_by_the_imported_roads() -> None:
+    """What a keeper of surroundings asks is the graph as soon as there is one, else the default."""
+    station = Station("S", "S", *at(4), (Pile("P", "S", (Evse("P*1", ()),)),))
+    hand = HandBrain([station])
+    keeper = hand.brain.surroundings
+    assert keeper.free_kmh_at(at(3.9)) == 40.0
+
+    hand.brain.roads.on_roads([Road("1", "4", at(1), at(4), 3.0, 120.0)])
+    await hand.brain.roads.refresh()
+
+    assert keeper.free_kmh_at(at(3.9)) == pytest.approx(120.0)
 
 
 def test_a_one_way_road_leads_one_way() -> None:

@@ -15,6 +15,7 @@ from wired_ingest import WiredIngest
 from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.core.pile import Evse, Pile, Station
+from coordinator.core.recommend.way import grade_of
 from coordinator.core.rows import Rows
 from coordinator.core.surroundings import ContextValue, Surroundings, cell_at, cell_text
 from coordinator.errors import ImportInvalid
@@ -218,3 +219,30 @@ async def test_what_an_agent_counts_reaches_the_surroundings(ingest: WiredIngest
     assert warmth is not None
     assert people.value == pytest.approx(7 * 3_600 / PEOPLE_STAY_S)
     assert warmth.value == -4.5
+
+
+def test_speeds_are_measured_by_what_is_free_on_that_road() -> None:
+    """40 km/h is free in a street, and slow where 100 is free: the mean of both ends of the way."""
+    made, start = keeper(), (HERE[0] - 0.5 * KM_LAT, HERE[1])
+    made.free_kmh_at = lambda place: 100.0 if place == HERE else 60.0
+    passed_s = 0.5 * 1.3 / 40.0 * 3_600.0
+    for _ in range(SPEEDS_WANTED):
+        made.moved(start, HERE, passed_s)
+
+    seen = here(made, "traffic_grade")
+
+    assert seen is not None
+    assert seen.value == pytest.approx(grade_of(0.5), abs=0.01)
+
+
+def test_a_car_that_says_its_speed_is_measured_by_where_it_is() -> None:
+    """30 km/h by its own word, on a road where 120 is free, is a jam."""
+    made = keeper()
+    made.free_kmh_at = lambda place: 120.0 if place == HERE else 30.0
+    for _ in range(SPEEDS_WANTED):
+        made.moved((HERE[0] - 0.1 * KM_LAT, HERE[1]), HERE, 60.0, speed_kmh=30.0)
+
+    seen = here(made, "traffic_grade")
+
+    assert seen is not None
+    assert seen.value == pytest.approx(grade_of(0.25), abs=0.01)
