@@ -58,7 +58,7 @@ def thinking(
     claims, promises = MemoryClaims(), Promises()
     events, counters = Events(clock.now_s, clock.now_s), Counters()
     mirror = Mirror(district, claims.table)
-    claims.watchers += [mirror.copy, Punctuality(district, claims.table).on_claims]
+    claims.watchers += [mirror.copy, Punctuality(district, claims.table, clock).on_claims]
     book, now = SessionBook(district), ModelsNow(models)
     around = SurroundingsKeeper(Surroundings(), district, clock)
     world = World(district, mirror, clock, visits=book.visits, fleet=Fleet(district, claims.table))

@@ -172,12 +172,12 @@ def assemble_brain(
 ) -> Brain:
     """The same over any store of claims, for simulations and tests."""
     mirror = Mirror(district, claims.table)
-    claims.watchers += [mirror.copy, Punctuality(district, claims.table).on_claims]
+    claims.watchers += [mirror.copy, Punctuality(district, claims.table, clock).on_claims]
     book = book or SessionBook(district)
     fleet = Fleet(district, claims.table)
     around = surroundings or SurroundingsKeeper(Surroundings(), district, clock)
     world = World(district, mirror, clock, stale_after_s, visits=book.visits, fleet=fleet)
-    world.surroundings = around.surroundings
+    world.surroundings, around.free_kmh_at = around.surroundings, world.free_kmh_at
     intentions = Intentions(district, claims.table, fleet, clock)
     promises, now = Promises(), ModelsNow(models)
     composer = Composer(district, claims.table, clock)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from coordinator.clock import Clock
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import ClaimState
 from coordinator.core.district import District
@@ -19,11 +20,11 @@ PRIOR_STAYS = 10.0  # that the usual share is worth
 class Punctuality:
     """Follows the stays of promised cars."""
 
-    def __init__(self, district: District, table: ClaimTable) -> None:
+    def __init__(self, district: District, table: ClaimTable, clock: Clock) -> None:
         self._district = district
         self._table = table
+        self._clock = clock
         self._planned: dict[str, tuple[str, float]] = {}  # EVSE to claim and its planned end
-        self._late: set[str] = set()  # claims whose cars stay too long
         self.ended = self.late = 0
 
     def on_claims(self, evse_ids: Iterable[str]) -> None:
@@ -39,19 +40,16 @@ class Punctuality:
                 None,
             )
             if there is not None and before is not None and before[0] == there.claim_id:
-                if there.to_s > before[1] + LATE_S:
-                    self._late.add(there.claim_id)
-                continue
+                continue  # its window grows while it stays; what was planned does not
             if before is not None:
                 del self._planned[evse_id]
-                self._note(before[0])
+                self._note(before[1])
             if there is not None:
                 self._planned[evse_id] = there.claim_id, there.to_s
 
-    def _note(self, claim_id: str) -> None:
-        """A stay is over."""
+    def _note(self, planned_to_s: float) -> None:
+        """A stay is over now."""
         self.ended += 1
-        self.late += claim_id in self._late
-        self._late.discard(claim_id)
+        self.late += self._clock.now_s() > planned_to_s + LATE_S
         late = PRIOR_STAYS * KNOWN_OCCUPANT_RISK + self.late
         self._district.overstay_risk = late / (PRIOR_STAYS + self.ended)
