@@ -1,4 +1,4 @@
-"""A coordinator, an agent and simulated OCPP 1.6 piles, each a process, for holds at the piles."""
+"""A coordinator, an agent and simulated OCPP piles, each a process, for holds at the piles."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ class GuidedCar:
 
 
 @asynccontextmanager
-async def reserving_site(folder: Path, piles: dict[str, list[str]]) -> AsyncIterator[ReservingSite]:
+async def reserving_site(
+    folder: Path, piles: dict[str, list[str]], speaks: str = "ocpp16"
+) -> AsyncIterator[ReservingSite]:
     """Piles by id, each with its quirks, at stations of their own, the first the nearest."""
     coordinator = CoordinatorProcess(folder, stale_after_s=20.0)
     await coordinator.start()
@@ -127,14 +129,14 @@ async def reserving_site(folder: Path, piles: dict[str, list[str]]) -> AsyncIter
     text = coordinator.config.read_text() + f'listen = "{coordinator.address}"\n'
     coordinator.config.write_text(text)
     agent_toml, sim_toml = folder / "agent.toml", folder / "sim.toml"
-    agent_toml.write_text(_agent(coordinator.address, piles))
+    agent_toml.write_text(_agent(coordinator.address, piles, speaks))
     agent = RoomProcess("edge_agent", ("-c", str(agent_toml)), folder / "agent.log")
     await agent.start()
     port = str(agent.ready["ocpp"]).removeprefix("ws://").strip("/")
     agent_toml.write_text(
         agent_toml.read_text().replace('listen = "127.0.0.1:0"', f'listen = "{port}"')
     )
-    sim_toml.write_text(_sim(str(agent.ready["ocpp"]), piles))
+    sim_toml.write_text(_sim(str(agent.ready["ocpp"]), piles, speaks))
     sim = RoomProcess("firmware_sim", ("-c", str(sim_toml)), folder / "sim.log")
     await sim.start()
     async with (
@@ -156,7 +158,7 @@ async def reserving_site(folder: Path, piles: dict[str, list[str]]) -> AsyncIter
             await coordinator.stop()
 
 
-def _agent(target: str, piles: dict[str, list[str]]) -> str:
+def _agent(target: str, piles: dict[str, list[str]], speaks: str) -> str:
     parts = [
         f'[agent]\nid = "G1"\ncoordinator = "{target}"\ndata_dir = "data-agent"\nperiod_s = 0.2\n'
         "heartbeat_s = 2.0\n[uplink]\nbackoff_base_s = 0.05\nbackoff_cap_s = 0.2\n"
@@ -164,7 +166,7 @@ def _agent(target: str, piles: dict[str, list[str]]) -> str:
     ]
     for number, pile_id in enumerate(piles):
         parts.append(
-            f'[[pile]]\nuid = "{pile_id}"\nprofile = "ocpp16"\nlabel = "{pile_id}"\n'
+            f'[[pile]]\nuid = "{pile_id}"\nprofile = "{speaks}"\nlabel = "{pile_id}"\n'
             f'station_id = "S-{pile_id}"\n'
             f"latitude_deg = {HERE[0] + 0.005 * number}\nlongitude_deg = {HERE[1]}\n"
             '[[pile.connector]]\nstandard = "GBT_DC"\nmax_power_kw = 120\n'
@@ -172,14 +174,14 @@ def _agent(target: str, piles: dict[str, list[str]]) -> str:
     return "".join(parts)
 
 
-def _sim(url: str, piles: dict[str, list[str]]) -> str:
+def _sim(url: str, piles: dict[str, list[str]], speaks: str) -> str:
     parts = [
         '[sim]\nbench = "127.0.0.1:0"\ntick_s = 0.1\n'
         "[ocpp]\nreconnect_base_s = 0.05\nreconnect_cap_s = 0.05\n"
     ]
     for pile_id, quirks in piles.items():
         parts.append(
-            f'[[pile]]\npile_id = "{pile_id}"\nface = "ocpp16"\nurl = "{url}{pile_id}"\n'
+            f'[[pile]]\npile_id = "{pile_id}"\nface = "{speaks}"\nurl = "{url}{pile_id}"\n'
             f"max_power_kw = 120.0\nquirks = {json.dumps(quirks)}\n"
         )
     return "".join(parts)
