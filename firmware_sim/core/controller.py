@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from firmware_sim.core.evse import Car, Evse, Lock, Phase, Reservation, Session, TokenAhead
 from firmware_sim.core.faults import FAULTS, ActiveFault, FaultKind
-from firmware_sim.core.inputs import with_input
+from firmware_sim.core.inputs import NOMINAL, with_input
 from firmware_sim.core.memory import lose_power, mains_changed, restore_power
 from firmware_sim.core.settling import ended, settle
 from firmware_sim.errors import NotPossibleNowError
@@ -47,6 +47,9 @@ def plug_in(evse: Evse, car: Car, token: str) -> Evse:
     """The EVSE with `car` at its plug; an empty token asks for free vending."""
     if evse.car is not None:
         raise NotPossibleNowError(evse.spec.evse_id, "a car is plugged in already")
+    if car.battery.temperature_c is None and evse.inputs is not NOMINAL:
+        as_the_air = replace(car.battery, temperature_c=evse.inputs.ambient_c)
+        car = replace(car, battery=as_the_air)
     session = Session(
         number=evse.sessions_begun + 1,
         presented_token=token,

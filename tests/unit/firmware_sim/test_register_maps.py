@@ -191,21 +191,21 @@ def test_half_of_a_wide_value_can_be_read() -> None:
 
 
 def test_hypercharger_connector_block_in_one_read() -> None:
-    """Ten seconds into a 60 kWh pack at 30 %: 117 kW (1.95 C) first, 325 Wh, then 116.19 kW."""
+    """Ten seconds into a 60 kWh pack at 30 %: 138 kW (2.3 C) first, 383 Wh, then 137.62 kW."""
     charging = device(HYC, plugged(token="TAG1"), after(20), after(10))
 
     words = read(charging, INPUT, 100, 38)
 
     assert words[0] == 3
-    assert words[1:3] == [0, 37_643]  # 400 V x (0.88 + 0.002 x 30.5417) = 376.43 V
-    assert words[3] == 30_865  # 116187.5 W / 376.43 V = 308.65 A
-    assert (words[4] << 16 | words[5]) in (116_187, 116_188)
-    assert words[6:9] == [10, 32, 3054]  # 10 s, 0.325 kWh in hundredths, 30.54 %
+    assert words[1:3] == [0, 37_651]  # 400 V x (0.88 + 0.002 x 30.6389) = 376.51 V
+    assert words[3] == 36_550  # 137616.7 W / 376.51 V = 365.50 A
+    assert (words[4] << 16 | words[5]) == 137_617
+    assert words[6:9] == [10, 38, 3064]  # 10 s, 0.383 kWh in hundredths, 30.64 %
     assert words[9] == 1
     assert words[10:14] == [2, 0x49F0, 0, 1548]  # 150000 W, 1548 W
     assert words[14:22] == [0] * 8
     assert words[22:32] == [0x5441, 0x4731, 0, 0, 0, 0, 0, 0, 0, 0]  # "TAG1"
-    assert words[32:36] == [0, 0, 0, 325]
+    assert words[32:36] == [0, 0, 0, 383]
 
 
 @pytest.mark.parametrize(
