@@ -3,6 +3,7 @@
 FirmwareError
 ├── ConfigError          give up: mend the file (exit 3)
 ├── BindError            give up: free the port or choose another (exit 3)
+├── TapeError            give up: another file, or a place that can be written (exit 3)
 ├── BenchError           give up: the request itself is at fault
 │   ├── UnknownNameError     no such pile or EVSE
 │   ├── BadArgumentError     a field is outside its range
@@ -62,6 +63,17 @@ class BindError(FirmwareError):
             f"error[NET-011]: {what} cannot listen on {address}\n"
             f"  = note: {reason}\n"
             f"  hint: use port 0 to let the system choose a free one"
+        )
+
+
+class TapeError(FirmwareError):
+    """A tape or a file of intervals that cannot be used; says which and why."""
+
+    def __init__(self, file: str, why: str) -> None:
+        self.file = file
+        super().__init__(
+            f"error[REC-003]: {file} {why}\n"
+            f"  hint: tapes are what `pilewise sim record` writes; see docs/scenarios.md"
         )
 
 

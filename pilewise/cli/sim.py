@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli import sim_scenario
+from pilewise.cli import sim_scenario, sim_tape
 from pilewise.cli.launch import become
 
 app = typer.Typer(help="Simulated piles for benches and demos.", no_args_is_help=True)
 app.add_typer(sim_scenario.app, name="scenario")
+app.command()(sim_tape.record)
+app.command()(sim_tape.replay)
 
 
 @app.callback()

@@ -1,0 +1,1 @@
+"""Tapes: what was said over Modbus, OCPP and MQTT, in one time-ordered file, and its replay."""
