@@ -27,6 +27,7 @@ from firmware_sim.config_tables import (
     AgeingTable,
     ClockTable,
     MqttTable,
+    OcppPileTable,
     OcppTable,
     PileConfig,
     PileTable,
@@ -168,6 +169,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
     if table.ageing is not None:
         checked = reader.struct(AgeingTable, table.ageing, f"{at}.ageing")
         ageing = Ageing(**msgspec.structs.asdict(checked)) if checked else None
+    own = reader.struct(OcppPileTable, table.ocpp or {}, f"{at}.ocpp") or OcppPileTable()
     password = _password(reader, table, at, folder)
     files = _tls_files(reader, table, at, folder)
     if len(reader.findings) > before:
@@ -184,7 +186,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         wire=wire,
         ocpp_faults=tuple(ocpp),
     )
-    return PileConfig(spec, table, ageing, password, *files)
+    return PileConfig(spec, table, ageing, password, *files, own)
 
 
 def _supply(reader: Reader, table: PileTable, at: str) -> Supply:

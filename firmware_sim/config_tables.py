@@ -52,6 +52,22 @@ class OcppTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     free_token: Annotated[str, msgspec.Meta(min_length=1, max_length=20)] = "FREE"
 
 
+class OcppPileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`[pile.ocpp]`: how one charge point is set up.
+
+    `settings` are OCPP's own, by key (1.6) or by `Component.Variable` (2.0.1); those that are
+    `fixed` it refuses to change. `secure_url` is
+    where it dials with security profile 2 and 3. `job_step_s` is the pace of updates and uploads.
+    """
+
+    settings: dict[str, str] = {}
+    fixed: list[str] = []
+    secure_url: str = ""
+    security_profile: Literal[0, 1, 2, 3] | None = None
+    signed_meter: bool = False
+    job_step_s: Positive = 1.0
+
+
 class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """`[pile.ageing]`: when the pile breaks by itself, in hours of domain time."""
 
@@ -119,6 +135,7 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     quirks: list[str] = []
     registers: RegistersTable = RegistersTable()
     firmware: Annotated[str, msgspec.Meta(pattern=r"^(\d{1,3}\.\d{1,3}\.\d{1,3})?$")] = ""
+    ocpp: dict[str, Any] | None = None
     max_power_kw: Positive = 11.0
     connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"
@@ -136,6 +153,7 @@ class PileConfig(msgspec.Struct, frozen=True):
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    ocpp: OcppPileTable = OcppPileTable()
 
 
 class SimConfig(msgspec.Struct, frozen=True):

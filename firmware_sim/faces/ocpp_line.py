@@ -6,13 +6,10 @@ What is said over it is in the faces of each OCPP version.
 from __future__ import annotations
 
 import asyncio
-import base64
 import random
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
@@ -24,6 +21,7 @@ from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import LinkLostError
 from firmware_sim.faces.backoff import FullJitter
 from firmware_sim.faces.ocpp_habits import Habits
+from firmware_sim.faces.ocpp_identity import Identity
 from firmware_sim.faces.ocpp_wire import Link
 from firmware_sim.fleet import Fleet
 
@@ -37,9 +35,8 @@ _LOST = (OSError, TimeoutError, WebSocketException, LinkLostError)
 class KeptLine:
     """One charge point's way to its central system; a lost one is tried again with full jitter.
 
-    Security profiles of OCPP: 1 is ws with a password, 2 wss with a password, 3 wss with a client
-    certificate; which one follows from the pile's table. `ping_s` gives the seconds between pings,
-    0 for none.
+    `ping_s` gives the seconds between pings, 0 for none; `identity` says where it dials and what
+    it shows.
     """
 
     def __init__(
@@ -52,13 +49,14 @@ class KeptLine:
     ) -> None:
         self._fleet = fleet
         self._pile_id = config.spec.pile_id
-        self._config = config
         self._subprotocol = subprotocol
+        self.identity = Identity(config)
         self.ping_s: Callable[[], float] = lambda: _PING_S
         self._habits = Habits(fleet, self._pile_id)
         self._changed = asyncio.Event()
         self._socket: ClientConnection | None = None
         self._deaf = False
+        self._held = False
         rng = random.Random(f"{seed}/{self._pile_id}/link")
         self._backoff = FullJitter(table.reconnect_base_s, table.reconnect_cap_s, rng)
 
@@ -76,7 +74,9 @@ class KeptLine:
     def held(self) -> None:
         """The present connection is a good one: the next loss is tried again soon."""
         self._backoff.reset()
-        _log.info("central system reached", pile=self._pile_id, url=self._config.table.url)
+        self._held = True
+        self.identity.held()
+        _log.info("central system reached", pile=self._pile_id, url=self.identity.now.url)
 
     def drop(self) -> None:
         """Loses the connection. Aborted and not closed: a pulled cable sends no farewell."""
@@ -86,11 +86,14 @@ class KeptLine:
     async def _keep(self, serve: Callable[[Link], Awaitable[None]]) -> None:
         while True:
             reason = "closed"
+            self._held = False
             await self._until(self._may_dial)
             try:
                 await self._one_connection(serve)
             except* _LOST as lost:
                 reason = _first_reason(lost)
+            if not self._held:
+                self.identity.failed(reason)
             delay_s = self._backoff.next_s()
             _log.warning(
                 "central system lost", pile=self._pile_id, reason=reason, retry_s=round(delay_s, 1)
@@ -102,7 +105,7 @@ class KeptLine:
         wanted = self._habits.value("subprotocol") or self._subprotocol
         async with self._dial(None if silent else [Subprotocol(wanted)]) as socket:
             if socket.subprotocol != wanted and not silent:
-                raise LinkLostError(self._config.table.url, f"did not agree on {wanted}")
+                raise LinkLostError(self.identity.now.url, f"did not agree on {wanted}")
             self._socket, self._deaf = socket, False
             self._listen()
             pings = asyncio.create_task(
@@ -117,10 +120,10 @@ class KeptLine:
     def _dial(self, offered: list[Subprotocol] | None) -> AbstractAsyncContextManager[Any]:
         """A connection to the central system, not yet open."""
         return connect(
-            self._config.table.url,
+            self.identity.now.url,
             subprotocols=offered,
-            additional_headers=self._headers(),
-            ssl=tls_of(self._config),
+            additional_headers=self.identity.now.headers(),
+            ssl=self.identity.tls(),
             open_timeout=_OPEN_TIMEOUT_S,
             close_timeout=1.0,
             # Pings are sent by `_ping`, which knows whether this pile does.
@@ -163,13 +166,6 @@ class KeptLine:
             )
         finally:
             closed.cancel()
-
-    def _headers(self) -> dict[str, str]:
-        if self._config.password is None:
-            return {}
-        identity = unquote(urlsplit(self._config.table.url).path.strip("/").rpartition("/")[2])
-        credentials = base64.b64encode(f"{identity}:{self._config.password}".encode()).decode()
-        return {"Authorization": f"Basic {credentials}"}
 
     def _wire(self) -> WireFault | None:
         return self._fleet.pile(self._pile_id).wire
@@ -224,16 +220,6 @@ class KeptLine:
 
 # How a face gets its line; a bench without sockets brings its own.
 LineMaker = Callable[[Fleet, PileConfig, OcppTable, str, int], KeptLine]
-
-
-def tls_of(config: PileConfig) -> ssl.SSLContext | None:
-    """How a wss address is trusted and what is shown to it; None for ws."""
-    if urlsplit(config.table.url).scheme != "wss":
-        return None
-    context = ssl.create_default_context(cafile=config.ca_file)
-    if config.cert_file is not None:
-        context.load_cert_chain(config.cert_file, config.key_file)
-    return context
 
 
 def _first_reason(group: BaseExceptionGroup[BaseException]) -> str:

@@ -316,12 +316,14 @@ async def test_station_that_never_boots_is_believed(tmp_path: Path, version: str
 async def test_wishes_are_applied_and_refusals_told_once(scene: Scene) -> None:
     """Settings that differ are changed; one that the station refuses is an event, once."""
     wishes = {"meter_value_sample_interval_s": 7.0, "clock_aligned_data_interval_s": 900.0}
-    await scene.begin(settle_s=0.05, wishes=wishes)
+    fixed = '[pile.ocpp]\nfixed = ["ClockAlignedDataInterval"]'
+    await scene.begin(fixed, settle_s=0.05, wishes=wishes)
 
     def sample_s() -> float:
         desk = getattr(scene.station.simulator._ocpp["B-01"], "_desk")  # noqa: B009
-        settings = desk.settings if scene.version == "ocpp1.6" else desk.variables
-        return float(settings.sample_s)
+        old = scene.version == "ocpp1.6"
+        key = "MeterValueSampleInterval" if old else "SampledDataCtrlr.TxUpdatedInterval"
+        return float(desk.settings.seconds(key))
 
     await until(lambda: sample_s() == 7.0)
     for _ in range(2):

@@ -1,6 +1,6 @@
 """Transaction messages that wait for the central system: kept in order, none lost, none skipped.
 
-Delivery and its retries are in `face.py`; here is only what is due and which id belongs to whom.
+Delivery and its retries are in `sender.py`; here is only what is due and which id belongs to whom.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from typing import Any
 
 from ocpp.v16 import call
 
+from firmware_sim.faces.ocpp_habits import Habits
+
 # Samples of a long outage make room for newer ones; begin and end of a transaction never do.
 _MAX_SAMPLES = 500
+# What a station without a number of its own writes, when it writes something.
+_NO_NUMBER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Entry:
 class Outbox:
     """First in, first out."""
 
-    def __init__(self) -> None:
+    def __init__(self, habits: Habits) -> None:
+        self._habits = habits
         self._entries: deque[Entry] = deque()
         self._transaction_ids: dict[TransactionKey, int] = {}
         self.dropped_samples = 0
@@ -59,6 +64,15 @@ class Outbox:
         """The message that must go next, None when nothing waits."""
         return self._entries[0] if self._entries else None
 
+    def reverse(self) -> None:
+        """Puts the newest first, as stations do that keep their queue as a stack."""
+        self._entries.reverse()
+
+    def clear(self) -> None:
+        """Loses all that waits, and which number belongs to whom."""
+        self._entries.clear()
+        self._transaction_ids.clear()
+
     def request(self, entry: Entry) -> Any | None:
         """The message with its transaction's number; None if that transaction has none.
 
@@ -67,6 +81,10 @@ class Outbox:
         if entry.kind is call.StartTransaction:
             return call.StartTransaction(**entry.fields)
         transaction_id = self._transaction_ids.get(entry.key)
+        if self._habits.value("transaction_id"):
+            transaction_id = int(self._habits.number("transaction_id"))
+        elif transaction_id is None and self._is_forgetful:
+            transaction_id = _NO_NUMBER
         if transaction_id is None:
             return None
         return entry.kind(**entry.fields, transaction_id=transaction_id)
@@ -77,8 +95,8 @@ class Outbox:
 
     def done(self, entry: Entry) -> None:
         """Forgets a message that was delivered or given up."""
-        if self._entries and self._entries[0] is entry:
-            self._entries.popleft()
+        if entry in self._entries:
+            self._entries.remove(entry)
         if entry.kind is call.StopTransaction:
             self._transaction_ids.pop(entry.key, None)
 
@@ -92,3 +110,8 @@ class Outbox:
     def transaction_id(self, key: TransactionKey) -> int | None:
         """The number of a transaction, None before the central system gave one."""
         return self._transaction_ids.get(key)
+
+    @property
+    def _is_forgetful(self) -> bool:
+        habits = ("stop_without_start", "queue_reversed", "no_queue")
+        return any(habit in self._habits for habit in habits)

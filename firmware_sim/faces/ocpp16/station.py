@@ -1,13 +1,12 @@
-"""What the charge point answers when the central system calls it.
+"""What the charge point answers when the central system calls it: holding, starting, unlocking.
 
-Decisions are made here; state changes go through the fleet, messages leave through `face.py`.
+Power is in `station_power.py`, what concerns drivers' lists, certificates and upkeep in the files
+beside it. State changes go through the fleet, messages leave through `sender.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,12 +17,8 @@ from ocpp.v16.enums import (
     AvailabilityStatus,
     AvailabilityType,
     CancelReservationStatus,
-    DataTransferStatus,
-    MessageTrigger,
     RemoteStartStopStatus,
     ReservationStatus,
-    ResetStatus,
-    TriggerMessageStatus,
     UnlockStatus,
 )
 
@@ -35,52 +30,34 @@ from firmware_sim.core.controller import (
     stop,
 )
 from firmware_sim.core.evse import Evse, Phase, Reservation
-from firmware_sim.core.pile import Pile
-from firmware_sim.faces.ocpp16.outbox import Outbox
+from firmware_sim.faces.ocpp16.desk import Desk
+from firmware_sim.faces.ocpp16.outbox import TransactionKey
 from firmware_sim.faces.ocpp16.routing import answers, follows
-from firmware_sim.faces.ocpp16.settings import Settings
+from firmware_sim.faces.ocpp16.station_drivers import DriverAnswers
+from firmware_sim.faces.ocpp16.station_keys import CertificateAnswers
+from firmware_sim.faces.ocpp16.station_power import PowerAnswers
+from firmware_sim.faces.ocpp16.station_upkeep import UpkeepAnswers
 from firmware_sim.faces.ocpp_calls import AnswerWait
-from firmware_sim.faces.ocpp_habits import Habits
-from firmware_sim.fleet import Fleet
+from firmware_sim.faces.ocpp_profiles import instant_ms
 
 _log = structlog.get_logger(__name__)
-# Domain seconds that a remotely accepted driver has to plug in.
-_CONNECTION_TIMEOUT_S = 180.0
-_TRIGGERS = (
-    MessageTrigger.boot_notification,
-    MessageTrigger.heartbeat,
-    MessageTrigger.meter_values,
-    MessageTrigger.status_notification,
-)
+# Habits that answer every ReserveNow in one word.
+_ALWAYS = {
+    "reserve_occupied": ReservationStatus.occupied,
+    "reserve_rejected": ReservationStatus.rejected,
+    "reserve_faulted": ReservationStatus.faulted,
+    "reserve_unavailable": ReservationStatus.unavailable,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the handlers work with: the pile's state, its clock, its settings and its mail."""
-
-    fleet: Fleet
-    pile_id: str
-    now_ms: Callable[[], int]
-    stamp: Callable[[], str]
-    habits: Habits
-    settings: Settings
-    outbox: Outbox
-    on_trigger: Callable[[MessageTrigger, int | None], None]
-    on_reset: Callable[[], None]
-
-    @property
-    def pile(self) -> Pile:
-        """The pile as it stands now."""
-        return self.fleet.pile(self.pile_id)
-
-    def evse(self, connector_id: int | None) -> Evse | None:
-        """The EVSE behind a connector number, None if there is none."""
-        if connector_id is None or not 1 <= connector_id <= len(self.pile.evses):
-            return None
-        return self.pile.evses[connector_id - 1]
-
-
-class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
+class Station(
+    DriverAnswers,
+    PowerAnswers,
+    UpkeepAnswers,
+    CertificateAnswers,
+    AnswerWait,
+    ChargePoint,  # type: ignore[misc]
+):
     """One connection's worth of charge point."""
 
     def __init__(self, desk: Desk, link: Any, response_timeout_s: float) -> None:
@@ -91,20 +68,26 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
     def on_reserve_now(
         self, connector_id: int, expiry_date: str, id_tag: str, reservation_id: int, **_: Any
     ) -> call_result.ReserveNow:
-        """Keeps a connector for a token until the date, by the pile's clock."""
+        """Keeps a connector for a token until the date, by the pile's clock.
+
+        Connector 0, where that is supported, keeps one that is free now.
+        """
         if "reserve_not_implemented" in self._desk.habits:
             raise exceptions.NotImplementedError(description="no reservations here")
         evse = self._desk.evse(connector_id)
-        expires_ms = _instant_ms(expiry_date)
+        if connector_id == 0 and self._desk.settings.is_on("ReserveConnectorZeroSupported"):
+            evse = self._best_to_keep(reservation_id)
+        expires_ms = instant_ms(expiry_date)
         status = _reservable(evse, reservation_id)
-        if "reserve_occupied" in self._desk.habits:
-            status = ReservationStatus.occupied
+        for habit, word in _ALWAYS.items():
+            if habit in self._desk.habits:
+                status = word
         left_s = (expires_ms - self._desk.now_ms()) / 1000 if expires_ms is not None else 0.0
         if status is ReservationStatus.accepted and left_s <= 0:
             status = ReservationStatus.rejected
         if evse is not None and status is ReservationStatus.accepted:
             kept = Reservation(reservation_id, id_tag, left_s)
-            self._desk.fleet.change(evse.spec.evse_id, lambda e: reserve(e, kept))
+            self._move_reservation(evse, kept)
         _log.info("reserve", pile=self.id, connector=connector_id, answer=str(status))
         return call_result.ReserveNow(status=status)
 
@@ -133,25 +116,43 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
                 return call_result.ChangeAvailability(AvailabilityStatus.rejected)
             if evse.is_running and not operative:
                 status = AvailabilityStatus.scheduled
-            self._desk.fleet.change(evse.spec.evse_id, lambda e: set_operative(e, operative))
+            self._desk.fleet.change(evse.spec.evse_id, partial(set_operative, operative=operative))
         return call_result.ChangeAvailability(status)
 
     @answers(Action.remote_start_transaction)
     def on_remote_start_transaction(
-        self, id_tag: str, connector_id: int | None = None, **_: Any
+        self,
+        id_tag: str,
+        connector_id: int | None = None,
+        charging_profile: dict[str, Any] | None = None,
+        **_: Any,
     ) -> call_result.RemoteStartTransaction:
         """Lets a driver begin; without a cable the pile waits for one."""
+        evse = self._desk.evse(connector_id)
         if connector_id is None:
             fit = (e for e in self._desk.pile.evses if _startable(e, id_tag))
             evse = next(fit, None)
-        else:
-            evse = self._desk.evse(connector_id)
         if evse is None or not _startable(evse, id_tag):
             return call_result.RemoteStartTransaction(RemoteStartStopStatus.rejected)
-        self._desk.fleet.change(
-            evse.spec.evse_id, lambda e: authorise_ahead(e, id_tag, _CONNECTION_TIMEOUT_S)
-        )
+        if charging_profile is not None and not self.profile_for_start(evse, charging_profile):
+            return call_result.RemoteStartTransaction(RemoteStartStopStatus.rejected)
         return call_result.RemoteStartTransaction(RemoteStartStopStatus.accepted)
+
+    @follows(Action.remote_start_transaction)
+    def after_remote_start_transaction(
+        self, id_tag: str, connector_id: int | None = None, **_: Any
+    ) -> None:
+        """Begins, once the answer is on its way; with AuthorizeRemoteTxRequests it asks first."""
+        evses = self._desk.pile.evses if connector_id is None else (self._desk.evse(connector_id),)
+        evse = next((e for e in evses if e is not None and _startable(e, id_tag)), None)
+        if evse is None:
+            return
+        evse_id, waits = evse.spec.evse_id, evse.session is not None
+        if waits and self._desk.settings.is_on("AuthorizeRemoteTxRequests") and evse.session:
+            self._desk.ask_about(TransactionKey(evse_id, evse.session.number), id_tag)
+            return
+        window_s = self._desk.settings.seconds("ConnectionTimeOut")
+        self._desk.fleet.change(evse_id, partial(authorise_ahead, token=id_tag, window_s=window_s))
 
     @answers(Action.remote_stop_transaction)
     def on_remote_stop_transaction(
@@ -161,7 +162,7 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
         key = self._desk.outbox.key_of(transaction_id)
         if key is None:
             return call_result.RemoteStopTransaction(RemoteStartStopStatus.rejected)
-        self._desk.fleet.change(key.evse_id, lambda e: stop(e, "Remote"))
+        self._desk.fleet.change(key.evse_id, partial(stop, reason="Remote"))
         return call_result.RemoteStopTransaction(RemoteStartStopStatus.accepted)
 
     @answers(Action.unlock_connector)
@@ -172,59 +173,23 @@ class Station(AnswerWait, ChargePoint):  # type: ignore[misc]
             return call_result.UnlockConnector(UnlockStatus.not_supported)
         if any(fault.kind.name == "ConnectorLockFailure" for fault in evse.faults):
             return call_result.UnlockConnector(UnlockStatus.unlock_failed)
-        self._desk.fleet.change(evse.spec.evse_id, lambda e: stop(e, "UnlockCommand"))
+        self._desk.fleet.change(evse.spec.evse_id, partial(stop, reason="UnlockCommand"))
         return call_result.UnlockConnector(UnlockStatus.unlocked)
 
-    @answers(Action.trigger_message)
-    def on_trigger_message(
-        self, requested_message: str, connector_id: int | None = None, **_: Any
-    ) -> call_result.TriggerMessage:
-        """Promises a message; it is sent after this answer."""
-        if requested_message not in _TRIGGERS:
-            return call_result.TriggerMessage(TriggerMessageStatus.not_implemented)
-        if connector_id and self._desk.evse(connector_id) is None:
-            return call_result.TriggerMessage(TriggerMessageStatus.rejected)
-        return call_result.TriggerMessage(TriggerMessageStatus.accepted)
+    def _best_to_keep(self, reservation_id: int) -> Evse | None:
+        """The first that can be kept, else the first at all."""
+        evses = self._desk.pile.evses
+        free = (e for e in evses if _reservable(e, reservation_id) is ReservationStatus.accepted)
+        return next(free, evses[0])
 
-    @follows(Action.trigger_message)
-    def after_trigger_message(
-        self, requested_message: str, connector_id: int | None = None, **_: Any
-    ) -> None:
-        """Queues the promised message."""
-        if requested_message in _TRIGGERS:
-            self._desk.on_trigger(MessageTrigger(requested_message), connector_id)
-
-    @answers(Action.get_configuration)
-    def on_get_configuration(
-        self, key: list[str] | None = None, **_: Any
-    ) -> call_result.GetConfiguration:
-        """The values of some keys, or of all."""
-        known, unknown = self._desk.settings.read(key)
-        return call_result.GetConfiguration(configuration_key=known, unknown_key=unknown)
-
-    @answers(Action.change_configuration)
-    def on_change_configuration(
-        self, key: str, value: str, **_: Any
-    ) -> call_result.ChangeConfiguration:
-        """Takes a new value for a key."""
-        return call_result.ChangeConfiguration(self._desk.settings.write(key, value))
-
-    @answers(Action.data_transfer)
-    def on_data_transfer(self, **_: Any) -> call_result.DataTransfer:
-        """No vendor's extensions are known."""
-        return call_result.DataTransfer(DataTransferStatus.unknown_vendor_id)
-
-    @answers(Action.reset)
-    def on_reset(self, type: str, **_: Any) -> call_result.Reset:  # noqa: A002 - OCPP's word
-        """Ends what runs; the pile boots again afterwards."""
-        for evse in self._desk.pile.evses:
-            self._desk.fleet.change(evse.spec.evse_id, lambda e: stop(e, f"{type}Reset"))
-        return call_result.Reset(ResetStatus.accepted)
-
-    @follows(Action.reset)
-    def after_reset(self, **_: Any) -> None:
-        """Boots again."""
-        self._desk.on_reset()
+    def _move_reservation(self, evse: Evse, kept: Reservation) -> None:
+        """A number is kept once: where it was kept before, it no longer is."""
+        for other in self._desk.pile.evses:
+            held = other.reservation
+            same = held is not None and held.reservation_id == kept.reservation_id
+            if same and other.spec.evse_id != evse.spec.evse_id:
+                self._desk.fleet.change(other.spec.evse_id, cancel_reservation)
+        self._desk.fleet.change(evse.spec.evse_id, partial(reserve, reservation=kept))
 
 
 def _reservable(evse: Evse | None, reservation_id: int) -> ReservationStatus:
@@ -247,14 +212,3 @@ def _startable(evse: Evse, token: str) -> bool:
     if evse.session is not None and evse.session.phase is not Phase.WAITING:
         return False
     return evse.reservation is None or evse.reservation.token == token
-
-
-def _instant_ms(text: str) -> int | None:
-    """Milliseconds since 1970; an instant without a zone is taken as UTC, nonsense as None."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return round(instant.timestamp() * 1000)

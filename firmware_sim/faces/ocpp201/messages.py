@@ -14,25 +14,23 @@ from firmware_sim.core.evse import Evse, Supply
 from firmware_sim.core.faults import FaultKind
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.core.status import connector_status
+from firmware_sim.faces.ocpp_names import maker_of
 
-_NAMES = {
-    "abb-terra-ac": ("ABB", "Terra AC"),
-    "alpitronic-hypercharger": ("alpitronic", "Hypercharger"),
-    "generic": ("Pilewise", "Simulated"),
-}
 _PHASES = ("L1-N", "L2-N", "L3-N")
+_ENERGY = "Energy.Active.Import.Register"
+ALL: Container[str] = {_ENERGY, "Power.Active.Import", "Current.Import", "Voltage", "SoC"}
 
 
 def boot_notification(spec: PileSpec, reason: str) -> Any:
     """Who the pile is; maker and model go with its register map."""
-    vendor, model = _NAMES[spec.model]
+    vendor, model = maker_of(spec.model)
     station: Any = {
         "vendor_name": vendor,
         "model": model,
         "serial_number": spec.serial,
         "firmware_version": spec.firmware or "1.8.21",
     }
-    return call.BootNotification(charging_station=station, reason=_word(reason))
+    return call.BootNotification(charging_station=station, reason=word(reason))
 
 
 def shown_status(evse: Evse, habits: Container[str]) -> str:
@@ -42,13 +40,13 @@ def shown_status(evse: Evse, habits: Container[str]) -> str:
     return "Available" if hidden else status
 
 
-def status_notification(number: int, evse: Evse, at: str, habits: Container[str]) -> Any:
-    """The status of the one connector of an EVSE."""
+def status_notification(number: int, status: str, at: str) -> Any:
+    """The status of the one connector of an EVSE; EVSE 0 stands for the station."""
     return call.StatusNotification(
         timestamp=at,
-        connector_status=_word(shown_status(evse, habits)),
+        connector_status=word(status),
         evse_id=number,
-        connector_id=1,
+        connector_id=1 if number else 0,
     )
 
 
@@ -68,11 +66,12 @@ def event_data(event_id: int, number: int, fault: FaultKind, at: str, *, cleared
     }
 
 
-def meter_value(evse: Evse, at: str, context: str) -> Any:
-    """One sample: energy register, power, current and voltage per phase, charge on DC."""
-    energy = {"unit": "Wh"}
+def meter_value(
+    evse: Evse, at: str, context: str, wanted: Container[str] = ALL, habits: Container[str] = ()
+) -> Any:
+    """One sample of the measurands that are wanted: per phase on AC, with the charge on DC."""
     samples = [
-        _sample(int(evse.meter.total_wh), "Energy.Active.Import.Register", energy),
+        _sample(int(evse.meter.total_wh), _ENERGY, {"unit": "Wh"}),
         # Kilowatts as watts with a multiplier, as 2.0.1 allows.
         _sample(round(evse.power_kw, 3), "Power.Active.Import", {"unit": "W", "multiplier": 3}),
     ]
@@ -86,9 +85,18 @@ def meter_value(evse: Evse, at: str, context: str) -> Any:
     for phase in _PHASES[: evse.spec.supply.phases]:
         samples.append({**_sample(current, "Current.Import", {"unit": "A"}), "phase": phase})
         samples.append({**_sample(voltage, "Voltage", {"unit": "V"}), "phase": phase})
-    for sample in samples:
-        sample["context"] = context
-    return {"timestamp": at, "sampled_value": samples}
+    kept = [s for s in samples if s["measurand"] in wanted] or samples[:1]
+    return {"timestamp": at, "sampled_value": [_as_told(s, context, habits) for s in kept]}
+
+
+def signed_value(energy_wh: float, at: str, context: str, sealed: dict[str, str]) -> Any:
+    """The energy register with the signature of the meter."""
+    sample = {
+        **_sample(int(energy_wh), _ENERGY, {"unit": "Wh"}),
+        "context": context,
+        "signed_meter_value": sealed,
+    }
+    return {"timestamp": at, "sampled_value": [sample]}
 
 
 def id_token(token: str, free_token: str) -> dict[str, str]:
@@ -98,10 +106,23 @@ def id_token(token: str, free_token: str) -> dict[str, str]:
     return {"id_token": token, "type": "Central"}
 
 
+def word(text: str) -> Any:
+    """A word of the standard; the package asks for its enum and takes the text as well."""
+    return text
+
+
 def _sample(value: float, measurand: str, unit: dict[str, Any]) -> dict[str, Any]:
     return {"value": value, "measurand": measurand, "unit_of_measure": unit}
 
 
-def _word(word: str) -> Any:
-    """A word of the standard; the package asks for its enum and takes the text as well."""
-    return word
+def _as_told(sample: dict[str, Any], context: str, habits: Container[str]) -> dict[str, Any]:
+    told = {**sample, "context": context}
+    if "no_unit" in habits:
+        del told["unit_of_measure"]
+        if sample["unit_of_measure"].get("multiplier"):
+            told["value"] = round(told["value"] * 1000)
+    if "comma" in habits:
+        told["value"] = f"{told['value']:.1f}".replace(".", ",")
+    if "unknown_measurand" in habits and told["measurand"] == _ENERGY:
+        told["measurand"] = "Energy.Total.Delivered"
+    return told

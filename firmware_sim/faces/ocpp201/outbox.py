@@ -47,10 +47,13 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, entry: Entry) -> None:
-        """Appends a message and numbers it."""
+    def number(self, entry: Entry) -> None:
+        """Gives a message the next number of its transaction, whether it is sent or not."""
         entry.fields["seq_no"] = entry.transaction.next_seq
         entry.transaction.next_seq += 1
+
+    def put(self, entry: Entry) -> None:
+        """Appends a message."""
         if entry.is_sample:
             waiting = [e for e in self._entries if e.is_sample]
             if len(waiting) >= _MAX_SAMPLES:
@@ -62,10 +65,18 @@ class Outbox:
         """The message that must go next, None when nothing waits."""
         return self._entries[0] if self._entries else None
 
+    def reverse(self) -> None:
+        """Puts the newest first, as stations do that keep their queue as a stack."""
+        self._entries.reverse()
+
+    def clear(self) -> None:
+        """Loses all that waits."""
+        self._entries.clear()
+
     def done(self, entry: Entry) -> None:
         """Forgets a message that was delivered or given up."""
-        if self._entries and self._entries[0] is entry:
-            self._entries.popleft()
+        if entry in self._entries:
+            self._entries.remove(entry)
 
     def holds(self, transaction_id: str | None) -> bool:
         """Whether messages of a transaction, or of any, still wait."""

@@ -1,59 +1,64 @@
-"""Sends what the journal holds, one call at a time, and keeps what could not be sent."""
+"""What a charging station says of its own accord, in OCPP 2.0.1.
+
+How what is due goes out is in `faces/ocpp_sender.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from ocpp.exceptions import OCPPError
 from ocpp.v201 import call
 
 from firmware_sim.config_tables import OcppTable
 from firmware_sim.core.controller import authorise, stop
+from firmware_sim.core.driver_list import Word
 from firmware_sim.core.evse import Evse
 from firmware_sim.core.pile import PileSpec
+from firmware_sim.faces.ocpp201.desk import Desk
 from firmware_sim.faces.ocpp201.journal import Journal
 from firmware_sim.faces.ocpp201.messages import (
     boot_notification,
     id_token,
-    meter_value,
+    shown_status,
     status_notification,
+    word,
 )
 from firmware_sim.faces.ocpp201.outbox import Entry
-from firmware_sim.faces.ocpp201.station import Desk, Station
+from firmware_sim.faces.ocpp_profiles import instant_ms
+from firmware_sim.faces.ocpp_sender import Answered, Sender
 
 _log = structlog.get_logger(__name__)
-# How often a message is sent that is answered with an error (OCPPCommCtrlr.MessageAttempts).
-_ATTEMPTS = 3
-_RETRY_S = 1.0
-_MIN_BOOT_RETRY_S = 0.5
+_HEARTBEAT = "OCPPCommCtrlr.HeartbeatInterval"
 
 
-class Sender:
+class Sender201(Sender):
     """Everything that a charging station says of its own accord."""
 
     def __init__(self, desk: Desk, journal: Journal, spec: PileSpec, table: OcppTable) -> None:
+        super().__init__(spec.pile_id, journal, desk.habits, table)
         self._desk = desk
         self._journal = journal
         self._spec = spec
-        self._table = table
-        self._promised: list[Any] = []
         self._alerts_sent = 0
 
-    async def boot(self, station: Station, reason: str) -> None:
-        """Says who the pile is until it is accepted; takes over the heartbeat interval."""
-        while True:
-            answer = await self._call(station, boot_notification(self._spec, reason))
-            if answer is not None:
-                if answer.interval > 0:
-                    self._desk.variables.heartbeat_s = float(answer.interval)
-                if answer.status == "Accepted":
-                    break
-            interval = answer.interval if answer is not None else 0
-            await asyncio.sleep(max(float(interval), _MIN_BOOT_RETRY_S))
-        if self._table.heartbeat_s > 0:
-            self._desk.variables.heartbeat_s = self._table.heartbeat_s
+    def boot_request(self, reason: str) -> Any:
+        """Who the pile is, and why it boots."""
+        return boot_notification(self._spec, reason)
+
+    def heartbeat_request(self) -> Any:
+        """A beat."""
+        return call.Heartbeat()
+
+    def heartbeat_s(self) -> float:
+        """Real seconds between beats, 0 for none."""
+        return self._desk.settings.seconds(_HEARTBEAT)
+
+    def set_heartbeat_s(self, seconds: float) -> None:
+        """Takes over the interval that the central system gave."""
+        self._desk.settings.put(_HEARTBEAT, f"{seconds:g}")
 
     def tell_everything(self) -> None:
         """Makes every connector's status due, as after a new connection."""
@@ -62,63 +67,53 @@ class Sender:
         )
         self._journal.woken.set()
 
-    def promise(self, request: Any) -> None:
-        """Makes a request due, after what was promised before."""
-        self._promised.append(request)
-        self._journal.woken.set()
-
-    def promise_boot(self) -> None:
-        """Makes a triggered boot notification due."""
-        self.promise(boot_notification(self._spec, "Triggered"))
+    def status_requests(self, evse_id: str) -> Sequence[Any]:
+        """The status of a connector; before an end some stations show Available for a moment."""
+        at = self._desk.stamp()
+        if "only_station_status" in self._habits:
+            out = not any(evse.is_operative for evse in self._desk.pile.evses)
+            return [status_notification(0, "Unavailable" if out else "Available", at)]
+        number = int(evse_id.rpartition("*")[2])
+        status = shown_status(self._desk.fleet.evse(evse_id), self._habits)
+        flashes = evse_id in self._journal.ended and "flash_available" in self._habits
+        self._journal.ended.discard(evse_id)
+        request = status_notification(number, status, at)
+        if flashes and status != "Available":
+            return [status_notification(number, "Available", at), request]
+        return [request]
 
     def promise_meter(self, number: int, evse: Evse, context: str) -> None:
         """Makes the meter values of an EVSE without transaction due."""
-        value: Any = meter_value(evse, self._desk.stamp(), context)
+        by_clock = context == "Sample.Clock"
+        names = (
+            "AlignedDataCtrlr.Measurands" if by_clock else "SampledDataCtrlr.TxUpdatedMeasurands"
+        )
+        value: Any = self._journal.value(evse, context, names)
         self.promise(call.MeterValues(evse_id=number, meter_value=[value]))
-
-    async def deliver(self, station: Station) -> None:
-        """Sends what is due until cancelled; a lost link leaves the rest for the next one."""
-        while True:
-            await self._journal.woken.wait()
-            self._journal.woken.clear()
-            while await self._deliver_one(station):
-                pass
-
-    async def heartbeat(self, station: Station) -> None:
-        """Beats at the interval that the central system gave."""
-        while True:
-            await asyncio.sleep(self._desk.variables.heartbeat_s or 3600.0)
-            if self._desk.variables.heartbeat_s:
-                await self._call(station, call.Heartbeat())
 
     async def sample(self) -> None:
         """Samples the meters of running transactions."""
         while True:
-            await asyncio.sleep(self._desk.variables.sample_s or 3600.0)
-            for evse in self._desk.pile.evses if self._desk.variables.sample_s else ():
+            every_s = self._desk.settings.seconds("SampledDataCtrlr.TxUpdatedInterval")
+            await asyncio.sleep(every_s or 1.0)
+            for evse in self._desk.pile.evses if every_s else ():
                 self._journal.sample(evse)
 
-    async def align(self) -> None:
-        """Samples the meters of idle EVSEs, where that was asked for."""
-        while True:
-            await asyncio.sleep(self._desk.variables.aligned_s or 1.0)
-            for number, evse in enumerate(self._desk.pile.evses, 1):
-                if (
-                    self._desk.variables.aligned_s
-                    and evse.spec.evse_id not in self._journal.running
-                ):
-                    self.promise_meter(number, evse, "Sample.Clock")
+    def align(self) -> None:
+        """Samples every meter because the clock says so; idle ones only while online."""
+        for number, evse in enumerate(self._desk.pile.evses, 1):
+            told = self._journal.sample(evse, "Sample.Clock", "MeterValueClock")
+            if not told and self._journal.online:
+                self.promise_meter(number, evse, "Sample.Clock")
 
-    async def _deliver_one(self, station: Station) -> bool:
-        """Sends one message; False when nothing is due."""
+    async def deliver_mail(self, station: Answered) -> bool:
+        """Tells of faults and reservations, asks about a driver, sends the next event."""
         journal = self._journal
-        if self._promised:
-            await self._call(station, self._promised[0])
-            self._promised.pop(0)
-        elif journal.statuses:
-            await self._send_status(station, next(iter(journal.statuses)))
-        elif journal.alerts:
+        if journal.alerts:
             await self._send_alerts(station)
+        elif journal.notices:
+            await self._call(station, journal.notices[0])
+            journal.notices.pop(0)
         elif journal.drivers:
             await self._ask_about_driver(station)
         elif (entry := journal.outbox.head()) is not None:
@@ -127,52 +122,73 @@ class Sender:
             return False
         return True
 
-    async def _send_status(self, station: Station, evse_id: str) -> None:
-        # Forgotten before it is sent: a change during the call must be told again.
-        del self._journal.statuses[evse_id]
-        number = int(evse_id.rpartition("*")[2])
-        evse, habits = self._desk.fleet.evse(evse_id), self._desk.habits
-        try:
-            await self._call(station, status_notification(number, evse, self._desk.stamp(), habits))
-        except BaseException:
-            self._journal.statuses[evse_id] = None
-            raise
+    def trust_known_driver(self, key: tuple[str, int], token: str, *, offline: bool) -> bool:
+        """Lets a driver on, or not, by what the pile knows itself; False if it has to ask."""
+        settings, known = self._desk.settings, None
+        name = "AuthCtrlr.LocalAuthorizeOffline" if offline else "AuthCtrlr.LocalPreAuthorize"
+        if settings.is_on(name):
+            known = self._desk.drivers.status(
+                token,
+                self._desk.now_ms(),
+                use_list=settings.is_on("LocalAuthListCtrlr.Enabled"),
+                use_cache=settings.is_on("AuthCacheCtrlr.Enabled"),
+            )
+        unknown = known is None and settings.is_on("AuthCtrlr.OfflineTxForUnknownIdEnabled")
+        if known == "Accepted" or (offline and unknown):
+            self._desk.fleet.change(key[0], lambda e: authorise(e, token))
+            return True
+        return offline
 
-    async def _send_alerts(self, station: Station) -> None:
+    async def _send_alerts(self, station: Answered) -> None:
         due = list(self._journal.alerts)
         request = call.NotifyEvent(self._desk.stamp(), self._alerts_sent, due)
         await self._call(station, request)
         self._alerts_sent += 1
         del self._journal.alerts[: len(due)]
 
-    async def _ask_about_driver(self, station: Station) -> None:
-        (evse_id, number), token = next(iter(self._journal.drivers.items()))
+    async def _ask_about_driver(self, station: Answered) -> None:
+        key, token = next(iter(self._journal.drivers.items()))
+        if self.trust_known_driver(key, token, offline=False):
+            self._journal.drivers.pop(key, None)
+            return
         shown: Any = id_token(token, self._table.free_token)
         answer = await self._call(station, call.Authorize(id_token=shown))
-        self._journal.drivers.pop((evse_id, number), None)
-        session = self._desk.fleet.evse(evse_id).session
-        if session is None or session.number != number:
+        self._journal.drivers.pop(key, None)
+        self._remember(token, answer)
+        session = self._desk.fleet.evse(key[0]).session
+        if session is None or session.number != key[1]:
             return
         if answer is not None and _verdict(answer) == "Accepted":
-            self._desk.fleet.change(evse_id, lambda e: authorise(e, token))
+            self._desk.fleet.change(key[0], lambda e: authorise(e, token))
         else:
-            _log.info("driver refused", pile=self._spec.pile_id, evse=evse_id)
+            _log.info("driver refused", pile=self._spec.pile_id, evse=key[0])
 
-    async def _send_entry(self, station: Station, entry: Entry) -> None:
-        outbox = self._journal.outbox
+    async def _send_entry(self, station: Answered, entry: Entry) -> None:
+        outbox, settings = self._journal.outbox, self._desk.settings
         entry.attempts += 1
-        request = call.TransactionEvent(**entry.fields)
-        answer = await self._call(station, request, entry.message_id)
+        answer = await self._call(station, call.TransactionEvent(**entry.fields), entry.message_id)
         if answer is None:
-            if entry.attempts >= _ATTEMPTS:
+            if entry.attempts >= settings.count("OCPPCommCtrlr.MessageAttempts"):
                 _log.error("message given up", pile=self._spec.pile_id)
                 outbox.done(entry)
             else:
-                await asyncio.sleep(_RETRY_S)
+                every_s = settings.seconds("OCPPCommCtrlr.MessageAttemptInterval")
+                await asyncio.sleep(every_s * entry.attempts)
             return
-        if entry.fields["event_type"] == "Started" and _verdict(answer) not in ("", "Accepted"):
-            self._end_refused(entry)
+        token = entry.fields.get("id_token")
+        if token is not None:
+            self._remember(token["id_token"], answer)
+            refused = _verdict(answer) not in ("", "Accepted")
+            if refused and settings.is_on("TxCtrlr.StopTxOnInvalidId"):
+                self._end_refused(entry)
         outbox.done(entry)
+
+    def _remember(self, token: str, answer: Any) -> None:
+        info = getattr(answer, "id_token_info", None)
+        if not token or not isinstance(info, dict):
+            return
+        until = instant_ms(info.get("cache_expiry_date_time"))
+        self._desk.drivers.remember(token, Word(str(info.get("status", "")), until))
 
     def _end_refused(self, entry: Entry) -> None:
         """Ends a transaction whose token was refused (StopTxOnInvalidId)."""
@@ -181,18 +197,12 @@ class Sender:
         if session is not None and session.number == number:
             self._desk.fleet.change(evse_id, lambda e: stop(e, "DeAuthorized"))
 
-    async def _call(self, station: Station, request: Any, message_id: str | None = None) -> Any:
-        """The answer; None when the central system answered with an error."""
-        try:
-            return await station.call(request, suppress=False, unique_id=message_id)
-        except OCPPError as error:
-            _log.warning(
-                "call refused",
-                pile=self._spec.pile_id,
-                action=type(request).__name__,
-                reason=str(error),
-            )
-            return None
+
+def security_event(kind: str, at: str, info: str) -> Any:
+    """A security event of OCPP 2.0.1, appendix 1."""
+    return call.SecurityEventNotification(
+        type=word(kind), timestamp=at, tech_info=info[:255] or None
+    )
 
 
 def _verdict(answer: Any) -> str:

@@ -359,7 +359,7 @@ async def test_lost_link_comes_back_without_a_boot_and_mail_in_order(
 
     await central.close()
     face = sim.simulator._ocpp["B-01"]
-    await eventually(lambda: not face._online)
+    await eventually(lambda: not face._journal.online)
     await advance(sim, 60)
     await sim.bench.Unplug(pb.UnplugRequest(evse_id="B-01*1"))
     await advance(sim, 60)
@@ -403,12 +403,12 @@ async def test_unanswered_message_is_sent_again_under_its_own_id(
 
 
 async def test_refused_start_is_given_up_with_its_transaction(
-    simulate: Callable, central: CentralSystem, monkeypatch: pytest.MonkeyPatch
+    simulate: Callable, central: CentralSystem
 ) -> None:
     """After three CALLERRORs the start and its stop are dropped and later messages go out."""
-    monkeypatch.setattr("firmware_sim.faces.ocpp16.sender._RETRY_S", 0.0)
+    own = "[pile.ocpp]\nsettings = { TransactionMessageRetryInterval = '0' }\n"
     central.answers["StartTransaction"] = None
-    sim = await simulate(config(central))
+    sim = await simulate(config(central) + own)
     await plug(sim)
     await central.wait_for("StartTransaction")
     await sim.bench.Unplug(pb.UnplugRequest(evse_id="B-01*1"))
@@ -428,7 +428,7 @@ async def test_boot_is_repeated_until_accepted(
     simulate: Callable, central: CentralSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pending pile says nothing but its boot."""
-    monkeypatch.setattr("firmware_sim.faces.ocpp16.sender._MIN_BOOT_RETRY_S", 0.01)
+    monkeypatch.setattr("firmware_sim.faces.ocpp_sender._MIN_BOOT_RETRY_S", 0.01)
     now = "2026-05-04T10:00:00Z"
     central.answers["BootNotification"] = {"status": "Pending", "currentTime": now, "interval": 0}
     await simulate(config(central))
@@ -499,7 +499,7 @@ async def test_pulled_wire_stays_away_until_mended(
     await central.wait_for_status(2, "Available")
 
     await sim.bench.InjectFault(pb.InjectFaultRequest(evse_id="B-01*1", fault="wire:disconnect"))
-    await eventually(lambda: not sim.simulator._ocpp["B-01"]._online)
+    await eventually(lambda: not sim.simulator._ocpp["B-01"]._journal.online)
     await plug(sim)
     away = len(central.connections)
     await sim.bench.ClearFault(pb.ClearFaultRequest(evse_id="B-01*1"))
