@@ -6,7 +6,7 @@ Dialling again, wire faults and everything said stay with the product's own line
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,6 +25,7 @@ class MemorySocket:
         self.subprotocol = subprotocol
         self._heard = heard
         self._frames: asyncio.Queue[str | None] = asyncio.Queue()
+        self._over = asyncio.Event()
         self.is_open = True
 
     @property
@@ -40,6 +41,7 @@ class MemorySocket:
         """Ends the connection for both sides."""
         if self.is_open:
             self.is_open = False
+            self._over.set()
             self._frames.put_nowait(None)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -54,11 +56,29 @@ class MemorySocket:
             raise ConnectionResetError("the connection is over")
         return frame
 
-    async def send(self, frame: str) -> None:
-        """Sends a frame; raises ConnectionResetError once the connection is over."""
+    async def send(self, frame: str | bytes | AsyncIterable[str]) -> None:
+        """Sends a frame, whole or in parts; raises ConnectionResetError where all is over."""
+        if isinstance(frame, AsyncIterable):
+            frame = "".join([part async for part in frame])
         if not self.is_open:
             raise ConnectionResetError("the connection is over")
-        self._heard(frame)
+        self._heard(frame if isinstance(frame, str) else frame.decode())
+
+    async def ping(self) -> Awaitable[float]:
+        """A ping whose pong is here already: memory does not go dead."""
+        pong: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        pong.set_result(0.0)
+        return pong
+
+    def pause_reading(self) -> None:
+        """Nothing to stop: whoever is deaf drops what it hears."""
+
+    def resume_reading(self) -> None:
+        """Hears again."""
+
+    async def wait_closed(self) -> None:
+        """Returns once the connection is over."""
+        await self._over.wait()
 
 
 # Gives the socket of (pile id, identity, subprotocol); raises OSError where it is refused.

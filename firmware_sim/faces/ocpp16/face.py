@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import ocpp.messages
@@ -142,6 +141,7 @@ class OcppFace:
             self._journal.outbox.reverse()
         self._journal.online = True
         self._line.held()
+        self._desk.settings.put("SecurityProfile", str(self._desk.identity.now.profile))
         self._sender.tell_everything()
 
     def _note(self, old: Evse, new: Evse) -> None:

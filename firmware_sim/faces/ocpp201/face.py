@@ -139,6 +139,8 @@ class Ocpp201Face:
             self._journal.outbox.reverse()
         self._journal.online = True
         self._line.held()
+        profile = str(self._desk.identity.now.profile)
+        self._desk.settings.put("SecurityCtrlr.SecurityProfile", profile)
         self._sender.tell_everything()
 
     def _note(self, old: Evse, new: Evse) -> None:

@@ -19,13 +19,9 @@ _CHECKED = ("OCPPCommCtrlr.NetworkConfigurationPriority", "SecurityCtrlr.BasicAu
 def variables_201(spec: PileSpec, *, sample_s: float, own: OcppPileTable) -> Settings:
     """The variables as `Component.Variable` with their defaults."""
 
-    def fixed(value: str) -> Setting:
-        return Setting(value, fixed=True)
-
     def words(value: str, known: str) -> Setting:
         return Setting(value, "list", takes=_any_of(frozenset(known.split(","))))
 
-    vendor, model = maker_of(spec.model)
     table = {
         "OCPPCommCtrlr.HeartbeatInterval": Setting("300", "seconds"),
         "OCPPCommCtrlr.WebSocketPingInterval": Setting("20", "seconds"),
@@ -45,30 +41,39 @@ def variables_201(spec: PileSpec, *, sample_s: float, own: OcppPileTable) -> Set
         "AuthCtrlr.AuthorizeRemoteStart": Setting("false", "bool"),
         "AuthCacheCtrlr.Enabled": Setting("true", "bool"),
         "LocalAuthListCtrlr.Enabled": Setting("true", "bool"),
-        "LocalAuthListCtrlr.ItemsPerMessage": fixed("100"),
         "TxCtrlr.EVConnectionTimeOut": Setting("180", "seconds"),
         "TxCtrlr.StopTxOnInvalidId": Setting("true", "bool"),
-        "TxCtrlr.StopTxOnEVSideDisconnect": fixed("true"),
         "TxCtrlr.TxStartPoint": Setting("PowerPathClosed", "list", takes=_any_of(_POINTS)),
         "TxCtrlr.TxStopPoint": Setting("PowerPathClosed", "list", takes=_any_of(_POINTS)),
         "ReservationCtrlr.Enabled": Setting("true", "bool"),
         "ReservationCtrlr.NonEvseSpecific": Setting("true", "bool"),
-        "SmartChargingCtrlr.Enabled": fixed("true"),
-        "SmartChargingCtrlr.ProfileStackLevel": fixed(str(MAX_STACK_LEVEL)),
-        "SmartChargingCtrlr.PeriodsPerSchedule": fixed(str(MAX_PERIODS)),
-        "SmartChargingCtrlr.Entries": fixed(str(MAX_PROFILES)),
-        "SmartChargingCtrlr.RateUnit": fixed("W,A"),
         "SecurityCtrlr.BasicAuthPassword": Setting(
             "", secret=True, takes=lambda key: 16 <= len(key) <= 40
         ),
-        "SecurityCtrlr.SecurityProfile": fixed("0"),
         "SecurityCtrlr.OrganizationName": Setting("Pilewise"),
-        "ChargingStation.AvailabilityState": fixed("Available"),
-        "ChargingStation.Model": fixed(model),
-        "ChargingStation.VendorName": fixed(vendor),
-        "ClockCtrlr.TimeSource": fixed("Heartbeat"),
+        **_facts(spec),
     }
     return Settings(table, own.settings, own.fixed)
+
+
+def _facts(spec: PileSpec) -> dict[str, Setting]:
+    """What cannot be changed."""
+    vendor, model = maker_of(spec.model)
+    values = {
+        "SmartChargingCtrlr.Enabled": "true",
+        "SmartChargingCtrlr.ProfileStackLevel": str(MAX_STACK_LEVEL),
+        "SmartChargingCtrlr.PeriodsPerSchedule": str(MAX_PERIODS),
+        "SmartChargingCtrlr.Entries": str(MAX_PROFILES),
+        "SmartChargingCtrlr.RateUnit": "W,A",
+        "ChargingStation.AvailabilityState": "Available",
+        "ChargingStation.Model": model,
+        "ChargingStation.VendorName": vendor,
+        "ClockCtrlr.TimeSource": "Heartbeat",
+        "SecurityCtrlr.SecurityProfile": "0",
+        "TxCtrlr.StopTxOnEVSideDisconnect": "true",
+        "LocalAuthListCtrlr.ItemsPerMessage": "100",
+    }
+    return {name: Setting(value, fixed=True) for name, value in values.items()}
 
 
 class DeviceModel:
