@@ -14,17 +14,42 @@ from firmware_sim.core.evse import Supply
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.toml_file import Reader
 
-AC_MODELS: Final = ("abb-terra-ac", "bender-cc613", "keba-p30", "phoenix-ev-cc")
 LOOPBACK: Final = {"127.0.0.1", "localhost", "::1", "[::1]"}
 _ANY_UNIT: Final = "any"
 # The unit ids of the models; those that answer to any share a bus only with a unit_id of their own.
 _UNITS: Final = {
     "abb-terra-ac": "1",
+    "alfen-ng9xx": "1",
     "alpitronic-hypercharger": "1",
     "bender-cc613": _ANY_UNIT,
+    "compleo": "255",
+    "delta-ac-max": "1",
+    "evse-din": "1",
+    "heidelberg-energy-control": "1",
     "keba-p30": "255",
+    "keba-p40": "255",
+    "mennekes-amtron-compact-20s": "50",
+    "mennekes-amtron-hcc3": "255",
+    "phoenix-charx-sec": "1",
+    "phoenix-em-cp-pp-eth": "180",
     "phoenix-ev-cc": "1",
+    "phoenix-ev-cc-eth": "255",
+    "schneider-evlink-pro-ac": "255",
+    "siemens-versicharge-gen3": "2",
+    "webasto-next": "255",
+    "webasto-unite": "255",
+    "weidmueller-ac-smart": "255",
 }
+# How many EVSEs one controller of a model can have; of the others it is one.
+_MOST_EVSES: Final = {
+    "alfen-ng9xx": 2,
+    "alpitronic-hypercharger": 8,
+    "compleo": 8,
+    "delta-ac-max": 8,
+    "phoenix-charx-sec": 8,
+}
+_DC_MODELS: Final = ("alpitronic-hypercharger",)
+AC_MODELS: Final = tuple(model for model in _UNITS if model not in (*_DC_MODELS, "delta-ac-max"))
 
 
 def check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> None:
@@ -43,12 +68,12 @@ def check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> N
             "a Modbus pile needs a register map",
             hint=f"set model to one of {', '.join(_UNITS)}",
         )
-    if table.model in AC_MODELS:
-        if table.connectors != 1:
-            reader.fail("CFG-017", f"{at}.connectors", f"{table.model} has one connector")
-        if supply is Supply.DC:
-            reader.fail("CFG-018", f"{at}.supply", f"{table.model} gives no direct current")
-    elif table.model == "alpitronic-hypercharger" and supply is not Supply.DC:
+    if table.connectors > (most := _MOST_EVSES.get(table.model, 1)) and table.model in _UNITS:
+        has = "one connector" if most == 1 else f"{most} connectors at most"
+        reader.fail("CFG-017", f"{at}.connectors", f"{table.model} has {has}")
+    if table.model in AC_MODELS and supply is Supply.DC:
+        reader.fail("CFG-018", f"{at}.supply", f"{table.model} gives no direct current")
+    elif table.model in _DC_MODELS and supply is not Supply.DC:
         reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
 
 

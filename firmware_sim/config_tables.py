@@ -78,6 +78,30 @@ class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     repair_sigma: NotNegative = 1.83
 
 
+Model = Literal[
+    "abb-terra-ac",
+    "alfen-ng9xx",
+    "alpitronic-hypercharger",
+    "bender-cc613",
+    "compleo",
+    "delta-ac-max",
+    "evse-din",
+    "heidelberg-energy-control",
+    "keba-p30",
+    "keba-p40",
+    "mennekes-amtron-compact-20s",
+    "mennekes-amtron-hcc3",
+    "phoenix-charx-sec",
+    "phoenix-em-cp-pp-eth",
+    "phoenix-ev-cc",
+    "phoenix-ev-cc-eth",
+    "schneider-evlink-pro-ac",
+    "siemens-versicharge-gen3",
+    "webasto-next",
+    "webasto-unite",
+    "weidmueller-ac-smart",
+    "generic",
+]
 Register = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 RegisterRanges = list[tuple[Register, Register]]
 
@@ -110,14 +134,7 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     pile_id: str
     face: Literal["modbus", "ocpp16", "ocpp201"]
-    model: Literal[
-        "abb-terra-ac",
-        "alpitronic-hypercharger",
-        "bender-cc613",
-        "keba-p30",
-        "phoenix-ev-cc",
-        "generic",
-    ] = "generic"
+    model: Model = "generic"
     transport: Literal["tcp", "rtu", "rtu-over-tcp"] = "tcp"
     listen: str = "127.0.0.1:0"
     bus: str = ""

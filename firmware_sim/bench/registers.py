@@ -68,7 +68,7 @@ def words_of(view: RegisterView, request: pb.WriteRegistersRequest) -> None:
 
 def _registers(field: Field, device: Device) -> list[pb.Register]:
     raw = field.read(device) if field.read else 0
-    value = raw * field.scale if isinstance(raw, int) else 0.0
+    value = raw * field.scale if isinstance(raw, int | float) else 0.0
     return [
         pb.Register(
             address=field.address + offset,

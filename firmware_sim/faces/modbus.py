@@ -6,6 +6,7 @@ The map is in `registers/`, the port or line that it is shown on in `modbus_serv
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -66,6 +67,7 @@ class ModbusFace:
         self._history = History(self._map)
         # When the watchdog of each socket was fed last.
         self._fed_at_s: dict[int, float] = {}
+        self._asked_at_s = -math.inf
         self._flaps_since_s = self._monotonic_s()
         self._boots_until_ms = now_ms() + round(self._variant.boot_s * 1000)
         self._server: RegisterPort | None = None
@@ -123,6 +125,8 @@ class ModbusFace:
             self._fed_at_s[0] = self._monotonic_s()
         if self._now_ms() < self._boots_until_ms:
             return self._variant.boot_fault
+        if self._came_too_soon():
+            return WireFault("silent")
         fault = self.pile.wire
         if fault is not None and fault.concerns(address, count):
             if fault.times is not None:
@@ -191,11 +195,16 @@ class ModbusFace:
                 self._fleet.change(evse.spec.evse_id, change)
 
     def reboot(self) -> None:
-        """Forgets what masters wrote and boots as slowly as this device does."""
+        """Forgets what masters wrote, and boots as slowly as this device does."""
         self._settings = Device(self.pile, comm_timeout_s=DEFAULT_COMM_TIMEOUT_S)
         self._halves = HalfWrites(self._map)
         self._fed_at_s.clear()
         self._boots_until_ms = self._now_ms() + round(self._variant.boot_s * 1000)
+
+    def _came_too_soon(self) -> bool:
+        """Whether a request came before the pause that the model wants between two."""
+        asked_s, self._asked_at_s = self._asked_at_s, self._monotonic_s()
+        return self._asked_at_s - asked_s < self._map.request_gap_s
 
     def _socket(self, unit: int | None) -> int:
         return 0 if unit is None else self._map.sockets.get(unit, 0)
@@ -218,6 +227,8 @@ class ModbusFace:
         return turn % 2 == 0, fault.delay_s - into_s
 
     def _evse_changed(self, old: Evse, new: Evse) -> None:
+        if old.is_dark != new.is_dark:
+            self.reboot()
         if self._history.is_watched:
             self._history.looked_at(self.device(), self._now_ms())
 

@@ -98,7 +98,7 @@ class Connection(ServerRequestHandler):
         if not self._port.admits(self):
             self.loop.call_soon(self.close)
             return
-        for device in self._port.devices:
+        for device in self._port.devices if self._port.has_connections else ():
             if (left_s := device.lasts_s()) is not None:
                 self.loop.call_later(left_s, self._end_of_connection, device)
 

@@ -64,6 +64,7 @@ class RegisterPort:
 
     silence_s = 0.0
     frame_gap_s = math.inf
+    has_connections = True
 
     def __init__(self, devices: Sequence[Registers], framing: FramerType, asked_for: str) -> None:
         self.devices = tuple(devices)
@@ -152,6 +153,8 @@ class RegisterPort:
 class SerialPort(RegisterPort):
     """Devices by unit id on one serial line, or on a pseudo-terminal that stands for it."""
 
+    has_connections = False
+
     def __init__(self, devices: Sequence[Registers], line: LineSettings) -> None:
         super().__init__(devices, FramerType.RTU, line.path)
         self._line = line
@@ -167,14 +170,16 @@ class SerialPort(RegisterPort):
         line = self._line
         try:
             await self._open(line)
+            return line.path
         except termios.error as error:
             if not _is_pseudo_terminal(line.path):
                 raise BindError("a Modbus pile", line.path, str(error)) from error
-            _log.warning("pseudo-terminal without parity", line=line.path, parity=line.parity)
-            await self._open(replace(line, parity="N", stop_bits=1))
         except RuntimeError as error:  # pyserial, which drives serial lines, is an extra
             hint = "pyserial is missing: pip install 'pilewise[serial]'"
             raise BindError("a Modbus pile", line.path, hint) from error
+        # Only now is the line free: an error that is being handled still holds it.
+        _log.warning("pseudo-terminal without parity", line=line.path, parity=line.parity)
+        await self._open(replace(line, parity="N", stop_bits=1))
         return line.path
 
     async def _open(self, line: LineSettings) -> None:

@@ -117,10 +117,12 @@ class RegisterMap:
     """A model's registers: fields, the unit id it answers to, the functions it knows.
 
     With `unit_id` None it answers to any. It refuses reads of more than `most_read` registers,
-    and closes the connection on whoever asks for one of the `closing` ranges (first, last).
-    `gaps` cannot be read although fields are there, writes to `locked` are answered with exception
-    4, and what is in `once` can be written once. `halves` says what becomes of a 32-bit value that
-    arrives as two writes: refused, kept until the other half is there, or acted on half by half.
+    and closes the connection on whoever asks for one of the `closing` ranges (first, last). With
+    `whole_reads` it refuses to cut a value, `gaps` cannot be read although fields are there, writes
+    to `locked` are answered with exception 4, and what is in `once` can be written once. `halves`
+    says what becomes of a 32-bit value that arrives as two writes: refused, kept until the other
+    half is there, or acted on half by half. In the `filled` ranges what is no field reads `fill`.
+    A request that comes within `request_gap_s` of the one before is not answered.
     """
 
     model: str
@@ -129,6 +131,7 @@ class RegisterMap:
     fields: Sequence[Field]
     watchdog: Watchdog | None = None
     most_read: int = 2000
+    whole_reads: bool = False
     closing: Sequence[Range] = ()
     gaps: Sequence[Range] = ()
     locked: Sequence[Range] = ()
@@ -138,6 +141,7 @@ class RegisterMap:
     station_unit: int | None = None
     fill: int | None = None
     filled: Sequence[Range] = ()
+    request_gap_s: float = 0.0
 
     @cached_property
     def _at(self) -> Mapping[tuple[int, int, int], Field]:
@@ -181,6 +185,8 @@ class RegisterMap:
         at = address
         while len(words) < count:
             field = self.field_at(socket, function, at)
+            if self.whole_reads and field and _cuts(field, at, address + count):
+                raise IllegalAddressError(at)
             if field is None or field.read is None:
                 words.append(self._filled(at))
                 at += 1
@@ -262,3 +268,7 @@ class RegisterMap:
 
 def _touches(ranges: Sequence[Range], address: int, count: int) -> bool:
     return any(address <= last and first < address + max(count, 1) for first, last in ranges)
+
+
+def _cuts(field: Field, at: int, end: int) -> bool:
+    return at != field.address or at + field.width > end

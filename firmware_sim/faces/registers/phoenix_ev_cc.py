@@ -7,23 +7,19 @@ bits, so they are taken to be counted from 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
-from firmware_sim.core.controller import restart, set_limit, set_operative, stop
-from firmware_sim.core.evse import AC_MIN_CURRENT_A, AC_VOLTAGE_V, Evse, Pilot
+from firmware_sim.core.evse import Evse, Pilot
 from firmware_sim.core.pile import PileSpec
-from firmware_sim.faces.registers.map import (
-    COIL,
-    HOLDING,
-    INPUT,
-    Device,
-    Field,
-    IllegalValueError,
-    Reader,
-    RegisterMap,
+from firmware_sim.faces.registers.map import COIL, HOLDING, INPUT, Field, RegisterMap
+from firmware_sim.faces.registers.orders import availability, limit_current, release
+from firmware_sim.faces.registers.readings import (
+    duty_pct,
+    fixed,
+    is_locked,
+    of,
+    offered_a,
+    stops,
+    text,
 )
-from firmware_sim.faces.registers.words import Value
 
 _LETTERS = {Pilot.E: b"E0", Pilot.F: b"F0"}
 _ERROR_BIT = {
@@ -35,45 +31,35 @@ _ERROR_BIT = {
     "GroundFailure": 15,
 }
 _UNAVAILABLE_BIT = 5
-_MOST_A = 63
+_LIMIT = limit_current(1, zero_pauses=False, most_a=63)
 _NO_CABLE_A, _CABLE_A = 0, 32
 
 
 def phoenix_ev_cc(spec: PileSpec) -> RegisterMap:
     """The map of one controller."""
+    in_service = of(lambda e: int(e.is_operative))
     fields = [
-        Field(20000, 1, "enable", _of(lambda e: int(_running(e))), write=_write_enable, table=COIL),
-        Field(
-            20001,
-            1,
-            "availability",
-            _of(lambda e: int(e.is_operative)),
-            write=_write_available,
-            table=COIL,
-        ),
-        Field(20002, 1, "lock", _of(lambda e: int(e.is_running)), table=COIL),
-        Field(22000, 1, "max_current", _of(_offered_a), "A", write=_write_current),
+        Field(20000, 1, "enable", of(_enabled), write=release(), table=COIL),
+        Field(20001, 1, "availability", in_service, write=availability(), table=COIL),
+        Field(20002, 1, "lock", of(lambda e: int(is_locked(e))), table=COIL),
+        Field(22000, 1, "max_current", of(_offered_a), "A", write=_LIMIT),
     ]
     for table in (HOLDING, INPUT):
         fields += [
-            Field(1000, 34, "identity", lambda d: b"EV-CC-AC1-M3-CBC-SER-HS", table=table),
-            Field(24000, 1, "state", lambda d: _state(d.pile.evses[0]), table=table),
-            Field(24001, 1, "cable_rating", _of(_cable_a), "A", table=table),
-            Field(24002, 1, "duty_cycle", _of(_duty_pct), "%", table=table),
-            Field(24003, 1, "pilot_current", _of(_offered_a), "A", table=table),
-            Field(24004, 1, "digital_inputs", lambda d: 0, table=table),
-            Field(24005, 1, "digital_outputs", lambda d: 0, table=table),
-            Field(24025, 1, "error_bits", _of(_error_bits), table=table),
+            Field(1000, 34, "identity", text("EV-CC-AC1-M3-CBC-SER-HS"), table=table),
+            Field(24000, 1, "state", of(_state), table=table),
+            Field(24001, 1, "cable_rating", of(_cable_a), "A", table=table),
+            Field(24002, 1, "duty_cycle", of(duty_pct), "%", table=table),
+            Field(24003, 1, "pilot_current", of(_offered_a), "A", table=table),
+            Field(24004, 1, "digital_inputs", fixed(0), table=table),
+            Field(24005, 1, "digital_outputs", of(lambda e: int(e.relay_closed)), table=table),
+            Field(24025, 1, "error_bits", of(_error_bits), table=table),
         ]
     return RegisterMap("phoenix-ev-cc", 1, frozenset({1, 3, 4, 5, 6, 16}), fields)
 
 
-def _of(value: Callable[[Evse], int]) -> Reader:
-    return lambda device: value(device.pile.evses[0])
-
-
-def _running(evse: Evse) -> bool:
-    return evse.car is None or evse.is_running
+def _enabled(evse: Evse) -> int:
+    return int(evse.car is None or evse.is_running)
 
 
 def _state(evse: Evse) -> bytes:
@@ -85,38 +71,9 @@ def _cable_a(evse: Evse) -> int:
 
 
 def _offered_a(evse: Evse) -> int:
-    return int(evse.offered_kw * 1000 / (AC_VOLTAGE_V * evse.spec.supply.phases) + 1e-6)
-
-
-def _duty_pct(evse: Evse) -> int:
-    """IEC 61851-1: 0.6 A for each per cent; nothing where the pilot is not modulated."""
-    return round(_offered_a(evse) / 0.6) if evse.pilot.value.endswith("2") else 0
+    return int(offered_a(evse) + 1e-6)
 
 
 def _error_bits(evse: Evse) -> int:
-    names = [fault.kind.name for fault in evse.faults if fault.kind.stops]
-    numbers = {_ERROR_BIT.get(name, _UNAVAILABLE_BIT) for name in names}
+    numbers = {_ERROR_BIT.get(name, _UNAVAILABLE_BIT) for name in stops(evse)}
     return sum(1 << (number - 1) for number in numbers)
-
-
-def _on_evse(change: Callable[[Evse], Evse], device: Device) -> Device:
-    evse_id = device.pile.evses[0].spec.evse_id
-    return replace(device, pile=device.pile.with_evse(evse_id, change))
-
-
-def _write_enable(device: Device, raw: Value) -> Device:
-    if raw:
-        return _on_evse(restart, device)
-    return _on_evse(lambda now: stop(now, "Remote"), device)
-
-
-def _write_available(device: Device, raw: Value) -> Device:
-    return _on_evse(lambda now: set_operative(now, bool(raw)), device)
-
-
-def _write_current(device: Device, raw_a: Value) -> Device:
-    if not AC_MIN_CURRENT_A <= raw_a <= _MOST_A:
-        raise IllegalValueError(raw_a)
-    evse = device.pile.evses[0]
-    limit_kw = raw_a * AC_VOLTAGE_V * evse.spec.supply.phases / 1000
-    return _on_evse(lambda now: set_limit(now, limit_kw), device)

@@ -26,7 +26,7 @@ HYC = (
 @asynccontextmanager
 async def master(address: tuple[str, int]) -> AsyncIterator[AsyncModbusTcpClient]:
     host, port = address
-    client = AsyncModbusTcpClient(host, port=port, timeout=0.3, retries=0, reconnect_delay=0)
+    client = AsyncModbusTcpClient(host, port=port, timeout=1.0, retries=0, reconnect_delay=0)
     assert await client.connect()
     try:
         yield client

@@ -19,7 +19,8 @@ from pilewise.v1 import bench_service_pb2 as pb
 
 STEPPED = '[sim]\nmode = "stepped"\n'
 ABB = '[[pile]]\npile_id = "A-01"\nface = "modbus"\nmodel = "abb-terra-ac"\nmax_power_kw = 11.04\n'
-EXCHANGE_S = 3.0
+# Longer than a busy machine takes to answer, short enough to wait for nothing.
+SILENCE_S = 1.0
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def master(
     address: tuple[str, int], framer: FramerType = FramerType.SOCKET
 ) -> AsyncIterator[AsyncModbusTcpClient]:
     client = AsyncModbusTcpClient(
-        address[0], port=address[1], framer=framer, timeout=0.3, retries=0, reconnect_delay=0
+        address[0], port=address[1], framer=framer, timeout=1.0, retries=0, reconnect_delay=0
     )
     assert await client.connect()
     try:
@@ -43,7 +44,7 @@ async def exchange(address: tuple[str, int], *requests: str) -> list[bytes]:
     for request in requests:
         writer.write(bytes.fromhex(request))
         try:
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(SILENCE_S):
                 answers.append(await reader.read(300))
         except TimeoutError:
             answers.append(b"silence")
@@ -243,7 +244,7 @@ async def test_piles_share_a_serial_line(simulate: Callable, tmp_path: Path) -> 
         second = ABB.replace("A-01", "A-02") + line + "unit_id = 2\n"
         await simulate(STEPPED + ABB + line + second)
         client = AsyncModbusSerialClient(
-            str(pair.master), baudrate=19200, timeout=0.3, retries=0, reconnect_delay=0
+            str(pair.master), baudrate=19200, timeout=1.0, retries=0, reconnect_delay=0
         )
         assert await client.connect()
 

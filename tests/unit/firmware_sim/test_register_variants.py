@@ -25,7 +25,7 @@ LIMIT = 100
 @asynccontextmanager
 async def master(address: tuple[str, int]) -> AsyncIterator[AsyncModbusTcpClient]:
     client = AsyncModbusTcpClient(
-        address[0], port=address[1], timeout=0.3, retries=0, reconnect_delay=0
+        address[0], port=address[1], timeout=1.0, retries=0, reconnect_delay=0
     )
     assert await client.connect()
     try:
