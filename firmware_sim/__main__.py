@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from firmware_sim.config import load_config
 from firmware_sim.config_tables import SimConfig
-from firmware_sim.errors import BindError, ConfigError
+from firmware_sim.errors import BindError, ConfigError, OpenFilesError
+from firmware_sim.limits import SPARE_FILES, allow_open_files
 from firmware_sim.log_lines import LEVELS, set_up_log
 
 _EXIT_CONFIG = 3
@@ -42,13 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _EXIT_CONFIG
-    except BindError as error:
+    except (BindError, OpenFilesError) as error:
         print(error, file=sys.stderr)
         return _EXIT_CONFIG
     return 0
 
 
 async def _run(config: SimConfig) -> None:
+    # Its port, its master and one more connection for each pile.
+    allow_open_files(3 * len(config.piles) + SPARE_FILES)
     # Imported late so that a wrong configuration is told without loading grpc.
     from firmware_sim.app import Simulator, print_ready
 
@@ -56,7 +61,14 @@ async def _run(config: SimConfig) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
-    await Simulator(config).run(stop, print_ready)
+
+    def ready(line: dict[str, Any]) -> None:
+        # What the piles are made of stays: looking through it again and again stalls their answers.
+        gc.collect()
+        gc.freeze()
+        print_ready(line)
+
+    await Simulator(config).run(stop, ready)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ FirmwareError
 ├── ConfigError          give up: mend the file (exit 3)
 ├── BindError            give up: free the port or choose another (exit 3)
 ├── TapeError            give up: another file, or a place that can be written (exit 3)
+├── OpenFilesError       give up: allow more open files or simulate fewer piles (exit 3)
 ├── BenchError           give up: the request itself is at fault
 │   ├── UnknownNameError     no such pile or EVSE
 │   ├── BadArgumentError     a field is outside its range
@@ -74,6 +75,19 @@ class TapeError(FirmwareError):
         super().__init__(
             f"error[REC-003]: {file} {why}\n"
             f"  hint: tapes are what `pilewise sim record` writes; see docs/scenarios.md"
+        )
+
+
+class OpenFilesError(FirmwareError):
+    """The system allows fewer open files than the piles need."""
+
+    def __init__(self, needed: int, allowed: int) -> None:
+        self.needed = needed
+        self.allowed = allowed
+        super().__init__(
+            f"error[SYS-001]: these piles need {needed} open files, the system allows {allowed}\n"
+            f"  = note: a Modbus pile listens on a port of its own and serves a connection or two\n"
+            f"  hint: raise the hard limit (ulimit -Hn), or let piles share ports with `bus`"
         )
 
 
