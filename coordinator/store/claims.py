@@ -187,6 +187,10 @@ class MemoryClaims:
         """The newest fence kept for each EVSE."""
         return self._fences
 
+    def mark(self, id_token_hash: str) -> str:
+        """The hash itself: nothing of this memory lies on a disk."""
+        return id_token_hash
+
     async def keep_fence(self, evse_id: str, fence: int) -> None:
         """Keeps a fence; one below what is kept changes nothing."""
         self._fences[evse_id] = max(self._fences.get(evse_id, 0), fence)

@@ -15,6 +15,7 @@ from sqlite_utils import Migrations
 
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.vehicle import WarningLevel
+from coordinator.store import claims_tokens
 from coordinator.store.writer import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
 
@@ -74,6 +75,7 @@ def _fences(db: Any) -> None:
 migrations(name="0001_steps")(_steps)
 migrations(name="0002_outcomes")(_outcomes)
 migrations(name="0008_fences")(_fences)
+migrations(name="0009_tokens")(claims_tokens.migrate)
 
 APPEND = RowStatement(
     "INSERT INTO step (kind, at_s, claims, recommendation_id, request_id, vehicle_id,"

@@ -9,6 +9,7 @@ excludes, because its decision already counted the earlier claim as ended.
              answer, request, inputs
     outcome  what drivers told of a recommendation, when, in the order of `Outcome`
     fence    the newest fence of each EVSE
+    token    what is kept of drivers' tokens: see `claims_tokens.py`
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from coordinator.store.claims_rows import (
     stored_answer,
     stored_steps,
 )
+from coordinator.store.claims_tokens import PUT, Tokens, clean
+from coordinator.store.claims_tokens import forget as forget_tokens
+from coordinator.store.token_seal import TokenSeal
 from coordinator.store.writer import Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
 from coordinator.usecases.requests import RequestArchive, unpacked
@@ -62,6 +66,7 @@ class SqliteClaims(MemoryClaims):
         self._archive = archive
         self._writer = Writer(path, migrations)
         connection: sqlite3.Connection = self._writer.database.conn
+        clean(connection)
         self.index.restore(stored_steps(connection, moment))
         newest = connection.execute("SELECT ifnull(max(seq), 0) FROM step").fetchone()[0]
         rows = connection.execute(
@@ -71,6 +76,7 @@ class SqliteClaims(MemoryClaims):
         )
         self._by_request.update(rows.fetchall())
         self._fences.update(connection.execute("SELECT evse_id, fence FROM fence").fetchall())
+        self._tokens = Tokens(TokenSeal(path.parent), connection, self.table)
 
     async def answer(self, recommendation_id: str) -> KeptAnswer | None:
         """The newest stored answer of a recommendation, from memory or the file."""
@@ -80,10 +86,15 @@ class SqliteClaims(MemoryClaims):
         kept = await self._writer.submit(
             lambda connection: stored_answer(connection, recommendation_id)
         )
+        kept = None if kept is None else self._tokens.with_token(kept)
         if kept is None and self._archive is not None:
             row = await self._archive.request_of(recommendation_id)
             return unpacked(row) if row is not None and row.body else None
         return kept
+
+    def mark(self, id_token_hash: str) -> str:
+        """What is kept in place of a token whose hash an agent tells."""
+        return self._tokens.mark(id_token_hash)
 
     def know(self, recommendations: Mapping[str, str]) -> None:
         """Says which recommendations answered these requests; the journal knows better."""
@@ -166,7 +177,7 @@ class SqliteClaims(MemoryClaims):
 
         seq = await self._writer.submit(snapshot)
         removed = 0
-        for old in (remove, forget):
+        for old in (remove, forget, forget_tokens):
             while count := await self._writer.submit(old):
                 removed += count
         return removed
@@ -181,7 +192,7 @@ class SqliteClaims(MemoryClaims):
         await self._writer.close()
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
-        rows = _rows(step, moment, answers)
+        rows, tokens = _rows(step, moment, answers), self._tokens.beside(step, answers)
         try:
             # One pass of the loop, so that steps decided in this one are committed together; passes
             # are first in, first out, so the journal keeps the order of the decisions.
@@ -189,8 +200,10 @@ class SqliteClaims(MemoryClaims):
         finally:
             # Decided is written, also where the caller has given up: others may build on it.
             waits = [self._writer.post(APPEND, row) for row in rows]
+            waits += [self._writer.post(PUT, row) for row in tokens]
         for wait in waits:
             await wait
+        self._tokens.written(tokens)
 
 
 def _rows(step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> list[tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import msgspec
 import uuid_utils
@@ -155,6 +156,9 @@ class Composer:
         self, answer: Answer, request: ChargingRequest, ranked: Ranked | None = None
     ) -> KeptAnswer:
         """What is stored of an answer; its inputs only where it was ranked anew."""
+        token = request.id_token
+        if token:
+            request = replace(request, id_token="")
         return KeptAnswer(
             answer.recommendation_id,
             answer.request_id,
@@ -162,6 +166,7 @@ class Composer:
             _encode(answer),
             _encode(request),
             b"" if ranked is None else self._inputs(ranked),
+            token,
         )
 
     def _inputs(self, ranked: Ranked) -> bytes:

@@ -6,6 +6,8 @@ What a position means for the promise is in `underway.py`, what changes it from 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from coordinator.clock import Clock
@@ -93,7 +95,9 @@ class Guidance:
         claim = self._claims.table.get(answer.hold.claim_id)
         live = claim is not None and claim.live
         confirmed = claim is not None and claim.state is not ClaimState.OFFERED
-        promise = Promise(answer, requests.decode(kept.request), confirmed and live)
+        request = replace(requests.decode(kept.request), id_token=kept.id_token)
+        promise = Promise(answer, request, confirmed and live)
+        promise.token_mark = kept.token_mark
         promise.renewed_at_s = answer.made_at_s
         promise.ahead = live and claim is not None and claim.future
         self._promises.add(promise)

@@ -19,7 +19,9 @@ from coordinator.core.vehicle import WarningLevel
 class KeptAnswer:
     """What is stored beside a step so that the answer can be given, and explained, again.
 
-    `answer` and `request` are encoded; `inputs` holds the feature rows and may be empty.
+    `answer` and `request` are encoded; `inputs` holds the feature rows and may be empty. The
+    driver's token is not in the request but beside it, and only while it may be needed; then
+    `token_mark` is what it is compared by.
     """
 
     recommendation_id: str
@@ -28,6 +30,8 @@ class KeptAnswer:
     answer: bytes
     request: bytes
     inputs: bytes = b""
+    id_token: str = ""
+    token_mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,10 @@ class ClaimStore(Protocol):
     @property
     def fences(self) -> Mapping[str, int]:
         """The newest fence kept for each EVSE, to read only."""
+        ...
+
+    def mark(self, id_token_hash: str) -> str:
+        """What is kept in place of a token whose hash an agent tells."""
         ...
 
     async def keep_fence(self, evse_id: str, fence: int) -> None:

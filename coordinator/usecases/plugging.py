@@ -108,11 +108,16 @@ class PlugIns:
             if claim.state is not ClaimState.OCCUPIED or not claim.vehicle_id:
                 continue
             promise = self._promises.get(claim.recommendation_id)
-            token = promise.request.id_token if promise is not None else ""
-            if promise is None or not token or hashed(token) == id_token_hash:
+            if promise is None or self._may_be_of(promise, id_token_hash):
                 return True
             await self._guidance.disown(promise)
         return False
+
+    def _may_be_of(self, promise: Promise, id_token_hash: str) -> bool:
+        """Whether this car's driver may have shown that token: it is hers, or hers is not known."""
+        if token := promise.request.id_token:
+            return hashed(token) == id_token_hash
+        return not promise.token_mark or promise.token_mark == self._claims.mark(id_token_hash)
 
     def is_taken(self, promise: Promise, link_s: float) -> bool:
         """Whether a plug-in at its EVSE has waited long enough for the promised car's word."""

@@ -90,6 +90,7 @@ class Promise:
     course: Course = field(default_factory=Course)
     reminders: int = 0  # told since the answer was given
     closed: str = ""
+    token_mark: str = ""  # what stands for the driver's token where it is not kept any more
     proposal: Proposed | None = None
     proposed_revision: int = 0  # the newest number that an offer had which was not accepted
     promised_at_s: float = field(default=float("nan"), init=False)  # its first revision
