@@ -24,9 +24,14 @@ class BetterPlace:
         self._rerouter = rerouter
 
     async def take(self, promise: Promise, moment: Moment) -> bool:
-        """Moves the car if another place, free on arrival, is better by more than the penalty."""
+        """Moves the car if another place, free on arrival, is better by more than the penalty.
+
+        A window in the future that somebody stays into is kept elsewhere.
+        """
         if promise.arrived_link_s > float("-inf"):
             return False  # it stands there and waits
+        if promise.ahead:
+            return await self._rerouter.elsewhere(promise, OVERSTAY)
         row = self._district.row.get(promise.answer.choice.evse_id)
         excluded = {self._district.row.get(evse_id, -1) for evse_id in promise.refused}
         context = self._world.around(promise.request, excluded=frozenset(excluded - {row}))

@@ -275,3 +275,29 @@ def test_district_as_of_later_leaves_that_of_now_alone() -> None:
     free = EvseStatus.AVAILABLE
     assert late.status.tolist() == [free, free, EvseStatus.OUTOFORDER, free]
     assert np.array_equal(now.status, before)
+
+
+async def test_a_window_that_somebody_stays_into_stays_a_window() -> None:
+    """The car before it does not go: the window is kept elsewhere, as a window, and told so."""
+    hand = HandBrain([station("A", 1.0), station("B", 2.0)])
+    first = await hand.follow("first")
+    await hand.brain.guidance.arrived(first)
+    await hand.see("A-1*1", EvseStatus.CHARGING)
+    there = hand.occupant("A-1*1")
+    assert there is not None
+    from_s = there.to_s + 30.0
+    answer = await hand.ask("later", 2, arrival_window_s=(from_s, from_s + 1_200.0))
+    promise = hand.brain.promises.get(answer.recommendation_id)
+    assert promise is not None
+    if promise.answer.choice.evse_id != "A-1*1":
+        await hand.brain.guidance.confirm(answer.recommendation_id, "A-1*1")
+
+    hand.clock.move(there.to_s - hand.clock.now_s() + 30.0, 0.0)
+    await hand.passes(1.0)
+
+    claim = hand.claims.table.get(promise.claim_id)
+    assert claim is not None
+    assert claim.future == promise.ahead
+    assert claim.evse_id == promise.answer.choice.evse_id == "B-1*1"
+    assert promise.answer.change is not None
+    assert promise.answer.change.code == "OVERSTAY"
