@@ -23,6 +23,7 @@ from coordinator.usecases.composing import Composer, answers, requests
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.occupying import Occupying
+from coordinator.usecases.presence import Presence
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
@@ -31,8 +32,6 @@ from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.underway import Underway
 from coordinator.usecases.world import World
-
-PLUGGED_S = 120.0  # a plug-in so long before "arrived" is still this car's, link time
 
 
 class Guidance:
@@ -61,6 +60,7 @@ class Guidance:
         self._clock = clock
         self._counters = counters
         self._book = book
+        self._presence = Presence(clock)
         self._occupying = Occupying(
             district, claims, promises, composer, rerouter, clock, counters, book
         )
@@ -199,8 +199,15 @@ class Guidance:
         return isinstance(await self._rerouter.move(promise, context, ranked, 0, code), Step)
 
     async def progress(self, promise: Promise, fix: Fix) -> None:
-        """Takes a position; what follows from it is in `underway.py`."""
+        """Takes a position; what follows from it is in `underway.py`.
+
+        A car that drives about cannot be the one that charges, and one that is there may be.
+        """
         await self._underway.progress(promise, fix)
+        if promise.closed == "ARRIVED":
+            await self._occupying.take_back(promise, fix)
+        elif promise.taken_link_s != float("inf") and self._presence.is_here(promise):
+            await self.occupy(promise)
 
     def _kept(self, promise: Promise, answer: Answer) -> KeptAnswer:
         return self._composer.kept(answer, promise.request)
@@ -217,7 +224,7 @@ class Guidance:
             raise PromiseLost(promise.recommendation_id, "TAKEN")
         promise.arrived_link_s = self._clock.link_s()
         promise.arrived_evse_id = evse_id
-        if promise.taken_link_s != float("inf"):
+        if promise.taken_link_s != float("inf") and not self._presence.is_far(promise):
             await self.occupy(promise)
 
     async def follow_car(self, promise: Promise, evse_id: str) -> bool:

@@ -11,16 +11,21 @@ import msgspec
 import uuid_utils
 
 from coordinator.clock import Clock
-from coordinator.core.areas.ledger import Step
+from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
+from coordinator.core.vehicle import Fix
 from coordinator.usecases import wording
 from coordinator.usecases.answer import Answer
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.presence import Presence
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.sessions import SessionBook
+
+SOC_UNSURE_PCT = 0.5  # by so much a car that does not charge may show more charge than before
 
 
 class Occupying:
@@ -45,6 +50,7 @@ class Occupying:
         self._clock = clock
         self._counters = counters
         self._book = book
+        self._presence = Presence(clock)
 
     async def occupy(self, promise: Promise, evse_id: str = "") -> None:
         """The car is plugged in: the claim lasts until it should be charged, the guidance ends.
@@ -63,6 +69,7 @@ class Occupying:
             lambda _: (self._composer.kept(answer, promise.request),) if moved else (),
         )
         if isinstance(step, Step):
+            promise.plugged_soc_pct = promise.request.soc_pct
             if moved:
                 self._promises.revise(promise, answer)
             self._counters.add("arrivals")
@@ -103,3 +110,16 @@ class Occupying:
         step = await self._claims.disown(promise.claim_id, str(uuid_utils.uuid7()), moment)
         if isinstance(step, Step):
             self._counters.add("arrivals_disowned")
+
+    async def take_back(self, promise: Promise, fix: Fix) -> None:
+        """The car is elsewhere, with no more charge than before: who is plugged in walked in."""
+        claim = self._claims.table.get(promise.claim_id)
+        charged = not fix.soc_pct <= promise.plugged_soc_pct + SOC_UNSURE_PCT
+        if claim is None or claim.state is not ClaimState.OCCUPIED or charged or fix.coarse:
+            return
+        row = self._district.row.get(claim.evse_id)
+        in_use = row is not None and self._district.status[row] == EvseStatus.CHARGING
+        if in_use and self._presence.has_left(promise):
+            await self.disown(promise)
+            self._promises.reopen(promise)
+            await self._rerouter.reroute(promise, "PILE_TAKEN")

@@ -1,7 +1,7 @@
 """Whose plug-in it is: the promised car's, another one's of that station, or a walk-in's.
 
-A plug-in is a promised car's by the driver's token, or by its word that it has arrived. What else
-changes a promise is in `watchman.py`.
+A plug-in is a promised car's by the driver's token, or because the car is there (`presence.py`).
+What else changes a promise is in `watchman.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from coordinator.core.district import District
 from coordinator.usecases.answer import HoldKind
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.presence import Presence
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.stays import Stays
 
-ARRIVED_S = 120.0  # a plug-in within so long of "arrived" is that car's, link time
 TAKEN_GRACE_S = 3.0  # how long a plug-in waits for its car's word before it is a walk-in's
 TOKEN_GRACE_S = 60.0  # the same where the pile itself keeps others from charging
 
@@ -44,6 +44,7 @@ class PlugIns:
         self._guidance = guidance
         self._stays = stays
         self._clock = clock
+        self._presence = Presence(clock)
 
     async def plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
         """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
@@ -53,15 +54,17 @@ class PlugIns:
         now_link_s = self._clock.link_s()
         promise = self._promises.of_claim(held[0].claim_id) if held else None
         if promise is None:
-            await self._whose(evse_id, now_link_s)
-        elif self.arrived(promise, now_link_s):
+            await self._whose(evse_id)
+        elif self._presence.is_here(promise):
             await self._guidance.occupy(promise)
+        elif self._presence.is_far(promise):
+            promise.taken_link_s = float("-inf")
         else:
             promise.taken_link_s = now_link_s  # its own word may still be on the way
 
-    async def _whose(self, evse_id: str, link_s: float) -> None:
+    async def _whose(self, evse_id: str) -> None:
         """The plug-in is that of a car that has arrived here, or a walk-in's."""
-        promise = self.arrived_near(evse_id, link_s)
+        promise = self.arrived_near(evse_id)
         if promise is None or not await self._plug_in(promise, evse_id):
             self._stays.walk_in(evse_id)
 
@@ -125,30 +128,26 @@ class PlugIns:
         grace_s = TOKEN_GRACE_S if firm else TAKEN_GRACE_S
         return link_s - promise.taken_link_s >= grace_s
 
-    async def taken(self, promise: Promise, link_s: float) -> None:
+    async def taken(self, promise: Promise) -> None:
         """Another car has the plug: one that waited for it here, or one that nobody knows."""
         evse_id = promise.answer.choice.evse_id
-        promise.arrived_link_s = float("-inf")
-        other = self.arrived_near(evse_id, link_s)
+        promise.arrived_link_s = promise.fixed_link_s = float("-inf")
+        other = self.arrived_near(evse_id)
         if not await self._rerouter.elsewhere(promise, "PILE_TAKEN"):
             promise.taken_link_s = float("inf")
             if other is not None:
                 await self._rerouter.reroute(promise, "PILE_TAKEN")
         # Nothing else is free: its turn is after the walk-in, and it is told so.
-        await self._whose(evse_id, link_s)
+        await self._whose(evse_id)
 
-    def arrived(self, promise: Promise, now_link_s: float) -> bool:
-        """Whether the car has said lately that it is there."""
-        return now_link_s - promise.arrived_link_s <= ARRIVED_S
-
-    def arrived_near(self, evse_id: str, now_link_s: float) -> Promise | None:
+    def arrived_near(self, evse_id: str) -> Promise | None:
         """A car that has arrived and stands at no other EVSE: of this one's queue, or its station.
 
         Those who were promised this EVSE come first, in the order of their places.
         """
         for claim in self._claims.table.of_evse(evse_id):
             promise = self._promises.of_claim(claim.claim_id)
-            if promise is not None and self.arrived(promise, now_link_s):
+            if promise is not None and self._presence.is_here(promise):
                 return promise
         row = self._district.row.get(evse_id)
         if row is None:
@@ -156,7 +155,7 @@ class PlugIns:
         station_id = self._district.stations[int(self._district.station[row])].station_id
         for promise in self._promises.open():
             if (
-                self.arrived(promise, now_link_s)
+                self._presence.is_here(promise)
                 and promise.answer.choice.station_id == station_id
                 and not promise.arrived_evse_id
             ):

@@ -76,6 +76,9 @@ class Promise:
     request: ChargingRequest
     confirmed: bool = False
     reported_link_s: float = float("-inf")
+    fixed_link_s: float = float("-inf")  # when it told where it is, exactly enough
+    drives: bool = False  # by the speed of that fix
+    plugged_soc_pct: float = float("nan")  # its charge when it was thought to plug in
     levelled: Levelled = field(default_factory=Levelled)
     arrived_link_s: float = float("-inf")
     arrived_evse_id: str = ""
@@ -187,6 +190,13 @@ class Promises:
         self._closed[promise.recommendation_id] = None
         if len(self._closed) > KEPT_CLOSED:
             del self._all[self._closed.popitem(last=False)[0]]
+        promise.tell()
+
+    def reopen(self, promise: Promise) -> None:
+        """Takes an end back that was none; nothing is held behind it."""
+        promise.closed = ""
+        self._closed.pop(promise.recommendation_id, None)
+        self._open[promise.recommendation_id] = promise
         promise.tell()
 
     def close_ended(self, step: Step, replaced: bool = False) -> None:

@@ -29,6 +29,7 @@ from coordinator.usecases.world import World
 
 OFF_ROUTE_KM, OFF_ROUTE_SHARE = 1.0, 0.1  # further away than it was, by both
 LATE_S = 300.0  # later than it was told, domain time
+DRIVES_KMH = 10.0  # faster than this a car does not stand at its pile
 RENEW_S = 60.0  # a lease is renewed when it would move by so much, domain time
 # A level is judged anew when a car has come so far, or has used so much.
 
@@ -70,6 +71,7 @@ class Underway:
         if not fix.coarse:
             here = fix.latitude_deg, fix.longitude_deg
             was = before.latitude_deg, before.longitude_deg
+            promise.fixed_link_s, promise.drives = link_s, (fix.speed_kmh or 0.0) > DRIVES_KMH
             self._surroundings.moved(was, here, passed_s, fix.speed_kmh)
             promise.request = replace(
                 promise.request,

@@ -28,7 +28,8 @@ from coordinator.usecases.holding import Holding
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.lost import LOST
 from coordinator.usecases.outage_watch import OutageWatch
-from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S, PlugIns
+from coordinator.usecases.plugging import TAKEN_GRACE_S, PlugIns
+from coordinator.usecases.presence import ARRIVED_S
 from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.refreshing import Refresher
@@ -114,13 +115,12 @@ class Watchman:
 
     def on_changes(self, changes: Changes) -> None:
         """Takes changes of status; returns at once."""
-        table, ids = self._claims.table, self._district.evse_ids
         columns = (changes.evse.tolist(), changes.before.tolist(), changes.after.tolist())
         self._refresher.on_changes(changes)
         self._rerouter.early.on_changes(changes)
         for row, before, after in zip(*columns, strict=True):
-            evse_id = ids[row]
-            if after == EvseStatus.CHARGING or table.of_evse(evse_id):
+            evse_id = self._district.evse_ids[row]
+            if after == EvseStatus.CHARGING or self._claims.table.of_evse(evse_id):
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
         if self._changed:
             self._work.set()
@@ -221,9 +221,9 @@ class Watchman:
     def _may_be_ours(self, promise: Promise, evse_id: str) -> bool:
         """Whether a car that was promised a place here may stand in the bay, not plugged in yet."""
         now_link_s = self._clock.link_s()
-        arrived = self._plug_ins.arrived_near(evse_id, now_link_s)
+        arrived = self._plug_ins.arrived_near(evse_id)
         if arrived is not None:
-            promise.blocked_link_s = arrived.arrived_link_s + ARRIVED_S
+            promise.blocked_link_s = max(arrived.arrived_link_s, arrived.fixed_link_s) + ARRIVED_S
         elif promise.answer.stage is Stage.PILE:
             promise.blocked_link_s = now_link_s + TAKEN_GRACE_S
         else:
@@ -279,7 +279,7 @@ class Watchman:
             if link_s >= promise.retry_link_s:
                 await self._rerouter.reroute(promise, promise.lost_code)
         elif self._plug_ins.is_taken(promise, link_s):
-            await self._plug_ins.taken(promise, link_s)
+            await self._plug_ins.taken(promise)
         elif self._blocked(promise, link_s):
             promise.blocked_link_s = float("inf")
             await self._rerouter.reroute(promise, "PILE_BLOCKED")

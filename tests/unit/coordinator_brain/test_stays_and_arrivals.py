@@ -17,7 +17,8 @@ from coordinator.core.pile import EvseStatus
 from coordinator.usecases import inputs
 from coordinator.usecases.composing import answers
 from coordinator.usecases.ledger import Outcome
-from coordinator.usecases.plugging import ARRIVED_S, TAKEN_GRACE_S
+from coordinator.usecases.plugging import TAKEN_GRACE_S
+from coordinator.usecases.presence import ARRIVED_S
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.retelling import retell, same
 
