@@ -1,5 +1,7 @@
 """`python -m firmware_sim -c sim.toml`: simulated piles until SIGTERM or SIGINT.
 
+With `--check` it only looks at the file.
+
 `python -m firmware_sim WORD ...` runs one of the commands beside it, imported only then.
 """
 
@@ -37,11 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
     parser = argparse.ArgumentParser(prog="firmware_sim", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="TOML file")
+    parser.add_argument("--check", action="store_true", help="check the file and exit")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
     options = parser.parse_args(words)
     set_up_log(options.log_level)
     try:
-        asyncio.run(_run(load_config(options.config)))
+        config = load_config(options.config)
+        if options.check:
+            return 0
+        asyncio.run(_run(config))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return _EXIT_CONFIG

@@ -27,6 +27,8 @@ def run(
         "sim.toml"
     ),
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    check: Annotated[bool, typer.Option("--check", help="Check the file and exit.")] = False,
 ) -> None:
     """Runs the piles of a configuration until told to stop."""
-    become("firmware_sim", "-c", str(config), "--log-level", log_level)
+    only = ["--check"] if check else []
+    become("firmware_sim", "-c", str(config), "--log-level", log_level, *only)

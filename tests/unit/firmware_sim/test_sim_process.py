@@ -78,6 +78,26 @@ def test_process_tells_configuration_mistakes_with_exit_code_three(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("text", "code"), [("[sim]\nsead = 1\n", 3), ("[sim]\nseed = 1\n", 0)])
+def test_process_that_only_checks_serves_nothing(tmp_path: Path, text: str, code: int) -> None:
+    """`--check` tells mistakes as a start does, and ends without a word where there are none."""
+    config = tmp_path / "sim.toml"
+    config.write_text(text)
+
+    ended = subprocess.run(
+        [*COMMAND, str(config), "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert bool(ended.stderr) == bool(code)
+
+
+@pytest.mark.slow
 async def test_process_whose_port_is_taken_exits_with_three(tmp_path: Path) -> None:
     """A port in use is told with its address."""
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
