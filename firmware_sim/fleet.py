@@ -19,6 +19,7 @@ from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import UnknownNameError
 
 EvseListener = Callable[[Evse, Evse], None]
+ResetListener = Callable[[str], None]
 WireListener = Callable[[str, WireFault | None], None]
 
 
@@ -44,6 +45,7 @@ class Fleet:
         # By pile: what one pile does must not cost every other pile's face a call.
         self._evse_listeners: dict[str | None, list[EvseListener]] = {None: []}
         self._wire_listeners: list[WireListener] = []
+        self._reset_listeners: list[ResetListener] = []
         self._ageing = dict(ageing or {})
         self._rng = {pile_id: _stream(seed, pile_id) for pile_id in self._ageing}
         self._age_h = {pile_id: ageing.age_h for pile_id, ageing in self._ageing.items()}
@@ -91,6 +93,11 @@ class Fleet:
         self._wire_listeners.append(listener)
         return lambda: self._wire_listeners.remove(listener)
 
+    def on_reset(self, listener: ResetListener) -> Callable[[], None]:
+        """Tells `listener` which pile was put back to its factory state; returns how to stop."""
+        self._reset_listeners.append(listener)
+        return lambda: self._reset_listeners.remove(listener)
+
     def change(self, evse_id: str, transition: Callable[[Evse], Evse]) -> Evse:
         """The EVSE after `transition`; whoever listens has been told."""
         pile = self.pile(self.pile_id_of(evse_id))
@@ -133,6 +140,8 @@ class Fleet:
     def reset(self, pile_id: str) -> None:
         """Puts a pile back to its factory state."""
         self.put(build_pile(self.pile(pile_id).spec))
+        for told in tuple(self._reset_listeners):
+            told(pile_id)
 
     def _age(self, pile_id: str, dt_s: float) -> None:
         ageing, rng = self._ageing[pile_id], self._rng[pile_id]

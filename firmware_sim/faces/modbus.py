@@ -77,6 +77,7 @@ class ModbusFace:
         self._forget = (
             fleet.on_wire_change(self._wire_changed),
             fleet.on_evse_change(self._evse_changed, pile_id=pile_id),
+            fleet.on_reset(self._was_reset),
         )
 
     @property
@@ -196,10 +197,19 @@ class ModbusFace:
 
     def reboot(self) -> None:
         """Forgets what masters wrote, and boots as slowly as this device does."""
+        self._forget_settings()
+        self._boots_until_ms = self._now_ms() + round(self._variant.boot_s * 1000)
+
+    def _was_reset(self, pile_id: str) -> None:
+        """Back to the factory state: settings and the view's memory are gone, nothing boots."""
+        if pile_id == self._pile_id:
+            self._forget_settings()
+            self._history = History(self._map)
+
+    def _forget_settings(self) -> None:
         self._settings = Device(self.pile, comm_timeout_s=DEFAULT_COMM_TIMEOUT_S)
         self._halves = HalfWrites(self._map)
         self._fed_at_s.clear()
-        self._boots_until_ms = self._now_ms() + round(self._variant.boot_s * 1000)
 
     def _came_too_soon(self) -> bool:
         """Whether a request came before the pause that the model wants between two."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pymodbus.client import AsyncModbusTcpClient
 
 from firmware_sim.core.battery import Battery
-from firmware_sim.core.controller import plug_in
+from firmware_sim.core.controller import plug_in, set_limit
 from firmware_sim.core.evse import Car, Evse
 from firmware_sim.faces.modbus import ModbusFace
 from firmware_sim.faces.registers.history import Row
@@ -73,6 +73,19 @@ async def test_view_says_when_a_register_changed(simulate: Callable) -> None:
     assert (model.changed_at_ms, model.age_s) == (0, 10.0)
 
 
+async def test_reset_forgets_settings_and_writers(simulate: Callable) -> None:
+    """In its factory state a pile has the time-out it came with, and nobody wrote anything."""
+    sim = await simulate(BENDER)
+    face = sim.simulator._modbus["A-01"]
+    face.write(16, 132, [5], "here")
+    face.write(16, LIMIT, [8], "here")
+
+    await sim.bench.Reset(pb.ResetRequest(pile_id="A-01"))
+
+    assert (shown(face, 132).word, shown(face, LIMIT).word) == (60, 16)
+    assert {row.writer for row in face.rows()} == {""}
+
+
 async def test_register_that_the_device_changes_after_a_write_is_its_own(
     simulate: Callable,
 ) -> None:
@@ -87,7 +100,7 @@ async def test_register_that_the_device_changes_after_a_write_is_its_own(
     sim.simulator.fleet.change(
         "A-01*1", lambda evse: plug_in(evse, Car(Battery(60, 30, 90), 80), "")
     )
-    sim.simulator.fleet.reset("A-01")
+    sim.simulator.fleet.change("A-01*1", lambda evse: set_limit(evse, None))
 
     assert shown(face, LIMIT).word == 16
     assert shown(face, LIMIT).writer == "pile"
