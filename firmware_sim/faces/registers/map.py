@@ -25,6 +25,7 @@ STATION: Final = -1
 Halves = Literal["refused", "latched", "torn"]
 Clients = Literal["many", "newest", "oldest"]
 Range = tuple[int, int]
+_MOST_PLANS: Final = 256
 
 
 class IllegalFunctionError(Exception):
@@ -98,6 +99,9 @@ class Field:
         return from_words(words, self.form, self.low_word_first, self.swapped_bytes)
 
 
+Plan = Sequence[tuple[Field | None, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Watchdog:
     """What a model does when its master is silent: after `timeout_s` (0: never) `fallback_kw`.
@@ -152,6 +156,11 @@ class RegisterMap:
         }
 
     @cached_property
+    def _plans(self) -> dict[tuple[int, int, int, int], Plan]:
+        """What each read that was asked for consists of; masters ask for the same ones always."""
+        return {}
+
+    @cached_property
     def sockets(self) -> Mapping[int, int]:
         """Unit id to socket number, for a model that does not answer to any."""
         if self.unit_id is None:
@@ -176,25 +185,42 @@ class RegisterMap:
         Raises IllegalFunctionError, IllegalAddressError if any register cannot be read, or
         IllegalValueError for more registers than the model gives at once.
         """
+        place = (socket, function, address, count)
+        plan = self._plans.get(place)
+        if plan is None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[place] = self._plan(*place)
+        words: list[int] = []
+        for field, skip in plan:
+            if field is None:
+                words.append(skip)
+                continue
+            shown = field.words(device)
+            words.extend(shown[skip:] if skip else shown)
+        return words[:count] if len(words) > count else words
+
+    def _plan(self, socket: int, function: int, address: int, count: int) -> Plan:
+        """The fields of a read, each with how many of its words come before; without a field, the
+        word that stands there. May raise as `read`."""
         self.check_function(function)
         if count > self.most_read:
             raise IllegalValueError(count)
         if _touches(self.gaps, address, count):
             raise IllegalAddressError(address)
-        words: list[int] = []
-        at = address
-        while len(words) < count:
+        plan: list[tuple[Field | None, int]] = []
+        at, end = address, address + count
+        while at < end:
             field = self.field_at(socket, function, at)
-            if self.whole_reads and field and _cuts(field, at, address + count):
+            if self.whole_reads and field and _cuts(field, at, end):
                 raise IllegalAddressError(at)
             if field is None or field.read is None:
-                words.append(self._filled(at))
+                plan.append((None, self._filled(at)))
                 at += 1
                 continue
-            skip = at - field.address
-            words.extend(field.words(device)[skip:])
+            plan.append((field, at - field.address))
             at = field.address + field.width
-        return words[:count]
+        return plan
 
     def write(
         self,

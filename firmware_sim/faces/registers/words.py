@@ -15,6 +15,9 @@ Form = Literal["number", "signed", "float"]
 # None: the value is not available. bytes: a text, NUL after its end.
 Raw = int | float | bytes | None
 Value = int | float
+_WIDEST: Final = 125
+_ONES: Final = [(1 << 16 * width) - 1 for width in range(_WIDEST + 1)]
+_SHIFTS: Final = [range(16 * (width - 1), -1, -16) for width in range(_WIDEST + 1)]
 _FLOATS: Final = {2: ">f", 4: ">d"}
 
 
@@ -30,6 +33,10 @@ def to_words(
     >>> to_words(None, 2, "float")
     [32704, 0]
     """
+    if form == "number" and not swapped_bytes and isinstance(raw, int | float):
+        number = max(0, min(round(raw), _ONES[width]))
+        words = [number >> shift & 0xFFFF for shift in _SHIFTS[width]]
+        return words[::-1] if low_word_first else words
     data = _bytes(raw, width, form)
     words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
     if swapped_bytes:
