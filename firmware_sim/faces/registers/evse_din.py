@@ -10,7 +10,7 @@ from firmware_sim.core.evse import Evse
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.faces.registers.map import Device, Field, IllegalValueError, RegisterMap
 from firmware_sim.faces.registers.orders import limit_current, on_evse
-from firmware_sim.faces.registers.readings import fixed, limit_a, of, offered_a
+from firmware_sim.faces.registers.readings import cable_a, fixed, limit_a, of, offered_a
 from firmware_sim.faces.registers.words import Value
 
 _VEHICLE = {"A": 1, "B": 2, "C": 3, "D": 4, "E": 5, "F": 5}
@@ -23,7 +23,7 @@ def evse_din(spec: PileSpec) -> RegisterMap:
         Field(1000, 1, "set_current", of(limit_a), "A", write=limit_current(1)),
         Field(1001, 1, "actual_current", of(offered_a), "A"),
         Field(1002, 1, "vehicle_state", of(_vehicle)),
-        Field(1003, 1, "cable_rating", of(lambda e: 32 if e.car else 0), "A"),
+        Field(1003, 1, "cable_rating", of(cable_a), "A"),
         Field(1004, 1, "off", of(lambda e: int(e.limit_kw == 0)), write=_write_off),
         Field(1005, 1, "firmware", fixed(_FIRMWARE)),
         Field(1006, 1, "evse_state", of(_state)),

@@ -12,6 +12,7 @@ from firmware_sim.core.pile import PileSpec
 from firmware_sim.faces.registers.map import COIL, HOLDING, INPUT, Field, RegisterMap
 from firmware_sim.faces.registers.orders import availability, limit_current, release
 from firmware_sim.faces.registers.readings import (
+    cable_a,
     duty_pct,
     fixed,
     is_locked,
@@ -32,7 +33,6 @@ _ERROR_BIT = {
 }
 _UNAVAILABLE_BIT = 5
 _LIMIT = limit_current(1, zero_pauses=False, most_a=63)
-_NO_CABLE_A, _CABLE_A = 0, 32
 
 
 def phoenix_ev_cc(spec: PileSpec) -> RegisterMap:
@@ -48,7 +48,7 @@ def phoenix_ev_cc(spec: PileSpec) -> RegisterMap:
         fields += [
             Field(1000, 34, "identity", text("EV-CC-AC1-M3-CBC-SER-HS"), table=table),
             Field(24000, 1, "state", of(_state), table=table),
-            Field(24001, 1, "cable_rating", of(_cable_a), "A", table=table),
+            Field(24001, 1, "cable_rating", of(cable_a), "A", table=table),
             Field(24002, 1, "duty_cycle", of(duty_pct), "%", table=table),
             Field(24003, 1, "pilot_current", of(_offered_a), "A", table=table),
             Field(24004, 1, "digital_inputs", fixed(0), table=table),
@@ -64,10 +64,6 @@ def _enabled(evse: Evse) -> int:
 
 def _state(evse: Evse) -> bytes:
     return _LETTERS.get(evse.pilot) or evse.pilot.value.encode()
-
-
-def _cable_a(evse: Evse) -> int:
-    return _NO_CABLE_A if evse.car is None else _CABLE_A
 
 
 def _offered_a(evse: Evse) -> int:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from firmware_sim.core.evse import AC_VOLTAGE_V, Evse, Lock, Phase
+from firmware_sim.core.pilot import cable_of
 from firmware_sim.faces.registers.map import Device, Field, Reader
 from firmware_sim.faces.registers.words import Raw
 
+_CABLE_A = 32.0
 PhaseReading = Callable[[Evse, int], float | None]
 
 
@@ -108,6 +110,14 @@ def session_s(evse: Evse) -> int:
 def id_tag(evse: Evse) -> bytes:
     """The token that this session was granted, nothing without one."""
     return (evse.session.granted_token or "").encode() if evse.session else b""
+
+
+def cable_a(evse: Evse) -> float:
+    """What the cable in the socket carries, A: by its resistor where a bench set one, else 32."""
+    if evse.car is None:
+        return 0.0
+    ohm = evse.inputs.proximity_ohm
+    return _CABLE_A if ohm is None else cable_of(ohm) or 0.0
 
 
 def has_ended(evse: Evse) -> bool:

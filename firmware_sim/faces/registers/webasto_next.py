@@ -32,6 +32,7 @@ from firmware_sim.faces.registers.orders import (
 from firmware_sim.faces.registers.readings import (
     amps,
     by_phase,
+    cable_a,
     first_code,
     fixed,
     id_tag,
@@ -106,7 +107,7 @@ def _measured() -> list[Field]:
         Field(1100, 1, "hardware_max_current", of(lambda e: e.spec.rated_current_a), "A"),
         Field(1102, 1, "hardware_min_current", fixed(int(AC_MIN_CURRENT_A)), "A"),
         Field(1104, 1, "evse_max_current", of(offered_a), "A"),
-        Field(1106, 1, "cable_max_current", of(lambda e: 32 if e.car else 0), "A"),
+        Field(1106, 1, "cable_max_current", of(cable_a), "A"),
         Field(1108, 1, "ev_max_current", of(lambda e: 32 if e.car else 0), "A"),
         Field(1502, 1, "session_energy", of(lambda e: int(e.session_wh)), "Wh"),
         Field(1504, 2, "session_start", fixed(0), "s"),

@@ -16,6 +16,7 @@ from firmware_sim.faces.registers.orders import fallback_kw, limit_current, only
 from firmware_sim.faces.registers.readings import (
     amps,
     by_phase,
+    cable_a,
     fixed,
     in_all_w,
     is_locked,
@@ -97,7 +98,7 @@ def _measured() -> list[Field]:
         _input(1100, 1, "session_max_current", of(offered_a), "A"),
         _input(1102, 1, "evse_min_current", fixed(int(AC_MIN_CURRENT_A)), "A"),
         _input(1104, 1, "evse_max_current", of(lambda e: e.spec.rated_current_a), "A"),
-        _input(1106, 1, "cable_max_current", of(lambda e: 32 if e.car else 0), "A"),
+        _input(1106, 1, "cable_max_current", of(cable_a), "A"),
         _input(1502, 2, "session_energy", of(lambda e: int(e.session_wh)), "Wh"),
         _input(1504, 2, "session_start", fixed(0), "hhmmss"),
         _input(1508, 2, "session_duration", of(session_s), "s"),

@@ -80,6 +80,51 @@ async def test_spoiled_answer_has_these_bytes(
         assert await is_quiet(reader)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "silent",
+        "exception:4",
+        "delay:0.3",
+        "disconnect",
+        "hangup",
+        "half_open",
+        "flapping:9",
+        "truncate",
+        "empty",
+        "junk:5",
+        "split:0.3",
+        "drip:0.3",
+        "bad_crc",
+        "wrong_unit",
+        "wrong_function",
+        "wrong_count",
+        "wrong_transaction",
+        "stale",
+    ],
+)
+async def test_fault_is_limited_by_registers_and_by_number(simulate: Callable, fault: str) -> None:
+    """Other registers are answered as ever; of the named ones so many requests meet the fault."""
+    sim, address = await broken(simulate, f"{fault}@0x4006-0x4007*1")
+    async with line(address) as (reader, writer):
+        writer.write(bytes.fromhex("0008 0000 0006 01 03 400C 0002"))
+        other = await heard(reader, 13)
+        writer.write(RATED)
+        try:
+            async with asyncio.timeout(QUIET_S):
+                spoiled = await reader.read(13)
+        except TimeoutError:
+            spoiled = b"silence"
+    async with line(address) as (reader, writer):
+        writer.write(RATED)
+        after = await heard(reader, 13)
+
+    assert other == bytes.fromhex("0008 0000 0007 01 03 04 00000000")
+    assert spoiled != RATED_ANSWER
+    assert after == RATED_ANSWER
+    assert sim.simulator.fleet.pile("A-01").wire is None  # type: ignore[attr-defined]
+
+
 async def test_junk_is_so_many_bytes_and_the_same_in_every_run(simulate: Callable) -> None:
     """Junk has the length asked for, is no frame, and can be told again."""
     _, address = await broken(simulate, "junk:32*2")

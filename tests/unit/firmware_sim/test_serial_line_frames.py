@@ -125,6 +125,23 @@ async def test_line_keeps_three_and_a_half_characters_of_silence(
     assert time.monotonic() - begun_s >= 3.5 * 10 / 300
 
 
+@pytest.mark.slow
+async def test_view_names_the_line_that_a_write_came_from(
+    simulate: Callable, tmp_path: Path
+) -> None:
+    """A master on a line has no address; the line's path stands for it."""
+    async with serial_pair(tmp_path) as pair:
+        sim = await simulate(STEPPED + on_line(pair.device))
+        async with end_of(pair.master) as line:
+            order = whole("01 06 4106 0021")
+            os.write(line, order)
+            answer = await heard(line, len(order))
+        rows = sim.simulator._modbus["A-01"].rows()
+
+    assert answer == order
+    assert [row.writer for row in rows if row.address == 0x4106] == [str(pair.device)]
+
+
 @pytest.mark.parametrize(
     ("baud", "parity", "stop_bits", "silence_s"),
     [
