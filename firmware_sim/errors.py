@@ -101,7 +101,7 @@ class UnknownNameError(BenchError):
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
         self.name = name
-        super().__init__(f"no {kind} {name!r} is simulated here")
+        super().__init__(f"no {kind} {name!r} is simulated here; ListPiles tells what is")
 
 
 class BadArgumentError(BenchError):

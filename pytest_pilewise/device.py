@@ -102,6 +102,30 @@ class DevicePile(Pile):
         self._broken = bool(fault)
         return self.state_of(evse)
 
+    def set_input(
+        self, name: str, value: float | None, *, over_s: float = 0.0, evse: int = 1
+    ) -> PileState:
+        """Has somebody set it, told as the fault `name=value`; skips where nobody can."""
+        self._broken = True
+        told = "nominal" if value is None else f"{value:g}"
+        self._have("pytest_pilewise_break", f"set {name} to {told}", fault=f"{name}={told}",
+                   broken=value is not None)  # fmt: skip
+        return self.state_of(evse)
+
+    def press_emergency_stop(self, pressed: bool = True) -> PileState:
+        """Has somebody press or release it; skips where nobody does."""
+        self._broken = pressed
+        what = f"{'press' if pressed else 'release'} the emergency stop"
+        self._have("pytest_pilewise_break", what, fault="EmergencyStop", broken=pressed)
+        return self.state
+
+    def set_power(self, on: bool) -> PileState:
+        """Has somebody cut or restore its power; skips where nobody does."""
+        self._broken = not on
+        what = f"{'restore' if on else 'cut'} its power"
+        self._have("pytest_pilewise_break", what, fault="PowerLoss", broken=not on)
+        return self.state
+
     def known_faults(self) -> Sequence[KnownFault]:
         """What the profile can tell, by name."""
         return [KnownFault(name, code) for code, name in MREC_NAMES.items()]

@@ -27,5 +27,6 @@ def pytest_pilewise_break(
 ) -> bool | None:
     """Breaks or mends something at a real pile (a relay box, a person); True once it is done.
 
-    An empty `fault` with `broken` False means everything. None or False skips the test.
+    `fault` is a name of the fault table, or an input as `residual_dc_ma=30`; an empty one with
+    `broken` False means everything. None or False skips the test.
     """

@@ -76,6 +76,23 @@ class Pile(ABC):
         """Mends one fault, or all; the state after."""
 
     @abstractmethod
+    def set_input(
+        self, name: str, value: float | None, *, over_s: float = 0.0, evse: int = 1
+    ) -> PileState:
+        """Sets what acts from outside (`residual_dc_ma`, `contactor_welded`, ...) in its unit.
+
+        None is nominal again; `over_s` moves it there in so many seconds. The state after.
+        """
+
+    @abstractmethod
+    def press_emergency_stop(self, pressed: bool = True) -> PileState:
+        """Presses the emergency stop of the pile, or releases it; the state of the first plug."""
+
+    @abstractmethod
+    def set_power(self, on: bool) -> PileState:
+        """Cuts or restores the power of the pile; it then starts for some seconds."""
+
+    @abstractmethod
     def known_faults(self) -> Sequence[KnownFault]:
         """What can be injected."""
 

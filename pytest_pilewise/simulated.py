@@ -118,6 +118,30 @@ class SimulatedPile(Pile):
         )
         self._act("SetBay", request, f"bay {'occupied' if occupied else 'free'}")
 
+    def set_input(
+        self, name: str, value: float | None, *, over_s: float = 0.0, evse: int = 1
+    ) -> PileState:
+        """Sets or ramps an input; raises BenchRefused listing the names for an unknown one."""
+        request = pb.SetInputRequest(
+            evse_id=self.evse_id(evse), input=name, value=value, over_s=over_s
+        )
+        slowly = f" over {over_s:g} s" if over_s else ""
+        told = "nominal" if value is None else f"{value:g}"
+        return self._act("SetInput", request, f"{name} {told}{slowly} at {self.evse_id(evse)}")
+
+    def press_emergency_stop(self, pressed: bool = True) -> PileState:
+        """Presses the emergency stop of the pile, or releases it; the state of the first plug."""
+        request = pb.SetEmergencyStopRequest(pile_id=self.pile_id, pressed=pressed)
+        self.bench.ask("SetEmergencyStop", request)
+        self.trace.did(f"emergency stop {'pressed' if pressed else 'released'}")
+        return self.state
+
+    def set_power(self, on: bool) -> PileState:
+        """Cuts or restores the power of the pile; it then starts for some seconds."""
+        self.bench.ask("SetPower", pb.SetPowerRequest(pile_id=self.pile_id, on=on))
+        self.trace.did(f"power {'on' if on else 'off'}")
+        return self.state
+
     def known_faults(self) -> Sequence[KnownFault]:
         """What can be injected."""
         answer = self.bench.ask("ListFaults", pb.ListFaultsRequest())
@@ -131,7 +155,7 @@ class SimulatedPile(Pile):
         found = self.bench.ask("ReadRegisters", request).registers
         return [
             _register(tuple(words))
-            for _, words in groupby(found, key=lambda r: (r.function_code, r.name))
+            for _, words in groupby(found, key=lambda r: (r.socket, r.function_code, r.name))
         ]
 
     def write(self, address: int, words: Sequence[int]) -> None:
@@ -207,6 +231,7 @@ def state_of(state: pb.SimulatedState) -> PileState:
     """The message as a test reads it."""
     status = types_pb2.OcppStatus.Name(state.ocpp_status).removeprefix("OCPP_STATUS_")
     letter = types_pb2.Iec61851State.Name(state.iec61851_state).removeprefix("IEC61851_STATE_")
+    contactor = pb.ContactorState.Name(state.contactor).removeprefix("CONTACTOR_STATE_")
     has = state.HasField
     return PileState(
         evse_id=state.evse_id,
@@ -219,6 +244,21 @@ def state_of(state: pb.SimulatedState) -> PileState:
         bay_occupied=state.bay_occupied,
         done=state.done,
         faults=tuple(state.faults),
+        error=state.error_code,
+        duty_pct=state.duty_pct,
+        pilot_v=state.pilot_v,
+        contactor=contactor.lower(),
+        locked=state.locked,
+        temperature_c=state.temperature_c,
+        cable_c=state.cable_c,
+        voltage_v=state.voltage_v,
+        current_a=state.current_a,
+        phases=tuple((phase.voltage_v, phase.current_a) for phase in state.phases),
+        residual_ma=state.residual_ma,
+        isolation_kohm=state.isolation_kohm if has("isolation_kohm") else None,
+        inputs=dict(state.inputs),
+        emergency_pressed=state.emergency_pressed,
+        dark=state.dark,
     )
 
 
@@ -228,7 +268,9 @@ def _register(words: tuple[pb.Register, ...]) -> Register:
         address=first.address,
         name=first.name,
         words=tuple(register.word for register in words),
-        value=first.value,
+        value="" if first.without_value else first.value,
         unit=first.unit,
         function=first.function_code,
+        writer=first.writer,
+        age_s=first.age_s,
     )

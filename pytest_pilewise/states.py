@@ -5,7 +5,8 @@ How they are read is in `simulated.py` and `device.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +14,9 @@ class PileState:
     """One EVSE of a pile at one instant; None where nothing tells.
 
     `status` is OCPP 1.6's word (`Available`, `Charging`, `Faulted`, ...), `iec` the IEC 61851
-    letter A to F, `faults` are MREC names. `duty_pct` and `pilot_v` describe the control pilot,
-    `phases` are (V, A) of L1 to L3.
+    letter A to F, `faults` are MREC names, `error` is OCPP 1.6's errorCode. `duty_pct` and
+    `pilot_v` describe the control pilot, `contactor` is `open`, `closed` or `welded`, `phases` are
+    (V, A) of L1 to L3, `inputs` what is not nominal outside. A `dark` pile answers nobody.
     """
 
     evse_id: str
@@ -30,12 +32,18 @@ class PileState:
     error: str = ""
     duty_pct: float | None = None
     pilot_v: float | None = None
-    contactor_closed: bool | None = None
+    contactor: str = ""
     locked: bool | None = None
     temperature_c: float | None = None
-    residual_current_ma: float | None = None
-    isolation_kohm: float | None = None
+    cable_c: float | None = None
+    voltage_v: float | None = None
+    current_a: float | None = None
     phases: tuple[tuple[float, float], ...] = ()
+    residual_ma: float | None = None
+    isolation_kohm: float | None = None
+    inputs: Mapping[str, float] = field(default_factory=dict)
+    emergency_pressed: bool | None = None
+    dark: bool | None = None
 
     def line(self) -> str:
         """The state for people, in one line."""
@@ -50,8 +58,9 @@ class PileState:
 class Register:
     """One field of the register map: its words, and what they mean in `unit`.
 
-    `function` is the Modbus function code that reads it (1 to 4), `writer` who wrote it last
-    (empty: nobody says), `age_s` how long ago it was read or written, in seconds.
+    `function` is the Modbus function code that reads it (1 to 4). `writer` is who wrote it last:
+    `bench`, host:port of a master, `pile` itself, or empty where nobody did or nobody tells.
+    `age_s` is how long ago that was, in seconds. `value` is a text or "" where there is no number.
     """
 
     address: int

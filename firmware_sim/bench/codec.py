@@ -1,22 +1,20 @@
 """Simulated states as messages of the contract, and what a bench request may hold.
 
-What an accepted request does is in `service.py`.
+What can be named (faults, inputs) is in `catalogue.py`, what an accepted request does in
+`service.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import get_args
 
 from firmware_sim.core.battery import Battery
-from firmware_sim.core.evse import Car, Evse, EvseSpec, Supply
-from firmware_sim.core.faults import FAULTS, FaultKind, fault_named
-from firmware_sim.core.ocpp_faults import KNOWN as OCPP_WORDS
-from firmware_sim.core.ocpp_faults import PREFIX as OCPP_PREFIX
-from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
-from firmware_sim.core.status import ocpp_status
-from firmware_sim.core.wire import EVERYWHERE, PREFIX, Kind, WireFault, parse_wire_fault
+from firmware_sim.core.evse import Car, Contactor, Evse, EvseSpec, Lock, Supply
+from firmware_sim.core.inputs import INPUTS, NOMINAL
+from firmware_sim.core.ocpp_faults import OcppFault
+from firmware_sim.core.status import ocpp_error, ocpp_status
+from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import BadArgumentError
 from pilewise.v1 import bench_service_pb2, types_pb2
 
@@ -34,6 +32,11 @@ _PILOT = {
     "D": types_pb2.IEC61851_STATE_D,
     "E": types_pb2.IEC61851_STATE_E,
     "F": types_pb2.IEC61851_STATE_F,
+}
+_CONTACTOR = {
+    Contactor.OPEN: bench_service_pb2.CONTACTOR_STATE_OPEN,
+    Contactor.CLOSED: bench_service_pb2.CONTACTOR_STATE_CLOSED,
+    Contactor.WELDED: bench_service_pb2.CONTACTOR_STATE_WELDED,
 }
 _STATUS = {
     "Available": types_pb2.OCPP_STATUS_AVAILABLE,
@@ -56,6 +59,7 @@ def state_message(
     if wire is not None:
         faults.append(wire.name)
     faults += [fault.name for fault in ocpp]
+    error_code, vendor_error_code = ocpp_error(evse)
     return bench_service_pb2.SimulatedState(
         evse_id=evse.spec.evse_id,
         iec61851_state=_PILOT[evse.pilot.letter],
@@ -66,25 +70,37 @@ def state_message(
         bay_occupied=evse.bay_occupied,
         faults=faults,
         done=evse.car is not None and evse.car.is_done,
-    )
-
-
-def catalogue_message() -> bench_service_pb2.ListFaultsResponse:
-    """Everything that `InjectFault` knows, as the contract says it."""
-    return bench_service_pb2.ListFaultsResponse(
-        faults=[
-            bench_service_pb2.FaultFacts(
-                name=kind.name,
-                code=kind.code,
-                ocpp_error=kind.ocpp_error,
-                stops=kind.stops,
-                power_left_pct=0.0 if kind.stops else kind.power_factor * 100,
+        duty_pct=evse.duty_pct,
+        pilot_v=evse.pilot_v,
+        contactor=_CONTACTOR[evse.contactor],
+        locked=evse.lock is Lock.LOCKED,
+        temperature_c=evse.temperature_c,
+        cable_c=evse.cable_c,
+        phases=[
+            bench_service_pb2.PhaseValues(voltage_v=voltage_v, current_a=current_a)
+            for voltage_v, current_a in zip(
+                evse.phase_voltages_v, evse.phase_currents_a, strict=True
             )
-            for kind in FAULTS.values()
         ],
-        wire_faults=[f"{PREFIX}{kind}" for kind in get_args(Kind)],
-        ocpp_faults=[f"{OCPP_PREFIX}{word}" for word in OCPP_WORDS],
+        voltage_v=evse.voltage_v,
+        current_a=evse.current_a,
+        residual_ma=evse.residual_ma,
+        isolation_kohm=evse.isolation_kohm if evse.spec.supply is Supply.DC else None,
+        inputs=_unusual(evse),
+        emergency_pressed=evse.emergency_pressed,
+        dark=evse.is_dark,
+        error_code=error_code,
+        vendor_error_code=vendor_error_code,
+        queue_length=evse.queue_length,
+        operative=evse.is_operative,
     )
+
+
+def _unusual(evse: Evse) -> dict[str, float]:
+    if evse.inputs is NOMINAL:
+        return {}
+    values = {name: getattr(evse.inputs, name) for name in INPUTS}
+    return {n: v for n, v in values.items() if v is not None and v != INPUTS[n].nominal}
 
 
 def car_of(request: bench_service_pb2.PlugInRequest, spec: EvseSpec) -> Car:
@@ -118,44 +134,14 @@ def duration_of(duration_s: float) -> float | None:
     return _number("duration_s", duration_s, 0, _MAX_DURATION_S) or None
 
 
+def ramp_of(over_s: float) -> float:
+    """How long an input moves, s; raises BadArgumentError."""
+    return _number("over_s", over_s, 0, _MAX_DURATION_S)
+
+
 def stride_of(duration_s: float) -> float:
     """How far the clock moves, s; raises BadArgumentError."""
     return _number("duration_s", duration_s, 0, _MAX_DURATION_S)
-
-
-def fault_of(name: str) -> FaultKind:
-    """The fault of the catalogue with that name, MREC name or code; raises BadArgumentError."""
-    kind = fault_named(name)
-    if kind is None:
-        raise BadArgumentError("fault", f"unknown {name!r}; known are {', '.join(FAULTS)}")
-    return kind
-
-
-def wire_fault_of(name: str, duration_s: float | None, *, face: str) -> WireFault | None:
-    """The wire fault that `name` asks for, None if it is no wire fault; may raise."""
-    if not name.startswith(PREFIX):
-        return None
-    try:
-        fault = parse_wire_fault(name, duration_s)
-    except ValueError as error:
-        raise BadArgumentError("fault", str(error)) from error
-    narrowed = fault.registers is not None or fault.times is not None
-    if (fault.kind not in EVERYWHERE or narrowed) and face != "modbus":
-        raise BadArgumentError("fault", f"{fault.name} is a fault of Modbus piles")
-    return fault
-
-
-def ocpp_fault_of(name: str, duration_s: float | None, *, face: str) -> OcppFault | None:
-    """The OCPP fault that `name` asks for, None if it is none; may raise BadArgumentError."""
-    if not name.startswith(OCPP_PREFIX):
-        return None
-    try:
-        fault = parse_ocpp_fault(name, duration_s)
-    except ValueError as error:
-        raise BadArgumentError("fault", str(error)) from error
-    if face == "modbus":
-        raise BadArgumentError("fault", f"{fault.name} is a fault of OCPP piles")
-    return fault
 
 
 def _number(field: str, value: float, low: float, high: float) -> float:

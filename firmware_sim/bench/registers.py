@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from firmware_sim.errors import BadArgumentError
+from firmware_sim.faces.registers.history import Row
 from firmware_sim.faces.registers.map import (
+    COIL,
+    DISCRETE,
     HOLDING,
     INPUT,
-    Device,
-    Field,
     IllegalAddressError,
     IllegalValueError,
 )
@@ -23,33 +24,28 @@ _MAX_WRITE = 123
 class RegisterView(Protocol):
     """A pile that has registers."""
 
-    @property
-    def fields(self) -> Sequence[Field]:
-        """The register map, field by field."""
-
-    def device(self) -> Device:
-        """What the registers are made of now."""
+    def rows(self) -> Sequence[Row]:
+        """Every register with who wrote it, its age and when it changed."""
 
     def write(self, function: int, address: int, words: Sequence[int]) -> None:
         """Takes the words; raises one of the Illegal…Error classes."""
 
 
 def register_messages(view: RegisterView, request: pb.ReadRegistersRequest) -> list[pb.Register]:
-    """The readable registers in the range asked for; raises BadArgumentError if there is none."""
-    if request.function_code not in (0, HOLDING, INPUT):
-        raise BadArgumentError("function_code", f"3, 4 or 0, not {request.function_code}")
-    device = view.device()
+    """The registers in the range asked for; raises BadArgumentError if there is none."""
+    if request.function_code not in (0, COIL, DISCRETE, HOLDING, INPUT):
+        raise BadArgumentError("function_code", f"1 to 4, or 0, not {request.function_code}")
     first, last = request.address, request.address + request.count
-    registers = [
-        register
-        for field in view.fields
-        if field.read is not None and request.function_code in (0, field.table)
-        for register in _registers(field, device)
-        if request.count == 0 or first <= register.address < last
+    rows = [
+        row
+        for row in view.rows()
+        if request.function_code in (0, row.function_code)
+        if request.count == 0 or first <= row.address < last
     ]
-    if not registers:
+    if not rows:
         raise BadArgumentError("address", f"no register from {first} to {last - 1}")
-    return sorted(registers, key=lambda register: (register.function_code, register.address))
+    rows.sort(key=lambda row: (row.socket, row.function_code, row.address))
+    return [_message(row) for row in rows]
 
 
 def words_of(view: RegisterView, request: pb.WriteRegistersRequest) -> None:
@@ -66,17 +62,18 @@ def words_of(view: RegisterView, request: pb.WriteRegistersRequest) -> None:
         raise BadArgumentError("words", f"the device refuses {error}") from error
 
 
-def _registers(field: Field, device: Device) -> list[pb.Register]:
-    raw = field.read(device) if field.read else 0
-    value = raw * field.scale if isinstance(raw, int | float) else 0.0
-    return [
-        pb.Register(
-            address=field.address + offset,
-            word=word,
-            name=field.name,
-            value=value,
-            unit=field.unit,
-            function_code=field.table,
-        )
-        for offset, word in enumerate(field.words(device))
-    ]
+def _message(row: Row) -> pb.Register:
+    return pb.Register(
+        address=row.address,
+        word=row.word,
+        name=row.name,
+        value=row.value or 0.0,
+        unit=row.unit,
+        function_code=row.function_code,
+        writer=row.writer,
+        age_s=row.age_s,
+        changed_at_ms=row.changed_at_ms,
+        write_only=not row.readable,
+        socket=row.socket,
+        without_value=row.value is None,
+    )

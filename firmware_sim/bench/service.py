@@ -3,27 +3,43 @@
 # ruff: noqa: N802 - the contract gives the methods their names
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
 import structlog
 
-from firmware_sim.bench.codec import (
-    car_of,
+from firmware_sim.bench.catalogue import (
     catalogue_message,
-    duration_of,
     fault_of,
     ocpp_fault_of,
-    state_message,
-    stride_of,
     wire_fault_of,
 )
+from firmware_sim.bench.codec import (
+    car_of,
+    duration_of,
+    ramp_of,
+    state_message,
+    stride_of,
+)
+from firmware_sim.bench.playing import played
+from firmware_sim.bench.ramps import Ramps
 from firmware_sim.bench.registers import RegisterView, register_messages, words_of
 from firmware_sim.bench.watch import Watchers
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
-from firmware_sim.core.controller import clear, inject, park, plug_in, unplug
+from firmware_sim.core.controller import (
+    clear,
+    inject,
+    park,
+    plug_in,
+    press_emergency_stop,
+    release_emergency_stop,
+    set_input,
+    unplug,
+)
 from firmware_sim.core.evse import Evse
+from firmware_sim.core.memory import lose_power, restore_power
 from firmware_sim.core.pile import clear_ocpp, inject_ocpp
 from firmware_sim.errors import NotPossibleNowError, UnknownNameError
 from firmware_sim.fleet import Fleet
@@ -31,6 +47,8 @@ from pilewise.v1 import bench_service_pb2 as pb
 from pilewise.v1 import bench_service_pb2_grpc
 
 _log = structlog.get_logger(__name__)
+# How often ramped inputs follow a running clock, real seconds.
+_FOLLOW_S = 0.05
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -55,6 +73,8 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         self._registers = registers
         self._seed = seed
         self.watchers = Watchers(fleet, self._state)
+        self._ramps = Ramps(fleet)
+        self._following: asyncio.Task[None] | None = None
 
     async def PlugIn(self, request: pb.PlugInRequest, context: Context) -> pb.PlugInResponse:
         """Connects a car."""
@@ -109,8 +129,12 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         if not isinstance(self._clock, SteppedClock):
             raise NotPossibleNowError("Advance", 'the clock runs; set sim.mode = "stepped"')
         duration_s = stride_of(request.duration_s)
-        self._fleet.advance(duration_s)
-        self._clock.move(duration_s)
+        while duration_s > 0:
+            step_s = min(self._ramps.step_s or duration_s, duration_s)
+            self._fleet.advance(step_s)
+            self._clock.move(step_s)
+            self._ramps.follow(self._clock.now_ms())
+            duration_s -= step_s
         return pb.AdvanceResponse(domain_at_ms=self._clock.now_ms())
 
     async def ReadRegisters(
@@ -169,6 +193,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         )
         for pile_id in pile_ids:
             self._fleet.reset(pile_id)
+            self._ramps.forget(pile_id)
         _log.info("reset", piles=len(pile_ids))
         return pb.ResetResponse()
 
@@ -186,6 +211,58 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
             speed=self._clock.speed if isinstance(self._clock, LiveClock) else 0.0,
             seed=self._seed,
         )
+
+    async def SetInput(self, request: pb.SetInputRequest, context: Context) -> pb.SetInputResponse:
+        """Sets an input, or begins to ramp it."""
+        evse_id, name = request.evse_id, request.input
+        over_s = ramp_of(request.over_s)
+        value = request.value if request.HasField("value") else None
+        if over_s and value is not None:
+            self._ramps.begin(evse_id, name, value, over_s, self._clock.now_ms())
+            self._follow_ramps()
+        else:
+            self._fleet.change(evse_id, lambda e: set_input(e, name, value))
+            self._ramps.stop(evse_id, name)
+        _log.info("input", evse=evse_id, input=name, value=value, over_s=over_s)
+        return pb.SetInputResponse(state=self._state(evse_id))
+
+    async def SetEmergencyStop(
+        self, request: pb.SetEmergencyStopRequest, context: Context
+    ) -> pb.SetEmergencyStopResponse:
+        """Presses or releases the emergency stop of a pile."""
+        act = press_emergency_stop if request.pressed else release_emergency_stop
+        states = self._act_on_all(request.pile_id, act)
+        _log.info("emergency stop", pile=request.pile_id, pressed=request.pressed)
+        return pb.SetEmergencyStopResponse(states=states)
+
+    async def SetPower(self, request: pb.SetPowerRequest, context: Context) -> pb.SetPowerResponse:
+        """Cuts or restores the power of a pile."""
+        states = self._act_on_all(request.pile_id, restore_power if request.on else lose_power)
+        _log.info("power", pile=request.pile_id, on=request.on)
+        return pb.SetPowerResponse(states=states)
+
+    async def RunScenario(
+        self, request: pb.RunScenarioRequest, context: Context
+    ) -> pb.RunScenarioResponse:
+        """Plays a scenario; the piles of this bench stay as they are."""
+        return await asyncio.to_thread(played, request)
+
+    def _act_on_all(
+        self, pile_id: str, transition: Callable[[Evse], Evse]
+    ) -> list[pb.SimulatedState]:
+        evse_ids = [evse.spec.evse_id for evse in self._fleet.pile(pile_id).evses]
+        return [self._act(evse_id, transition) for evse_id in evse_ids]
+
+    def _follow_ramps(self) -> None:
+        """Has the inputs follow a clock that runs by itself; a stepped one takes them along."""
+        running = self._following is not None and not self._following.done()
+        if isinstance(self._clock, LiveClock) and not running:
+            self._following = asyncio.create_task(self._follow(), name="firmware_sim:ramps")
+
+    async def _follow(self) -> None:
+        while self._ramps.step_s is not None:
+            await asyncio.sleep(_FOLLOW_S)
+            self._ramps.follow(self._clock.now_ms())
 
     def _act(self, evse_id: str, transition: Callable[[Evse], Evse]) -> pb.SimulatedState:
         self._fleet.change(evse_id, transition)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from pilewise.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -19,11 +20,85 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ContactorState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContactorStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactorState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTACTOR_STATE_UNSPECIFIED: _ContactorState.ValueType  # 0
+    """Not said."""
+    CONTACTOR_STATE_OPEN: _ContactorState.ValueType  # 1
+    """Open."""
+    CONTACTOR_STATE_CLOSED: _ContactorState.ValueType  # 2
+    """Closed, as it is told to be."""
+    CONTACTOR_STATE_WELDED: _ContactorState.ValueType  # 3
+    """Closed although it is told to open."""
+
+class ContactorState(_ContactorState, metaclass=_ContactorStateEnumTypeWrapper):
+    """What the mirror contact tells of the contactor."""
+
+CONTACTOR_STATE_UNSPECIFIED: ContactorState.ValueType  # 0
+"""Not said."""
+CONTACTOR_STATE_OPEN: ContactorState.ValueType  # 1
+"""Open."""
+CONTACTOR_STATE_CLOSED: ContactorState.ValueType  # 2
+"""Closed, as it is told to be."""
+CONTACTOR_STATE_WELDED: ContactorState.ValueType  # 3
+"""Closed although it is told to open."""
+Global___ContactorState: _TypeAlias = ContactorState  # noqa: Y015
+
+@_typing.final
+class PhaseValues(_message.Message):
+    """One phase at the plug."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLTAGE_V_FIELD_NUMBER: _builtins.int
+    CURRENT_A_FIELD_NUMBER: _builtins.int
+    voltage_v: _builtins.float
+    """Mains voltage, V."""
+    current_a: _builtins.float
+    """Current, A."""
+    def __init__(
+        self,
+        *,
+        voltage_v: _builtins.float = ...,
+        current_a: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["current_a", b"current_a", "voltage_v", b"voltage_v"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhaseValues: _TypeAlias = PhaseValues  # noqa: Y015
+
 @_typing.final
 class SimulatedState(_message.Message):
     """How one EVSE of a simulated pile stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class InputsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     EVSE_ID_FIELD_NUMBER: _builtins.int
     IEC61851_STATE_FIELD_NUMBER: _builtins.int
@@ -34,6 +109,24 @@ class SimulatedState(_message.Message):
     BAY_OCCUPIED_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
+    DUTY_PCT_FIELD_NUMBER: _builtins.int
+    PILOT_V_FIELD_NUMBER: _builtins.int
+    CONTACTOR_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_C_FIELD_NUMBER: _builtins.int
+    CABLE_C_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
+    VOLTAGE_V_FIELD_NUMBER: _builtins.int
+    CURRENT_A_FIELD_NUMBER: _builtins.int
+    RESIDUAL_MA_FIELD_NUMBER: _builtins.int
+    ISOLATION_KOHM_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    EMERGENCY_PRESSED_FIELD_NUMBER: _builtins.int
+    DARK_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    VENDOR_ERROR_CODE_FIELD_NUMBER: _builtins.int
+    QUEUE_LENGTH_FIELD_NUMBER: _builtins.int
+    OPERATIVE_FIELD_NUMBER: _builtins.int
     evse_id: _builtins.str
     """The EVSE."""
     iec61851_state: _types_pb2.Iec61851State.ValueType
@@ -50,9 +143,49 @@ class SimulatedState(_message.Message):
     """Whether something stands in the bay."""
     done: _builtins.bool
     """Whether the energy of the session is complete."""
+    duty_pct: _builtins.float
+    """Duty of the control pilot, percent: 100 is steady, 5 asks to agree digitally, 0 in E and F."""
+    pilot_v: _builtins.float
+    """Upper voltage of the control pilot, V; -12 in state F."""
+    contactor: Global___ContactorState.ValueType
+    """The contactor."""
+    locked: _builtins.bool
+    """Whether the plug is locked."""
+    temperature_c: _builtins.float
+    """Temperature in the cabinet, degrees Celsius."""
+    cable_c: _builtins.float
+    """Temperature of the cable, degrees Celsius."""
+    voltage_v: _builtins.float
+    """Voltage at the plug, V: L1 for AC, the pack's for DC."""
+    current_a: _builtins.float
+    """Current, A: L1 for AC, in all for DC."""
+    residual_ma: _builtins.float
+    """Residual current, mA; none flows while the contactor is open."""
+    isolation_kohm: _builtins.float
+    """Insulation resistance of a DC output, kOhm; absent for AC."""
+    emergency_pressed: _builtins.bool
+    """Whether the emergency stop is pressed."""
+    dark: _builtins.bool
+    """Whether it is without power or still starting, so that nobody gets an answer."""
+    error_code: _builtins.str
+    """OCPP 1.6 errorCode; NoError where all is well."""
+    vendor_error_code: _builtins.str
+    """Code for vendorErrorCode, e.g. CX017; empty where all is well."""
+    queue_length: _builtins.int
+    """Cars queueing in front of the bay."""
+    operative: _builtins.bool
+    """Whether it is in service."""
     @_builtins.property
     def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Faults that are present, by MREC name."""
+
+    @_builtins.property
+    def phases(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhaseValues]:
+        """L1 to L3 as far as wired; empty for DC."""
+
+    @_builtins.property
+    def inputs(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Inputs that are not nominal, by name; units are told by ListFaults."""
 
     def __init__(
         self,
@@ -66,13 +199,36 @@ class SimulatedState(_message.Message):
         bay_occupied: _builtins.bool = ...,
         faults: _abc.Iterable[_builtins.str] | None = ...,
         done: _builtins.bool = ...,
+        duty_pct: _builtins.float = ...,
+        pilot_v: _builtins.float = ...,
+        contactor: Global___ContactorState.ValueType = ...,
+        locked: _builtins.bool = ...,
+        temperature_c: _builtins.float = ...,
+        cable_c: _builtins.float = ...,
+        phases: _abc.Iterable[Global___PhaseValues] | None = ...,
+        voltage_v: _builtins.float = ...,
+        current_a: _builtins.float = ...,
+        residual_ma: _builtins.float = ...,
+        isolation_kohm: _builtins.float | None = ...,
+        inputs: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        emergency_pressed: _builtins.bool = ...,
+        dark: _builtins.bool = ...,
+        error_code: _builtins.str = ...,
+        vendor_error_code: _builtins.str = ...,
+        queue_length: _builtins.int = ...,
+        operative: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "soc_pct", b"soc_pct"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm", "_soc_pct", b"_soc_pct", "isolation_kohm", b"isolation_kohm", "soc_pct", b"soc_pct"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct", "bay_occupied", b"bay_occupied", "done", b"done", "energy_kwh", b"energy_kwh", "evse_id", b"evse_id", "faults", b"faults", "iec61851_state", b"iec61851_state", "ocpp_status", b"ocpp_status", "power_kw", b"power_kw", "soc_pct", b"soc_pct"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm", "_soc_pct", b"_soc_pct", "bay_occupied", b"bay_occupied", "cable_c", b"cable_c", "contactor", b"contactor", "current_a", b"current_a", "dark", b"dark", "done", b"done", "duty_pct", b"duty_pct", "emergency_pressed", b"emergency_pressed", "energy_kwh", b"energy_kwh", "error_code", b"error_code", "evse_id", b"evse_id", "faults", b"faults", "iec61851_state", b"iec61851_state", "inputs", b"inputs", "isolation_kohm", b"isolation_kohm", "locked", b"locked", "ocpp_status", b"ocpp_status", "operative", b"operative", "phases", b"phases", "pilot_v", b"pilot_v", "power_kw", b"power_kw", "queue_length", b"queue_length", "residual_ma", b"residual_ma", "soc_pct", b"soc_pct", "temperature_c", b"temperature_c", "vendor_error_code", b"vendor_error_code", "voltage_v", b"voltage_v"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__isolation_kohm: _TypeAlias = _typing.Literal["isolation_kohm"]  # noqa: Y015
+    _WhichOneofArgType__isolation_kohm: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm"]  # noqa: Y015
     _WhichOneofReturnType__soc_pct: _TypeAlias = _typing.Literal["soc_pct"]  # noqa: Y015
     _WhichOneofArgType__soc_pct: _TypeAlias = _typing.Literal["_soc_pct", b"_soc_pct"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__isolation_kohm) -> _WhichOneofReturnType__isolation_kohm | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__soc_pct) -> _WhichOneofReturnType__soc_pct | None: ...
 
 Global___SimulatedState: _TypeAlias = SimulatedState  # noqa: Y015
@@ -358,7 +514,7 @@ class ReadRegistersRequest(_message.Message):
     count: _builtins.int
     """How many."""
     function_code: _builtins.int
-    """Modbus function that reads them, 3 holding or 4 input; 0 means both."""
+    """Modbus function that reads them, 1 to 4; 0 means all."""
     def __init__(
         self,
         *,
@@ -387,6 +543,12 @@ class Register(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     UNIT_FIELD_NUMBER: _builtins.int
     FUNCTION_CODE_FIELD_NUMBER: _builtins.int
+    WRITER_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_MS_FIELD_NUMBER: _builtins.int
+    WRITE_ONLY_FIELD_NUMBER: _builtins.int
+    SOCKET_FIELD_NUMBER: _builtins.int
+    WITHOUT_VALUE_FIELD_NUMBER: _builtins.int
     address: _builtins.int
     """Zero-based address."""
     word: _builtins.int
@@ -398,7 +560,23 @@ class Register(_message.Message):
     unit: _builtins.str
     """The unit."""
     function_code: _builtins.int
-    """Modbus function that reads it, 3 holding or 4 input."""
+    """Modbus function that reads it: 1 coil, 2 discrete input, 3 holding, 4 input."""
+    writer: _builtins.str
+    """Who wrote it last: host:port of a master, bench, or pile where the device changed it itself;
+    empty where nobody did.
+    """
+    age_s: _builtins.float
+    """Domain seconds since it was written or changed; since the first look where neither happened."""
+    changed_at_ms: _builtins.int
+    """When its words changed last, domain time, milliseconds since 1970 UTC; 0 means not since the
+    first look.
+    """
+    write_only: _builtins.bool
+    """Whether it can only be written; its word is the last that was."""
+    socket: _builtins.int
+    """Socket of a pile that answers to several unit ids, from 0."""
+    without_value: _builtins.bool
+    """Whether the field has no value in numbers: a text, or not available."""
     def __init__(
         self,
         *,
@@ -408,10 +586,16 @@ class Register(_message.Message):
         value: _builtins.float = ...,
         unit: _builtins.str = ...,
         function_code: _builtins.int = ...,
+        writer: _builtins.str = ...,
+        age_s: _builtins.float = ...,
+        changed_at_ms: _builtins.int = ...,
+        write_only: _builtins.bool = ...,
+        socket: _builtins.int = ...,
+        without_value: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "function_code", b"function_code", "name", b"name", "unit", b"unit", "value", b"value", "word", b"word"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "age_s", b"age_s", "changed_at_ms", b"changed_at_ms", "function_code", b"function_code", "name", b"name", "socket", b"socket", "unit", b"unit", "value", b"value", "without_value", b"without_value", "word", b"word", "write_only", b"write_only", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,7 +610,7 @@ class ReadRegistersResponse(_message.Message):
     REGISTERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def registers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Register]:
-        """Ascending by function code, then by address."""
+        """Ascending by socket, function code and address."""
 
     def __init__(
         self,
@@ -818,6 +1002,50 @@ class FaultFacts(_message.Message):
 Global___FaultFacts: _TypeAlias = FaultFacts  # noqa: Y015
 
 @_typing.final
+class InputFacts(_message.Message):
+    """Something that acts on an EVSE from outside."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    LOWEST_VALUE_FIELD_NUMBER: _builtins.int
+    HIGHEST_VALUE_FIELD_NUMBER: _builtins.int
+    NOMINAL_VALUE_FIELD_NUMBER: _builtins.int
+    MEANING_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, e.g. residual_dc_ma or contactor_welded."""
+    unit: _builtins.str
+    """Its unit; 0/1 for a switch."""
+    lowest_value: _builtins.float
+    """Least that it can be, in its unit."""
+    highest_value: _builtins.float
+    """Most that it can be, in its unit."""
+    nominal_value: _builtins.float
+    """What it is when nobody sets it; absent means as car and cable give it."""
+    meaning: _builtins.str
+    """What it is, in a few words."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        lowest_value: _builtins.float = ...,
+        highest_value: _builtins.float = ...,
+        nominal_value: _builtins.float | None = ...,
+        meaning: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_nominal_value", b"_nominal_value", "nominal_value", b"nominal_value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_nominal_value", b"_nominal_value", "highest_value", b"highest_value", "lowest_value", b"lowest_value", "meaning", b"meaning", "name", b"name", "nominal_value", b"nominal_value", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__nominal_value: _TypeAlias = _typing.Literal["nominal_value"]  # noqa: Y015
+    _WhichOneofArgType__nominal_value: _TypeAlias = _typing.Literal["_nominal_value", b"_nominal_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nominal_value) -> _WhichOneofReturnType__nominal_value | None: ...
+
+Global___InputFacts: _TypeAlias = InputFacts  # noqa: Y015
+
+@_typing.final
 class ListFaultsResponse(_message.Message):
     """The catalogue."""
 
@@ -826,6 +1054,7 @@ class ListFaultsResponse(_message.Message):
     FAULTS_FIELD_NUMBER: _builtins.int
     WIRE_FAULTS_FIELD_NUMBER: _builtins.int
     OCPP_FAULTS_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def faults(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultFacts]:
         """Broken parts, in the order of their codes."""
@@ -838,16 +1067,21 @@ class ListFaultsResponse(_message.Message):
     def ocpp_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Words for how OCPP is misspoken, e.g. ocpp:no_answer; some want a value behind a colon."""
 
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputFacts]:
+        """What SetInput takes."""
+
     def __init__(
         self,
         *,
         faults: _abc.Iterable[Global___FaultFacts] | None = ...,
         wire_faults: _abc.Iterable[_builtins.str] | None = ...,
         ocpp_faults: _abc.Iterable[_builtins.str] | None = ...,
+        inputs: _abc.Iterable[Global___InputFacts] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "ocpp_faults", b"ocpp_faults", "wire_faults", b"wire_faults"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "inputs", b"inputs", "ocpp_faults", b"ocpp_faults", "wire_faults", b"wire_faults"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -903,3 +1137,281 @@ class GetClockResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetClockResponse: _TypeAlias = GetClockResponse  # noqa: Y015
+
+@_typing.final
+class SetInputRequest(_message.Message):
+    """Sets or ramps an input."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVSE_ID_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    OVER_S_FIELD_NUMBER: _builtins.int
+    evse_id: _builtins.str
+    """The EVSE."""
+    input: _builtins.str
+    """Its name, as ListFaults tells it."""
+    value: _builtins.float
+    """What to set it to, in its unit; absent means nominal."""
+    over_s: _builtins.float
+    """Domain seconds over which it moves there from where it is; 0 means at once."""
+    def __init__(
+        self,
+        *,
+        evse_id: _builtins.str = ...,
+        input: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+        over_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "evse_id", b"evse_id", "input", b"input", "over_s", b"over_s", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___SetInputRequest: _TypeAlias = SetInputRequest  # noqa: Y015
+
+@_typing.final
+class SetInputResponse(_message.Message):
+    """The state after the first moment of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def state(self) -> Global___SimulatedState:
+        """The EVSE."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___SimulatedState | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetInputResponse: _TypeAlias = SetInputResponse  # noqa: Y015
+
+@_typing.final
+class SetEmergencyStopRequest(_message.Message):
+    """Presses or releases the emergency stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PILE_ID_FIELD_NUMBER: _builtins.int
+    PRESSED_FIELD_NUMBER: _builtins.int
+    pile_id: _builtins.str
+    """The pile."""
+    pressed: _builtins.bool
+    """Whether it is pressed."""
+    def __init__(
+        self,
+        *,
+        pile_id: _builtins.str = ...,
+        pressed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pile_id", b"pile_id", "pressed", b"pressed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEmergencyStopRequest: _TypeAlias = SetEmergencyStopRequest  # noqa: Y015
+
+@_typing.final
+class SetEmergencyStopResponse(_message.Message):
+    """The states after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimulatedState]:
+        """Every EVSE of the pile."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[Global___SimulatedState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetEmergencyStopResponse: _TypeAlias = SetEmergencyStopResponse  # noqa: Y015
+
+@_typing.final
+class SetPowerRequest(_message.Message):
+    """Cuts or restores power."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PILE_ID_FIELD_NUMBER: _builtins.int
+    ON_FIELD_NUMBER: _builtins.int
+    pile_id: _builtins.str
+    """The pile."""
+    on: _builtins.bool
+    """Whether it has power; it then starts for a while before it answers."""
+    def __init__(
+        self,
+        *,
+        pile_id: _builtins.str = ...,
+        on: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on", b"on", "pile_id", b"pile_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPowerRequest: _TypeAlias = SetPowerRequest  # noqa: Y015
+
+@_typing.final
+class SetPowerResponse(_message.Message):
+    """The states after."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def states(self) -> _containers.RepeatedCompositeFieldContainer[Global___SimulatedState]:
+        """Every EVSE of the pile."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[Global___SimulatedState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPowerResponse: _TypeAlias = SetPowerResponse  # noqa: Y015
+
+@_typing.final
+class RunScenarioRequest(_message.Message):
+    """Plays a scenario."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TOML_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """One that comes with the package."""
+    toml: _builtins.str
+    """TOML text."""
+    seed: _builtins.int
+    """What random things are drawn from."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        toml: _builtins.str = ...,
+        seed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "scenario", b"scenario", "toml", b"toml"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "scenario", b"scenario", "seed", b"seed", "toml", b"toml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_scenario: _TypeAlias = _typing.Literal["name", "toml"]  # noqa: Y015
+    _WhichOneofArgType_scenario: _TypeAlias = _typing.Literal["scenario", b"scenario"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_scenario) -> _WhichOneofReturnType_scenario | None: ...
+
+Global___RunScenarioRequest: _TypeAlias = RunScenarioRequest  # noqa: Y015
+
+@_typing.final
+class ScenarioCheck(_message.Message):
+    """One demand of a scenario."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    EVSE_ID_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    AT_S_FIELD_NUMBER: _builtins.int
+    TOOK_S_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Line of the file."""
+    text: _builtins.str
+    """The demand as written."""
+    evse_id: _builtins.str
+    """The EVSE."""
+    passed: _builtins.bool
+    """Whether it was met."""
+    at_s: _builtins.float
+    """Simulated seconds from the beginning."""
+    took_s: _builtins.float
+    """Simulated seconds that it took."""
+    seen: _builtins.str
+    """What was seen."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        text: _builtins.str = ...,
+        evse_id: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        at_s: _builtins.float = ...,
+        took_s: _builtins.float = ...,
+        seen: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_s", b"at_s", "evse_id", b"evse_id", "line", b"line", "passed", b"passed", "seen", b"seen", "text", b"text", "took_s", b"took_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScenarioCheck: _TypeAlias = ScenarioCheck  # noqa: Y015
+
+@_typing.final
+class RunScenarioResponse(_message.Message):
+    """How a scenario ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PASSED_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    SIMULATED_S_FIELD_NUMBER: _builtins.int
+    RESULT_HASH_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    passed: _builtins.bool
+    """Whether every demand was met."""
+    simulated_s: _builtins.float
+    """Simulated seconds in all."""
+    result_hash: _builtins.str
+    """The same for the same scenario and seed."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioCheck]:
+        """The demands, in order; after the first that is not met nothing is played."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        passed: _builtins.bool = ...,
+        checks: _abc.Iterable[Global___ScenarioCheck] | None = ...,
+        simulated_s: _builtins.float = ...,
+        result_hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "name", b"name", "passed", b"passed", "result_hash", b"result_hash", "simulated_s", b"simulated_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015

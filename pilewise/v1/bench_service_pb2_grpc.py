@@ -105,6 +105,26 @@ class BenchServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.FromString,
                 _registered_method=True)
+        self.SetInput = channel.unary_unary(
+                '/pilewise.v1.BenchService/SetInput',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetInputRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetInputResponse.FromString,
+                _registered_method=True)
+        self.SetEmergencyStop = channel.unary_unary(
+                '/pilewise.v1.BenchService/SetEmergencyStop',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopResponse.FromString,
+                _registered_method=True)
+        self.SetPower = channel.unary_unary(
+                '/pilewise.v1.BenchService/SetPower',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetPowerRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetPowerResponse.FromString,
+                _registered_method=True)
+        self.RunScenario = channel.unary_unary(
+                '/pilewise.v1.BenchService/RunScenario',
+                request_serializer=pilewise_dot_v1_dot_bench__service__pb2.RunScenarioRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_bench__service__pb2.RunScenarioResponse.FromString,
+                _registered_method=True)
 
 
 class BenchServiceServicer(object):
@@ -209,6 +229,34 @@ class BenchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetInput(self, request, context):
+        """Sets or ramps what acts on an EVSE from outside: mains, leakage, temperature, a welded contactor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetEmergencyStop(self, request, context):
+        """Presses or releases the emergency stop of a pile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPower(self, request, context):
+        """Cuts or restores the power of a pile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunScenario(self, request, context):
+        """Plays a scenario on piles of its own, in virtual time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BenchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -281,6 +329,26 @@ def add_BenchServiceServicer_to_server(servicer, server):
                     servicer.GetClock,
                     request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.SerializeToString,
+            ),
+            'SetInput': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetInput,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetInputRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetInputResponse.SerializeToString,
+            ),
+            'SetEmergencyStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetEmergencyStop,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopResponse.SerializeToString,
+            ),
+            'SetPower': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPower,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.SetPowerRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.SetPowerResponse.SerializeToString,
+            ),
+            'RunScenario': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunScenario,
+                    request_deserializer=pilewise_dot_v1_dot_bench__service__pb2.RunScenarioRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_bench__service__pb2.RunScenarioResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -662,6 +730,114 @@ class BenchService(object):
             '/pilewise.v1.BenchService/GetClock',
             pilewise_dot_v1_dot_bench__service__pb2.GetClockRequest.SerializeToString,
             pilewise_dot_v1_dot_bench__service__pb2.GetClockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/SetInput',
+            pilewise_dot_v1_dot_bench__service__pb2.SetInputRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.SetInputResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetEmergencyStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/SetEmergencyStop',
+            pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.SetEmergencyStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPower(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/SetPower',
+            pilewise_dot_v1_dot_bench__service__pb2.SetPowerRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.SetPowerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunScenario(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.BenchService/RunScenario',
+            pilewise_dot_v1_dot_bench__service__pb2.RunScenarioRequest.SerializeToString,
+            pilewise_dot_v1_dot_bench__service__pb2.RunScenarioResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,14 @@ class BenchServiceStub:
     """What can be broken, by name."""
     GetClock: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.GetClockRequest, _bench_service_pb2.GetClockResponse]
     """Where the clock stands and how it runs."""
+    SetInput: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.SetInputRequest, _bench_service_pb2.SetInputResponse]
+    """Sets or ramps what acts on an EVSE from outside: mains, leakage, temperature, a welded contactor."""
+    SetEmergencyStop: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.SetEmergencyStopRequest, _bench_service_pb2.SetEmergencyStopResponse]
+    """Presses or releases the emergency stop of a pile."""
+    SetPower: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.SetPowerRequest, _bench_service_pb2.SetPowerResponse]
+    """Cuts or restores the power of a pile."""
+    RunScenario: _grpc.UnaryUnaryMultiCallable[_bench_service_pb2.RunScenarioRequest, _bench_service_pb2.RunScenarioResponse]
+    """Plays a scenario on piles of its own, in virtual time."""
 
 @_typing.type_check_only
 class BenchServiceAsyncStub(BenchServiceStub):
@@ -95,6 +103,14 @@ class BenchServiceAsyncStub(BenchServiceStub):
     """What can be broken, by name."""
     GetClock: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.GetClockRequest, _bench_service_pb2.GetClockResponse]  # type: ignore[assignment]
     """Where the clock stands and how it runs."""
+    SetInput: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.SetInputRequest, _bench_service_pb2.SetInputResponse]  # type: ignore[assignment]
+    """Sets or ramps what acts on an EVSE from outside: mains, leakage, temperature, a welded contactor."""
+    SetEmergencyStop: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.SetEmergencyStopRequest, _bench_service_pb2.SetEmergencyStopResponse]  # type: ignore[assignment]
+    """Presses or releases the emergency stop of a pile."""
+    SetPower: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.SetPowerRequest, _bench_service_pb2.SetPowerResponse]  # type: ignore[assignment]
+    """Cuts or restores the power of a pile."""
+    RunScenario: _aio.UnaryUnaryMultiCallable[_bench_service_pb2.RunScenarioRequest, _bench_service_pb2.RunScenarioResponse]  # type: ignore[assignment]
+    """Plays a scenario on piles of its own, in virtual time."""
 
 class BenchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Acts on simulated piles as a hand, a car or a broken part would."""
@@ -210,5 +226,37 @@ class BenchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bench_service_pb2.GetClockResponse, _abc.Awaitable[_bench_service_pb2.GetClockResponse]]:
         """Where the clock stands and how it runs."""
+
+    @_abc_1.abstractmethod
+    def SetInput(
+        self,
+        request: _bench_service_pb2.SetInputRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.SetInputResponse, _abc.Awaitable[_bench_service_pb2.SetInputResponse]]:
+        """Sets or ramps what acts on an EVSE from outside: mains, leakage, temperature, a welded contactor."""
+
+    @_abc_1.abstractmethod
+    def SetEmergencyStop(
+        self,
+        request: _bench_service_pb2.SetEmergencyStopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.SetEmergencyStopResponse, _abc.Awaitable[_bench_service_pb2.SetEmergencyStopResponse]]:
+        """Presses or releases the emergency stop of a pile."""
+
+    @_abc_1.abstractmethod
+    def SetPower(
+        self,
+        request: _bench_service_pb2.SetPowerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.SetPowerResponse, _abc.Awaitable[_bench_service_pb2.SetPowerResponse]]:
+        """Cuts or restores the power of a pile."""
+
+    @_abc_1.abstractmethod
+    def RunScenario(
+        self,
+        request: _bench_service_pb2.RunScenarioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bench_service_pb2.RunScenarioResponse, _abc.Awaitable[_bench_service_pb2.RunScenarioResponse]]:
+        """Plays a scenario on piles of its own, in virtual time."""
 
 def add_BenchServiceServicer_to_server(servicer: BenchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

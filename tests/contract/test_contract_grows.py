@@ -68,8 +68,10 @@ def test_measured_fields_name_their_unit() -> None:
     """Every floating-point field of the contract ends in its unit, or is a share, score or rate."""
     units = {
         "deg", "s", "ms", "km", "m", "kmh", "kw", "kwh", "pct", "v", "a", "c", "micros", "days",
+        "ma", "kohm",
     }  # fmt: skip
     plain = {
+        "lowest_value", "highest_value", "nominal_value",
         "p50", "p90", "values", "value", "confidence", "score", "weight", "travel", "failure",
         "merged", "ranker_share", "failure_weight", "p_success", "p_working", "p_free",
         "failure_rate", "prior_rate", "p_on_the_way", "p_at_pile", "p_none", "speed",
