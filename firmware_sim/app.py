@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -18,6 +18,7 @@ from firmware_sim.config_tables import ClockTable, PileConfig, SimConfig
 from firmware_sim.faces.modbus import ModbusFace, watch_masters
 from firmware_sim.faces.modbus_ports import build_ports
 from firmware_sim.faces.mqtt import BaySensors
+from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.port import Face
 from firmware_sim.faces.registers.variant import variant_of
 from firmware_sim.fleet import Fleet
@@ -44,8 +45,9 @@ def _live(table: ClockTable) -> LiveClock:
 class Simulator:
     """All piles of one configuration with their faces and their bench."""
 
-    def __init__(self, config: SimConfig) -> None:
+    def __init__(self, config: SimConfig, line: LineMaker = KeptLine) -> None:
         self._config = config
+        self._line = line
         self.clock = build_clock(config)
         self.fleet = Fleet(
             [pile.spec for pile in config.piles],
@@ -115,16 +117,23 @@ class Simulator:
             ],
         }
 
+    @property
+    def modbus_faces(self) -> Mapping[str, ModbusFace]:
+        """The piles that have registers, by name."""
+        return self._modbus
+
     def _charge_point(self, pile: PileConfig) -> Face:
         """The face of a pile that dials; each version of OCPP is loaded where it is spoken."""
         fleet, table, now_ms = self.fleet, self._config.ocpp, self.clock.now_ms
         if pile.table.face == "ocpp201":
             from firmware_sim.faces.ocpp201.face import Ocpp201Face
 
-            return Ocpp201Face(fleet, pile, table, now_ms, seed=self._config.sim.seed)
+            return Ocpp201Face(
+                fleet, pile, table, now_ms, seed=self._config.sim.seed, line=self._line
+            )
         from firmware_sim.faces.ocpp16.face import OcppFace
 
-        return OcppFace(fleet, pile, table, now_ms, seed=self._config.sim.seed)
+        return OcppFace(fleet, pile, table, now_ms, seed=self._config.sim.seed, line=self._line)
 
     async def _listen(self) -> str:
         for pile_ids, port in self._ports.items():

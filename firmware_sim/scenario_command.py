@@ -7,6 +7,7 @@ Exit codes: 0 every demand met, 1 one was not (with --mutate: a broken pile was 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import sys
@@ -20,14 +21,20 @@ from firmware_sim.bench.scenario.engine import run
 from firmware_sim.bench.scenario.junit import junit
 from firmware_sim.bench.scenario.reading import Scenario
 from firmware_sim.bench.scenario.report import Report, lines_for_people, whole
-from firmware_sim.errors import ConfigError
+from firmware_sim.errors import BindError, ConfigError
 
 _OK, _FAILED, _USAGE, _CONFIG = 0, 1, 2, 3
+# Above, one turn of the event loop is longer than what scenarios look at.
+_MOST_SPEED = 600.0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one of the commands; gives the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    speed = getattr(options, "speed", None)
+    if speed is not None and (options.mutate is not None or not 0 < speed <= _MOST_SPEED):
+        parser.error(f"--speed is above 0 and at most {_MOST_SPEED:g}, without --mutate")
     # Piles tell their lives as events; here only demands count.
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
     structlog.configure(wrapper_class=quiet)
@@ -38,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.command == "new":
             return _new(options.file)
         return _run(options)
-    except ConfigError as error:
+    except (ConfigError, BindError) as error:
         print(error, file=sys.stderr)
         return _CONFIG
 
@@ -51,6 +58,21 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument("--seed", type=int, default=0, help="of everything that is random")
     play.add_argument("--json", action="store_true", help="one JSON object on stdout")
     play.add_argument("--junit", type=Path, help="write a JUnit report to this file")
+    play.add_argument(
+        "--speed", type=float, help="real processes at so many times real time, to watch"
+    )
+    play.add_argument("--central", default="", help="ws://HOST:PORT that piles dial, with --speed")
+    play.add_argument("--mqtt", default="", help="mqtt://HOST:PORT for sensors, with --speed")
+    play.add_argument(
+        "--listen",
+        action="append",
+        default=[],
+        metavar="PILE=HOST:PORT",
+        help="where a Modbus pile listens, with --speed; a free port otherwise",
+    )
+    play.add_argument(
+        "--begin-after", type=float, default=0.0, help="real seconds before the first step"
+    )
     play.add_argument("--mutate", help="break the pile on purpose: a name, or all")
     listed = commands.add_parser("list", help="the scenarios that come with the package")
     listed.add_argument("--json", action="store_true", help="one JSON object on stdout")
@@ -65,7 +87,7 @@ def _run(options: argparse.Namespace) -> int:
         return _mutate(options, scenarios)
     reports: list[Report] = []
     for scenario in scenarios:
-        report = run(scenario, options.seed)
+        report = _played(scenario, options)
         reports.append(report)
         for line in lines_for_people(report):
             print(line, file=sys.stderr)
@@ -81,6 +103,23 @@ def _run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return _FAILED if result["failed"] else _OK
+
+
+def _played(scenario: Scenario, options: argparse.Namespace) -> Report:
+    if options.speed is None:
+        return run(scenario, options.seed)
+    # Sockets and servers, which virtual time does without.
+    from firmware_sim.app import print_ready
+    from firmware_sim.live_scenario import Watch, watch_scenario
+
+    watch = Watch(
+        speed=options.speed,
+        central=options.central,
+        mqtt=options.mqtt,
+        listen=dict(word.split("=", 1) for word in options.listen if "=" in word),
+        begin_after_s=options.begin_after,
+    )
+    return asyncio.run(watch_scenario(scenario, options.seed, watch, print_ready))
 
 
 def _mutate(options: argparse.Namespace, scenarios: list[Scenario]) -> int:

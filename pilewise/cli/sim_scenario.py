@@ -19,6 +19,15 @@ def run(
     seed: Annotated[int, typer.Option(help="Of everything that is random.")] = 0,
     json: Json = False,
     junit: Annotated[Path | None, typer.Option(help="Write a JUnit report here.")] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Real processes at so many times real time, to watch.")
+    ] = None,
+    central: Annotated[str, typer.Option(help="ws://HOST:PORT piles dial, with --speed.")] = "",
+    mqtt: Annotated[str, typer.Option(help="mqtt://HOST:PORT of sensors, with --speed.")] = "",
+    listen: Annotated[
+        list[str] | None, typer.Option(help="PILE=HOST:PORT of a Modbus pile, with --speed.")
+    ] = None,
+    begin_after: Annotated[float, typer.Option(help="Real seconds before the first step.")] = 0.0,
     mutate: Annotated[
         str | None, typer.Option(help="Break the pile on purpose: a name, or all.")
     ] = None,
@@ -27,6 +36,12 @@ def run(
     words = ["run", *what, "--seed", str(seed)]
     words += ["--json"] if json else []
     words += ["--junit", str(junit)] if junit else []
+    if speed is not None:
+        words += ["--speed", str(speed), "--begin-after", str(begin_after)]
+        words += ["--central", central] if central else []
+        words += ["--mqtt", mqtt] if mqtt else []
+        for place in listen or ():
+            words += ["--listen", place]
     words += ["--mutate", mutate] if mutate else []
     become("firmware_sim", "scenario", *words)
 

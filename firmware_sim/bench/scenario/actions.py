@@ -112,7 +112,7 @@ class Actions:
         async def go(start: float) -> None:
             share = 0.0
             while share < 1:
-                await asyncio.sleep(self._tick_s)
+                await self._world.sleep(self._tick_s)
                 share = min((self._world.now_s - begun_s) / step.over_s, 1.0)
                 self._set_input(line, step.input, start + (step.to - start) * share)
 
@@ -126,7 +126,7 @@ class Actions:
         self._on_all(pile_id, controller.lose_power)
 
         async def come_back() -> None:
-            await asyncio.sleep(step.for_s)
+            await self._world.sleep(step.for_s)
             self._on_all(pile_id, controller.restore_power)
 
         self._begin(f"{pile_id}/power", come_back())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware_sim.bench.scenario.memory_line import MemorySocket
+from firmware_sim.errors import NotPossibleNowError
 
 _CALL, _RESULT, _ERROR = 2, 3, 4
 _HEARTBEAT_S = 300
@@ -50,6 +51,9 @@ class Central:
         self.malformed = 0
         self.refused_tokens = set(refused_tokens)
         self.is_open = True
+        # A central system elsewhere answers; what is said is only overheard.
+        self.is_foreign = False
+        self._elsewhere: set[str] = set()
         self._now = now
         self._by_identity: dict[str, _Line] = {}
         self._asked: dict[str, tuple[str, str]] = {}
@@ -73,7 +77,7 @@ class Central:
 
     def is_connected(self, pile_id: str) -> bool:
         """Whether a pile has an open connection now."""
-        return any(
+        return pile_id in self._elsewhere or any(
             line.pile_id == pile_id and line.socket is not None and line.socket.is_open
             for line in self._by_identity.values()
         )
@@ -94,16 +98,37 @@ class Central:
         """Takes connections again."""
         self.is_open = True
 
-    def ask(self, pile_id: str, action: str, payload: dict[str, Any]) -> bool:
-        """Sends a pile a call; False where it is not connected."""
+    def ask(self, pile_id: str, action: str, payload: dict[str, Any]) -> None:
+        """Sends a pile a call; raises NotPossibleNowError where it cannot be reached."""
+        if self.is_foreign:
+            raise NotPossibleNowError(pile_id, "its central system is another one: it must ask")
         for line in self._by_identity.values():
             if line.pile_id == pile_id and line.socket is not None and line.socket.is_open:
                 self._calls += 1
                 unique_id = f"central-{self._calls}"
                 self._asked[unique_id] = (pile_id, action)
                 line.socket.give(json.dumps([_CALL, unique_id, action, payload]))
-                return True
-        return False
+                return
+        raise NotPossibleNowError(pile_id, "it is not connected to the central system")
+
+    def overhear(self, pile_id: str, way: str, data: str) -> None:
+        """Takes what a pile and a foreign central system say to each other, or an event."""
+        if way == "event":
+            opened = data.startswith("open")
+            self.connections[pile_id] = self.connections.get(pile_id, 0) + opened
+            (self._elsewhere.add if opened else self._elsewhere.discard)(pile_id)
+            return
+        frame = self._frame(data)
+        if frame is None:
+            return
+        kind, unique_id, *rest = frame
+        at_s, _ = self._now()
+        if way == "from_pile" and kind == _CALL:
+            self.messages.append(Message(at_s, pile_id, rest[0], rest[1], unique_id))
+        elif way == "to_pile" and kind == _CALL:
+            self._asked[unique_id] = (pile_id, rest[0])
+        elif way == "from_pile":
+            self._answered(at_s, unique_id, kind, rest)
 
     def answer_to(self, pile_id: str, action: str) -> dict[str, Any] | None:
         """The last answer of a pile to that question."""
@@ -111,21 +136,35 @@ class Central:
         return answers[-1] if answers else None
 
     def _hear(self, line: _Line, frame: str) -> None:
-        try:
-            kind, unique_id, *rest = json.loads(frame)
-        except ValueError:
-            self.malformed += 1
+        heard = self._frame(frame)
+        if heard is None:
             return
+        kind, unique_id, *rest = heard
         at_s, instant = self._now()
         if kind == _CALL:
-            action, payload = rest
+            action, payload = rest[0], rest[1]
             self.messages.append(Message(at_s, line.pile_id, action, payload, unique_id))
             reply = [_RESULT, unique_id, self._reply(line, action, payload, instant)]
             if line.socket is not None:
                 line.socket.give(json.dumps(reply))
             return
+        self._answered(at_s, unique_id, kind, rest)
+
+    def _frame(self, text: str) -> list[Any] | None:
+        """The frame; None, and counted, where it is none."""
+        try:
+            frame = json.loads(text)
+            _, unique_id, *_ = frame
+            if frame[0] == _CALL and not isinstance(frame[3], dict):
+                raise ValueError("a call's payload is an object")
+            return [frame[0], str(unique_id), *frame[2:]]
+        except (ValueError, LookupError, TypeError):
+            self.malformed += 1
+            return None
+
+    def _answered(self, at_s: float, unique_id: str, kind: int, rest: list[Any]) -> None:
         asked = self._asked.pop(unique_id, None)
-        if asked is not None:
+        if asked is not None and rest:
             told: dict[str, Any] = rest[0] if kind == _RESULT else {"status": rest[0]}
             self.answers.append((at_s, *asked, told))
 

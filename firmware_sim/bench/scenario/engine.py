@@ -55,6 +55,11 @@ async def _play(scenario: Scenario, seed: int, loop: VirtualLoop) -> Report:
     play = Play(scenario, world)
     async with world.running():
         await play.all_steps()
+    return reported(scenario, seed, world, play, trace)
+
+
+def reported(scenario: Scenario, seed: int, world: World, play: Play, trace: Trace) -> Report:
+    """What a finished play found."""
     return Report(
         name=scenario.name,
         title=scenario.head.title,
@@ -121,7 +126,8 @@ class Play:
         self, line: Line, condition: Condition, step: say.Expect | say.WaitUntil
     ) -> None:
         begun_s = self._world.now_s
-        await self._pass(step.within_s, until=lambda: self._holds(line, condition))
+        within_s = step.within_s + self._world.slack_s
+        await self._pass(within_s, until=lambda: self._holds(line, condition))
         took_s = self._world.now_s - begun_s
         if not self._holds(line, condition):
             raise _Failed(self._check(line, passed=False, took_s=took_s))

@@ -90,7 +90,7 @@ class Outside:
         async def again_and_again() -> None:
             while True:
                 await self._read_register(once, line)
-                await asyncio.sleep(step.every_s)
+                await self._world.sleep(step.every_s)
 
         name = f"firmware_sim:master {line.pile_id}"
         self._polls[line.pile_id] = self._group.create_task(again_and_again(), name=name)

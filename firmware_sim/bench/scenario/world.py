@@ -31,7 +31,9 @@ _IN_MEMORY = "127.0.0.1:0"
 
 
 class World:
-    """The piles of one scenario in virtual time, from 0 s on."""
+    """The piles of one scenario in virtual time, from 0 s on; deadlines get `slack_s` more."""
+
+    slack_s = 0.0
 
     def __init__(self, scenario: Scenario, seed: int, loop: VirtualLoop) -> None:
         self._loop = loop
@@ -80,6 +82,10 @@ class World:
                     master.hang_up()
                 for face in self.faces.values():
                     face.forget()
+
+    async def sleep(self, duration_s: float) -> None:
+        """Lets simulated seconds pass for whoever acts beside the steps."""
+        await asyncio.sleep(duration_s)
 
     async def pass_time(self, duration_s: float) -> None:
         """Lets time pass for links first, then for the piles, until nothing is left to do."""

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -20,7 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from firmware_sim.bench.tape.modbus_cut import FrameCutter
-from firmware_sim.bench.tape.tape import TapeWriter, Way
+from firmware_sim.bench.tape.tape import Way
 from firmware_sim.errors import BindError
 
 _log = structlog.get_logger(__name__)
@@ -30,11 +31,20 @@ _CHUNK = 4096
 _links = itertools.count(1)
 
 
+class Listener(Protocol):
+    """Who is told what was heard: a tape, or somebody who watches."""
+
+    def note(
+        self, proto: str, pile: str, way: Way, data: str, *, link: int = 0, topic: str = ""
+    ) -> None:
+        """Takes one frame, message or event."""
+
+
 class ModbusTap:
     """A TCP port in front of a device; `framing` rtu passes converters' frames."""
 
     def __init__(
-        self, tape: TapeWriter, pile: str, listen: str, target: str, framing: str = "tcp"
+        self, tape: Listener, pile: str, listen: str, target: str, framing: str = "tcp"
     ) -> None:
         self._tape = tape
         self._pile = pile
@@ -118,7 +128,7 @@ class ModbusTap:
 class OcppTap:
     """A websocket server in front of a central system; piles dial it under their own paths."""
 
-    def __init__(self, tape: TapeWriter, listen: str, target: str) -> None:
+    def __init__(self, tape: Listener, listen: str, target: str) -> None:
         self._tape = tape
         self._listen = listen
         self._target = target.rstrip("/")
@@ -223,7 +233,7 @@ class OcppTap:
 class MqttTap:
     """A subscriber; what is published under its topics goes onto the tape."""
 
-    def __init__(self, tape: TapeWriter, url: str, topics: Sequence[str]) -> None:
+    def __init__(self, tape: Listener, url: str, topics: Sequence[str]) -> None:
         self._tape = tape
         self._url = url
         self._topics = tuple(topics)
