@@ -194,7 +194,7 @@ class Play:
     ) -> Check:
         return Check(
             line=line.number,
-            verb=type(line.step).__name__.lower(),
+            verb=line.verb,
             text=line.text,
             evse_id=line.evse_id,
             passed=passed,

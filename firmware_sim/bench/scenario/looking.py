@@ -8,7 +8,7 @@ from __future__ import annotations
 from firmware_sim.bench.scenario.central import Message
 from firmware_sim.bench.scenario.condition import Value
 from firmware_sim.bench.scenario.subjects import EVSE_FIELDS, Sent, at_path
-from firmware_sim.bench.scenario.world import World
+from firmware_sim.bench.scenario.world import World, connector_of
 from firmware_sim.core.inputs import input_value
 from firmware_sim.faces.modbus import ModbusFace
 from firmware_sim.faces.mqtt import bay_readings
@@ -24,7 +24,7 @@ def look(world: World, evse_id: str, subject: str) -> Value:
         return EVSE_FIELDS[subject](world.fleet.evse(evse_id))
     pile_id = world.fleet.pile_id_of(evse_id)
     if space == "register":
-        return register_value(world.faces[pile_id], rest)
+        return register_value(world.faces[pile_id], rest, connector_of(evse_id) - 1)
     if space == "sent":
         return _sent(world, pile_id, subject)
     if space == "answer":
@@ -44,24 +44,36 @@ def look(world: World, evse_id: str, subject: str) -> Value:
     return _central(world, pile_id, rest)
 
 
-def field_of(face: ModbusFace, register: str | int) -> Field | None:
-    """The field of that name, or the one that holds an address; None for a bare address."""
+def field_of(face: ModbusFace, register: str | int, socket: int) -> Field | None:
+    """The field of that name, or the one that holds an address; None for a bare address.
+
+    Where sockets have fields of the same name, that of the socket counts.
+    """
     if str(register).isdecimal():
         at = int(register)
-        holding = (f for f in face.fields if f.address <= at < f.address + f.width)
-        return next(holding, None)
-    return next(field for field in face.fields if field.name == register)
+        found = [f for f in face.fields if f.address <= at < f.address + f.width]
+    else:
+        found = [field for field in face.fields if field.name == register]
+    own = [field for field in found if field.socket == socket]
+    return next(iter(own or found), None)
 
 
-def register_value(face: ModbusFace, register: str) -> Value:
+def unit_of(face: ModbusFace, field: Field | None) -> int | None:
+    """The unit id at which a field is read; None for the device's own."""
+    units = face.registers.sockets.items()
+    return next((unit for unit, socket in units if field and socket == field.socket), None)
+
+
+def register_value(face: ModbusFace, register: str, socket: int) -> Value:
     """A field by name in its unit, or the bare word at an address."""
-    field = field_of(face, register)
+    field = field_of(face, register, socket)
+    unit = unit_of(face, field)
     if register.isdecimal():
         table = field.table if field is not None else INPUT if 4 in face.functions else HOLDING
-        return float(face.read(table, int(register), 1)[0])
+        return float(face.read(table, int(register), 1, unit)[0])
     if field is None or field.read is None:
         return None
-    return decoded(field, face.read(field.table, field.address, field.width), face)
+    return decoded(field, face.read(field.table, field.address, field.width, unit), face)
 
 
 def decoded(field: Field, words: list[int], face: ModbusFace) -> Value:

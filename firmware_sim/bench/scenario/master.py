@@ -61,9 +61,11 @@ class Master:
         self.drops = 0
         self.words: list[int] = []
 
-    async def read(self, function: int, address: int, count: int) -> list[int] | None:
-        """The words asked for, None where the answer was none."""
-        pdu = await self._ask(struct.pack(">BHH", function, address, count))
+    async def read(
+        self, function: int, address: int, count: int, unit: int | None = None
+    ) -> list[int] | None:
+        """The words asked for, None where the answer was none; `unit` is another's than its own."""
+        pdu = await self._ask(struct.pack(">BHH", function, address, count), unit)
         if pdu is None:
             return None
         data = pdu[2:]
@@ -76,7 +78,9 @@ class Master:
         self.words = words
         return words
 
-    async def write(self, function: int, address: int, words: list[int]) -> bool:
+    async def write(
+        self, function: int, address: int, words: list[int], unit: int | None = None
+    ) -> bool:
         """Whether the device took the words."""
         if function == 16:
             body = struct.pack(
@@ -86,7 +90,7 @@ class Master:
             body = struct.pack(">BHH", 5, address, 0xFF00 if words[0] else 0)
         else:
             body = struct.pack(">BHH", 6, address, words[0])
-        return await self._ask(body) is not None
+        return await self._ask(body, unit) is not None
 
     def hang_up(self) -> None:
         """Leaves the device."""
@@ -94,13 +98,14 @@ class Master:
             self._wire.is_open = False
             self._wire.handler.connection_lost(None)
 
-    async def _ask(self, pdu: bytes) -> bytes | None:
+    async def _ask(self, pdu: bytes, unit: int | None) -> bytes | None:
+        asked = self._unit_id if unit is None else unit
         self.requests += 1
         self._number = (self._number + 1) & 0xFFFF
         wire = self._open_wire()
         while not self._arrived.empty():
             self._arrived.get_nowait()
-        header = _MBAP.pack(self._number, 0, len(pdu) + 1, self._unit_id)
+        header = _MBAP.pack(self._number, 0, len(pdu) + 1, asked)
         wire.handler.data_received(header + pdu)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -110,9 +115,9 @@ class Master:
             self.hang_up()
             self._end("timeout")
             return None
-        return self._checked(frame, pdu[0])
+        return self._checked(frame, pdu[0], asked)
 
-    def _checked(self, frame: bytes, function: int) -> bytes | None:
+    def _checked(self, frame: bytes, function: int, asked: int) -> bytes | None:
         if not frame:
             self.drops += 1
             self._end("dropped")
@@ -125,7 +130,7 @@ class Master:
         if protocol != 0 or length != len(pdu) + 1:
             self._end("bad frame")
             return None
-        if unit != self._unit_id:
+        if unit != asked:
             self._end("wrong unit")
             return None
         if number != self._number or pdu[0] & 0x7F != function:

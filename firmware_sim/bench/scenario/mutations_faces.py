@@ -14,7 +14,14 @@ from firmware_sim.bench.scenario.mutation import Mutation, nothing
 from firmware_sim.bench.scenario.patching import changed, replaced, wrapped
 from firmware_sim.clock import utc_text
 from firmware_sim.core import wire
-from firmware_sim.faces import modbus, modbus_frames, mqtt, ocpp_line, ocpp_stamps
+from firmware_sim.faces import (
+    modbus,
+    modbus_connection,
+    modbus_frames,
+    mqtt,
+    ocpp_line,
+    ocpp_stamps,
+)
 from firmware_sim.faces.ocpp16 import outbox, station
 from firmware_sim.faces.registers import halves
 from firmware_sim.faces.registers import map as register_map
@@ -68,6 +75,12 @@ OF_THE_FACES: Final = (
         "what should arrive damaged arrives whole",
         ("crc-error", "busy-device"),
         lambda: wrapped(modbus_frames.frame, _unspoiled),
+    ),
+    Mutation(
+        "never-silent",
+        "a dead wire answers",
+        ("half-open", "power-loss"),
+        lambda: changed(modbus_connection, "_MUTE", ()),
     ),
     Mutation(
         "replies-never-late",

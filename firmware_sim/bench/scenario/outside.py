@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from firmware_sim.bench.scenario import tables as say
-from firmware_sim.bench.scenario.looking import field_of
+from firmware_sim.bench.scenario.looking import field_of, unit_of
 from firmware_sim.bench.scenario.reading import Line
 from firmware_sim.bench.scenario.world import World, connector_of
 from firmware_sim.clock import utc_text
@@ -57,7 +57,8 @@ class Outside:
 
     async def _read_register(self, step: say.ReadRegister, line: Line) -> None:
         face, master = self._world.faces[line.pile_id], self._world.masters[line.pile_id]
-        field = field_of(face, step.register)
+        field = field_of(face, step.register, connector_of(line.evse_id) - 1)
+        unit = unit_of(face, field)
         if field is None:
             function = INPUT if INPUT in face.functions else HOLDING
             await master.read(function, int(step.register), step.count or 1)
@@ -65,23 +66,24 @@ class Outside:
             by_name = not str(step.register).isdecimal()
             address = field.address if by_name else int(step.register)
             count = step.count or (field.width if by_name else 1)
-            await master.read(field.table, address, count)
+            await master.read(field.table, address, count, unit)
 
     async def _write_register(self, step: say.WriteRegister, line: Line) -> None:
         face, master = self._world.faces[line.pile_id], self._world.masters[line.pile_id]
-        field = field_of(face, step.register)
+        field = field_of(face, step.register, connector_of(line.evse_id) - 1)
+        unit = unit_of(face, field)
         if field is None or str(step.register).isdecimal():
-            await master.write(6, int(step.register), [int(step.value) & 0xFFFF])
+            await master.write(6, int(step.register), [int(step.value) & 0xFFFF], unit)
             return
         raw = step.value / field.scale
         words = to_words(raw, field.width, field.form, field.low_word_first, field.swapped_bytes)
         if field.table == COIL:
-            await master.write(5, field.address, words)
+            await master.write(5, field.address, words, unit)
         elif step.torn or (field.width == 1 and 6 in face.functions):
             for offset, word in enumerate(words):
-                await master.write(6, field.address + offset, [word])
+                await master.write(6, field.address + offset, [word], unit)
         else:
-            await master.write(16, field.address, words)
+            await master.write(16, field.address, words, unit)
 
     async def _poll(self, step: say.Poll, line: Line) -> None:
         await self._stop_polling(say.StopPolling(do="stop_polling"), line)

@@ -47,6 +47,11 @@ class Line:
     condition: Condition | None = None
 
     @property
+    def verb(self) -> str:
+        """The word that makes the step what it is: `do`, `expect` and so on."""
+        return next(verb for verb, kind in VERBS.items() if isinstance(self.step, kind))
+
+    @property
     def text(self) -> str:
         """The step in a few words."""
         if isinstance(self.step, Do):

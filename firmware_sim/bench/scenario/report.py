@@ -91,7 +91,7 @@ def lines_for_people(report: Report) -> list[str]:
     word = "passed" if report.passed else "FAILED"
     lines = [
         f"{word}  {report.name}  {len(report.checks)} checks in {report.simulated_s:g} s "
-        f"simulated, seed {report.seed}"
+        f"simulated, seed {report.seed} ({_seeds(report)})"
     ]
     failure = report.failure
     if failure is not None:
@@ -99,9 +99,12 @@ def lines_for_people(report: Report) -> list[str]:
             f"  line {failure.line}: {failure.verb} {failure.text!r} on {failure.evse_id} "
             f"not met at {failure.at_s:g} s (waited {failure.took_s:g} s)",
             f"  seen: {failure.seen}",
-            "  seeds: " + ", ".join(f"{pile} {seed}" for pile, seed in report.pile_seeds.items()),
         ]
     return lines
+
+
+def _seeds(report: Report) -> str:
+    return ", ".join(f"{pile} {seed}" for pile, seed in report.pile_seeds.items())
 
 
 def seeds_of(seed: int, piles: Sequence[PileConfig]) -> dict[str, int]:

@@ -9,6 +9,7 @@ import asyncio
 from contextlib import suppress
 
 from firmware_sim.bench.tape.differences import Differences
+from firmware_sim.bench.tape.framing import Framing, RtuFraming, TcpFraming
 from firmware_sim.bench.tape.modbus_cut import FrameCutter
 from firmware_sim.bench.tape.tape import Entry
 from firmware_sim.errors import BindError
@@ -21,7 +22,7 @@ _MOST_QUESTIONS = 4096
 
 
 class RecordedDevice:
-    """One Modbus pile of a tape on a port; Modbus TCP frames only."""
+    """One Modbus pile of a tape on a port, framed as on the tape."""
 
     def __init__(self, pile: str, listen: str, differences: Differences) -> None:
         self.pile = pile
@@ -34,6 +35,7 @@ class RecordedDevice:
         self._last_asked: dict[int, tuple[int, bytes]] = {}
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._framing: Framing = TcpFraming()
 
     async def start(self) -> str:
         """Listens; gives host:port as bound. Raises BindError."""
@@ -54,30 +56,31 @@ class RecordedDevice:
 
     def learn(self, entry: Entry, *, keep_older: bool = False) -> None:
         """Takes one frame of the tape; `keep_older` does not replace an answer that is known."""
-        frame = bytes.fromhex(entry.data) if entry.way != "event" else b""
         if entry.way == "event":
+            if entry.data == "open rtu":
+                self._framing = RtuFraming()
             self._forget_link(entry.link)
-        elif len(frame) < 8:
             return
-        elif entry.way == "to_pile":
-            self._asked(entry.link, frame, keep_older=keep_older)
-        else:
-            question = self._open.pop((entry.link, frame[:2]), None)
-            if question is not None:
-                self._keep(question, frame[6:], keep_older=keep_older)
+        parts = self._framing.split(bytes.fromhex(entry.data))
+        if parts is None:
+            return
+        number, body = parts
+        if entry.way == "to_pile":
+            self._asked(entry.link, number, body, keep_older=keep_older)
+        elif (question := self._open.pop((entry.link, number), None)) is not None:
+            self._keep(question, body, keep_older=keep_older)
 
     def rewind(self) -> None:
         """Forgets what was half heard, before the tape is played from its start."""
         self._open.clear()
         self._last_asked.clear()
 
-    def _asked(self, link: int, frame: bytes, *, keep_older: bool) -> None:
+    def _asked(self, link: int, number: bytes, body: bytes, *, keep_older: bool) -> None:
         last = self._last_asked.get(link)
         if last is not None and (unanswered := self._open.pop(last, None)) is not None:
             self._keep(unanswered, None, keep_older=keep_older)
-        key = (link, frame[:2])
-        self._open[key] = frame[6:]
-        self._last_asked[link] = key
+        self._open[link, number] = body
+        self._last_asked[link] = (link, number)
 
     def _forget_link(self, link: int) -> None:
         last = self._last_asked.pop(link, None)
@@ -90,7 +93,7 @@ class RecordedDevice:
         self._answers[question] = answer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        cutter = FrameCutter()
+        cutter = FrameCutter(whole=isinstance(self._framing, RtuFraming))
         self._writers.add(writer)
         try:
             with suppress(OSError):
@@ -105,21 +108,18 @@ class RecordedDevice:
             writer.close()
 
     def _answer(self, frame: bytes) -> bytes | None:
-        if len(frame) < 8:
+        parts = self._framing.split(frame)
+        if parts is None:
             self._differences.add("modbus", f"{self.pile}: no frame: {frame.hex()}")
             return None
         self.requests += 1
-        number, question = frame[:2], frame[6:]
-        if question in self._answers:
-            answer = self._answers[question]
-        else:
-            answer = self._to_unknown(question)
-        if answer is None:
-            return None
-        return number + b"\0\0" + len(answer).to_bytes(2, "big") + answer
+        number, question = parts
+        known = question in self._answers
+        answer = self._answers[question] if known else self._to_unknown(question)
+        return None if answer is None else self._framing.join(number, answer)
 
     def _to_unknown(self, question: bytes) -> bytes:
-        unit, function = question[0], question[1]
+        unit, function = question[0], question[1] if len(question) > 1 else 0
         address = int.from_bytes(question[2:4], "big")
         value = int.from_bytes(question[4:6], "big")
         if function in _WRITES:

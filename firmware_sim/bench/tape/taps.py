@@ -86,7 +86,7 @@ class ModbusTap:
             writer.close()
             self._tasks.discard(task)
             return
-        self._tape.note("modbus", self._pile, "event", "open", link=link)
+        self._tape.note("modbus", self._pile, "event", f"open {self._framing}", link=link)
         try:
             await self._pass_both_ways(link, (reader, writer), (device_in, device_out))
         finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from firmware_sim.bench.tape.differences import Differences, compared
+from firmware_sim.bench.tape.framing import RtuFraming
 from firmware_sim.bench.tape.intervals import read_connectors, turns
 from firmware_sim.bench.tape.modbus_cut import FrameCutter
 from firmware_sim.bench.tape.replay_modbus import RecordedDevice
@@ -96,9 +98,8 @@ def test_device_answers_as_it_last_did_and_not_where_it_did_not() -> None:
         return Entry(0.0, "modbus", "A-01", way, 1, text)
 
     device = RecordedDevice("A-01", "127.0.0.1:0", Differences())
-    ask, older, newer = "000106", "00010000000501030200", "00020000000501030200"
+    older, newer = "00010000000501030200", "00020000000501030200"
     question = "00000006010300640001"
-    del ask
     device.learn(said("to_pile", "0001" + question))
     device.learn(said("from_pile", older + "07"))
     device.learn(said("to_pile", "0002" + question))
@@ -109,6 +110,38 @@ def test_device_answers_as_it_last_did_and_not_where_it_did_not() -> None:
 
     assert answered == bytes.fromhex("0009000000050103020008")
     assert device._answer(bytes.fromhex("0009" + question)) is None
+
+
+def test_device_behind_a_converter_answers_with_check_sums() -> None:
+    """A tape of RTU frames is replayed as RTU frames; a damaged one is no frame."""
+    rtu, differences = RtuFraming(), Differences()
+    ask, told = bytes.fromhex("010300640001"), bytes.fromhex("0103020007")
+    device = RecordedDevice("A-01", "127.0.0.1:0", differences)
+    device.learn(Entry(0.0, "modbus", "A-01", "event", 1, "open rtu"))
+    device.learn(Entry(0.0, "modbus", "A-01", "to_pile", 1, rtu.join(b"", ask).hex()))
+    device.learn(Entry(0.0, "modbus", "A-01", "from_pile", 1, rtu.join(b"", told).hex()))
+
+    assert device._answer(rtu.join(b"", ask)) == rtu.join(b"", told)
+    assert device._answer(rtu.join(b"", ask)[:-1] + b"x") is None
+    assert differences.count == 1
+
+
+def test_long_file_of_intervals_needs_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory does not grow with the file: what is over the chunk waits on the disk."""
+    path, rows = tmp_path / "i.csv", 60_000
+    day = "2018-11-01 00:00:00,2018-11-01 00:00:01"
+    path.write_text("connector_id,state,start,end\n" + f"7,occ,{day}\n" * rows)
+    monkeypatch.setattr("firmware_sim.bench.tape.intervals._CHUNK", 2_000)
+
+    tracemalloc.start()
+    found = sum(1 for _ in turns(path, {"7"}, lambda *_: None))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found == rows + 1
+    assert peak_bytes < 3_000_000
 
 
 def test_differences_pass_over_what_is_of_the_moment() -> None:
