@@ -176,6 +176,8 @@ class SimulatedPile(Pile):
                 f"port = {port}",
             ]
             lines += [f"device_id = {unit}"] if unit is not None else []
+            if self.settings.get("transport") == "rtu-over-tcp":
+                lines.append('transport = "modbus-rtu-over-tcp"')
         else:
             lines.append(f"profile = {toml(self.face)}")
         plug = self.plug
