@@ -17,7 +17,11 @@ from pytest_pilewise.states import KnownFault, PileState, Plug, Register
 # As the simulator decides what flows where a test does not say.
 _MOST_AC_KW, _MOST_AC_1_KW = 43.5, 7.4
 # Where a model's profile has another name at the agent.
-PROFILES = {"keba-p30": "keba-p30-p40", "phoenix-ev-cc": "phoenix-ev-cc-ac1"}
+PROFILES = {
+    "keba-p30": "keba-p30-p40",
+    "keba-p40": "keba-p30-p40",
+    "phoenix-ev-cc": "phoenix-ev-cc-ac1",
+}
 _WORDS = {
     "AVAILABLE": "Available",
     "PREPARING": "Preparing",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli import sim_scenario, sim_tape, sim_tui
+from pilewise.cli import sim_bench, sim_scenario, sim_tape, sim_tui
 from pilewise.cli.launch import become
 
 app = typer.Typer(help="Simulated piles for benches and demos.", no_args_is_help=True)
@@ -15,6 +15,7 @@ app.add_typer(sim_scenario.app, name="scenario")
 app.command()(sim_tape.record)
 app.command()(sim_tape.replay)
 app.command()(sim_tui.tui)
+sim_bench.register(app)
 
 
 @app.callback()

@@ -1,1 +1,1 @@
-"""The register view of simulated piles in the terminal; needs textual, loaded only here."""
+"""A running bench for people: its registers on a screen (`app.py`, needs textual) or as lines."""

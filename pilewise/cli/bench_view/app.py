@@ -232,7 +232,7 @@ class BenchView(App[None]):
         if fault:
             await self._do(self._source.inject(self._evse_id, fault), f"{fault} injected")
 
-    async def _do(self, asked: Awaitable[None], done: str) -> None:
+    async def _do(self, asked: Awaitable[object], done: str) -> None:
         try:
             await asked
         except (ConnectionError, Refused) as error:

@@ -97,13 +97,15 @@ class Source:
         """Takes the cable out."""
         await self._ask("Unplug", pb.UnplugRequest(evse_id=evse_id))
 
-    async def inject(self, evse_id: str, fault: str) -> None:
-        """Breaks something."""
-        await self._ask("InjectFault", pb.InjectFaultRequest(evse_id=evse_id, fault=fault))
+    async def inject(self, evse_id: str, fault: str, duration_s: float = 0.0) -> str:
+        """Breaks something, for so many domain seconds or for good; the state after."""
+        request = pb.InjectFaultRequest(evse_id=evse_id, fault=fault, duration_s=duration_s)
+        return _plug((await self._ask("InjectFault", request)).state).line
 
-    async def clear(self, evse_id: str) -> None:
-        """Mends everything."""
-        await self._ask("ClearFault", pb.ClearFaultRequest(evse_id=evse_id))
+    async def clear(self, evse_id: str, fault: str = "") -> str:
+        """Mends one fault, or everything; the state after."""
+        request = pb.ClearFaultRequest(evse_id=evse_id, fault=fault)
+        return _plug((await self._ask("ClearFault", request)).state).line
 
     async def advance(self, duration_s: float) -> None:
         """Moves a stepped clock."""
