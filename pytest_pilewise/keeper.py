@@ -7,6 +7,7 @@ what is decided in `plugin.py`.
 from __future__ import annotations
 
 import contextlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class PileKeeper:
-    """The simulated piles and clocks of one run; `seed` is what they draw from."""
+    """The simulated piles and clocks of one run; `seed` is what they draw from.
+
+    `folder` holds their configurations and logs, and goes with them.
+    """
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder = folder
@@ -73,6 +77,7 @@ class PileKeeper:
         for pile in self._all:
             pile.close()
         self._all.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def whole_settings(settings: dict[str, Any], pile_id: str) -> dict[str, Any]:

@@ -146,9 +146,16 @@ class Pile(ABC):
         wanted = {"status": status, "fault": fault, **conditions}
         wanted = {name: value for name, value in wanted.items() if value is not None}
 
+        known: list[PileState] = []
+
         def read() -> PileState:
-            self.trace.sample()
-            return self.state_of(evse)
+            state = self.state_of(evse)
+            # Registers that only count along are no news, and reading them all takes a while.
+            steady = state.steady()
+            if known != [steady]:
+                known[:] = [steady]
+                self.trace.sample()
+            return state
 
         self.trace.did(f"expect {wanted} within {within_s:g} s")
         took_s = wait_until(self.evse_id(evse), read, wanted, within_s, self.clock)

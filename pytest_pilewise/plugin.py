@@ -146,6 +146,21 @@ def pile(request: pytest.FixtureRequest, pile_factory: PileFactory) -> Pile:
 
 
 @pytest.fixture
+def scenario(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """Plays a scenario by name or file in virtual time: `scenario("crc-error", seed=7)`."""
+    from functools import partial
+
+    from pytest_pilewise.scenarios import play_scenario
+
+    properties = request.node.user_properties
+    return partial(
+        play_scenario,
+        seed=request.config.getoption("--pile-seed"),
+        record=lambda name, value: properties.append((name, str(value))),
+    )
+
+
+@pytest.fixture
 def agent_under_test(
     request: pytest.FixtureRequest, bench_clock: BenchClock
 ) -> Iterator[AgentUnderTest]:

@@ -6,7 +6,7 @@ How they are read is in `simulated.py` and `device.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,17 @@ class PileState:
     inputs: Mapping[str, float] = field(default_factory=dict)
     emergency_pressed: bool | None = None
     dark: bool | None = None
+
+    def steady(self) -> PileState:
+        """The state without what moves all the time while a car charges."""
+        return replace(
+            self,
+            energy_kwh=None,
+            soc_pct=None,
+            temperature_c=None,
+            cable_c=None,
+            power_kw=None if self.power_kw is None else round(self.power_kw, 1),
+        )
 
     def line(self) -> str:
         """The state for people, in one line."""

@@ -216,6 +216,43 @@ def test_live_clock_runs_at_its_speed(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
+def test_scenario_is_a_test(pytester: pytest.Pytester) -> None:
+    """A scenario that holds passes with its hash in the report; one that does not says why."""
+    pytester.makefile(
+        ".toml",
+        hopeless="""
+        [scenario]
+        title = "It charges without a car"
+        disturbance = "there is no car"
+        [[pile]]
+        pile_id = "A-01"
+        face = "modbus"
+        model = "abb-terra-ac"
+        [[step]]
+        expect = "power_kw > 1"
+        within_s = 5
+        """,
+    )
+
+    result = run_bench(
+        pytester,
+        """
+        def test_shipped(scenario):
+            assert scenario("happy-ac", seed=7)["checks"]
+
+        def test_own(scenario):
+            scenario("hopeless.toml")
+        """,
+        "--junitxml=out.xml",
+    )
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*NotMet: scenario *, seed 0:*", "*'power_kw > 1' on A-01*"])
+    told = dict(properties(junit_cases(pytester.path / "out.xml")["test_shipped"]))
+    assert (told["scenario"], told["scenario_seed"]) == ("happy-ac", "7")
+    assert told["scenario_hash"]
+
+
 def test_bench_runs_in_several_workers(pytester: pytest.Pytester) -> None:
     """Under xdist each worker has piles of its own, and traces and properties come through."""
     pytest.importorskip("xdist", reason="hint: pip install pytest-xdist")
