@@ -60,7 +60,6 @@ class AgentUnderTest:
 
         `ocpp` names piles that will dial in, each at `ocpp_url`.
         """
-        self._names = {p.pile_id: {f.code: f.name for f in p.known_faults()} for p in piles}
         tables = [pile.agent_table() for pile in piles]
         tables += [_dialling(name) for name in ocpp]
         self.room.stop()
@@ -75,7 +74,9 @@ class AgentUnderTest:
         said = self._above.latest(pile.evse_id(evse))
         if said is None:
             return None
-        names = self._names.get(pile.pile_id, {})
+        if pile.pile_id not in self._names:
+            self._names[pile.pile_id] = {f.code: f.name for f in pile.known_faults()}
+        names = self._names[pile.pile_id]
         return replace(said, faults=tuple(names.get(code, code) for code in said.faults))
 
     def expect(self, pile: Pile, *, within_s: float, evse: int = 1, **conditions: Any) -> float:

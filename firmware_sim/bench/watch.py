@@ -88,6 +88,11 @@ def looks_different(told: pb.SimulatedState, now: pb.SimulatedState) -> bool:
         or told.ocpp_status != now.ocpp_status
         or told.bay_occupied != now.bay_occupied
         or told.done != now.done
+        or told.contactor != now.contactor
+        or told.locked != now.locked
+        or told.dark != now.dark
+        or told.emergency_pressed != now.emergency_pressed
+        or told.inputs.keys() != now.inputs.keys()
         or list(told.faults) != list(now.faults)
         or abs(told.power_kw - now.power_kw) >= 0.5
         or (told.soc_pct // 1) != (now.soc_pct // 1)

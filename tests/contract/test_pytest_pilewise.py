@@ -288,6 +288,32 @@ def test_no_process_outlives_the_run(pytester: pytest.Pytester) -> None:
             os.kill(pid, 0)
 
 
+def test_ocpp_pile_dials_the_agent_under_test(pytester: pytest.Pytester) -> None:
+    """A charge point that knows the agent's address is seen free, then broken, with the fault."""
+    result = run_bench(
+        pytester,
+        """
+        def test_dials(pile_factory, agent_under_test):
+            agent_under_test.serve(ocpp=("B-01",))
+            url = agent_under_test.ocpp_url("B-01")
+            pile = pile_factory(face="ocpp16", pile_id="B-01", url=url)
+            agent_under_test.expect(pile, status="AVAILABLE", within_s=30)
+            pile.inject("MREC2GroundFailure")
+            agent_under_test.expect(pile, status="OUTOFORDER", fault="GroundFailure", within_s=10)
+            assert pile.registers() == []
+
+        def test_agent_starts_again_where_it_was(pile, agent_under_test):
+            agent_under_test.expect(pile, status="AVAILABLE", within_s=30)
+            agent_under_test.kill()
+            pile.inject("GroundFailure")
+            agent_under_test.serve(pile)
+            agent_under_test.expect(pile, status="OUTOFORDER", within_s=30)
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+
+
 def test_run_without_a_bench_loads_nothing(pytester: pytest.Pytester) -> None:
     """Installed but unused, the plugin imports no gRPC, no contract and none of its own parts."""
     result = run_bench(

@@ -204,6 +204,24 @@ async def test_emergency_stop_is_of_the_whole_pile(simulate: Callable) -> None:
     assert [list(one.faults) for one in released.states] == [[], []]
 
 
+async def test_watcher_hears_of_inputs_and_darkness(simulate: Callable) -> None:
+    """An input that is set and a pile that goes dark are told without being asked for."""
+    sim = await simulate(SIM)
+    watch = sim.bench.Watch(pb.BenchServiceWatchRequest(evse_ids=["A-01*1"]))
+
+    async with asyncio.timeout(10):
+        await watch.read()
+        request = pb.SetInputRequest(evse_id="A-01*1", input="residual_dc_ma", value=3)
+        await sim.bench.SetInput(request)
+        leaking = (await watch.read()).state
+        await sim.bench.SetPower(pb.SetPowerRequest(pile_id="A-01"))
+        dark = (await watch.read()).state
+    watch.cancel()
+
+    assert dict(leaking.inputs) == {"residual_dc_ma": 3.0}
+    assert dark.dark
+
+
 async def test_power_loss_makes_a_pile_dark_until_it_started(simulate: Callable) -> None:
     """Without power, and while it starts, nobody gets an answer; the meter is remembered."""
     sim = await simulate(SIM)
