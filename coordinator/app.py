@@ -53,8 +53,9 @@ log = structlog.get_logger()
 # A thread that finishes a commit must not wait long for the busy event loop's interpreter lock.
 SWITCH_INTERVAL_S = 0.0005
 
-# Answers make many short-lived objects and no cycles; the default looks for cycles every 700.
-GC_THRESHOLDS = (20_000, 20, 50)
+# Answers make many short-lived objects and no cycles; the default looks for cycles every 700. A
+# look takes as long as many are left, and all wait for it: so a few milliseconds at once.
+GC_THRESHOLDS = (5_000, 80, 50)
 
 
 class OperatorServicer(

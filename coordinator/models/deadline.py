@@ -12,8 +12,9 @@ import weakref
 
 import onnxruntime
 
-# How often the thread looks. A run is ended at most so long after its budget.
-TICK_S = 0.02
+# How often the thread looks: each look takes the interpreter from who answers. A run is ended at
+# most so long after its budget.
+TICK_S = 0.1
 # Without a run for so long, the thread sleeps until the next one.
 QUIET_S = 1.0
 # By the clock on the wall a run may take so many budgets; then it is ended all the same.

@@ -15,7 +15,7 @@ from coordinator.core.areas.ledger import ClaimState, Moment, Move, Step
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
-from coordinator.core.recommend.context import OwnPlace
+from coordinator.core.recommend.context import Context, OwnPlace
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.accounts import decision
 from coordinator.usecases.answer import Answer, Stage
@@ -81,14 +81,13 @@ class Displacer:
         if holder is None:
             return None
         moment = self._rerouter.moment()
-        away = self._elsewhere(holder, moment)
+        row = self._district.row.get(holder.answer.choice.evse_id)
+        if row is None:
+            return None
+        elsewhere, context, found, mine = self._judge(request, holder, row, moment)
+        away = self._elsewhere(holder, elsewhere, found, moment)
         if away is None:
             return None
-        row = self._district.row[holder.answer.choice.evse_id]
-        # Judged as if the holder had gone already.
-        context = self._world.around(request, only=frozenset({row}))
-        context = replace(context, own=(OwnPlace(row),))
-        mine = pipeline.rank(self._district, request, context, self._models.now, moment.now_s)
         if mine.columns is None:
             return None
         without = frozenset({holder.claim_id})
@@ -118,21 +117,30 @@ class Displacer:
         self._count(holder, before_s)
         return made[0]
 
+    def _judge(
+        self, request: ChargingRequest, holder: Promise, row: int, moment: Moment
+    ) -> tuple[Context, Context, Ranked, Ranked]:
+        """What the holder could have elsewhere, and the asking car here, judged as if the holder
+        had gone already: the worlds around both, and their candidates, in one pass."""
+        elsewhere = self._world.around(holder.request, excluded=frozenset({row}))
+        here = self._world.around(request, only=frozenset({row}))
+        here = replace(here, own=(OwnPlace(row),))
+        found, mine = pipeline.rank_each(
+            self._district, [holder.request, request], [elsewhere, here], self._models.now,
+            moment.now_s,
+        )  # fmt: skip
+        return elsewhere, here, found, mine
+
     def _count(self, holder: Promise, before_s: float) -> None:
         """Counts the car that gave its place up, and what that cost it."""
         lost_s = max(holder.answer.choice.figures.cost_s - before_s, 0.0)
         self._counters.add("displacements")
         self._counters.add("displacement_loss_s", lost_s)
 
-    def _elsewhere(self, holder: Promise, moment: Moment) -> Revision | None:
+    def _elsewhere(
+        self, holder: Promise, context: Context, ranked: Ranked, moment: Moment
+    ) -> Revision | None:
         """The holder's next best place, if it costs little more and nobody holds it."""
-        row = self._district.row.get(holder.answer.choice.evse_id)
-        if row is None:
-            return None
-        context = self._world.around(holder.request, excluded=frozenset({row}))
-        ranked = pipeline.rank(
-            self._district, holder.request, context, self._models.now, moment.now_s
-        )
         columns = ranked.columns
         if columns is None:
             return None

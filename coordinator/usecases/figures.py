@@ -19,6 +19,7 @@ from coordinator.usecases.answer import Figures
 BEST = 8  # candidates of a request that are told, stored and compared with
 CONFIDENCE_S = 120.0  # a lead of so much cost makes the first e times as sure as the second
 
+Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 
@@ -36,29 +37,30 @@ class Line:
 
 @dataclass(slots=True, eq=False)
 class _Table:
-    """Numbers of candidates (r, t), as nested lists, and what is stored of them."""
+    """Numbers of candidates (r, t), and what is stored of them; few become Python values."""
 
     candidate: list[list[int]]
     row: list[list[int]]
-    place: list[list[int]]
-    provenance: list[list[int]]
-    figures: list[list[list[float]]]
-    terms_s: list[list[list[float]]]
-    reference_s: list[list[float]]
-    sureness: list[list[float]]
+    place: NDArray[np.intp]
+    provenance: NDArray[np.uint8]
+    figures: Floats  # (r, t, fields of `Figures` that are no whole numbers)
+    whole: Index  # (r, t, the others)
+    terms_s: Floats
+    reference_s: Floats
+    sureness: Floats
     features: NDArray[np.float32]
     terms: NDArray[np.float32]
 
     def line(self, number: int, at: int) -> Line:
-        figures = self.figures[number][at]
+        *first, destination_km = self.figures[number, at].tolist()
         return Line(
             self.candidate[number][at],
             self.row[number][at],
-            self.place[number][at],
-            # The columns are as many as the fields; three before the last are whole numbers.
-            Figures(*figures[:-4], *map(int, figures[-4:-1]), destination_km=figures[-1]),  # type: ignore[arg-type, misc]
-            self.terms_s[number][at],
-            self.sureness[number][at],
+            int(self.place[number, at]),
+            # The columns are as many as the fields.
+            Figures(*first, *self.whole[number, at].tolist(), destination_km),  # type: ignore[call-arg]
+            self.terms_s[number, at].tolist(),
+            float(self.sureness[number, at]),
         )
 
 
@@ -96,14 +98,21 @@ class Lines:
         self._table = told.table
         self._areas = told.areas
         self._count = min(BEST, batch.counts[ranked.number])
-        self.reference_s = told.table.reference_s[ranked.number]
+        self.reference_s: list[float] = told.table.reference_s[ranked.number].tolist()
         candidates = told.table.candidate[ranked.number]
         self._known = {candidate: at for at, candidate in enumerate(candidates[: self._count])}
-        if told.table.sureness[ranked.number][-1] >= 0.0:
+        self._lines: dict[int, Line] = {}
+        if told.table.sureness[ranked.number, -1] >= 0.0:
             self._known.setdefault(candidates[-1], len(candidates) - 1)
 
     def of(self, candidate: int) -> Line:
         """The numbers of this candidate."""
+        line = self._lines.get(candidate)
+        if line is None:
+            line = self._lines[candidate] = self._line(candidate)
+        return line
+
+    def _line(self, candidate: int) -> Line:
         at = self._known.get(candidate)
         if at is not None:
             return self._table.line(self._number, at)
@@ -123,7 +132,7 @@ class Lines:
         number, table = self._number, self._table
         cut = number, slice(0, self._count)
         rows = table.row[number][: self._count]
-        provenance = table.provenance[number][: self._count]
+        provenance: list[int] = table.provenance[cut].tolist()
         return rows, provenance, table.features[cut].tobytes(), table.terms[cut].tobytes()
 
 
@@ -156,19 +165,20 @@ def _take(district: District, batch: Batch, flat: Index) -> _Table:
     return _Table(
         (flat % width).tolist(),
         evse.tolist(),
-        columns.candidates.place.take(flat).tolist(),
-        columns.candidates.of_station(columns.candidates.near.provenance).take(flat).tolist(),
-        _figures(district, columns, flat, evse).tolist(),
-        terms.tolist(),
-        reference.tolist(),
-        np.where(known, sure, -1.0).tolist(),
+        columns.candidates.place.take(flat),
+        columns.candidates.of_station(columns.candidates.near.provenance).take(flat),
+        _figures(district, columns, flat, evse),
+        _whole(district, columns, flat, evse),
+        terms,
+        reference,
+        np.where(known, sure, -1.0),
         features.reshape(shape),
         terms.astype(np.float32),
     )
 
 
-def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> NDArray[np.float64]:
-    """The fields of `Figures` in their order, shape (r, t, fields)."""
+def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> Floats:
+    """The fields of `Figures` in their order without the whole numbers, (r, t, fields)."""
     drive, wait = columns.drive, columns.wait
     taken = (
         drive.drive_s, drive.drive_p90_s, wait.p50_s, wait.p90_s, wait.expected_s,
@@ -177,7 +187,7 @@ def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> 
     )  # fmt: skip
     scores = (
         columns.first, columns.second, columns.merged, columns.failure_weight, columns.share,
-        columns.cost.total, columns.candidates.status,
+        columns.cost.total, drive.destination_km,
     )  # fmt: skip
     return np.stack(
         [
@@ -188,9 +198,13 @@ def _figures(district: District, columns: Columns, flat: Index, evse: Index) -> 
             district.observed_at_s[evse],
             district.last_success_at_s[evse],
             *(column.take(flat) for column in scores),
-            district.source[evse],
-            wait.ahead.take(flat),
-            drive.destination_km.take(flat),
         ],
         axis=-1,
+        dtype=np.float64,
     )
+
+
+def _whole(district: District, columns: Columns, flat: Index, evse: Index) -> Index:
+    """Status, its source, and cars ahead: the whole numbers of `Figures`, (r, t, 3)."""
+    status, ahead = columns.candidates.status.take(flat), columns.wait.ahead.take(flat)
+    return np.stack([status, district.source[evse], ahead], axis=-1)

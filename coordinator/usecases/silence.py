@@ -17,11 +17,16 @@ def note_silence(
     district: District, promises: Sequence[Promise], link_s: float, stale_after_s: float
 ) -> None:
     """Notes since when nothing is known of the EVSEs of these promises, if it is so."""
-    rows, held = district.row, []
+    row_of, held, rows = district.row.get, [], []
     for promise in promises:
-        if promise.claim_id and promise.answer.choice.evse_id in rows:
+        answer = promise.answer
+        if not answer.hold.claim_id:
+            continue
+        row = row_of(answer.judged[0].place.evse_id)
+        if row is not None:
             held.append(promise)
-    at = np.array([rows[promise.answer.choice.evse_id] for promise in held], dtype=np.intp)
+            rows.append(row)
+    at = np.array(rows, dtype=np.intp)
     heard_s = district.heard_at_s[at]
     stale = (heard_s > float("-inf")) & (link_s - heard_s > stale_after_s)
     ordered = np.isin(district.status[at], list(IN_ORDER))

@@ -76,8 +76,7 @@ def _judge(
     now_s: float,
 ) -> Judged:
     """One EVSE as it is told; reasons, summary and price lines only where it is the choice."""
-    figure, place = line.figures, place_of(district, line.row)
-    currency = _currency(district, line.row)
+    figure, (place, currency) = line.figures, _spot(district, line.row)
     age_s = max(now_s - figure.status_at_s, 0.0)
     stay_s = request.vehicle.setup_s + figure.charge_s
     done_at_s = now_s + figure.eta_s + figure.expected_wait_s + stay_s
@@ -114,14 +113,19 @@ def _judge(
 
 def place_of(district: District, row: int) -> Place:
     """Which EVSE a row is, and where it stands; made once for each."""
-    places = district.derived.get("places")
-    if not isinstance(places, dict):
-        places = district.derived["places"] = {}
-    place: Place | None = places.get(row)
-    if place is None:
+    return _spot(district, row)[0]
+
+
+def _spot(district: District, row: int) -> tuple[Place, str]:
+    """The place of an EVSE, and in which currency it is paid there; made once for each."""
+    spots = district.derived.get("spots")
+    if not isinstance(spots, dict):
+        spots = district.derived["spots"] = {}
+    spot: tuple[Place, str] | None = spots.get(row)
+    if spot is None:
         station = district.stations[int(district.station[row])]
         pile = district.piles[int(district.pile[row])]
-        place = places[row] = Place(
+        place = Place(
             district.evse_ids[row],
             pile.pile_id,
             station.station_id,
@@ -131,13 +135,9 @@ def place_of(district: District, row: int) -> Place:
             station.longitude_deg if pile.longitude_deg is None else pile.longitude_deg,
             station.operator_url,
         )
-    return place
-
-
-def _currency(district: District, row: int) -> str:
-    tariff_id = district.stations[int(district.station[row])].tariff_id
-    tariff = district.tariffs.get(tariff_id)
-    return "" if tariff is None else tariff.currency
+        tariff = district.tariffs.get(station.tariff_id)
+        spot = spots[row] = place, "" if tariff is None else tariff.currency
+    return spot
 
 
 def data_quality(status: int, age_s: float) -> str:
@@ -184,7 +184,7 @@ def _nearest(district: District, ranked: Ranked, lines: Lines, choice: int) -> P
 
 def _passed(district: District, line: Line, name: str = "") -> Passed:
     """A candidate that is named because it was not chosen."""
-    place = place_of(district, line.row)
+    place, currency = _spot(district, line.row)
     return Passed(
         place.evse_id,
         place.station_id,
@@ -193,7 +193,7 @@ def _passed(district: District, line: Line, name: str = "") -> Passed:
         line.figures,
         tuple(line.terms_s),
         int(district.claim_count[line.row]),
-        _currency(district, line.row),
+        currency,
     )
 
 

@@ -16,7 +16,13 @@ from coordinator.core.recommend.asked import Asked, charges_there
 from coordinator.core.recommend.eta import Drive
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
-from coordinator.core.recommend.tariff_clock import DIMENSIONS, SLOT_S, Stay, TariffClock
+from coordinator.core.recommend.tariff_clock import (
+    DIMENSIONS,
+    SLOT_S,
+    OneStay,
+    Stay,
+    TariffClock,
+)
 from coordinator.core.vehicle import ChargePlace, ChargingRequest
 
 Floats = NDArray[np.float64]
@@ -67,7 +73,7 @@ def session_price(district: District, candidates: Candidates, during: Stay) -> F
 
 
 def breakdown(
-    district: District, station: int, during: Stay
+    district: District, station: int, during: OneStay
 ) -> tuple[tuple[tuple[str, float], ...], float | None]:
     """Lines (dimension, amount) and end of validity of a price; no lines if unknown.
 
@@ -79,11 +85,11 @@ def breakdown(
     if tariff is None:
         return (), None
     clock, tariffs = _clock_of(district, during.now_s)
-    amounts = clock.parts(tariffs[station : station + 1], during)
+    amounts = clock.parts_of_one(int(tariffs[station]), during)
     told = tuple(
-        (dimension, float(amount[0]))
+        (dimension, amount)
         for dimension, amount in zip(DIMENSIONS, amounts, strict=True)
-        if amount[0] > 0
+        if amount > 0
     )
     return told, tariff.valid_until_s
 
@@ -125,15 +131,16 @@ class Judged(Protocol):
         """From the pile to the destination, NaN without one."""
 
 
-def stay_of(request: ChargingRequest, figures: Judged, now_s: float) -> Stay:
+def stay_of(request: ChargingRequest, figures: Judged, now_s: float) -> OneStay:
     """The stay behind the figures of one EVSE, for its price lines.
 
     Source: paper 2.3.2.2 (price).
     """
-    charge_s, energy_kwh = np.array([figures.charge_s]), np.array([figures.energy_kwh])
-    begin_s = np.array([now_s + figures.eta_s + figures.wait_s])
-    there = request.charge_place is ChargePlace.AT_DESTINATION
-    full_s: Floats | float = 0.0
-    if there and request.destination is not None:
-        full_s = idle_s(np.array([figures.destination_km]), charge_s)
-    return Stay(now_s, begin_s, charge_s, energy_kwh, request.vehicle.setup_s, full_s)
+    full_s = 0.0
+    if request.charge_place is ChargePlace.AT_DESTINATION and request.destination is not None:
+        away_km, charge_s = np.array([figures.destination_km]), np.array([figures.charge_s])
+        full_s = float(idle_s(away_km, charge_s)[0])
+    return OneStay(
+        now_s, now_s + figures.eta_s + figures.wait_s, figures.charge_s, figures.energy_kwh,
+        request.vehicle.setup_s, full_s,
+    )  # fmt: skip

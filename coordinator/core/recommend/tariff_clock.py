@@ -39,6 +39,18 @@ class Stay:
     idle_s: Floats | float  # plugged in after it has ended
 
 
+@dataclass(frozen=True, slots=True)
+class OneStay:
+    """The same of one EVSE, in plain numbers. Source: paper 2.3.2.2 (price)."""
+
+    now_s: float
+    begin_s: float
+    charge_s: float
+    energy_kwh: float
+    setup_s: float
+    idle_s: float
+
+
 class TariffClock:
     """What every tariff charges over the two days after `base_s`; the last tariff is unknown.
 
@@ -54,6 +66,7 @@ class TariffClock:
         table = np.stack([np.broadcast_to(one, (4, slots)) for one in (*rates, unknown)], axis=1)
         self._rates: Floats = np.ascontiguousarray(table)  # (dimension, tariff, slot)
         self._first: Floats = np.ascontiguousarray(table[:, :, 0])
+        self._plain: list[list[float]] = self._first.T.tolist()
         self._slots = slots
         self.varies = slots > 1
         # Rate x hours from the base to the begin of each slot, one more for the end.
@@ -86,6 +99,19 @@ class TariffClock:
             sums[1] + known,
             parking / 3600.0,
         )
+
+    def parts_of_one(self, tariff: int, during: OneStay) -> tuple[float, ...]:
+        """The same of one stay; without any array where no rate changes with the time."""
+        if not self.varies:
+            flat, energy, time, parking = self._plain[tariff]
+            idle_h = (during.setup_s + during.idle_s) / 3600.0
+            hours = during.charge_s / 3600.0
+            return flat, energy * during.energy_kwh, time * hours, parking * idle_h
+        begin_s, charge_s, energy_kwh = (
+            np.array([value]) for value in (during.begin_s, during.charge_s, during.energy_kwh)
+        )
+        alone = Stay(during.now_s, begin_s, charge_s, energy_kwh, during.setup_s, during.idle_s)
+        return tuple(float(part[0]) for part in self.parts(np.array([tariff]), alone))
 
     def _slot(self, at: Floats) -> Index:
         slot: Index = np.clip(at, 0, self._slots - 1).astype(np.intp)

@@ -17,7 +17,7 @@ from coordinator.core.recommend.columns import Columns
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.pipeline import rank
 from coordinator.core.recommend.price import breakdown, idle_s
-from coordinator.core.recommend.tariff_clock import Stay, TariffClock
+from coordinator.core.recommend.tariff_clock import OneStay, Stay, TariffClock
 from coordinator.core.vehicle import ChargePlace, ChargingRequest, Vehicle
 from coordinator.store.memory import MemoryTelemetry
 from coordinator.usecases.lists import Lists
@@ -111,11 +111,10 @@ def judged(now_s: float, elements: tuple[TariffElement, ...], **fields: object) 
     request = replace(request, **fields)  # type: ignore[arg-type]
     columns = rank(district, request, Context(utc_offset_h=8.0), Models(), now_s).columns
     assert columns is not None
-    during = Stay(
-        now_s, now_s + columns.drive.drive_s[:1] + columns.wait.p50_s[:1], columns.charge_s[:1],
-        columns.energy_kwh[:1], 0.0,
-        idle_s(columns.drive.destination_km[:1], columns.charge_s[:1]) if fields else 0.0,
-    )  # fmt: skip
+    drive, charge_s = columns.drive, columns.charge_s
+    idle = float(idle_s(drive.destination_km[:1], charge_s[:1])[0]) if fields else 0.0
+    begin_s = now_s + float(drive.drive_s[0]) + float(columns.wait.p50_s[0])
+    during = OneStay(now_s, begin_s, float(charge_s[0]), float(columns.energy_kwh[0]), 0.0, idle)
     lines, _ = breakdown(district, 0, during)
     assert sum(amount for _, amount in lines) == pytest.approx(columns.price[0])
     return columns
