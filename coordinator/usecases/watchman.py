@@ -21,6 +21,7 @@ from coordinator.core.sessions import ChargeSession
 from coordinator.errors import CoordinatorError
 from coordinator.usecases.answer import HoldKind, Stage
 from coordinator.usecases.better_place import BetterPlace
+from coordinator.usecases.calm import LAPSED, calm, gone
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
@@ -44,10 +45,7 @@ log = structlog.get_logger()
 
 TICK_S = 1.0
 PROMISES_AT_ONCE = 100
-SILENT_CAR_S = 120.0  # a car that reported and then is silent so long loses its place
 SILENT_EVSE_S = 30.0  # an EVSE unknown for so long is given up
-
-LAPSED = frozenset({ClaimState.EXPIRED, ClaimState.NO_SHOW})
 
 
 class Watchman:
@@ -261,7 +259,8 @@ class Watchman:
             some = standing[begin : begin + PROMISES_AT_ONCE]
             note_silence(self._district, some, moment.link_s, self._stale_after_s)
             for promise in some:
-                if not promise.closed:
+                claim = self._claims.table.get(promise.claim_id)
+                if not (promise.closed or calm(promise, claim, moment.link_s)):
                     await self._look_after(promise, moment)
             await asyncio.sleep(0)  # answers come first
         await self._outages.look()
@@ -287,14 +286,7 @@ class Watchman:
             await self._rerouter.reroute(promise, "PILE_SILENT")
         elif link_s >= promise.retry_link_s:
             await self._rerouter.reroute(promise, promise.lost_code)
-        elif self._gone(promise, link_s):
+        elif gone(promise, link_s):
             step = await self._claims.release(promise.claim_id, moment)
             if isinstance(step, Step):
                 self._promises.close(promise, "NO_SHOW")
-
-    def _gone(self, promise: Promise, link_s: float) -> bool:
-        """Whether the car has been silent for too long; one that waits at its pile may be."""
-        heard_s = max(promise.reported_link_s, promise.arrived_link_s)
-        waits = promise.arrived_link_s > float("-inf") and promise.answer.choice.figures.ahead > 0
-        silent = promise.reported_link_s > float("-inf") and link_s - heard_s >= SILENT_CAR_S
-        return silent and not waits
