@@ -122,7 +122,7 @@ class RegistersTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     locked: RegisterRanges = []
     once: RegisterRanges = []
     boot_s: NotNegative = 0.0
-    boot: Literal["silent", "busy", "closed"] = "silent"
+    boot: Literal["silent", "busy", "closed", "shown"] = "silent"
 
 
 class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):

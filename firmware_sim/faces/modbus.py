@@ -116,7 +116,14 @@ class ModbusFace:
         """What the registers are made of at this moment."""
         kept, now_s = self._settings, self._monotonic_s()
         silent_s = {socket: now_s - fed_s for socket, fed_s in self._fed_at_s.items()}
-        return Device(self.pile, self._now_ms() // 1000, kept.comm_timeout_s, kept.kept, silent_s)
+        return Device(
+            self.pile,
+            self._now_ms() // 1000,
+            kept.comm_timeout_s,
+            kept.kept,
+            silent_s,
+            self._is_starting,
+        )
 
     def wire_fault(self, address: int = 0, count: int = 0) -> WireFault | None:
         """The wire fault that a request meets; where any request feeds the watchdog, it did."""
@@ -124,7 +131,7 @@ class ModbusFace:
             return WireFault("silent")
         if self._map.watchdog is None or not self._map.watchdog.fed_by:
             self._fed_at_s[0] = self._monotonic_s()
-        if self._now_ms() < self._boots_until_ms:
+        if self._is_starting and self._variant.boot_fault is not None:
             return self._variant.boot_fault
         if self._came_too_soon():
             return WireFault("silent")
@@ -210,6 +217,10 @@ class ModbusFace:
         self._settings = Device(self.pile, comm_timeout_s=DEFAULT_COMM_TIMEOUT_S)
         self._halves = HalfWrites(self._map)
         self._fed_at_s.clear()
+
+    @property
+    def _is_starting(self) -> bool:
+        return self._now_ms() < self._boots_until_ms
 
     def _came_too_soon(self) -> bool:
         """Whether a request came before the pause that the model wants between two."""

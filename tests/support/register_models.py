@@ -32,13 +32,14 @@ class Model:
 
     `tells` are the values that its registers have, each with half of the least step they show.
     `blind` are the situations that it has no register for: there the agent sees what is given. In
-    `blurred` ones the registers do not tell the letter.
+    `blurred` ones the registers do not tell the letter; `letters` are those that they can show.
     """
 
     profile: str = ""
     tells: dict[str, float] = field(default_factory=dict)
     blind: dict[str, str] = field(default_factory=dict)
     blurred: tuple[str, ...] = ()
+    letters: str = ""
     serial: bool = True
     transport: str = "tcp"
     dc: bool = False
@@ -55,8 +56,9 @@ MODELS: dict[str, Model] = {
     "abb-terra-ac": Model(
         tells={POWER: 0.001, CURRENT: 0.001, VOLTAGE: 0.1, SESSION: 0.001},
         blind=_NO_SERVICE,
+        letters="ABC",
     ),
-    "alfen-ng9xx": Model(tells=_METERED, blind=_F_IS_SERVICE, evses=2),
+    "alfen-ng9xx": Model(tells=_METERED, blind=_F_IS_SERVICE, evses=2, letters="ABCDEF"),
     "alpitronic-hypercharger": Model(
         tells={**_METERED, SESSION: 0.01, SOC: 0.01}, dc=True, evses=2
     ),
@@ -72,6 +74,7 @@ MODELS: dict[str, Model] = {
         blurred=("paused",),
         serial=False,
         evses=2,
+        letters="ABC",
     ),
     "delta-ac-max": Model(
         tells={POWER: 0.001, CURRENT: 0.01, VOLTAGE: 0.1, SESSION: 0.001},
@@ -82,20 +85,35 @@ MODELS: dict[str, Model] = {
         blind={**_NO_RESERVED, "out of service": "OUTOFORDER"},
         serial=False,
         transport="rtu-over-tcp",
+        letters="ABCD",
     ),
     "heidelberg-energy-control": Model(
         tells={**_METERED, CURRENT: 0.05, VOLTAGE: 0.5, TEMPERATURE: 0.05},
         blind=_NO_RESERVED,
         serial=False,
         transport="rtu-over-tcp",
+        letters="ABCE",
     ),
-    "keba-p30": Model("keba-p30-p40", {**_METERED, VOLTAGE: 0.5, SESSION: 0.001}, _NO_SERVICE),
-    "keba-p40": Model("keba-p30-p40", {**_METERED, VOLTAGE: 0.5, SESSION: 0.001}, _NO_SERVICE),
+    "keba-p30": Model(
+        "keba-p30-p40",
+        {**_METERED, VOLTAGE: 0.5, SESSION: 0.001},
+        _NO_SERVICE,
+        blurred=("paused",),
+        letters="ABC",
+    ),
+    "keba-p40": Model(
+        "keba-p30-p40",
+        {**_METERED, VOLTAGE: 0.5, SESSION: 0.001},
+        _NO_SERVICE,
+        blurred=("paused",),
+        letters="ABC",
+    ),
     "mennekes-amtron-compact-20s": Model(
         tells={**_METERED, SESSION: 0.001},
         blind=_F_IS_SERVICE,
         blurred=("paused",),
         transport="rtu-over-tcp",
+        letters="ABC",
     ),
     "mennekes-amtron-hcc3": Model(
         tells={POWER: 0.001, SESSION: 0.001},
@@ -105,29 +123,40 @@ MODELS: dict[str, Model] = {
             "broken": "UNKNOWN",
             "broken with a car": "UNKNOWN",
         },
+        letters="ABCD",
     ),
     "phoenix-charx-sec": Model(
-        tells={**_METERED, SESSION: 0.001}, blind=_F_IS_SERVICE, serial=False, evses=2
+        tells={**_METERED, SESSION: 0.001},
+        blind=_F_IS_SERVICE,
+        serial=False,
+        evses=2,
+        letters="ABCDEF",
     ),
     "phoenix-em-cp-pp-eth": Model(
         tells={POWER: 0.01, CURRENT: 0.01, VOLTAGE: 0.01, ENERGY: 0.01},
         blind=_F_IS_SERVICE,
         serial=False,
+        letters="ABCDEF",
     ),
-    "phoenix-ev-cc": Model("phoenix-ev-cc-ac1", blind=_NO_RESERVED, serial=False),
+    "phoenix-ev-cc": Model("phoenix-ev-cc-ac1", blind=_NO_RESERVED, serial=False, letters="ABCDEF"),
     "phoenix-ev-cc-eth": Model(
-        tells={**_METERED, CURRENT: 0.5, VOLTAGE: 0.5}, blind=_F_IS_SERVICE, serial=False
+        tells={**_METERED, CURRENT: 0.5, VOLTAGE: 0.5},
+        blind=_F_IS_SERVICE,
+        serial=False,
+        letters="ABCDEF",
     ),
     "schneider-evlink-pro-ac": Model(tells={**_METERED, SESSION: 0.001}, serial=False),
     "siemens-versicharge-gen3": Model(
         tells={POWER: 0.002, CURRENT: 0.5, VOLTAGE: 0.5, ENERGY: 0.001, TEMPERATURE: 0.5},
         blind=_F_IS_SERVICE,
+        letters="ABCDEF",
     ),
     "webasto-next": Model(
         tells={POWER: 0.001, CURRENT: 0.001, ENERGY: 0.001},
         blind={"out of service": "AVAILABLE"},
-        blurred=("paused",),
+        blurred=("paused", "reserved"),
         serial=False,
+        letters="ABC",
     ),
     "webasto-unite": Model(
         tells={POWER: 0.001, CURRENT: 0.001, VOLTAGE: 0.5, ENERGY: 0.1, SESSION: 0.001},
@@ -141,6 +170,7 @@ MODELS: dict[str, Model] = {
             "broken with a car": "UNKNOWN",
         },
         serial=False,
+        letters="ABC",
     ),
 }
 

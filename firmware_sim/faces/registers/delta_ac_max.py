@@ -24,7 +24,15 @@ from firmware_sim.faces.registers.map import (
     Writer,
 )
 from firmware_sim.faces.registers.orders import limit_power, on_evse, setting
-from firmware_sim.faces.registers.readings import id_tag, in_all_w, of, session_s, text, volts
+from firmware_sim.faces.registers.readings import (
+    id_tag,
+    in_all_w,
+    of,
+    session_s,
+    starting_as,
+    text,
+    volts,
+)
 from firmware_sim.faces.registers.words import Raw, Value
 
 _OPERATIONAL, _FAULTED = 1, 10
@@ -46,7 +54,7 @@ _UNAVAILABLE = 0
 def delta_ac_max(spec: PileSpec) -> RegisterMap:
     """The map of a station with as many EVSEs as the pile has."""
     fields = [
-        Field(100, 1, "charger_state", _charger_state, table=INPUT),
+        Field(100, 1, "charger_state", starting_as(0, _charger_state), table=INPUT),
         Field(102, 1, "evse_count", lambda d: len(d.pile.evses), table=INPUT),
         Field(110, 20, "serial", lambda d: d.pile.spec.serial.encode(), table=INPUT),
         Field(130, 20, "model", text("AC MAX"), table=INPUT),

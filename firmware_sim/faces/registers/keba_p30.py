@@ -21,11 +21,12 @@ from firmware_sim.faces.registers.readings import (
     kept,
     of,
     offered_a,
+    starting_as,
     stop_numbers,
     volts,
 )
 
-_NOT_READY, _READY, _CHARGING, _ERROR, _INTERRUPTED = 1, 2, 3, 4, 5
+_START_UP, _NOT_READY, _READY, _CHARGING, _ERROR, _INTERRUPTED = 0, 1, 2, 3, 4, 5
 _CABLE_AT_STATION, _CABLE_AT_EV, _CABLE_LOCKED_AT_EV = 1, 5, 7
 _P30, _P40 = 314_011, 4_100_111
 _P40_OF_TENTHS = (1, 2, 1)
@@ -75,7 +76,7 @@ def _readable(spec: PileSpec, product: int, firmware: int, counts_per_wh: int) -
         return Field(address, 2, name, read, "Wh", 1 / counts_per_wh)
 
     return [
-        Field(1000, 2, "charging_state", of(_state)),
+        Field(1000, 2, "charging_state", starting_as(_START_UP, of(_state))),
         Field(1004, 2, "cable_state", of(_cable)),
         Field(1006, 2, "error_code", of(_error)),
         *by_phase(Field(1008, 2, "current", None, "A", 0.001), 2, amps, 1000),

@@ -49,7 +49,7 @@ class Device:
     """What the registers are made of: the pile, its clock in s, what masters wrote and it keeps.
 
     `silent_s` says for each socket how long ago a master last fed the watchdog; a socket that was
-    never fed is missing.
+    never fed is missing. While it `is_starting` a model that has a number for that shows it.
     """
 
     pile: Pile
@@ -57,6 +57,7 @@ class Device:
     comm_timeout_s: int = 60
     kept: Mapping[str, float] = dataclasses.field(default_factory=dict)
     silent_s: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    is_starting: bool = False
 
     def keep(self, name: str, value: float) -> Device:
         """The device with a setting that survives until power is lost."""

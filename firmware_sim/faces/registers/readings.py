@@ -32,6 +32,11 @@ def kept(name: str, default: float) -> Reader:
     return lambda device: device.kept.get(name, default)
 
 
+def starting_as(number: int, read: Reader) -> Reader:
+    """Reads a number of its own while the device starts."""
+    return lambda device: number if device.is_starting else read(device)
+
+
 def by_phase(
     first: Field, step: int, value: PhaseReading, per_unit: float = 1.0, index: int = 0
 ) -> list[Field]:

@@ -32,6 +32,7 @@ from firmware_sim.faces.registers.readings import (
     limit_a,
     of,
     session_s,
+    starting_as,
     stop_numbers,
     volts,
     watts,
@@ -90,7 +91,7 @@ def schneider_evlink_pro_ac(spec: PileSpec) -> RegisterMap:
 def _state_fields() -> list[Field]:
     return [
         Field(1, 1, "ev_state", of(lambda e: _PILOT[e.pilot])),
-        Field(150, 1, "ocpp_status", of(lambda e: _STATUS.index(ocpp_status(e)))),
+        Field(150, 1, "ocpp_status", starting_as(0, of(_status))),
         Field(1150, 1, "ev_presence", of(lambda e: int(e.car is not None))),
     ]
 
@@ -156,6 +157,10 @@ def _controls() -> list[Field]:
         Field(4020, 2, "error_group", of(lambda e: int(e.is_broken)), low_word_first=True),
         Field(4022, 2, "error_code", of(_error_bits), low_word_first=True),
     ]
+
+
+def _status(evse: Evse) -> int:
+    return _STATUS.index(ocpp_status(evse))
 
 
 def _cause(evse: Evse) -> int:

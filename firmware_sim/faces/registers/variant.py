@@ -12,7 +12,7 @@ from firmware_sim.config_tables import RegistersTable
 from firmware_sim.core.wire import WireFault
 from firmware_sim.faces.registers.map import Clients, Halves, Range, RegisterMap
 
-Boot = Literal["silent", "busy", "closed"]
+Boot = Literal["silent", "busy", "closed", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Variant:
     """The differences; None, an empty tuple and 0 leave the model as it is.
 
     For `boot_s` of domain time after its start the device keeps silent, says that it is busy
-    (exception 6), or hangs up.
+    (exception 6), hangs up, or shows that it is starting.
     """
 
     most_read: int | None = None
@@ -34,8 +34,10 @@ class Variant:
     boot: Boot = "silent"
 
     @property
-    def boot_fault(self) -> WireFault:
-        """What a request meets while the device boots."""
+    def boot_fault(self) -> WireFault | None:
+        """What a request meets while the device boots; None where it is answered."""
+        if self.boot == "shown":
+            return None
         if self.boot == "busy":
             return WireFault("exception", exception_code=6)
         return WireFault("silent" if self.boot == "silent" else "disconnect")

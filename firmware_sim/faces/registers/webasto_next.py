@@ -42,6 +42,7 @@ from firmware_sim.faces.registers.readings import (
     of,
     offered_a,
     session_s,
+    starting_as,
     watts,
 )
 from firmware_sim.faces.registers.words import Value
@@ -93,7 +94,7 @@ def _state_fields() -> list[Field]:
     return [
         Field(1000, 1, "charge_point_state", of(_state)),
         Field(1001, 1, "charge_flag", of(lambda e: int(e.relay_closed))),
-        Field(1002, 1, "evse_state", of(lambda e: 2 if e.is_broken else 1)),
+        Field(1002, 1, "evse_state", starting_as(0, of(lambda e: 2 if e.is_broken else 1))),
         Field(1004, 1, "cable_state", of(_cable)),
         Field(1006, 1, "error", of(lambda e: first_code(e, _ERRORS, _OTHER))),
     ]

@@ -24,13 +24,14 @@ from firmware_sim.faces.registers.readings import (
 )
 
 _SAFE_A = 6.0
+_LETTERS = {"A": "A", "B": "B", "C": "C", "D": "C", "E": "F", "F": "F"}
 
 
 def weidmueller_ac_smart(spec: PileSpec) -> RegisterMap:
     """The map of one pile."""
     milli = Field(0, 2, "", None, "", 0.001, low_word_first=True)
     fields = [
-        Field(301, 1, "car_state", of(lambda e: ord(e.pilot.letter))),
+        Field(301, 1, "car_state", of(lambda e: ord(_LETTERS[e.pilot.letter]))),
         Field(302, 1, "evse_state", of(lambda e: int(e.relay_closed))),
         Field(318, 1, "phases", of(lambda e: int(e.spec.supply.phases == 3))),
         *by_phase(replace(milli, address=400, name="voltage", unit="V"), 2, volts, 1000),
