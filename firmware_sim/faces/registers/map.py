@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Final, Literal
 
 from firmware_sim.core.pile import Pile
+from firmware_sim.faces.registers.ranges import Range, cuts, touches
 from firmware_sim.faces.registers.words import Form, Raw, Value, from_words, to_words
 
 COIL: Final = 1
@@ -24,7 +25,6 @@ _COIL_WRITES: Final = (5, 15)
 STATION: Final = -1
 Halves = Literal["refused", "latched", "torn"]
 Clients = Literal["many", "newest", "oldest"]
-Range = tuple[int, int]
 _MOST_PLANS: Final = 256
 
 
@@ -172,7 +172,7 @@ class RegisterMap:
 
     def hangs_up_on(self, address: int, count: int) -> bool:
         """Whether the device closes the connection on a request for these registers."""
-        return _touches(self.closing, address, count)
+        return touches(self.closing, address, count)
 
     def field_at(self, socket: int, table: int, address: int) -> Field | None:
         """The field that a register belongs to."""
@@ -207,13 +207,13 @@ class RegisterMap:
         self.check_function(function)
         if count > self.most_read:
             raise IllegalValueError(count)
-        if _touches(self.gaps, address, count):
+        if touches(self.gaps, address, count):
             raise IllegalAddressError(address)
         plan: list[tuple[Field | None, int]] = []
         at, end = address, address + count
         while at < end:
             field = self.field_at(socket, function, at)
-            if self.whole_reads and field and _cuts(field, at, end):
+            if self.whole_reads and field and cuts(field.address, field.width, at, end):
                 raise IllegalAddressError(at)
             if field is None or field.read is None:
                 plan.append((None, self._filled(at)))
@@ -277,10 +277,10 @@ class RegisterMap:
         return field
 
     def _written(self, device: Device, field: Field, words: Sequence[int]) -> Device:
-        if _touches(self.locked, field.address, field.width):
+        if touches(self.locked, field.address, field.width):
             raise DeviceFailureError(field.address)
         mark = f"once {field.socket} {field.address}"
-        if _touches(self.once, field.address, field.width):
+        if touches(self.once, field.address, field.width):
             if mark in device.kept:
                 raise IllegalValueError(field.address)
             device = device.keep(mark, 1)
@@ -288,14 +288,6 @@ class RegisterMap:
         return field.write(device, field.value(words))
 
     def _filled(self, at: int) -> int:
-        if self.fill is None or not _touches(self.filled, at, 1):
+        if self.fill is None or not touches(self.filled, at, 1):
             raise IllegalAddressError(at)
         return self.fill
-
-
-def _touches(ranges: Sequence[Range], address: int, count: int) -> bool:
-    return any(address <= last and first < address + max(count, 1) for first, last in ranges)
-
-
-def _cuts(field: Field, at: int, end: int) -> bool:
-    return at != field.address or at + field.width > end

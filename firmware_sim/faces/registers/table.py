@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from firmware_sim.core.evse import AC_VOLTAGE_V, Supply
 from firmware_sim.core.pile import PileSpec, build_pile
-from firmware_sim.faces.registers.map import Device, Range, RegisterMap
+from firmware_sim.faces.registers.map import Device, RegisterMap
 from firmware_sim.faces.registers.models import REGISTER_MAPS
+from firmware_sim.faces.registers.ranges import Range
 
 _DC_MODELS = ("alpitronic-hypercharger",)
 _MOST_IN_ONE_READ = 125

@@ -10,7 +10,8 @@ from typing import Literal
 
 from firmware_sim.config_tables import RegistersTable
 from firmware_sim.core.wire import WireFault
-from firmware_sim.faces.registers.map import Clients, Halves, Range, RegisterMap
+from firmware_sim.faces.registers.map import Clients, Halves, RegisterMap
+from firmware_sim.faces.registers.ranges import Range
 
 Boot = Literal["silent", "busy", "closed", "shown"]
 
