@@ -48,6 +48,8 @@ _MOST_EVSES: Final = {
     "delta-ac-max": 8,
     "phoenix-charx-sec": 8,
 }
+# Models whose sockets have a unit id each, and the one of their station.
+_STATION_UNITS: Final = {"alfen-ng9xx": "200"}
 _DC_MODELS: Final = ("alpitronic-hypercharger",)
 AC_MODELS: Final = tuple(model for model in _UNITS if model not in (*_DC_MODELS, "delta-ac-max"))
 
@@ -113,14 +115,24 @@ def check_shared_buses(reader: Reader, piles: Sequence[tuple[str, PileTable]]) -
         if _settings(other) != _settings(table):
             note = f"first at line {reader.line(first_at)}"
             reader.fail("CFG-025", at, f"{bus} has other settings before", note=note)
-        unit = _UNITS.get(table.model, "") if table.unit_id is None else str(table.unit_id)
-        if _ANY_UNIT in (unit, units.get((bus, _ANY_UNIT))) and other is not table:
+        own = _units_of(table)
+        if (_ANY_UNIT in own or (bus, _ANY_UNIT) in units) and other is not table:
             hint = "give each pile a unit_id"
             reader.fail("CFG-026", at, f"{table.model} answers to every unit of {bus}", hint=hint)
-        elif taken := units.get((bus, unit)):
-            note = f"first at line {reader.line(taken)}"
-            reader.fail("CFG-026", at, f"unit {unit} exists already on {bus}", note=note)
-        units.setdefault((bus, unit), at)
+        for unit in own:
+            if unit != _ANY_UNIT and (taken := units.get((bus, unit))):
+                note = f"first at line {reader.line(taken)}"
+                reader.fail("CFG-026", at, f"unit {unit} exists already on {bus}", note=note)
+            units.setdefault((bus, unit), at)
+
+
+def _units_of(table: PileTable) -> tuple[str, ...]:
+    """The unit ids that a pile answers to; of some models one for each socket and the station's."""
+    unit = _UNITS.get(table.model, "") if table.unit_id is None else str(table.unit_id)
+    if table.model not in _STATION_UNITS or not unit.isdecimal():
+        return (unit,)
+    sockets = tuple(str(int(unit) + number) for number in range(table.connectors))
+    return (*sockets, _STATION_UNITS[table.model])
 
 
 def check_wire(reader: Reader, table: PileTable, at: str) -> WireFault | None:

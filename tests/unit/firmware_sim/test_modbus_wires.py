@@ -193,6 +193,28 @@ def test_piles_that_cannot_share_a_bus_are_told(tmp_path: Path) -> None:
     ]
 
 
+def test_unit_ids_of_sockets_count_on_a_bus(tmp_path: Path) -> None:
+    """The second socket of an Alfen is unit 2, and two stations would both be unit 200."""
+    path = tmp_path / "sim.toml"
+    alfen = ABB.replace("abb-terra-ac", "alfen-ng9xx") + 'bus = "g"\nconnectors = 2\n'
+    path.write_text(
+        alfen
+        + ABB.replace("A-01", "A-02")
+        + 'bus = "g"\nunit_id = 2\n'
+        + alfen.replace("A-01", "A-03")
+        + "unit_id = 10\n"
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    told = [(found.code, found.path, found.message) for found in caught.value.findings]
+    assert told == [
+        ("CFG-026", "pile[1]", "unit 2 exists already on bus g"),
+        ("CFG-026", "pile[2]", "unit 200 exists already on bus g"),
+    ]
+
+
 async def test_keba_gives_two_registers_at_once(simulate: Callable) -> None:
     """A P30 answers a read of two registers and refuses one of three."""
     keba = ABB.replace("abb-terra-ac", "keba-p30")
