@@ -108,6 +108,12 @@ class Connection(ServerRequestHandler):
         self.peer_left = True
         return bool(self._port.is_half_open)
 
+    def close(self, reconnect: bool = False) -> None:
+        """Closes; what was still to be sent in pieces is not sent."""
+        if self._slow is not None:
+            self._slow.cancel()
+        super().close(reconnect)
+
     def callback_disconnected(self, exc: Exception | None) -> None:
         """Forgets what was still to be answered."""
         self._waiting.clear()

@@ -156,6 +156,21 @@ async def test_answer_in_pieces_is_whole_in_the_end(
         assert time.monotonic() - begun_s >= least_s
 
 
+async def test_answer_that_drips_ends_with_its_connection(simulate: Callable) -> None:
+    """Dropped in the middle of an answer, the device sends no more of it and nothing lingers."""
+    sim, address = await broken(simulate, "drip:0.2")
+    async with line(address) as (reader, writer):
+        writer.write(RATED)
+        first = await heard(reader, 1)
+        fault = pb.InjectFaultRequest(evse_id="A-01*1", fault="wire:disconnect")
+        await sim.bench.InjectFault(fault)  # type: ignore[attr-defined]
+        rest = await heard(reader, 12)
+    await asyncio.sleep(0)
+
+    assert (first, rest) == (RATED_ANSWER[:1], b"")
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "firmware_sim:slow"] == []
+
+
 async def test_late_answer_comes_to_the_question_after(simulate: Callable) -> None:
     """Who asks again after a time-out gets the answer to the first question first."""
     _, address = await broken(simulate, "delay:0.3*1")
