@@ -71,6 +71,9 @@ def _meets(seen: Any, name: str, value: Any) -> bool:
     found = getattr(seen, name)
     if callable(value):
         return found is not None and bool(value(found))
+    if found == value:
+        # Some fields are tuples themselves.
+        return True
     if isinstance(value, tuple | set | frozenset | list):
         return any(_same(name, found, one) for one in value)
     return _same(name, found, value)

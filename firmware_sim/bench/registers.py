@@ -43,7 +43,9 @@ def register_messages(view: RegisterView, request: pb.ReadRegistersRequest) -> l
         if request.count == 0 or first <= row.address < last
     ]
     if not rows:
-        raise BadArgumentError("address", f"no register from {first} to {last - 1}")
+        raise BadArgumentError(
+            "address", f"no register from {first} to {last - 1}; count 0 gives the whole map"
+        )
     rows.sort(key=lambda row: (row.socket, row.function_code, row.address))
     return [_message(row) for row in rows]
 
