@@ -50,11 +50,18 @@ class BenchClock:
         if not duration_s >= 0:
             raise ValueError(f"a clock moves forward: duration_s is {duration_s}")
         if self.stepped:
-            self._stepped_ms += round(duration_s * 1000)
+            # However short, it is a step: whoever waits for a moment gets there.
+            self._stepped_ms += max(round(duration_s * 1000), 1) if duration_s else 0
             for name in tuple(self._movers):
                 self._catch_up(name)
         else:
             time.sleep(duration_s / self.speed)
+
+    def reached(self, now_ms: int) -> None:
+        """Takes everything to where one that was moved by itself stands already."""
+        self._stepped_ms = max(self._stepped_ms, now_ms)
+        for name in tuple(self._movers):
+            self._catch_up(name)
 
     def glance(self, step_s: float) -> None:
         """Lets a little time pass between two looks: `step_s` when stepped, else 20 real ms."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -227,6 +227,16 @@ class SimulatedPile(Pile):
         answer = self.bench.ask(method, request)
         self.trace.did(what)
         return state_of(answer.state)
+
+    def _seeker(self, evse: int) -> Callable[[float], None] | None:
+        if not self.clock.stepped:
+            return None
+
+        def seek(most_s: float) -> None:
+            request = pb.AdvanceRequest(duration_s=most_s, until_evse_ids=[self.evse_id(evse)])
+            self.clock.reached(self.bench.ask("Advance", request).domain_at_ms)
+
+        return seek
 
     def _move(self, duration_s: float) -> int:
         request = pb.AdvanceRequest(duration_s=duration_s)

@@ -139,6 +139,11 @@ def ramp_of(over_s: float) -> float:
     return _number("over_s", over_s, 0, _MAX_DURATION_S)
 
 
+def look_of(look_every_s: float) -> float:
+    """How often a change is looked for, s; 0 leaves it open. Raises BadArgumentError."""
+    return _number("look_every_s", look_every_s, 0, _MAX_DURATION_S)
+
+
 def stride_of(duration_s: float) -> float:
     """How far the clock moves, s; raises BadArgumentError."""
     return _number("duration_s", duration_s, 0, _MAX_DURATION_S)

@@ -19,6 +19,7 @@ from firmware_sim.bench.catalogue import (
 from firmware_sim.bench.codec import (
     car_of,
     duration_of,
+    look_of,
     ramp_of,
     state_message,
     stride_of,
@@ -26,7 +27,8 @@ from firmware_sim.bench.codec import (
 from firmware_sim.bench.playing import played
 from firmware_sim.bench.ramps import Ramps
 from firmware_sim.bench.registers import RegisterView, register_messages, words_of
-from firmware_sim.bench.watch import Watchers
+from firmware_sim.bench.stride import stride
+from firmware_sim.bench.watch import Watchers, looks_different
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.core.controller import (
     clear,
@@ -128,14 +130,16 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         """Moves simulated time on; only where the clock does not run by itself."""
         if not isinstance(self._clock, SteppedClock):
             raise NotPossibleNowError("Advance", 'the clock runs; set sim.mode = "stepped"')
-        duration_s = stride_of(request.duration_s)
-        while duration_s > 0:
-            step_s = min(self._ramps.step_s or duration_s, duration_s)
-            self._fleet.advance(step_s)
-            self._clock.move(step_s)
-            self._ramps.follow(self._clock.now_ms())
-            duration_s -= step_s
-        return pb.AdvanceResponse(domain_at_ms=self._clock.now_ms())
+        before = {evse_id: self._state(evse_id) for evse_id in request.until_evse_ids}
+        passed_s = stride(
+            self._fleet,
+            self._clock,
+            self._ramps,
+            stride_of(request.duration_s),
+            look_every_s=look_of(request.look_every_s),
+            is_over=(lambda: self._any_differs(before)) if before else None,
+        )
+        return pb.AdvanceResponse(domain_at_ms=self._clock.now_ms(), passed_s=passed_s)
 
     async def ReadRegisters(
         self, request: pb.ReadRegistersRequest, context: Context
@@ -246,6 +250,9 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
     ) -> pb.RunScenarioResponse:
         """Plays a scenario; the piles of this bench stay as they are."""
         return await asyncio.to_thread(played, request)
+
+    def _any_differs(self, before: Mapping[str, pb.SimulatedState]) -> bool:
+        return any(looks_different(old, self._state(evse_id)) for evse_id, old in before.items())
 
     def _act_on_all(
         self, pile_id: str, transition: Callable[[Evse], Evse]

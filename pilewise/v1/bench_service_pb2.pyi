@@ -460,16 +460,26 @@ class AdvanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DURATION_S_FIELD_NUMBER: _builtins.int
+    UNTIL_EVSE_IDS_FIELD_NUMBER: _builtins.int
+    LOOK_EVERY_S_FIELD_NUMBER: _builtins.int
     duration_s: _builtins.float
     """Seconds."""
+    look_every_s: _builtins.float
+    """How often that is looked at, simulated seconds; 0 means every 0.01 s."""
+    @_builtins.property
+    def until_evse_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Stops as soon as one of these EVSEs looks different, as Watch would tell it; empty means never."""
+
     def __init__(
         self,
         *,
         duration_s: _builtins.float = ...,
+        until_evse_ids: _abc.Iterable[_builtins.str] | None = ...,
+        look_every_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_s", b"duration_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_s", b"duration_s", "look_every_s", b"look_every_s", "until_evse_ids", b"until_evse_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,16 +492,20 @@ class AdvanceResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     DOMAIN_AT_MS_FIELD_NUMBER: _builtins.int
+    PASSED_S_FIELD_NUMBER: _builtins.int
     domain_at_ms: _builtins.int
     """Domain time, milliseconds since 1970 UTC."""
+    passed_s: _builtins.float
+    """Seconds that passed; less than asked where something looked different before."""
     def __init__(
         self,
         *,
         domain_at_ms: _builtins.int = ...,
+        passed_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_at_ms", b"domain_at_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_at_ms", b"domain_at_ms", "passed_s", b"passed_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

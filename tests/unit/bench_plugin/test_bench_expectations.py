@@ -42,6 +42,25 @@ def test_deadline_is_the_last_moment_that_counts(after_s: float, met: bool) -> N
         assert met
 
 
+def test_seeking_finds_a_change_exactly() -> None:
+    """Who is told of changes finds one to the moment, and still looks for what creeps."""
+    clock = BenchClock("stepped")
+    read = becoming(clock, 1.37)
+    start_ms = clock.now_ms
+    asked: list[float] = []
+
+    def seek(most_s: float) -> None:
+        asked.append(most_s)
+        left_s = 1.37 - (clock.now_ms - start_ms) / 1000
+        clock.advance(min(most_s, left_s) if left_s > 0 else most_s)
+
+    took_s = wait_until("A", read, {"status": "Faulted"}, 2.0, clock, seek)
+
+    assert took_s == 1.37
+    assert max(asked) == pytest.approx(0.1)
+    assert len(asked) == 14
+
+
 def test_missed_deadline_tells_wish_limit_and_what_was_seen() -> None:
     """The message is enough to see what went wrong."""
     clock = BenchClock("stepped")
@@ -93,6 +112,12 @@ def test_nothing_seen_yet_is_not_met() -> None:
     """Where nobody has reported, no condition holds."""
     with pytest.raises(NotMet, match="it is: None"):
         wait_until("agent", lambda: None, {"status": "AVAILABLE"}, 0.0, BenchClock("stepped"))
+
+
+def test_limit_finer_than_the_clock_ends() -> None:
+    """A limit that is no whole number of milliseconds is reached all the same."""
+    with pytest.raises(NotMet):
+        wait_until("A", lambda: IDLE, {"iec": "F"}, 0.0123456, BenchClock("stepped"))
 
 
 def test_negative_limit_is_refused() -> None:

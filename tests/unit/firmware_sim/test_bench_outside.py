@@ -124,6 +124,28 @@ async def test_ramp_follows_a_running_clock(simulate: Callable, eventually: Call
     assert dict(first.inputs) == {}
 
 
+async def test_advance_stops_at_the_first_change(simulate: Callable) -> None:
+    """A trip after 1 s of over-voltage ends a stride of an hour at 1.00 s, told as such."""
+    sim = await simulate(SIM)
+    await charging(sim)
+    before = (await sim.bench.GetClock(pb.GetClockRequest())).domain_at_ms
+    request = pb.SetInputRequest(evse_id="A-01*1", input="mains_l1_v", value=280)
+    await sim.bench.SetInput(request)
+
+    moved = await sim.bench.Advance(pb.AdvanceRequest(duration_s=10, until_evse_ids=["A-01*1"]))
+    other = await sim.bench.Advance(
+        pb.AdvanceRequest(duration_s=3600, until_evse_ids=["D-01*1"], look_every_s=5)
+    )
+    unknown = await refused(
+        sim.bench.Advance(pb.AdvanceRequest(duration_s=1, until_evse_ids=["X"]))
+    )
+
+    assert moved.passed_s == pytest.approx(1.0, abs=0.011)
+    assert moved.domain_at_ms - before == pytest.approx(moved.passed_s * 1000)
+    assert other.passed_s == pytest.approx(3600)
+    assert unknown.code() is grpc.StatusCode.NOT_FOUND
+
+
 async def test_reset_ends_ramps(simulate: Callable) -> None:
     """A pile that was put back stays there: no ramp of the test before moves it."""
     sim = await simulate(SIM)
