@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 # The envelope in C (1/h) over the charge in percent, straight between the knots. Calibrated by
@@ -98,7 +98,7 @@ class Battery:
     def charged(self, energy_kwh: float) -> Battery:
         """The battery after `energy_kwh` more have been stored, at most full."""
         soc_pct = min(self.soc_pct + energy_kwh / self.capacity_kwh * 100, 100.0)
-        return replace(self, soc_pct=soc_pct)
+        return Battery(self.capacity_kwh, soc_pct, self.max_power_kw, self.temperature_c)
 
 
 def warm_share(temperature_c: float) -> float:

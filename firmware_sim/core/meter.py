@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 # A register of 32 bits counts 4,294,967,295 Wh and then 0.
 ROLLOVER_WH = float(1 << 32)
@@ -24,7 +24,7 @@ class Meter:
         """The meter after `energy_wh` more; raises ValueError for a negative or unreal amount."""
         if not (math.isfinite(energy_wh) and energy_wh >= 0):
             raise ValueError(f"a meter cannot count {energy_wh} Wh")
-        return replace(self, total_wh=(self.total_wh + energy_wh) % self.rollover_wh)
+        return Meter((self.total_wh + energy_wh) % self.rollover_wh, self.rollover_wh)
 
     def since(self, start_wh: float) -> float:
         """Energy counted since the register stood at `start_wh`, Wh, over one rollover.

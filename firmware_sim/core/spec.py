@@ -26,7 +26,7 @@ class Supply(Enum):
     @property
     def phases(self) -> int:
         """AC phases; 0 for DC."""
-        return int(self.value)
+        return int(self._value_)
 
 
 class Pilot(Enum):
@@ -45,12 +45,12 @@ class Pilot(Enum):
     @property
     def letter(self) -> str:
         """The letter alone, A to F."""
-        return self.value[0]
+        return str(self._value_)[0]
 
     @property
     def is_modulated(self) -> bool:
         """Whether the pilot carries a pulse-width modulated signal."""
-        return self.value[-1] == "2"
+        return str(self._value_)[-1] == "2"
 
 
 class Phase(Enum):

@@ -6,7 +6,7 @@ What a temperature leads to is in `causes.py`.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
 from firmware_sim.core.evse import Evse, Supply
@@ -33,51 +33,53 @@ def is_warm(evse: Evse) -> bool:
     return evse.temperature_c > _WARM_C or evse.cable_c > _WARM_C
 
 
-def is_changing(evse: Evse) -> bool:
-    """Whether a temperature still moves while nothing else does."""
-    ambient_c = evse.inputs.ambient_c
-    if evse.temperature_c == ambient_c == evse.cable_c and evse.power_kw == 0:
-        return False
-    board_c, cable_c, _ = _ends(evse)
-    return evse.temperature_c != board_c or evse.cable_c != cable_c
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where cabinet and cable go at the present current, C, and the cable's time constant, s."""
+
+    board_c: float
+    cable_c: float
+    cable_s: float
 
 
-def heated(evse: Evse, step_s: float) -> Evse:
-    """The EVSE `step_s` later, its temperatures closer to where they go."""
-    board_c, cable_c, cable_s = _ends(evse)
-    now_c = _nearer(evse.temperature_c, board_c, step_s / _BOARD_S)
-    now_cable_c = _nearer(evse.cable_c, cable_c, step_s / cable_s)
-    if now_c == evse.temperature_c and now_cable_c == evse.cable_c:
-        return evse
-    return replace(evse, temperature_c=now_c, cable_c=now_cable_c)
-
-
-def next_threshold_s(evse: Evse) -> float:
-    """Seconds until a temperature meets a threshold at the present current; inf if none."""
-    board_c, cable_c, cable_s = _ends(evse)
-    if max(board_c, cable_c) <= _WARM_C and not is_warm(evse):
-        return math.inf
-    board = (evse.temperature_c, board_c, _BOARD_S)
-    cable = (evse.cable_c, cable_c, cable_s)
-    return min(
-        *(_until(*board, threshold_c) for threshold_c in (BOARD_STOP_C, BOARD_BACK_C)),
-        *(_until(*cable, at_c) for at_c in (CABLE_DERATE_C, CABLE_STOP_C, CABLE_BACK_C)),
-    )
-
-
-def _ends(evse: Evse) -> tuple[float, float, float]:
-    """Where cabinet and cable go, C, and the time constant of the cable, s."""
+def course_of(evse: Evse) -> Course | None:
+    """Where its temperatures go; None where they have arrived."""
     ambient_c = evse.inputs.ambient_c
     dc = evse.spec.supply is Supply.DC
     cable_s = _DC_CABLE_S if dc else _AC_CABLE_S
     if evse.power_kw == 0:
-        return ambient_c, ambient_c, cable_s
+        if evse.temperature_c == ambient_c == evse.cable_c:
+            return None
+        return Course(ambient_c, ambient_c, cable_s)
     load = (evse.current_a / evse.spec.rated_current_a) ** 2
-    if not dc:
-        return ambient_c + _BOARD_RISE_K * load, ambient_c + _AC_CABLE_RISE_K * load, cable_s
-    rise_k = _DC_CABLE_RISE_K if evse.inputs.cable_cooled else _UNCOOLED_RISE_K
-    power = (evse.power_kw / evse.spec.max_power_kw) ** 2
-    return ambient_c + _BOARD_RISE_K * power, ambient_c + rise_k * load, cable_s
+    if dc:
+        rise_k = _DC_CABLE_RISE_K if evse.inputs.cable_cooled else _UNCOOLED_RISE_K
+        board_k = _BOARD_RISE_K * (evse.power_kw / evse.spec.max_power_kw) ** 2
+    else:
+        rise_k, board_k = _AC_CABLE_RISE_K, _BOARD_RISE_K * load
+    course = Course(ambient_c + board_k, ambient_c + rise_k * load, cable_s)
+    arrived = evse.temperature_c == course.board_c and evse.cable_c == course.cable_c
+    return None if arrived else course
+
+
+def temperatures_after(evse: Evse, course: Course, step_s: float) -> tuple[float, float]:
+    """Cabinet and cable `step_s` later, C."""
+    return (
+        _nearer(evse.temperature_c, course.board_c, step_s / _BOARD_S),
+        _nearer(evse.cable_c, course.cable_c, step_s / course.cable_s),
+    )
+
+
+def next_threshold_s(evse: Evse, course: Course) -> float:
+    """Seconds until a temperature meets a threshold at the present current; inf if none."""
+    if max(course.board_c, course.cable_c) <= _WARM_C and not is_warm(evse):
+        return math.inf
+    board = (evse.temperature_c, course.board_c, _BOARD_S)
+    cable = (evse.cable_c, course.cable_c, course.cable_s)
+    return min(
+        *(_until(*board, threshold_c) for threshold_c in (BOARD_STOP_C, BOARD_BACK_C)),
+        *(_until(*cable, at_c) for at_c in (CABLE_DERATE_C, CABLE_STOP_C, CABLE_BACK_C)),
+    )
 
 
 def _nearer(now_c: float, end_c: float, share: float) -> float:
