@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,6 +37,7 @@ from firmware_sim.config_tables import (
 )
 from firmware_sim.core.ageing import Ageing
 from firmware_sim.core.evse import Supply
+from firmware_sim.core.lives import ageing_of
 from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.errors import ConfigError, Finding
@@ -168,7 +170,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
     ageing = None
     if table.ageing is not None:
         checked = reader.struct(AgeingTable, table.ageing, f"{at}.ageing")
-        ageing = Ageing(**msgspec.structs.asdict(checked)) if checked else None
+        ageing = _ageing(checked, table.model, supply) if checked else None
     own = reader.struct(OcppPileTable, table.ocpp or {}, f"{at}.ocpp") or OcppPileTable()
     password = _password(reader, table, at, folder)
     files = _tls_files(reader, table, at, folder)
@@ -187,6 +189,14 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         ocpp_faults=tuple(ocpp),
     )
     return PileConfig(spec, table, ageing, password, *files, own)
+
+
+def _ageing(table: AgeingTable, model: str, supply: Supply) -> Ageing:
+    told = msgspec.structs.asdict(table)
+    own = {key: value for key, value in told.items() if value is not None}
+    # A life that is given whole does not wear as the model would: without a shape it is steady.
+    steady = {"shape": 1.0} if "scale_h" in own else {}
+    return replace(ageing_of(model, supply), **{**steady, **own})
 
 
 def _supply(reader: Reader, table: PileTable, at: str) -> Supply:

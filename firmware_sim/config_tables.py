@@ -69,13 +69,16 @@ class OcppPileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class AgeingTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`[pile.ageing]`: when the pile breaks by itself, in hours of domain time."""
+    """`[pile.ageing]`: when the pile breaks by itself, in hours of domain time.
 
-    scale_h: Positive
-    shape: Positive = 1.0
-    age_h: NotNegative = 0.0
-    repair_median_h: Positive = 0.42
-    repair_sigma: NotNegative = 1.83
+    What is left away is as usual for the model and its maker.
+    """
+
+    scale_h: Positive | None = None
+    shape: Positive | None = None
+    age_h: NotNegative | None = None
+    repair_median_h: Positive | None = None
+    repair_sigma: NotNegative | None = None
 
 
 Model = Literal[

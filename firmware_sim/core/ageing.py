@@ -1,6 +1,6 @@
 """When a pile breaks by itself and how long it stays broken (Weibull onset, lognormal repair).
 
-Which faults exist and what they do is in `faults.py`.
+Which faults exist and what they do is in `faults.py`, how long which model lasts in `lives.py`.
 """
 
 from __future__ import annotations
@@ -8,19 +8,20 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
+from typing import Final
 
 from firmware_sim.core.faults import FAULTS, FaultKind
 
-# What fails by itself and how often, relative to each other: heat, contactors, locks and residual
-# currents lead; an emergency stop is pressed by people and not part of ageing.
-_WEIGHTS = {
-    "HighTemperature": 4.0,
-    "EVSEContactorFault": 2.0,
-    "ConnectorLockFailure": 2.0,
-    "GroundFailure": 2.0,
-    "PilotFault": 1.0,
-    "OverCurrentFailure": 1.0,
-}
+# What fails by itself and how often, relative to each other, where no model says it better: heat,
+# contactors, locks and residual currents lead; an emergency stop is pressed by people.
+_FAULTS: Final = (
+    ("HighTemperature", 4.0),
+    ("EVSEContactorFault", 2.0),
+    ("ConnectorLockFailure", 2.0),
+    ("GroundFailure", 2.0),
+    ("PilotFault", 1.0),
+    ("OverCurrentFailure", 1.0),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class Ageing:
 
     `shape` above 1 wears out, below 1 fails early; `scale_h` is the age at which 63 % have failed
     once; `repair_median_h` and `repair_sigma` describe the lognormal repair time. The default
-    repair matches the Irish public network (median 0.42 h, mean 2.25 h).
+    repair matches the Irish public network (median 0.42 h, mean 2.25 h). What fails
+    is drawn from `faults` by their weights.
     """
 
     scale_h: float
@@ -37,6 +39,7 @@ class Ageing:
     age_h: float = 0.0
     repair_median_h: float = 0.42
     repair_sigma: float = 1.83
+    faults: tuple[tuple[str, float], ...] = _FAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def next_failure(ageing: Ageing, age_h: float, rng: random.Random) -> Failure:
     uniform = 1.0 - rng.random()  # (0, 1]: its logarithm is finite
     reached = (age_h / ageing.scale_h) ** ageing.shape
     life_h = ageing.scale_h * (reached - math.log(uniform)) ** (1 / ageing.shape)
-    name = rng.choices(list(_WEIGHTS), weights=list(_WEIGHTS.values()))[0]
+    names = [name for name, _ in ageing.faults]
+    name = rng.choices(names, weights=[weight for _, weight in ageing.faults])[0]
     repair_h = rng.lognormvariate(math.log(ageing.repair_median_h), ageing.repair_sigma)
     return Failure(max(life_h - age_h, 0.0) * 3600, FAULTS[name], repair_h * 3600)
