@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from firmware_sim.core.evse import DC_MAX_CURRENT_A, Brewing, Contactor, Evse, Lock, Supply
+from firmware_sim.core.evse import DC_MAX_CURRENT_A, Brewing, Contactor, Evse, Lock, Stage, Supply
 from firmware_sim.core.faults import FAULTS, ActiveFault
 from firmware_sim.core.inputs import NOMINAL
 from firmware_sim.core.pilot import cable_of, letter_of, volts_of
@@ -39,6 +39,8 @@ _EARTH_OHM = 300.0
 # IEC 61851-23: 100 Ohm for each volt.
 _ISOLATION_KOHM_PER_V = 0.1
 _CABLE_CHECK_S, _ISOLATION_S = 2.0, 5.0
+# IEC 61851-23: the output is within 5 % of the pack's voltage before the contactor closes.
+_PRECHARGE_PCT, _PRECHARGE_S = 5.0, 5.0
 _TOUCHABLE_V, _TOUCHABLE_S = 60.0, 1.0
 _FULLY_IN_PCT = 95.0
 _SLACK_C = 1e-6
@@ -161,10 +163,13 @@ def _is_isolated(evse: Evse) -> bool:
 
 
 def _cable_check(evse: Evse, active: bool) -> float | None:
-    if evse.spec.supply is not Supply.DC or evse.session is None or not evse.is_running:
-        return None
-    checking = evse.session.handshake_left_s > 0
+    checking = evse.stage is Stage.CABLE_CHECK
     return _CABLE_CHECK_S if checking and not _is_isolated(evse) else None
+
+
+def _precharge(evse: Evse, active: bool) -> float | None:
+    within = abs(evse.inputs.precharge_reach_pct - 100) <= _PRECHARGE_PCT
+    return _PRECHARGE_S if evse.stage is Stage.PRECHARGE and not within else None
 
 
 def _resistance(evse: Evse, active: bool) -> float | None:
@@ -233,6 +238,7 @@ CAUSES: Final = (
     Cause("UnderVoltage", "a phase below 184 V for 1 s, until 207 V", _under_voltage),
     Cause("EmergencyStop", "pressed, until released", _at_once(lambda e, _: e.emergency_pressed)),
     Cause("CableCheckFault", "below 100 Ohm/V while checked before closing", _cable_check),
+    Cause("PrechargeFault", "more than 5 % off the pack's voltage for 5 s", _precharge),
     Cause("PilotFault", "no letter's voltage, or no diode", _pilot),
     Cause("EVSEContactorFault", "mirror contact against the coil", _contactor),
     Cause(

@@ -16,6 +16,7 @@ from firmware_sim.core.faults import ActiveFault
 from firmware_sim.core.inputs import NOMINAL
 from firmware_sim.core.memory import started
 from firmware_sim.core.settling import settle
+from firmware_sim.core.spec import CABLE_CHECK_LEFT_S, PRECHARGE_LEFT_S, Supply
 from firmware_sim.core.thermal import Course, course_of, next_threshold_s, temperatures_after
 
 # Longest stretch that is integrated at once; within it the taper loses at most 1 % of its power.
@@ -78,12 +79,20 @@ def _next_event_s(evse: Evse, course: Course | None) -> float:
     if evse.power_kw > 0:
         events.append(_MAX_STEP_S)
     elif evse.session is not None and evse.is_running and not evse.is_dark:
-        left_s = evse.session.handshake_left_s
-        events.append(left_s if left_s > 0 else math.inf)
+        events.append(_to_next_stage_s(evse.session.handshake_left_s, evse.spec.supply))
     if course is not None:
         # Cooling down alone is exact in one stride, but it must be one that has an end.
         events.append(min(next_threshold_s(evse, course), _COOLING_S))
     return min(events, default=math.inf)
+
+
+def _to_next_stage_s(left_s: float, supply: Supply) -> float:
+    """Seconds until the handshake's next part begins, or the handshake ends; inf after it."""
+    if supply is Supply.DC:
+        for begins_at_s in (CABLE_CHECK_LEFT_S, PRECHARGE_LEFT_S):
+            if left_s > begins_at_s + _EPSILON_S:
+                return left_s - begins_at_s
+    return left_s if left_s > 0 else math.inf
 
 
 def _step(evse: Evse, step_s: float, course: Course | None) -> Evse:

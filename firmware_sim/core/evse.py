@@ -16,13 +16,17 @@ from firmware_sim.core.plugged import Brewing, Car, Reservation, Session, TokenA
 from firmware_sim.core.spec import (
     AC_MIN_CURRENT_A,
     AC_VOLTAGE_V,
+    CABLE_CHECK_LEFT_S,
+    CABLE_CHECK_V,
     DC_MAX_CURRENT_A,
     DC_MIN_POWER_KW,
+    PRECHARGE_LEFT_S,
     Contactor,
     EvseSpec,
     Lock,
     Phase,
     Pilot,
+    Stage,
     Supply,
 )
 
@@ -41,9 +45,13 @@ __all__ = [
     "Pilot",
     "Reservation",
     "Session",
+    "Stage",
     "Supply",
     "TokenAhead",
 ]
+
+
+_SLACK_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,30 @@ class Evse:
     def is_running(self) -> bool:
         """Whether a transaction runs."""
         return self.session is not None and self.session.phase is Phase.RUNNING
+
+    @property
+    def stage(self) -> Stage:
+        """What the session is doing."""
+        if self.session is None or not self.is_running or self.is_dark or self.is_broken:
+            return Stage.IDLE
+        left_s = self.session.handshake_left_s
+        if left_s <= 0:
+            return Stage.ENERGY if self.relay_closed else Stage.SUSPENDED
+        if self.spec.supply is not Supply.DC or left_s > CABLE_CHECK_LEFT_S + _SLACK_S:
+            return Stage.LOCKING
+        checking = left_s > PRECHARGE_LEFT_S + _SLACK_S
+        return Stage.CABLE_CHECK if checking else Stage.PRECHARGE
+
+    @property
+    def output_v(self) -> float:
+        """Voltage of a DC pile's power part, before its contactor or behind it, V."""
+        if self.spec.supply is not Supply.DC or self.car is None:
+            return 0.0
+        if self.stage is Stage.CABLE_CHECK:
+            return CABLE_CHECK_V
+        if self.stage is Stage.PRECHARGE:
+            return self.car.battery.pack_v * self.inputs.precharge_reach_pct / 100
+        return self.voltage_v
 
     @property
     def session_wh(self) -> float:

@@ -43,7 +43,7 @@ class FaultKind:
 
     @property
     def number(self) -> int:
-        """1 to 26 for MREC codes, 27 to 31 for the others."""
+        """That of the MREC code; the others have numbers up to 31 that MREC leaves free."""
         known = _CX.fullmatch(self.code)
         return int(known[1]) if known else self.beyond_mrec
 
@@ -177,6 +177,15 @@ _CATALOGUE: Final = (
         "PowerMeterFailure",
         component="FiscalMetering",
         beyond_mrec=29,
+    ),
+    # 21 is a number that MREC does not use, so that 32 bits suffice.
+    FaultKind(
+        "PrechargeFault",
+        "PrechargeFault",
+        _OTHER,
+        reset="unplug",
+        component="AcDcConverter",
+        beyond_mrec=21,
     ),
     FaultKind("TiltDetected", "TiltDetected", _OTHER, component="TiltSensor", beyond_mrec=30),
     FaultKind(

@@ -31,6 +31,7 @@ class Inputs:
     rcd_test_passes: float = 1.0
     earth_ohm: float = 0.5
     isolation_kohm: float = 10_000.0
+    precharge_reach_pct: float = 100.0
     load_offset_a: float = 0.0
     meter_drift_pct: float = 0.0
     contactor_welded: float = 0.0
@@ -77,6 +78,7 @@ _KINDS: Final = (
     InputKind("rcd_test_passes", "0/1", 0, 1, "the RCD's self-test before closing succeeds"),
     InputKind("earth_ohm", "Ohm", 0, 1e6, "protective conductor to earth"),
     InputKind("isolation_kohm", "kOhm", 0, 1e6, "DC output to earth"),
+    InputKind("precharge_reach_pct", "%", 0, 110, "of the pack's voltage that pre-charge reaches"),
     InputKind("load_offset_a", "A", -1000, 1000, "current beside what the car draws, per phase"),
     InputKind("meter_drift_pct", "%", -50, 50, "what the meter counts too much"),
     InputKind("contactor_welded", "0/1", 0, 1, "the contactor does not open"),

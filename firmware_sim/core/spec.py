@@ -14,6 +14,11 @@ AC_MIN_CURRENT_A = 6.0
 # Alpitronic inhibits a session at 1547 W without ending it; the next watt is the least it gives.
 DC_MIN_POWER_KW = 1.548
 DC_MAX_CURRENT_A = 500.0
+# Of the 20 s of a DC handshake: left when the plug is locked, and when the cable is checked. The
+# check is made at 500 V (IEC 61851-23); then the output is brought to the pack's voltage.
+CABLE_CHECK_LEFT_S = 18.0
+PRECHARGE_LEFT_S = 6.0
+CABLE_CHECK_V = 500.0
 
 
 class Supply(Enum):
@@ -59,6 +64,17 @@ class Phase(Enum):
     WAITING = "waiting"
     RUNNING = "running"
     ENDED = "ended"
+
+
+class Stage(Enum):
+    """What a pile does between authorisation and the end of the session."""
+
+    IDLE = "idle"
+    LOCKING = "locking"
+    CABLE_CHECK = "cable check"
+    PRECHARGE = "pre-charge"
+    ENERGY = "energy"
+    SUSPENDED = "suspended"
 
 
 class Contactor(Enum):

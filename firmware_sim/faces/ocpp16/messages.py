@@ -89,16 +89,16 @@ def meter_value(
         _sample(_ENERGY, str(int(evse.meter.total_wh)), "Wh"),
         _sample(Measurand.power_active_import, str(round(evse.power_kw * 1000)), "W"),
     ]
-    current, voltage = f"{evse.current_a:.2f}", f"{evse.voltage_v:.1f}"
     if evse.spec.supply is Supply.DC:
-        samples.append(_sample(Measurand.current_import, current, "A"))
-        samples.append(_sample(Measurand.voltage, voltage, "V"))
+        samples.append(_sample(Measurand.current_import, f"{evse.current_a:.2f}", "A"))
+        samples.append(_sample(Measurand.voltage, f"{evse.voltage_v:.1f}", "V"))
         if evse.car is not None:
             soc = f"{evse.car.battery.soc_pct:.1f}"
             samples.append(_sample(Measurand.soc, soc, "Percent"))
-    for phase in _PHASES[: evse.spec.supply.phases]:
-        samples.append(_sample(Measurand.current_import, current, "A", phase))
-        samples.append(_sample(Measurand.voltage, voltage, "V", phase))
+    wired = zip(evse.phase_currents_a, evse.phase_voltages_v, strict=True)
+    for phase, (current_a, voltage_v) in zip(_PHASES, wired, strict=False):
+        samples.append(_sample(Measurand.current_import, f"{current_a:.2f}", "A", phase))
+        samples.append(_sample(Measurand.voltage, f"{voltage_v:.1f}", "V", phase))
     kept = [s for s in samples if s["measurand"] in wanted] or samples[:1]
     return {"timestamp": at, "sampled_value": [_as_told(s, context, habits) for s in kept]}
 

@@ -75,16 +75,18 @@ def meter_value(
         # Kilowatts as watts with a multiplier, as 2.0.1 allows.
         _sample(round(evse.power_kw, 3), "Power.Active.Import", {"unit": "W", "multiplier": 3}),
     ]
-    current, voltage = round(evse.current_a, 2), round(evse.voltage_v, 1)
+    amps, volts = {"unit": "A"}, {"unit": "V"}
     if evse.spec.supply is Supply.DC:
-        samples.append(_sample(current, "Current.Import", {"unit": "A"}))
-        samples.append(_sample(voltage, "Voltage", {"unit": "V"}))
+        samples.append(_sample(round(evse.current_a, 2), "Current.Import", amps))
+        samples.append(_sample(round(evse.voltage_v, 1), "Voltage", volts))
         if evse.car is not None:
             soc = round(evse.car.battery.soc_pct, 1)
             samples.append({**_sample(soc, "SoC", {"unit": "Percent"}), "location": "EV"})
-    for phase in _PHASES[: evse.spec.supply.phases]:
-        samples.append({**_sample(current, "Current.Import", {"unit": "A"}), "phase": phase})
-        samples.append({**_sample(voltage, "Voltage", {"unit": "V"}), "phase": phase})
+    wired = zip(evse.phase_currents_a, evse.phase_voltages_v, strict=True)
+    for phase, (current_a, voltage_v) in zip(_PHASES, wired, strict=False):
+        current = _sample(round(current_a, 2), "Current.Import", amps)
+        samples.append({**current, "phase": phase})
+        samples.append({**_sample(round(voltage_v, 1), "Voltage", volts), "phase": phase})
     kept = [s for s in samples if s["measurand"] in wanted] or samples[:1]
     return {"timestamp": at, "sampled_value": [_as_told(s, context, habits) for s in kept]}
 
