@@ -163,10 +163,12 @@ def car_of(step: say.Plug, spec: EvseSpec) -> Car:
             capacity_kwh=step.battery_kwh,
             soc_pct=step.soc_pct,
             max_power_kw=step.max_power_kw or spec.max_power_kw,
+            temperature_c=step.battery_c,
         ),
         target_soc_pct=step.target_soc_pct,
         stored_share=1.0 if spec.supply is Supply.DC else _AC_STORED_SHARE,
         wants_ventilation=step.ventilation,
+        phases=step.phases,
     )
 
 

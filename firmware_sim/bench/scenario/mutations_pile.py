@@ -130,7 +130,7 @@ OF_THE_PILE: Final = (
         "temperature-does-not-rise",
         "nothing gets warm",
         ("over-temperature", "hot-cabinet"),
-        lambda: replaced(thermal.heated, same),
+        lambda: replaced(thermal.course_of, lambda evse: None),
     ),
     Mutation(
         "taper-off",

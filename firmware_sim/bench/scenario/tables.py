@@ -5,7 +5,7 @@ Waits and demands are in `demands.py`; what an action does is in `actions.py` an
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -41,7 +41,10 @@ Token = Annotated[str, msgspec.Meta(max_length=20)]
 
 
 class Plug(Do, frozen=True, kw_only=True):
-    """A car comes; an empty token asks for free vending, `max_power_kw` 0 takes what is given."""
+    """A car comes; an empty token asks for free vending, `max_power_kw` 0 takes what is given.
+
+    `battery_c` left away is a battery as warm as the air.
+    """
 
     battery_kwh: Positive = 60.0
     soc_pct: Percent = 20.0
@@ -49,6 +52,8 @@ class Plug(Do, frozen=True, kw_only=True):
     max_power_kw: NotNegative = 0.0
     token: Token = ""
     ventilation: bool = False
+    phases: Literal[1, 3] = 3
+    battery_c: float | None = None
 
 
 class Unplug(Do, frozen=True, kw_only=True):

@@ -97,6 +97,20 @@ def test_master_writes_through_the_map_and_reads_the_effect() -> None:
     assert report.passed, report.failure
 
 
+def test_car_of_one_phase_with_a_cold_battery_is_plugged_in() -> None:
+    """It draws a third of what three phases give; a frosty DC battery takes seven tenths."""
+    one = played(
+        PLUG + "phases = 1\n" + expect("power_kw > 3.6 and power_kw < 3.7", "within_s = 5")
+    )
+    dc = MODBUS.replace("abb-terra-ac", "alpitronic-hypercharger").replace("11.0", "150.0")
+    cold = played(
+        PLUG + "battery_c = -10\n" + expect("power_kw > 95 and power_kw < 97", "within_s = 30"), dc
+    )
+
+    assert one.passed, one.failure
+    assert cold.passed, cold.failure
+
+
 def test_action_that_is_not_possible_fails_the_scenario() -> None:
     """A step that the pile refuses is a failed demand with the pile's own words."""
     report = played(PLUG + PLUG + expect("power_kw > 0"))
