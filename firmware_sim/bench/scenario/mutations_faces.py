@@ -50,7 +50,7 @@ OF_THE_FACES: Final = (
     Mutation(
         "watchdog-never-bites",
         "a silent master is not noticed",
-        ("failsafe-watchdog",),
+        ("failsafe-watchdog", "set-point-expiry"),
         lambda: changed(modbus.ModbusFace, "watch_master", nothing),
     ),
     Mutation(

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final
 
-from firmware_sim.bench.scenario.mutation import Mutation, Patch, same
+from firmware_sim.bench.scenario.mutation import Mutation, Patch, nothing, same
 from firmware_sim.bench.scenario.patching import changed, entry, replaced, wrapped
 from firmware_sim.core import (
     battery,
@@ -25,6 +25,7 @@ from firmware_sim.core import (
     thermal,
 )
 from firmware_sim.core.evse import Evse, Lock
+from firmware_sim.fleet import Fleet
 
 
 def _blind(name: str) -> Patch:
@@ -137,6 +138,18 @@ OF_THE_PILE: Final = (
         "a battery takes full power until it is full",
         ("dc-taper",),
         lambda: changed(battery.Battery, "accepted_kw", property(lambda self: self.max_power_kw)),
+    ),
+    Mutation(
+        "cold-ignored",
+        "a frozen battery takes full power",
+        ("cold-battery",),
+        lambda: replaced(battery.warm_share, lambda temperature_c: 1.0),
+    ),
+    Mutation(
+        "never-wears-out",
+        "no part fails by itself",
+        ("wears-out",),
+        lambda: changed(Fleet, "_age", nothing),
     ),
     Mutation(
         "power-not-shared",
