@@ -69,9 +69,7 @@ def find(district: District, asked: Asked) -> Candidates:
             break
         # Stations within reach may have been missed only where the farthest seen is in reach.
         farther = found.near.station_km[:, before - 1] <= asked.reach_km[:, 0]
-        free = district.claim_count[found.evse] == 0
-        free &= (found.status == _AVAILABLE) & found.valid
-        few = (farther & (free.sum(axis=1) < rules.open_wanted)).nonzero()[0]
+        few = (farther & ~_enough(district, asked, found)).nonzero()[0]
         if not len(few):
             break
         some = asked if len(few) == len(asked) else asked.only(few.tolist())
@@ -79,6 +77,17 @@ def find(district: District, asked: Asked) -> Candidates:
         found = more if len(few) == len(asked) else merge(found, few, more)
         before = min(count, layout.places.count)
     return found
+
+
+def _enough(district: District, asked: Asked, found: Candidates) -> Mask:
+    """Which requests (r,) have enough open candidates; who may get only some EVSEs, has all."""
+    free = district.claim_count[found.evse] == 0
+    free &= (found.status == _AVAILABLE) & found.valid
+    enough: Mask = free.sum(axis=1) >= asked.rules.open_wanted
+    for number, context in enumerate(asked.contexts):
+        if context.only is not None:
+            enough[number] = found.valid[number].sum() >= len(context.only)
+    return enough
 
 
 def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candidates:
