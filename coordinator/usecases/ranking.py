@@ -29,6 +29,7 @@ STEP_S = 0.001  # how often it is looked whether more have come
 QUIET = 3  # looks in a row, in time, that found nobody new
 LATE_S = 0.002  # a look so late shows that the loop was at work: more calls may be in its queue
 MOST = 3.0  # passes of waiting for more, at most
+KEPT = 0.8  # of how long a pass took counts for the next: one small pass is no end of the load
 
 Answered = tuple[Ranked, Context, Layout]
 Waiting = tuple[ChargingRequest, "asyncio.Future[Answered]"]
@@ -53,7 +54,7 @@ class RankingDesk:
         self._waiting: list[Waiting] = []
         self._ranked_at = float("-inf")
         self._asked_at = float("-inf")
-        self._pass_s = 0.0  # that the last pass took
+        self._pass_s = 0.0  # that the last passes took
 
     async def rank(self, request: ChargingRequest) -> tuple[Ranked, Context]:
         """The request, ranked against the district as it is when this returns, and the world."""
@@ -100,7 +101,7 @@ class RankingDesk:
         except Exception as error:  # noqa: BLE001 - one of them must not fail the others
             self._rank_apart(taken, error)
         self._ranked_at = loop.time()
-        self._pass_s = self._ranked_at - begun_at
+        self._pass_s = max(self._ranked_at - begun_at, KEPT * self._pass_s)
 
     def _rank_apart(self, taken: list[Waiting], error: Exception) -> None:
         """Ranks each by itself, so that only the faulty request fails."""
