@@ -197,13 +197,13 @@ class SimulatedPile(Pile):
     def lent(self) -> None:
         """Begins a test: nominal, on the clock, with an empty trace."""
         self.reset()
-        self.clock.drive(self.pile_id, self._move)
+        self.clock.drive(self.bench.address, self._move)
         self._logged = len(self.room.log(-1))
         self.trace.begin()
 
     def given_back(self) -> None:
         """Ends a test: off the clock, nominal, writing into no report any more."""
-        self.clock.release(self.pile_id)
+        self.clock.release(self.bench.address)
         self.record = lambda name, value: None
         self.reset()
 
@@ -218,7 +218,7 @@ class SimulatedPile(Pile):
 
     def close(self) -> None:
         """Ends the process."""
-        self.clock.release(self.pile_id)
+        self.clock.release(self.bench.address)
         self.bench.close()
         self.room.stop()
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 
 pytest.importorskip("textual", reason="hint: pip install 'pilewise[tui]'")
@@ -209,6 +218,51 @@ async def test_bench_that_is_gone_is_told_and_waited_for(tmp_path: Path) -> None
         await screen.until(lambda: "no bench answers at" in screen.label("said"))
 
         assert "A-01*1" in screen.label("state")
+
+
+def test_command_starts_a_simulator_and_ends_with_it(tmp_path: Path) -> None:
+    """In a real terminal: -c starts the piles, p plugs in, q leaves with 0 and nothing runs on."""
+    config = tmp_path / "sim.toml"
+    config.write_text(SIM.replace('"stepped"', '"live"'))
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    code = "from pilewise.cli import main; main()"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, "sim", "tui", "-c", str(config)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    try:
+        seen = read_until(ours, b"", b"voltage_l1")
+        os.write(ours, b"p")
+        seen = read_until(ours, seen, b"charging")
+        os.write(ours, b"q")
+        ending = threading.Thread(target=read_until, args=(ours, b"", b"nothing more"), daemon=True)
+        ending.start()
+
+        assert running.wait(DEADLINE_S) == 0
+        assert b"voltage_l1" in seen
+        assert b"charging" in seen
+    finally:
+        running.kill()
+        os.close(ours)
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not any(str(config) in words for words in commands)
+
+
+def read_until(terminal: int, seen: bytes, wanted: bytes) -> bytes:
+    """What the screen was sent, up to a word or to the end."""
+    end_s = time.monotonic() + DEADLINE_S
+    while wanted not in seen and time.monotonic() < end_s:
+        ready, _, _ = select.select([terminal], [], [], 0.2)
+        try:
+            seen += os.read(terminal, 65536) if ready else b""
+        except OSError:
+            break  # the other side has closed it
+    return seen
 
 
 def tui(*words: str, hide: str = "") -> subprocess.CompletedProcess[str]:
