@@ -13,6 +13,9 @@ from pytest_pilewise.errors import BenchError, BenchRefused
 from pytest_pilewise.process import Room, toml
 
 CALL_S = 30.0
+# What may have days to compute.
+LONG_CALL_S = 600.0
+_LONG = ("Advance", "RunScenario")
 
 
 class Bench:
@@ -24,13 +27,11 @@ class Bench:
         self._stub = rpc.BenchServiceStub(self._channel)
 
     def ask(self, method: str, request: Any) -> Any:
-        """The answer; raises BenchRefused with the simulator's reason, or BenchError if it is gone.
-
-        A stepped simulator may have days to compute, so only the first contact is in a hurry.
-        """
+        """The answer; raises BenchRefused with the simulator's reason, BenchError if it is gone."""
         __tracebackhide__ = True
         try:
-            return getattr(self._stub, method)(request, timeout=CALL_S, wait_for_ready=True)
+            limit_s = LONG_CALL_S if method in _LONG else CALL_S
+            return getattr(self._stub, method)(request, timeout=limit_s)
         except grpc.RpcError as error:
             code = error.code()
             if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):

@@ -23,6 +23,7 @@ from edge_agent.profiles import load_profile, profile_names
 from pytest_pilewise.clock import BenchClock
 from pytest_pilewise.device_write import write_registers
 from pytest_pilewise.errors import DeviceSilent
+from pytest_pilewise.models import profile_of
 from pytest_pilewise.pile import Pile
 from pytest_pilewise.process import toml
 from pytest_pilewise.states import KnownFault, PileState, Plug, Register
@@ -59,7 +60,7 @@ class DevicePile(Pile):
     def check(self, settings: dict[str, Any]) -> None:
         """Skips a test that wants another pile than the one on the bench."""
         wanted = settings.get("model", self.model)
-        if wanted != self.model:
+        if profile_of(wanted) != self.model:
             pytest.skip(f"the test wants a {wanted}; the real pile is a {self.model}")
         plugs = max(1, len(self.profile.connectors))
         if settings.get("connectors", 1) > plugs:
@@ -223,7 +224,7 @@ def state_of(reading: Reading, evse_id: str) -> PileState:
 
 def device_of(config: pytest.Config, clock: BenchClock) -> DevicePile:
     """The pile that the options name; raises UsageError for a profile that is none."""
-    name = config.getoption("--pile-profile")
+    name = profile_of(config.getoption("--pile-profile") or "")
     known = [one for one in profile_names() if load_profile(one).is_modbus]
     if name not in known:
         asked = f"unknown --pile-profile {name!r}" if name else "a real pile needs --pile-profile"

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_pilewise.bench import start_simulator
 from pytest_pilewise.clock import BenchClock, clock_of
 from pytest_pilewise.errors import BenchError
+from pytest_pilewise.models import model_of
 from pytest_pilewise.simulated import SimulatedPile
 
 DEFAULT_MODEL = "abb-terra-ac"
@@ -87,7 +88,7 @@ def whole_settings(settings: dict[str, Any], pile_id: str) -> dict[str, Any]:
     150.0
     """
     face = settings.get("face", "modbus")
-    model = settings.get("model", DEFAULT_MODEL if face == "modbus" else "generic")
+    model = model_of(settings.get("model", DEFAULT_MODEL if face == "modbus" else "generic"))
     usual = {
         "pile_id": pile_id,
         "face": face,
@@ -95,4 +96,4 @@ def whole_settings(settings: dict[str, Any], pile_id: str) -> dict[str, Any]:
         "max_power_kw": _POWER_KW.get(model, _USUAL_KW),
         "connectors": 1,
     }
-    return {**usual, **settings}
+    return {**usual, **settings, "model": model}

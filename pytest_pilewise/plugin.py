@@ -56,6 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.getoption("--pile-serial") and config.getoption("--pile-host"):
         raise pytest.UsageError("--pile-host and --pile-serial: name one of both")
+    real = config.getoption("--pile-serial") or config.getoption("--pile-host")
+    if real and (config.getoption("numprocesses", None) or 0) > 1:
+        raise pytest.UsageError(f"{real} serves one test at a time: leave -n away")
     if config.getoption("xmlpath", None) and not hasattr(config, "workerinput"):
         from pytest_pilewise.report import JUnitAttachments
 

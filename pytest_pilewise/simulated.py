@@ -10,18 +10,13 @@ from pilewise.v1 import bench_service_pb2 as pb
 from pilewise.v1 import types_pb2
 from pytest_pilewise.bench import Bench
 from pytest_pilewise.clock import BenchClock
+from pytest_pilewise.models import profile_of
 from pytest_pilewise.pile import Pile
 from pytest_pilewise.process import Room, toml
 from pytest_pilewise.states import KnownFault, PileState, Plug, Register
 
 # As the simulator decides what flows where a test does not say.
 _MOST_AC_KW, _MOST_AC_1_KW = 43.5, 7.4
-# Where a model's profile has another name at the agent.
-PROFILES = {
-    "keba-p30": "keba-p30-p40",
-    "keba-p40": "keba-p30-p40",
-    "phoenix-ev-cc": "phoenix-ev-cc-ac1",
-}
 _WORDS = {
     "AVAILABLE": "Available",
     "PREPARING": "Preparing",
@@ -175,7 +170,7 @@ class SimulatedPile(Pile):
             host, _, port = self.address.rpartition(":")
             unit = self.settings.get("unit_id")
             lines += [
-                f"profile = {toml(PROFILES.get(self.model, self.model))}",
+                f"profile = {toml(profile_of(self.model))}",
                 f"host = {toml(host)}",
                 f"port = {port}",
             ]

@@ -43,11 +43,18 @@ class Ramps:
         steps = [max(r.over_s / _MOST_STEPS, _SHORTEST_STEP_S) for r in self._ramps.values()]
         return min(steps, default=None)
 
-    def begin(self, evse_id: str, name: str, value: float, over_s: float, now_ms: int) -> None:
-        """Moves an input there from where it is; raises BadArgumentError or NotPossibleNowError."""
+    def begin(
+        self, evse_id: str, name: str, value: float | None, over_s: float, now_ms: int
+    ) -> None:
+        """Moves an input there from where it is, None for its nominal value.
+
+        Raises BadArgumentError or NotPossibleNowError.
+        """
         evse = self._fleet.evse(evse_id)
         first = input_value(evse.inputs, name)
-        if first is None:
+        if value is None:
+            value = INPUTS[name].nominal
+        if first is None or value is None:
             why = f"{name} is as car and cable give it: set it to a value before you ramp it"
             raise NotPossibleNowError(evse_id, why)
         if INPUTS[name].unit == "0/1":

@@ -221,7 +221,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
         evse_id, name = request.evse_id, request.input
         over_s = ramp_of(request.over_s)
         value = request.value if request.HasField("value") else None
-        if over_s and value is not None:
+        if over_s:
             self._ramps.begin(evse_id, name, value, over_s, self._clock.now_ms())
             self._follow_ramps()
         else:

@@ -151,7 +151,7 @@ def test_test_that_wants_another_pile_is_skipped(pytester: pytest.Pytester, devi
     test = """
         import pytest
 
-        @pytest.mark.pile(model="keba-p30-p40")
+        @pytest.mark.pile(model="keba-p30")
         def test_other(pile):
             pass
 
@@ -165,7 +165,7 @@ def test_test_that_wants_another_pile_is_skipped(pytester: pytest.Pytester, devi
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines_random(
         [
-            "*the test wants a keba-p30-p40; the real pile is a abb-terra-ac*",
+            "*the test wants a keba-p30; the real pile is a abb-terra-ac*",
             "*the bench has one real pile, REAL-01; the test wants two*",
         ]
     )
@@ -177,6 +177,7 @@ def test_test_that_wants_another_pile_is_skipped(pytester: pytest.Pytester, devi
         (("--pile-host", "127.0.0.1"), "a real pile needs --pile-profile"),
         (("--pile-host", "127.0.0.1", "--pile-profile", "nokia"), "unknown --pile-profile 'nokia'"),
         (("--pile-host", "h", "--pile-serial", "/dev/x"), "name one of both"),
+        (("--pile-host", "h", "-n", "2"), "h serves one test at a time: leave -n away"),
     ],
 )
 def test_options_that_do_not_do_are_told(

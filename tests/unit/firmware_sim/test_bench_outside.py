@@ -105,6 +105,12 @@ async def test_ramp_moves_with_a_stepped_clock(simulate: Callable) -> None:
     await sim.bench.Advance(pb.AdvanceRequest(duration_s=3600))
     end = await state(sim)
 
+    back = pb.SetInputRequest(evse_id="A-01*1", input="mains_l2_v", over_s=60)
+    await sim.bench.SetInput(back)
+    await sim.bench.Advance(pb.AdvanceRequest(duration_s=61))
+    nominal = await state(sim)
+
+    assert dict(nominal.inputs) == {}
     assert half.phases[1].voltage_v == pytest.approx(260.0, abs=0.1)
     assert (half.phases[0].voltage_v, list(half.faults)) == (230.0, [])
     assert dict(end.inputs) == {"mains_l2_v": 290.0}
