@@ -89,6 +89,8 @@ def state_message(
         inputs=_unusual(evse),
         emergency_pressed=evse.emergency_pressed,
         dark=evse.is_dark,
+        stage=evse.stage.value,
+        output_v=evse.output_v,
         error_code=error_code,
         vendor_error_code=vendor_error_code,
         queue_length=evse.queue_length,
@@ -110,15 +112,20 @@ def car_of(request: bench_service_pb2.PlugInRequest, spec: EvseSpec) -> Car:
     target_soc_pct = _number("target_soc_pct", request.target_soc_pct, 0, 100)
     max_power_kw = _number("max_power_kw", request.max_power_kw, 0, 10_000)
     token_of("id_token", request.id_token)
+    phases = round(_number("phases", request.phases, 0, 3))
+    told_c = request.HasField("battery_temperature_c")
+    battery_c = _number("battery_temperature_c", request.battery_temperature_c, -60, 90)
     return Car(
         battery=Battery(
             capacity_kwh=battery_kwh or DEFAULT_BATTERY_KWH,
             soc_pct=soc_pct,
             max_power_kw=max_power_kw or spec.max_power_kw,
+            temperature_c=battery_c if told_c else None,
         ),
         target_soc_pct=target_soc_pct or DEFAULT_TARGET_SOC_PCT,
         stored_share=1.0 if spec.supply is Supply.DC else _AC_STORED_SHARE,
         wants_ventilation=request.wants_ventilation,
+        phases=phases or 3,
     )
 
 

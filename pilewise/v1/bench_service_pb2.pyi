@@ -127,6 +127,8 @@ class SimulatedState(_message.Message):
     VENDOR_ERROR_CODE_FIELD_NUMBER: _builtins.int
     QUEUE_LENGTH_FIELD_NUMBER: _builtins.int
     OPERATIVE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    OUTPUT_V_FIELD_NUMBER: _builtins.int
     evse_id: _builtins.str
     """The EVSE."""
     iec61851_state: _types_pb2.Iec61851State.ValueType
@@ -175,6 +177,10 @@ class SimulatedState(_message.Message):
     """Cars queueing in front of the bay."""
     operative: _builtins.bool
     """Whether it is in service."""
+    stage: _builtins.str
+    """What the session is doing: idle, locking, cable check, pre-charge, energy, suspended."""
+    output_v: _builtins.float
+    """Voltage of a DC pile's power part, V; before energy flows it is behind the open contactor."""
     @_builtins.property
     def faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Faults that are present, by MREC name."""
@@ -217,10 +223,12 @@ class SimulatedState(_message.Message):
         vendor_error_code: _builtins.str = ...,
         queue_length: _builtins.int = ...,
         operative: _builtins.bool = ...,
+        stage: _builtins.str = ...,
+        output_v: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm", "_soc_pct", b"_soc_pct", "isolation_kohm", b"isolation_kohm", "soc_pct", b"soc_pct"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm", "_soc_pct", b"_soc_pct", "bay_occupied", b"bay_occupied", "cable_c", b"cable_c", "contactor", b"contactor", "current_a", b"current_a", "dark", b"dark", "done", b"done", "duty_pct", b"duty_pct", "emergency_pressed", b"emergency_pressed", "energy_kwh", b"energy_kwh", "error_code", b"error_code", "evse_id", b"evse_id", "faults", b"faults", "iec61851_state", b"iec61851_state", "inputs", b"inputs", "isolation_kohm", b"isolation_kohm", "locked", b"locked", "ocpp_status", b"ocpp_status", "operative", b"operative", "phases", b"phases", "pilot_v", b"pilot_v", "power_kw", b"power_kw", "queue_length", b"queue_length", "residual_ma", b"residual_ma", "soc_pct", b"soc_pct", "temperature_c", b"temperature_c", "vendor_error_code", b"vendor_error_code", "voltage_v", b"voltage_v"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm", "_soc_pct", b"_soc_pct", "bay_occupied", b"bay_occupied", "cable_c", b"cable_c", "contactor", b"contactor", "current_a", b"current_a", "dark", b"dark", "done", b"done", "duty_pct", b"duty_pct", "emergency_pressed", b"emergency_pressed", "energy_kwh", b"energy_kwh", "error_code", b"error_code", "evse_id", b"evse_id", "faults", b"faults", "iec61851_state", b"iec61851_state", "inputs", b"inputs", "isolation_kohm", b"isolation_kohm", "locked", b"locked", "ocpp_status", b"ocpp_status", "operative", b"operative", "output_v", b"output_v", "phases", b"phases", "pilot_v", b"pilot_v", "power_kw", b"power_kw", "queue_length", b"queue_length", "residual_ma", b"residual_ma", "soc_pct", b"soc_pct", "stage", b"stage", "temperature_c", b"temperature_c", "vendor_error_code", b"vendor_error_code", "voltage_v", b"voltage_v"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__isolation_kohm: _TypeAlias = _typing.Literal["isolation_kohm"]  # noqa: Y015
     _WhichOneofArgType__isolation_kohm: _TypeAlias = _typing.Literal["_isolation_kohm", b"_isolation_kohm"]  # noqa: Y015
@@ -246,6 +254,8 @@ class PlugInRequest(_message.Message):
     MAX_POWER_KW_FIELD_NUMBER: _builtins.int
     ID_TOKEN_FIELD_NUMBER: _builtins.int
     WANTS_VENTILATION_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
+    BATTERY_TEMPERATURE_C_FIELD_NUMBER: _builtins.int
     evse_id: _builtins.str
     """The EVSE."""
     battery_kwh: _builtins.float
@@ -260,6 +270,10 @@ class PlugInRequest(_message.Message):
     """The driver's token; empty means free vending."""
     wants_ventilation: _builtins.bool
     """Whether the car asks for ventilation (IEC 61851 state D)."""
+    phases: _builtins.int
+    """AC phases that its on-board charger uses, 1 to 3; 0 means 3."""
+    battery_temperature_c: _builtins.float
+    """How warm its battery is, Celsius; absent means as the air around the pile."""
     def __init__(
         self,
         *,
@@ -270,12 +284,16 @@ class PlugInRequest(_message.Message):
         max_power_kw: _builtins.float = ...,
         id_token: _builtins.str = ...,
         wants_ventilation: _builtins.bool = ...,
+        phases: _builtins.int = ...,
+        battery_temperature_c: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_battery_temperature_c", b"_battery_temperature_c", "battery_temperature_c", b"battery_temperature_c"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["battery_kwh", b"battery_kwh", "evse_id", b"evse_id", "id_token", b"id_token", "max_power_kw", b"max_power_kw", "soc_pct", b"soc_pct", "target_soc_pct", b"target_soc_pct", "wants_ventilation", b"wants_ventilation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_battery_temperature_c", b"_battery_temperature_c", "battery_kwh", b"battery_kwh", "battery_temperature_c", b"battery_temperature_c", "evse_id", b"evse_id", "id_token", b"id_token", "max_power_kw", b"max_power_kw", "phases", b"phases", "soc_pct", b"soc_pct", "target_soc_pct", b"target_soc_pct", "wants_ventilation", b"wants_ventilation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__battery_temperature_c: _TypeAlias = _typing.Literal["battery_temperature_c"]  # noqa: Y015
+    _WhichOneofArgType__battery_temperature_c: _TypeAlias = _typing.Literal["_battery_temperature_c", b"_battery_temperature_c"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__battery_temperature_c) -> _WhichOneofReturnType__battery_temperature_c | None: ...
 
 Global___PlugInRequest: _TypeAlias = PlugInRequest  # noqa: Y015
 

@@ -375,3 +375,38 @@ async def test_misspelt_fault_is_told_the_nearest(simulate: Callable) -> None:
     )
 
     assert "unknown 'GroundFailur'; the nearest is GroundFailure; known are" in error.details()
+
+
+async def test_car_says_how_many_phases_and_how_cold_it_is(simulate: Callable) -> None:
+    """One phase draws a third; a battery at -10 C takes seven tenths; neither told is as before."""
+    sim = await simulate(SIM)
+
+    await sim.bench.PlugIn(pb.PlugInRequest(evse_id="A-01*1", soc_pct=30, phases=1))
+    cold = pb.PlugInRequest(evse_id="D-01*1", soc_pct=30, battery_temperature_c=-10)
+    await sim.bench.PlugIn(cold)
+    await sim.bench.Advance(pb.AdvanceRequest(duration_s=15))
+    checked = await state(sim, "D-01*1")
+    await sim.bench.Advance(pb.AdvanceRequest(duration_s=10))
+    one, frosty = await state(sim), await state(sim, "D-01*1")
+
+    assert one.power_kw == pytest.approx(11.04 / 3)
+    assert [round(phase.current_a) for phase in one.phases] == [16, 0, 0]
+    assert (checked.stage, checked.output_v) == ("pre-charge", pytest.approx(376.0))
+    assert (frosty.stage, frosty.output_v) == ("energy", frosty.voltage_v)
+    assert frosty.power_kw == pytest.approx(0.7 * 60 * 2.3, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"phases": 4}, "phases"), ({"battery_temperature_c": 95.0}, "battery_temperature_c")],
+)
+async def test_car_that_cannot_be_is_refused_by_field(
+    simulate: Callable, wrong: dict[str, Any], field: str
+) -> None:
+    """Phases are 0 to 3, batteries between -60 and 90 C."""
+    sim = await simulate(SIM)
+
+    error = await refused(sim.bench.PlugIn(pb.PlugInRequest(evse_id="A-01*1", **wrong)))
+
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.details().startswith(f"{field}:")
