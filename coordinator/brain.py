@@ -79,6 +79,7 @@ class Brain:
         )
         self.claims.watchers.append(holding.on_claims)
         links.on_open.append(holding.on_agent)
+        self.watchman.lapses.on_step.append(holding.on_step)
         self.watchman.follow(holding, self.hold_telling)
 
     async def run_holds(self) -> None:

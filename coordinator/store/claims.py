@@ -133,6 +133,10 @@ class MemoryClaims:
         await self._settle(decided, moment, None)
         return decided
 
+    async def shift(self, by_s: float, moment: Moment) -> Step | Refused:
+        """Everything under way is so much later: the clock was set."""
+        return await self._settle(self.index.shift(by_s, moment), moment, None)
+
     async def apply(
         self,
         moves: Sequence[Move],

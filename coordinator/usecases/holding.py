@@ -116,6 +116,10 @@ class Holding:
                 self._marked.add(evse_id)
         self._work.set()
 
+    def on_step(self, step_s: float) -> None:
+        """The clock was set: by it, what is kept ends so much later."""
+        self._kept = {at: replace(k, until_s=k.until_s + step_s) for at, k in self._kept.items()}
+
     def shows_ours(self, evse_id: str) -> bool:
         """Whether a reservation that this EVSE shows is one that we asked for."""
         kept = self._kept.get(evse_id)
@@ -134,11 +138,10 @@ class Holding:
                     self._look()
                     next_look = self._clock.link_s() + LOOK_S
                 self._work.clear()
-                for evse_id in self._marked - self._busy:
-                    self._marked.discard(evse_id)
-                    self._busy.add(evse_id)
-                    work = self._turn(evse_id, turns)
-                    group.create_task(work, name=f"coordinator:hold {evse_id}")
+                for at in self._marked - self._busy:
+                    self._marked.discard(at)
+                    self._busy.add(at)
+                    group.create_task(self._turn(at, turns), name=f"coordinator:hold {at}")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await self._work.wait()

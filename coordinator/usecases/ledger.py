@@ -163,6 +163,10 @@ class ClaimStore(Protocol):
         """Ends every claim whose lease has run out."""
         ...
 
+    async def shift(self, by_s: float, moment: Moment) -> Step | Refused:
+        """Everything under way is so much later: the clock was set."""
+        ...
+
     async def apply(
         self,
         moves: Sequence[Move],

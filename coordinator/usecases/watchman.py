@@ -26,6 +26,7 @@ from coordinator.usecases.composing import Composer
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
+from coordinator.usecases.lapses import Lapses
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.lost import LOST
 from coordinator.usecases.outage_watch import OutageWatch
@@ -77,6 +78,7 @@ class Watchman:
         self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
         self._queue = queue
         self._clock = clock
+        self.lapses = Lapses(claims, promises, clock)
         self._stale_after_s = stale_after_s
         self._changed: deque[tuple[str, EvseStatus, EvseStatus]] = deque()
         self._moved: set[str] = set()
@@ -252,7 +254,7 @@ class Watchman:
     async def tick(self) -> None:
         """Ends lapsed leases, gives up silent EVSEs and cars, retries, lengthens overruns."""
         moment = self._rerouter.moment()
-        self._promises.close_ended(await self._claims.expire(moment))
+        await self.lapses.end(moment)
         await set_out(self._district, self._rerouter, moment)
         standing = tuple(self._promises.open())
         for begin in range(0, len(standing), PROMISES_AT_ONCE):

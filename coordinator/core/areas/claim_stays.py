@@ -139,6 +139,23 @@ class ClaimStays(ClaimRules):
         changes.push(busy)
         return busy
 
+    def shift(self, by_s: float, moment: Moment) -> Step:
+        """Everything under way is so much later; a window in the future is put off if it must.
+
+        Offers end by link time, and keep their lease. Source: paper 2.3.1. Departs: clocks are set.
+        """
+        changes = Changes(self.table)
+        under_way = [claim for claim in self.table.live() if not claim.future]
+        for claim in under_way:
+            offered = claim.state is ClaimState.OFFERED
+            lease_s = claim.lease_until_s + (0.0 if offered else by_s)
+            from_s, to_s = claim.from_s + by_s, claim.to_s + by_s
+            changes.put(replace(claim, from_s=from_s, to_s=to_s, lease_until_s=lease_s))
+        for evse_id in {window.evse_id for window in self.table.windows()}:
+            if before := self.table.of_evse(evse_id):
+                changes.push(before[-1])
+        return changes.step(None)
+
     def disown(self, claim_id: str, walk_in_id: str, moment: Moment) -> Step | Refused:
         """The car that is plugged in is another one: its claim goes on as a walk-in's."""
         claim = self.live(claim_id, moment)

@@ -292,6 +292,7 @@ async def test_a_window_that_somebody_stays_into_stays_a_window() -> None:
     if promise.answer.choice.evse_id != "A-1*1":
         await hand.brain.guidance.confirm(answer.recommendation_id, "A-1*1")
 
+    hand.brain.watchman.lapses.follows_steps = False  # time passes, and the offer does not lapse
     hand.clock.move(there.to_s - hand.clock.now_s() + 30.0, 0.0)
     await hand.passes(1.0)
 
