@@ -117,7 +117,7 @@ class Ahead:
             "WINDOW_BEGINS", name, answer.window, offset_h, promise.request.language
         )
         change = Change("WINDOW_BEGINS", text, evse_id, evse_id)
-        revised = msgspec.structs.replace(answer, revision=answer.revision + 1, change=change)
+        revised = msgspec.structs.replace(answer, revision=promise.next_revision, change=change)
         step = await self._claims.begin(
             promise.claim_id,
             moment,

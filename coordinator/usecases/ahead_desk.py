@@ -124,7 +124,7 @@ class LaterDesk:
             look.ranked.level,
             ClaimState.CONFIRMED if firm else ClaimState.OFFERED,
             look.window[1] + LATE_S if firm else moment.link_s + OFFER_S,
-            1 if own is None else own.answer.revision + 1,
+            1 if own is None else own.next_revision,
             recommendation_id,
             future=True,
         )

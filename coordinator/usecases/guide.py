@@ -33,6 +33,8 @@ from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.underway import Underway
 from coordinator.usecases.world import World
 
+UNSTORED = 8  # numbers beyond the stored one that a car may have been told, of offers and races
+
 
 class Guidance:
     """The use case behind Confirm, Guide, UpdateProgress, Release and ReportOutcome."""
@@ -78,7 +80,15 @@ class Guidance:
                 unnamed = session is not None and not session.recommendation_id
                 if promise is not None and unnamed and claim.state is ClaimState.OCCUPIED:
                     await self._occupying.name_session(promise)  # the last process had no time to
+        await self._forget_offers()
         return len(self._promises)
+
+    async def _forget_offers(self) -> None:
+        """Gives back what the last process offered cars beside what they hold: nobody knows it."""
+        for claim in tuple(self._claims.table.live()):
+            promise = self._promises.get(claim.recommendation_id)
+            if claim.moving and promise is not None and promise.claim_id != claim.claim_id:
+                await self._claims.release(claim.claim_id, self._rerouter.moment())
 
     async def find(self, recommendation_id: str) -> Promise:
         """The promise of this name; raises `NotFound`."""
@@ -98,6 +108,7 @@ class Guidance:
         request = replace(requests.decode(kept.request), id_token=kept.id_token)
         promise = Promise(answer, request, confirmed and live)
         promise.token_mark = kept.token_mark
+        promise.proposed_revision = answer.revision + UNSTORED
         promise.renewed_at_s = answer.made_at_s
         promise.ahead = live and claim is not None and claim.future
         self._promises.add(promise)

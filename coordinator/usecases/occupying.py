@@ -86,7 +86,7 @@ class Occupying:
         judged = msgspec.structs.replace(answer.choice, place=place)
         return msgspec.structs.replace(
             answer,
-            revision=answer.revision + 1,
+            revision=promise.next_revision,
             judged=(judged, *answer.judged[1:]),
             change=self._rerouter.change(promise, "DRIVER_CHOICE", evse_id),
         )

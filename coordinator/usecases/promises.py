@@ -113,6 +113,11 @@ class Promise:
         return self.answer.hold.claim_id
 
     @property
+    def next_revision(self) -> int:
+        """The number of its next change: above all that it was told, offers too."""
+        return max(self.answer.revision, self.proposed_revision) + 1
+
+    @property
     def newest(self) -> Answer:
         """What the car is to be shown: what it was told, or what it was offered since."""
         proposal = self.proposal
@@ -170,9 +175,8 @@ class Promises:
 
         Whoever was revised while this was being stored keeps its number; this one comes after it.
         """
-        last = max(promise.answer.revision, promise.proposed_revision)
-        if answer.revision <= last:
-            answer = msgspec.structs.replace(answer, revision=last + 1)
+        if answer.revision < promise.next_revision:
+            answer = msgspec.structs.replace(answer, revision=promise.next_revision)
         if promise.claim_id != answer.hold.claim_id:
             self._by_claim.pop(promise.claim_id, None)
             if answer.hold.claim_id:

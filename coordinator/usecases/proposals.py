@@ -87,7 +87,9 @@ class Proposals:
         self._close(promise)
         made, moment = proposal.revision, self._rerouter.moment()
         assert made.answer is not None
-        answer = made.answer
+        # It may have been told something else since, which came after the offer.
+        number = max(made.answer.revision, promise.answer.revision + 1)
+        made.answer = answer = msgspec.structs.replace(made.answer, revision=number)
         step = await self._claims.confirm(
             made.claim.claim_id,
             made.claim.lease_until_s,

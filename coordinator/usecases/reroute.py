@@ -196,7 +196,7 @@ class Rerouter:
         """The next revision of a promise with this candidate, and the claim it needs."""
         columns = ranked.columns
         assert columns is not None
-        number = promise.answer.revision + 1
+        number = promise.next_revision
         claim = self._composer.wish(
             promise.request, ranked, choice, promise.recommendation_id, moment, number, without
         )
@@ -248,7 +248,7 @@ class Rerouter:
         claim_id = promise.claim_id
         answer = msgspec.structs.replace(
             promise.answer,
-            revision=promise.answer.revision + 1,
+            revision=promise.next_revision,
             made_at_s=moment.now_s,
             hold=Hold(HoldKind.NONE, reason="NOTHING_FREE"),
             change=self.change(promise, code, ""),

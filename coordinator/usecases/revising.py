@@ -45,7 +45,7 @@ class Reviser:
             if made is None:
                 return False
             moment = Moment(self._clock.now_s(), self._clock.link_s())
-            answer = entered(before, msgspec.structs.replace(made, revision=before.revision + 1))
+            answer = entered(before, msgspec.structs.replace(made, revision=promise.next_revision))
             kept = self._composer.kept(answer, promise.request, ranked)
             await self._claims.keep_answer(kept, moment)
             if promise.answer is before:
