@@ -166,9 +166,10 @@ class Replanner:
 
     def _stands(self, promise: Promise, claim: Claim) -> bool:
         """Whether a car has what it had when it was looked at, and may still be moved."""
-        now = self._claims.table.get(claim.claim_id)
-        same = now is not None and now.revision == claim.revision and movable(promise, now)
-        return same and not promise.closed and promise.claim_id == claim.claim_id
+        now = movable(promise, self._claims.table)
+        if now is None or promise.closed:
+            return False
+        return (now.claim_id, now.revision) == (claim.claim_id, claim.revision)
 
 
 def wishes(seen: Survey, plan: Plan) -> list[Wish]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from coordinator.core import outages
 from coordinator.core.areas.assignment import NOWHERE, Problem
+from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState
 from coordinator.core.areas.places import Judged, Places, kinds_of, places, problem, turns_ready_s
 from coordinator.core.district import District
@@ -84,8 +85,8 @@ async def survey(
     known: list[tuple[Promise, Claim]] = []
     for promise in promises:
         await pauses.take()
-        claim = table.get(promise.claim_id)
-        if claim is not None and movable(promise, claim):
+        claim = movable(promise, table)
+        if claim is not None:
             known.append((promise, claim))
     if not known:
         return None
@@ -223,16 +224,25 @@ def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index,
     return kind[evse], evse, ready_s
 
 
-def movable(promise: Promise, claim: Claim | None) -> bool:
-    """Whether a car is on its way to a place that it may be given another for."""
-    return (
-        claim is not None
-        and claim.state is ClaimState.CONFIRMED
-        and not claim.moving
-        and not claim.future
-        and promise.proposal is None
+def movable(promise: Promise, table: ClaimTable) -> Claim | None:
+    """The claim of a car on its way, if it may be given another place for it; else None.
+
+    Whose driver has asked again, and looks at an offer beside it, is not asked anything else.
+    """
+    claim = table.get(promise.claim_id)
+    if (
+        claim is None
+        or claim.state is not ClaimState.CONFIRMED
+        or claim.moving
+        or claim.future
+        or len(table.of_car(claim.vehicle_id)) > 1
+    ):
+        return None
+    open_to_moves = (
+        promise.proposal is None
         and promise.confirmed
         and promise.arrived_link_s == float("-inf")
         and promise.taken_link_s == float("inf")
         and promise.retry_link_s == float("inf")
     )
+    return claim if open_to_moves else None

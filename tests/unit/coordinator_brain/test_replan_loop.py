@@ -201,3 +201,22 @@ async def changes(hand: HandBrain, evse_id: str, status: EvseStatus) -> None:
     """Lets the coordinator believe a new status as ingest does, and look after it."""
     hand.believe(evse_id, status)
     await hand.catch_up()
+
+
+async def test_a_driver_who_looks_at_an_offer_is_asked_nothing_else() -> None:
+    """The car holds a place and its driver has asked again: that offer is not taken from it."""
+    hand = HandBrain([station("A", 1.0), station("B", 4.0), station("C", 0.8)])
+    for evse_id in ("A-1*1", "C-1*1"):
+        await hand.see(evse_id, BUSY)
+    promise = await hand.follow("car-1")
+    await hand.see("A-1*1", FREE)
+    offer = await hand.ask("car-1", 2)
+    await hand.see("C-1*1", FREE)
+    assert [claim.evse_id for claim in hand.claims.table.of_car("car-1")] == ["B-1*1", "A-1*1"]
+
+    assert await hand.brain.replanner.once(InlineSolver()) == 0
+
+    assert promise.proposal is None
+    claim = hand.claims.table.get(offer.hold.claim_id)
+    assert claim is not None
+    assert claim.live
