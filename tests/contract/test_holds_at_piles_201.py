@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from reserving_site import AVAILABLE, RESERVED, ReservingSite, reserving_site
+from small_district import eventually
 
 from pilewise.v1 import bench_service_pb2 as bench
 from pilewise.v1 import charging_service_pb2 as wire
@@ -71,6 +72,23 @@ async def test_a_201_pile_that_cannot_reserve_is_kept_softly(tmp_path: Path) -> 
 
         assert told.choice.hold.kind == SOFT
         assert told.choice.hold.reason_code == "PILE_CANNOT_RESERVE"
+
+
+async def test_a_car_without_a_token_is_kept_softly_and_told_why(tmp_path: Path) -> None:
+    """The pile can reserve, and has nobody to reserve for: no news, but a reason on the hold."""
+    async with site_of(tmp_path, {"A-01": []}) as site:
+        offer = await site.recommend("car-1")
+        await site.guide(offer).open()
+        ask = wire.GetRecommendationRequest(recommendation_id=offer.recommendation_id)
+
+        async def said() -> bool:
+            promise = (await site.cars.GetRecommendation(ask, timeout=10)).promise
+            return promise.choice.hold.reason_code == "NO_TOKEN"
+
+        await eventually("the hold says NO_TOKEN", said)
+        promise = (await site.cars.GetRecommendation(ask, timeout=10)).promise
+        assert promise.choice.hold.kind == SOFT
+        assert promise.revision == offer.revision
 
 
 async def test_a_released_place_is_cancelled_at_a_201_pile(tmp_path: Path) -> None:

@@ -147,6 +147,18 @@ def test_higher_level_gets_the_place_whatever_it_costs_the_lower() -> None:
     assert assign(problem, Settings(weighted=True)).place.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("urgent", "low_s", "places"), [(1, 180.0, [1, 0]), (1, 320.0, [0, 1]), (2, 180.0, [1, 0])]
+)
+def test_levels_that_are_weighed_count_four_two_and_one(
+    urgent: int, low_s: float, places: list[int]
+) -> None:
+    """Fifty seconds of a more urgent car go before eighty of a low one, and not before 220."""
+    problem = problem_of([[100.0, low_s], [100.0, 150.0]], levels=[3, urgent])
+
+    assert assign(problem, Settings(weighted=True)).place.tolist() == places
+
+
 def test_move_must_gain_more_than_a_switch_costs() -> None:
     """A car goes to another station for 91 s, not for 90; inside its station for a second."""
     for gain_s, place in ((89.0, 0), (91.0, 1)):

@@ -410,13 +410,16 @@ class PromiseMachine(RuleBasedStateMachine):
     def agents_keep_for_live_promises_only(self) -> None:
         """What an agent keeps is for a live claim, or is being given back, or lapses by itself.
 
-        A claim that ended long ago may be forgotten before its agent could be told.
+        A claim that ended long ago may be forgotten before its agent could be told, and so may one
+        whose lease is over by a clock that was set before a crash.
         """
         assert self.agents is not None
         holding: Any = self.hand.brain.holding
         for evse_id, (claim_id, until_s) in self.agents.keeps.items():
             claim = self.hand.claims.table.get(claim_id)
-            if until_s > self.hand.clock.link_s() and claim is not None and not claim.live:
+            if claim is None or claim.live or claim.lease_until_s <= self.hand.clock.now_s():
+                continue
+            if until_s > self.hand.clock.link_s():
                 assert evse_id in holding._kept, (evse_id, claim)
 
     @invariant()
