@@ -17,7 +17,7 @@ from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.config_tables import ClockTable, PileConfig, SimConfig
 from firmware_sim.faces.modbus import ModbusFace, watch_masters
 from firmware_sim.faces.modbus_ports import build_ports
-from firmware_sim.faces.mqtt import BaySensors
+from firmware_sim.faces.mqtt import SiteSensors
 from firmware_sim.faces.ocpp_line import KeptLine, LineMaker
 from firmware_sim.faces.port import Face
 from firmware_sim.faces.registers.variant import variant_of
@@ -75,11 +75,12 @@ class Simulator:
             Bench(self.fleet, self.clock, self._addresses, self._modbus, seed=config.sim.seed),
             config.sim.bench,
         )
-        self._sensors: BaySensors | None = None
+        self._sensors: SiteSensors | None = None
         if config.mqtt is not None:
             watched = [p.spec.pile_id for p in config.piles if p.table.bay_sensor]
-            self._sensors = BaySensors(
-                self.fleet, watched, config.mqtt, self.clock.now_ms, seed=config.sim.seed
+            filmed = [p.spec.pile_id for p in config.piles if p.table.camera]
+            self._sensors = SiteSensors(
+                self.fleet, watched, filmed, config.mqtt, self.clock.now_ms, seed=config.sim.seed
             )
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[dict[str, Any]], None]) -> None:

@@ -96,11 +96,11 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
                 f"not an MQTT address: {mqtt.url!r}",
                 hint="write mqtt://HOST:PORT",
             )
-    elif any(pile.table.bay_sensor for pile in piles) and "mqtt" not in data:
+    elif any(pile.table.bay_sensor or pile.table.camera for pile in piles) and "mqtt" not in data:
         reader.fail(
             "CFG-021",
             "pile",
-            "bay_sensor = true needs a broker",
+            "bay_sensor and camera need a broker",
             hint='add [mqtt] with url = "mqtt://127.0.0.1:1883"',
         )
     if reader.findings or sim is None or ocpp is None:

@@ -39,6 +39,7 @@ class MqttTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     url: str
     prefix: str = "pilewise"
     republish_s: Positive = 5.0
+    client_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
 
 
 class OcppTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -160,6 +161,7 @@ class PileTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     connectors: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
     supply: Literal["auto", "ac1", "ac3", "dc"] = "auto"
     bay_sensor: bool = False
+    camera: bool = False
     ageing: dict[str, Any] | None = None
 
 

@@ -162,7 +162,7 @@ class Fleet:
 
 
 def _wire_names(pile: Pile) -> list[str]:
-    names = [fault.name for fault in pile.ocpp_faults]
+    names = [fault.name for fault in pile.talking]
     return [pile.wire.name, *names] if pile.wire else names
 
 

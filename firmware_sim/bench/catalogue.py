@@ -13,6 +13,8 @@ from firmware_sim.core.inputs import INPUTS
 from firmware_sim.core.ocpp_faults import KNOWN as OCPP_WORDS
 from firmware_sim.core.ocpp_faults import PREFIX as OCPP_PREFIX
 from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
+from firmware_sim.core.sensor_faults import PREFIX as SENSOR_PREFIX
+from firmware_sim.core.sensor_faults import SensorFault, parse_sensor_fault
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, Kind, WireFault, parse_wire_fault
 from firmware_sim.errors import BadArgumentError
 from pilewise.v1 import bench_service_pb2
@@ -82,3 +84,13 @@ def ocpp_fault_of(name: str, duration_s: float | None, *, face: str) -> OcppFaul
     if face == "modbus":
         raise BadArgumentError("fault", f"{fault.name} is a fault of OCPP piles")
     return fault
+
+
+def sensor_fault_of(name: str, duration_s: float | None) -> SensorFault | None:
+    """The bad habit of sensors that `name` asks for, None if it is none; may raise."""
+    if not name.startswith(SENSOR_PREFIX):
+        return None
+    try:
+        return parse_sensor_fault(name, duration_s)
+    except ValueError as error:
+        raise BadArgumentError("fault", str(error)) from error

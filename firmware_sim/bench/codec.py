@@ -13,6 +13,7 @@ from firmware_sim.core.battery import Battery
 from firmware_sim.core.evse import Car, Contactor, Evse, EvseSpec, Lock, Supply
 from firmware_sim.core.inputs import INPUTS, NOMINAL
 from firmware_sim.core.ocpp_faults import OcppFault
+from firmware_sim.core.sensor_faults import SensorFault
 from firmware_sim.core.status import ocpp_error, ocpp_status
 from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import BadArgumentError
@@ -52,13 +53,13 @@ _STATUS = {
 
 
 def state_message(
-    evse: Evse, wire: WireFault | None, ocpp: Sequence[OcppFault] = ()
+    evse: Evse, wire: WireFault | None, others: Sequence[OcppFault | SensorFault] = ()
 ) -> bench_service_pb2.SimulatedState:
     """The state of one EVSE as the contract says it; faults of its wire are listed as well."""
     faults = [fault.kind.name for fault in evse.faults]
     if wire is not None:
         faults.append(wire.name)
-    faults += [fault.name for fault in ocpp]
+    faults += [fault.name for fault in others]
     error_code, vendor_error_code = ocpp_error(evse)
     return bench_service_pb2.SimulatedState(
         evse_id=evse.spec.evse_id,

@@ -13,8 +13,6 @@ import structlog
 from firmware_sim.bench.catalogue import (
     catalogue_message,
     fault_of,
-    ocpp_fault_of,
-    wire_fault_of,
 )
 from firmware_sim.bench.codec import (
     car_of,
@@ -28,6 +26,7 @@ from firmware_sim.bench.playing import played
 from firmware_sim.bench.ramps import Ramps
 from firmware_sim.bench.registers import RegisterView, register_messages, words_of
 from firmware_sim.bench.stride import stride
+from firmware_sim.bench.talking import clear_talking, inject_talking
 from firmware_sim.bench.watch import Watchers, looks_different
 from firmware_sim.clock import Clock, LiveClock, SteppedClock
 from firmware_sim.core.controller import (
@@ -42,7 +41,6 @@ from firmware_sim.core.controller import (
 )
 from firmware_sim.core.evse import Evse
 from firmware_sim.core.memory import lose_power, restore_power
-from firmware_sim.core.pile import clear_ocpp, inject_ocpp
 from firmware_sim.errors import NotPossibleNowError, UnknownNameError
 from firmware_sim.fleet import Fleet
 from pilewise.v1 import bench_service_pb2 as pb
@@ -94,16 +92,11 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
     async def InjectFault(
         self, request: pb.InjectFaultRequest, context: Context
     ) -> pb.InjectFaultResponse:
-        """Breaks something: a part by its MREC name, the wire, or how OCPP is spoken."""
+        """Breaks something: a part by its MREC name, or how the pile and its sensors talk."""
         pile_id = self._fleet.pile_id_of(request.evse_id)
         duration_s = duration_of(request.duration_s)
-        wire = wire_fault_of(request.fault, duration_s, face=self._faces[pile_id][0])
-        ocpp = ocpp_fault_of(request.fault, duration_s, face=self._faces[pile_id][0])
-        if wire is not None:
-            self._fleet.set_wire(pile_id, wire)
-        elif ocpp is not None:
-            self._fleet.put(inject_ocpp(self._fleet.pile(pile_id), ocpp))
-        else:
+        face = self._faces[pile_id][0]
+        if not inject_talking(self._fleet, pile_id, request.fault, duration_s, face):
             kind = fault_of(request.fault)
             self._fleet.change(request.evse_id, lambda e: inject(e, kind, duration_s))
         _log.info("fault injected", evse=request.evse_id, fault=request.fault)
@@ -114,13 +107,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
     ) -> pb.ClearFaultResponse:
         """Mends one fault, or all of the EVSE and the wire of its pile."""
         pile_id = self._fleet.pile_id_of(request.evse_id)
-        wire = wire_fault_of(request.fault, None, face=self._faces[pile_id][0])
-        ocpp = ocpp_fault_of(request.fault, None, face=self._faces[pile_id][0])
-        if wire is not None or not request.fault:
-            self._fleet.set_wire(pile_id, None)
-        if ocpp is not None or not request.fault:
-            self._fleet.put(clear_ocpp(self._fleet.pile(pile_id), ocpp))
-        if wire is None and ocpp is None:
+        if not clear_talking(self._fleet, pile_id, request.fault, self._faces[pile_id][0]):
             kind = fault_of(request.fault) if request.fault else None
             self._fleet.change(request.evse_id, lambda e: clear(e, kind))
         _log.info("fault cleared", evse=request.evse_id, fault=request.fault or "all")
@@ -175,7 +162,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
                 face=self._faces[pile.spec.pile_id][0],
                 address=self._faces[pile.spec.pile_id][1],
                 model=pile.spec.model,
-                evses=[state_message(evse, pile.wire, pile.ocpp_faults) for evse in pile.evses],
+                evses=[state_message(evse, pile.wire, pile.talking) for evse in pile.evses],
             )
             for pile in self._fleet.piles
         ]
@@ -277,7 +264,7 @@ class Bench(bench_service_pb2_grpc.BenchServiceServicer):
 
     def _state(self, evse_id: str) -> pb.SimulatedState:
         pile = self._fleet.pile(self._fleet.pile_id_of(evse_id))
-        return state_message(pile.evse(evse_id), pile.wire, pile.ocpp_faults)
+        return state_message(pile.evse(evse_id), pile.wire, pile.talking)
 
     def _view(self, pile_id: str) -> RegisterView:
         self._fleet.pile(pile_id)

@@ -9,6 +9,7 @@ from firmware_sim.core.charging import advance
 from firmware_sim.core.controller import lose_power, restore_power, set_share
 from firmware_sim.core.evse import Evse, EvseSpec, Supply
 from firmware_sim.core.ocpp_faults import OcppFault
+from firmware_sim.core.sensor_faults import SensorFault
 from firmware_sim.core.wire import WireFault
 from firmware_sim.errors import UnknownNameError
 
@@ -44,6 +45,12 @@ class Pile:
     evses: tuple[Evse, ...]
     wire: WireFault | None = None
     ocpp_faults: tuple[OcppFault, ...] = ()
+    sensor_faults: tuple[SensorFault, ...] = ()
+
+    @property
+    def talking(self) -> tuple[OcppFault | SensorFault, ...]:
+        """What is wrong with how it and its sensors talk, beside the wire."""
+        return (*self.ocpp_faults, *self.sensor_faults)
 
     @property
     def is_dark(self) -> bool:
@@ -119,6 +126,8 @@ def advance_pile(pile: Pile, dt_s: float) -> Pile:
         pile = replace(pile, wire=replace(pile.wire, remaining_s=left_s) if left_s > 1e-9 else None)
     if pile.ocpp_faults and dt_s > 0:
         pile = _with_ocpp(pile, [fault.later(dt_s) for fault in pile.ocpp_faults])
+    if pile.sensor_faults and dt_s > 0:
+        pile = _with_sensor(pile, [fault.later(dt_s) for fault in pile.sensor_faults])
     sharing = pile.spec.supply is Supply.DC and len(pile.evses) > 1
     left_s = dt_s
     while True:
@@ -148,6 +157,23 @@ def clear_ocpp(pile: Pile, fault: OcppFault | None) -> Pile:
 def meet_ocpp_fault(pile: Pile, fault: OcppFault) -> Pile:
     """The pile after one message met a fault that is counted."""
     return _with_ocpp(pile, [f.after_one() if f is fault else f for f in pile.ocpp_faults])
+
+
+def inject_sensor(pile: Pile, fault: SensorFault) -> Pile:
+    """The pile with a bad habit of its sensors; one of the same kind makes room."""
+    others = [f for f in pile.sensor_faults if f.kind != fault.kind]
+    return _with_sensor(pile, [*others, fault])
+
+
+def clear_sensor(pile: Pile, fault: SensorFault | None) -> Pile:
+    """The pile whose sensors have one bad habit less, or none."""
+    kept = [f for f in pile.sensor_faults if fault is not None and f.kind != fault.kind]
+    return _with_sensor(pile, kept)
+
+
+def _with_sensor(pile: Pile, faults: Sequence[SensorFault | None]) -> Pile:
+    left = tuple(fault for fault in faults if fault is not None)
+    return pile if left == pile.sensor_faults else replace(pile, sensor_faults=left)
 
 
 def _with_ocpp(pile: Pile, faults: Sequence[OcppFault | None]) -> Pile:

@@ -36,7 +36,7 @@ class KeptLine:
     """One charge point's way to its central system; a lost one is tried again with full jitter.
 
     `ping_s` gives the seconds between pings, 0 for none; `identity` says where it dials and what
-    it shows.
+    it shows; `failures` counts connections that were lost or never came, `last_failure` says why.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class KeptLine:
         self._socket: ClientConnection | None = None
         self._deaf = False
         self._held = False
+        self.failures, self.last_failure = 0, ""
         rng = random.Random(f"{seed}/{self._pile_id}/link")
         self._backoff = FullJitter(table.reconnect_base_s, table.reconnect_cap_s, rng)
 
@@ -92,6 +93,7 @@ class KeptLine:
                 await self._one_connection(serve)
             except* _LOST as lost:
                 reason = _first_reason(lost)
+                self.failures, self.last_failure = self.failures + 1, reason
             if not self._held:
                 self.identity.failed(reason)
             delay_s = self._backoff.next_s()

@@ -43,6 +43,10 @@ class SimulatedStation:
         """Something breaks; `wire:disconnect` pulls the cable to the central system."""
         await self.bench.InjectFault(pb.InjectFaultRequest(evse_id=f"B-01*{evse}", fault=fault))
 
+    async def cleared(self, fault: str, evse: int = 1) -> None:
+        """One thing is mended, the rest stays."""
+        await self.bench.ClearFault(pb.ClearFaultRequest(evse_id=f"B-01*{evse}", fault=fault))
+
     async def clear(self, evse: int = 1) -> None:
         """It is mended."""
         await self.bench.ClearFault(pb.ClearFaultRequest(evse_id=f"B-01*{evse}"))

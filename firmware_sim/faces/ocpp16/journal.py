@@ -63,6 +63,8 @@ class Journal:
         if _told(old) != _told(new):
             least_s = self._settings.seconds("MinimumStatusDuration")
             self._settling.changed(new.spec.evse_id, least_s)
+        if new.spec.evse_id in self.ended and "flash_available" in self._habits:
+            self.statuses[new.spec.evse_id] = None
         if self.statuses or self.drivers or len(self.outbox):
             self.woken.set()
 

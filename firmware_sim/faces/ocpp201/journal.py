@@ -77,6 +77,8 @@ class Journal:
             self.statuses[new.spec.evse_id] = None
         self._note_reservation(old, new)
         self._note_faults(old, new)
+        if new.spec.evse_id in self.ended and "flash_available" in self._habits:
+            self.statuses[new.spec.evse_id] = None
         if self.statuses or self.drivers or self.alerts or self.notices or len(self.outbox):
             self.woken.set()
 
