@@ -9,6 +9,7 @@ from typing import Any
 from ocpp.v16 import call as call16
 from ocpp.v201 import call as call201
 
+HOSTS = ("ok", "unreachable", "broken")
 TOKENS = ("ANNA", "BERT", "CARL", "REFUSED")
 BAD_CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 HASH = {
@@ -57,7 +58,7 @@ def question_16(rng: random.Random, number: int) -> Any:
         lambda: call16.SetChargingProfile(connector, _profile_16(rng, number)),
         lambda: call16.ClearChargingProfile(rng.choice((None, number - 1)), rng.choice((None, 1))),
         lambda: call16.GetCompositeSchedule(connector, 600, rng.choice((None, "A", "W"))),
-        lambda: call16.UpdateFirmware(f"ftp://{rng.choice(('ok', 'unreachable'))}.test/f", later(0)),
+        lambda: call16.UpdateFirmware(f"ftp://{rng.choice(HOSTS)}.test/f", later(0)),
         lambda: call16.SignedUpdateFirmware(number, {
             "location": "ftp://ok.test/f", "retrieve_date_time": later(0),
             "signing_certificate": rng.choice((BAD_CERTIFICATE, "none")), "signature": "AA",
@@ -115,7 +116,7 @@ def question_201(rng: random.Random, number: int) -> Any:
         lambda: call201.GetChargingProfiles(number, {}, rng.choice((None, 0, 1))),
         lambda: call201.GetCompositeSchedule(600, evse, rng.choice((None, "A", "W"))),
         lambda: call201.UpdateFirmware(number, {
-            "location": f"ftp://{rng.choice(('ok', 'broken'))}.test/f",
+            "location": f"ftp://{rng.choice(HOSTS)}.test/f",
             "retrieve_date_time": later(0),
         }),
         lambda: call201.GetLog({"remote_location": "ftp://ok.test/"}, "SecurityLog", number),

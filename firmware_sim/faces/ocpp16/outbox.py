@@ -69,9 +69,8 @@ class Outbox:
         self._entries.reverse()
 
     def clear(self) -> None:
-        """Loses all that waits, and which number belongs to whom."""
+        """Loses all that waits; which number belongs to whom is kept with the meter."""
         self._entries.clear()
-        self._transaction_ids.clear()
 
     def request(self, entry: Entry) -> Any | None:
         """The message with its transaction's number; None if that transaction has none.

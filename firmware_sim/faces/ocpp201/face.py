@@ -192,7 +192,7 @@ class Ocpp201Face:
         elif message == "StatusNotification":
             self._journal.statuses[evse.spec.evse_id] = None
             self._journal.woken.set()
-        elif not self._journal.sample(evse, "Trigger", "Trigger"):
+        else:
             self._sender.promise_meter(number, evse, "Trigger")
 
     def _report(self, request_id: int, entries: list[Any]) -> None:

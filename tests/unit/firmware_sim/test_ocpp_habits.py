@@ -58,7 +58,7 @@ class Wire:
         """Loses the link for a moment."""
         before = len(self.system.connections)
         await self.station.inject("wire:disconnect")
-        await self.station.clear()
+        await self.station.cleared("wire:disconnect")
         await self.system.holds(lambda: len(self.system.connections) > before)
         await self.system.until(lambda m: m.connection > before and m.calls("StatusNotification"))
 
@@ -152,6 +152,7 @@ async def test_ids_are_the_same_or_counted_anew(wire: Wire) -> None:
     await wire.station.clear()
     await wire.station.inject("ocpp:counted_ids")
     await wire.come_back()
+    await wire.system.until(lambda m: m.connection == 2 and _is_status_of_two(m))
 
     second = [m.frame[1] for m in wire.system.heard if m.connection == 2 and len(m.frame) == 4]
 
