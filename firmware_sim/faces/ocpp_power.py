@@ -53,6 +53,10 @@ class ProfileShelf:
         """Takes a profile if it fits; one of the same id, or of the same place, makes room."""
         if not self._fits(profile):
             return False
+        if profile.purpose == TX:
+            # Bound to what runs now: the next transaction begins without it.
+            here = dict(self._numbered())[profile.connector]
+            profile = replace(profile, transaction=self._transaction(here))
         self.profiles = [*(p for p in self.profiles if not _replaces(profile, p)), profile]
         self.hold()
         return True
@@ -66,6 +70,7 @@ class ProfileShelf:
 
     def clear(self, fits: Callable[[Profile], bool]) -> bool:
         """Takes profiles away; False if none fitted."""
+        self.hold()
         kept = [profile for profile in self.profiles if not fits(profile)]
         gone = len(kept) < len(self.profiles)
         self.profiles = kept
@@ -78,10 +83,7 @@ class ProfileShelf:
         begun = [number for number in self._ahead if running[number]]
         self.profiles += [replace(self._ahead.pop(n), transaction=running[n]) for n in begun]
         self.profiles = [
-            p
-            for p in self.profiles
-            if p.purpose != TX
-            or (p.transaction or running.get(p.connector, "")) in running.values()
+            p for p in self.profiles if p.purpose != TX or p.transaction in running.values()
         ]
         for number, evse in self._numbered():
             wanted_kw = limit_kw(self.profiles, self._connector(number, evse), self._now_ms())

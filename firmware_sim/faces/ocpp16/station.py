@@ -30,6 +30,7 @@ from firmware_sim.core.controller import (
     stop,
 )
 from firmware_sim.core.evse import Evse, Phase, Reservation
+from firmware_sim.core.spec import Lock
 from firmware_sim.faces.ocpp16.desk import Desk
 from firmware_sim.faces.ocpp16.outbox import TransactionKey
 from firmware_sim.faces.ocpp16.routing import answers, follows
@@ -167,14 +168,17 @@ class Station(
 
     @answers(Action.unlock_connector)
     def on_unlock_connector(self, connector_id: int, **_: Any) -> call_result.UnlockConnector:
-        """Lets the cable go, which ends a running transaction."""
+        """Lets the cable go, which ends a running transaction; a lock that is stuck does not."""
         evse = self._desk.evse(connector_id)
         if evse is None:
             return call_result.UnlockConnector(UnlockStatus.not_supported)
         if any(fault.kind.name == "ConnectorLockFailure" for fault in evse.faults):
             return call_result.UnlockConnector(UnlockStatus.unlock_failed)
-        self._desk.fleet.change(evse.spec.evse_id, partial(stop, reason="UnlockCommand"))
-        return call_result.UnlockConnector(UnlockStatus.unlocked)
+        after = self._desk.fleet.change(evse.spec.evse_id, partial(stop, reason="UnlockCommand"))
+        held = after.lock is Lock.LOCKED
+        return call_result.UnlockConnector(
+            UnlockStatus.unlock_failed if held else UnlockStatus.unlocked
+        )
 
     def _best_to_keep(self, reservation_id: int) -> Evse | None:
         """The first that can be kept, else the first at all."""

@@ -22,6 +22,7 @@ from firmware_sim.core.controller import (
     stop,
 )
 from firmware_sim.core.evse import Evse, Phase, Reservation
+from firmware_sim.core.spec import Lock
 from firmware_sim.faces.ocpp201.desk import Desk
 from firmware_sim.faces.ocpp201.messages import word
 from firmware_sim.faces.ocpp201.routing import answers, follows
@@ -182,7 +183,8 @@ class Station(
             return call_result.UnlockConnector(word("UnknownConnector"))
         if evse.is_running:
             return call_result.UnlockConnector(word("OngoingAuthorizedTransaction"))
-        stuck = any(fault.kind.name == "ConnectorLockFailure" for fault in evse.faults)
+        broken = any(fault.kind.name == "ConnectorLockFailure" for fault in evse.faults)
+        stuck = broken or evse.lock is Lock.LOCKED
         return call_result.UnlockConnector(word("UnlockFailed" if stuck else "Unlocked"))
 
     def _startable_at(self, number: int | None, token: str) -> Evse | None:
