@@ -164,7 +164,7 @@ def _pile(reader: Reader, table: PileTable, at: str, folder: Path) -> PileConfig
         check_modbus(reader, table, supply, at)
     else:
         _check_ocpp(reader, table, at)
-    ocpp = [] if table.face == "modbus" else _ocpp_faults(reader, table, at)
+    ocpp = _ocpp_faults(reader, table, at)
     check_ranges(reader, table, at)
     wire = check_wire(reader, table, at)
     ageing = None
@@ -233,7 +233,12 @@ def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
 
 def _ocpp_faults(reader: Reader, table: PileTable, at: str) -> list[OcppFault]:
     """The habits that the pile has from the start."""
-    faults = []
+    faults: list[OcppFault] = []
+    if table.face == "modbus":
+        for key, value in (("quirks", table.quirks), ("ocpp", table.ocpp)):
+            if value:
+                reader.fail("CFG-002", f"{at}.{key}", f"{key} is for charge points only")
+        return faults
     for word in table.quirks:
         try:
             faults.append(parse_ocpp_fault(word))

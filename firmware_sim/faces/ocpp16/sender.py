@@ -17,7 +17,6 @@ from firmware_sim.config_tables import OcppTable
 from firmware_sim.core.controller import authorise, stop
 from firmware_sim.core.driver_list import Word
 from firmware_sim.core.pile import PileSpec
-from firmware_sim.core.status import MREC_VENDOR_ID
 from firmware_sim.faces.ocpp16.desk import Desk
 from firmware_sim.faces.ocpp16.journal import Journal
 from firmware_sim.faces.ocpp16.messages import (
@@ -202,11 +201,6 @@ class Sender16(Sender):
 def security_event(kind: str, at: str, info: str) -> Any:
     """A security event of the 1.6 security whitepaper."""
     return call.SecurityEventNotification(type=kind, timestamp=at, tech_info=info[:255] or None)
-
-
-def vendor_message(text: str) -> Any:
-    """Something that only this vendor says."""
-    return call.DataTransfer(vendor_id=MREC_VENDOR_ID, message_id="note", data=text)
 
 
 def _status(id_tag_info: Any) -> str:

@@ -125,6 +125,19 @@ def test_setting_takes_only_what_is_of_its_kind() -> None:
     assert (settings.seconds("Seconds"), settings.is_on("Switch")) == (30.0, True)
 
 
+def test_modbus_pile_has_no_habits_of_charge_points(tmp_path: Path) -> None:
+    """Quirks and OCPP settings of a Modbus pile are mistakes, not passed over."""
+    (tmp_path / "sim.toml").write_text(
+        '[[pile]]\npile_id = "A-01"\nface = "modbus"\nmodel = "keba-p30"\n'
+        'quirks = ["no_boot"]\n[pile.ocpp]\nsigned_meter = true\n'
+    )
+
+    with pytest.raises(ConfigError) as refused:
+        load_config(tmp_path / "sim.toml")
+
+    assert str(refused.value).count("for charge points only") == 2
+
+
 def test_configuration_says_which_words_it_does_not_know(tmp_path: Path) -> None:
     """Wrong quirks and wrong keys of the pile's table are told at once, with their lines."""
     (tmp_path / "sim.toml").write_text(
