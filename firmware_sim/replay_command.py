@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.app import print_ready
+from firmware_sim.bench.tape.places import places
 from firmware_sim.bench.tape.replay import Replay, Where
 from firmware_sim.errors import BindError, ConfigError, TapeError
 from firmware_sim.log_lines import LEVELS, set_up_log
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("--speed must be above 0; 0 only with --intervals, for as fast as it goes")
     if options.intervals is not None and options.speed > _MOST_SPEED:
         parser.error(f"--speed is at most {_MOST_SPEED:g}; 0 is as fast as it goes")
+    try:
+        places(options.listen)
+    except ValueError as error:
+        parser.error(str(error))
     try:
         summary = asyncio.run(_replay(options))
     except (ConfigError, BindError, TapeError, OSError) as error:
@@ -92,7 +97,7 @@ async def _replay(options: argparse.Namespace) -> dict[str, Any]:
         )
         await network.run(print_ready, stop)
         return network.summary()
-    listen = dict(word.split("=", 1) for word in options.listen if "=" in word)
+    listen = places(options.listen)
     where = Where(options.central, options.mqtt, listen, options.speed)
     replay = Replay(options.tape, where)
     await replay.run(print_ready, stop)

@@ -21,6 +21,7 @@ from firmware_sim.bench.scenario.engine import run
 from firmware_sim.bench.scenario.junit import junit
 from firmware_sim.bench.scenario.reading import Scenario
 from firmware_sim.bench.scenario.report import Report, lines_for_people, whole
+from firmware_sim.bench.tape.places import places
 from firmware_sim.errors import BindError, ConfigError
 
 _OK, _FAILED, _USAGE, _CONFIG = 0, 1, 2, 3
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     speed = getattr(options, "speed", None)
     if speed is not None and (options.mutate is not None or not 0 < speed <= _MOST_SPEED):
         parser.error(f"--speed is above 0 and at most {_MOST_SPEED:g}, without --mutate")
+    try:
+        places(getattr(options, "listen", ()))
+    except ValueError as error:
+        parser.error(str(error))
     # Piles tell their lives as events; here only demands count.
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
     structlog.configure(wrapper_class=quiet)
@@ -116,7 +121,7 @@ def _played(scenario: Scenario, options: argparse.Namespace) -> Report:
         speed=options.speed,
         central=options.central,
         mqtt=options.mqtt,
-        listen=dict(word.split("=", 1) for word in options.listen if "=" in word),
+        listen=places(options.listen),
         begin_after_s=options.begin_after,
     )
     return asyncio.run(watch_scenario(scenario, options.seed, watch, print_ready))

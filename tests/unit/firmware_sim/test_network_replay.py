@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from central_system import CentralSystem
 
 from firmware_sim import replay_command
 from firmware_sim.bench.tape.intervals import Connector, Turn
 from firmware_sim.bench.tape.network import Network, pile_table
+from firmware_sim.bench.tape.places import places
 from firmware_sim.core.evse import Supply
 from firmware_sim.core.pile import PileSpec
 from firmware_sim.core.status import ocpp_status
@@ -106,6 +108,41 @@ def test_live_replay_serves_the_piles_and_ends_with_the_data(tmp_path: Path) -> 
     assert [pile["pile_id"] for pile in ready["piles"]] == ["IE-0", "IE-1"]
     assert all(pile["address"].startswith("127.0.0.1:") for pile in ready["piles"])
     assert (summary["turns"], summary["sessions"]) == (7, 2)
+
+
+@pytest.mark.slow
+async def test_charge_points_of_a_network_dial_their_central_system(tmp_path: Path) -> None:
+    """As charge points the same connectors tell their sessions over OCPP."""
+    intervals, connectors = files(tmp_path)
+    system = CentralSystem()
+    await system.open()
+    try:
+        replay = NetworkReplay(
+            intervals,
+            connectors,
+            piles=2,
+            face="ocpp16",
+            central=f"ws://127.0.0.1:{system.port}",
+            speed=300,
+            seed=0,
+        )
+        stop = asyncio.Event()
+        running = asyncio.create_task(replay.run(lambda _: None, stop))
+        await system.wait_for("StartTransaction")
+        stop.set()
+        async with asyncio.timeout(15):
+            await running
+    finally:
+        await system.close()
+
+    assert replay.summary()["sessions"] >= 1
+
+
+@pytest.mark.parametrize("word", ["A-01", "A-01=7", "=127.0.0.1:7", "A-01=192.0.2.1:7"])
+def test_place_that_is_none_is_told(word: str) -> None:
+    """A typing mistake is no silent free port, and no other network is served."""
+    with pytest.raises(ValueError, match="--listen"):
+        places([word])
 
 
 def test_speed_beyond_the_physics_is_refused(tmp_path: Path) -> None:
