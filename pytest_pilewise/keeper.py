@@ -74,7 +74,9 @@ class PileKeeper:
         pile.close()
 
     def close(self) -> None:
-        """Ends every simulator."""
+        """Ends every simulator, all at a time."""
+        for pile in self._all:
+            pile.room.ask_to_end()
         for pile in self._all:
             pile.close()
         self._all.clear()

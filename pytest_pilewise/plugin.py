@@ -65,9 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(JUnitAttachments(config), "pilewise-junit")
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Ends every simulator of the run."""
-    keeper = config.stash.get(_KEEPER, None)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Ends every simulator of the run; a worker of xdist has no time left any later."""
+    keeper = session.config.stash.get(_KEEPER, None)
     if keeper is not None:
         keeper.close()
 

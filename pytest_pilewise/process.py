@@ -69,12 +69,17 @@ class Room:
         self.kill()
         raise RoomFailed(self.name, f"was not ready within {READY_S:g} s", self.log())
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM and does not wait; `stop` does."""
+        if self._process is not None and self.running:
+            self._process.terminate()
+
     def stop(self) -> int | None:
         """The exit code after SIGTERM, insisting after 25 s; None if it never ran."""
         if self._process is None:
             return None
         if self.running:
-            self._process.terminate()
+            self.ask_to_end()
             try:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:

@@ -257,11 +257,21 @@ def test_bench_runs_in_several_workers(pytester: pytest.Pytester) -> None:
     """Under xdist each worker has piles of its own, and traces and properties come through."""
     pytest.importorskip("xdist", reason="hint: pip install pytest-xdist")
     marked = "\n    import pytest\n    @pytest.mark.requirement('REQ-1')" + MISSED
+    marked += """
+    @pytest.mark.parametrize("number", range(4))
+    def test_pid(pile, record_property, number):
+        record_property("pid", pile.room.pid)
+    """
 
     result = run_bench(pytester, WELD + marked, "-n", "2", "--junitxml=out.xml")
 
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=5, failed=1)
     cases = junit_cases(pytester.path / "out.xml")
+    pids = {dict(properties(case)).get("pid") for case in cases.values()} - {None}
+    assert pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid or 0), 0)
     assert ("requirement", "REQ-1") in properties(cases["test_missed"])
     assert (cases["test_missed"].findtext("system-out") or "").count("plug in P-01*1") == 1
     assert cases["test_weld"].find("system-out") is None
