@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from city_sim.cars import Car, Choice, Doing, Policy
 from city_sim.city import StraightTravel, Travel, charging_s
 from city_sim.demand import Demand, Disturbance, DisturbanceKind
-from city_sim.turns import place_for
+from city_sim.turns import line_up, place_for
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Station, Tariff
 
@@ -123,8 +123,6 @@ class Engine:
         target_pct = car.demand.target_soc_pct
         return float(charging_s(car.demand.vehicle, power_kw, dc, car.soc_pct, target_pct)[0])
 
-    # What happens.
-
     def _at(self, at_s: float, what: str, subject: int, version: int) -> None:
         heapq.heappush(self._heap, (at_s, next(self._order), what, subject, version))
 
@@ -221,6 +219,7 @@ class Engine:
         """Tells the policy what was seen, and plugs in whoever may, until nothing more happens."""
         changed = set(stations)
         for _ in range(ROUNDS):
+            line_up(self, changed)
             changed |= self.policy.react(self)
             if not changed:
                 return

@@ -25,7 +25,9 @@ from coordinator.core.district import Changes
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.context import Models
 from coordinator.core.roads import Roads
+from coordinator.core.sessions import ChargeSession
 from coordinator.core.vehicle import ChargingRequest, Fix
+from coordinator.usecases.plugging import hashed
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver
 
@@ -87,20 +89,21 @@ class Pilewise:
         self._heard.append(partial(self._arrived, engine, car))
 
     def plugged(self, engine: Engine, car: Car) -> None:
-        """The car will say at which EVSE it charges; of one that did not ask nobody says anything.
-
-        It is said before the EVSE reports it, as a token shown at the pile would be.
-        """
-        if not car.demand.walk_in:
-            self._heard.append(partial(self._plugged, engine, car, car.evse))
+        """Its token is shown where it charges: `restated` tells."""
 
     def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
-        """The edge will report what the EVSE is now."""
+        """The edge will report what the EVSE is now, and whose token was shown there."""
+        evse_id, shown = engine.district.evse_ids[evse], ""
+        if after is EvseStatus.CHARGING:
+            shown = hashed(_vehicle_id(engine.cars[int(engine.occupant[evse])]))
+        session = ChargeSession(evse_id, engine.now_s, id_token_hash=shown)
         row = np.array([evse], dtype=np.intp)
         seen = Changes(row, np.array([before], np.int8), np.array([after], np.int8))
 
         async def report() -> None:
-            self._started(engine).watchman.on_changes(seen)
+            watchman = self._started(engine).watchman
+            watchman.on_session(session)
+            watchman.on_changes(seen)
 
         self._heard.append(report)
 
@@ -128,12 +131,6 @@ class Pilewise:
         promise = self._promises.get(car.index)
         if promise is not None and not promise.closed and promise.claim_id:
             await self._started(engine).guidance.arrived(promise, promise.answer.choice.evse_id)
-
-    async def _plugged(self, engine: Engine, car: Car, evse: int) -> None:
-        promise = self._promises.get(car.index)
-        if promise is not None and not promise.closed:
-            evse_id = engine.district.evse_ids[evse]
-            await self._started(engine).guidance.occupy(promise, evse_id)
 
     async def _again(self, engine: Engine, car: Car) -> None:
         """A car that stands at a station without a place asks."""
@@ -265,6 +262,7 @@ def _request(engine: Engine, car: Car) -> ChargingRequest:
         latitude_deg,
         longitude_deg,
         user_id=demand.user_id,
+        id_token=_vehicle_id(car),
         target_soc_pct=demand.target_soc_pct,
         destination=demand.destination,
         purpose=demand.purpose,

@@ -31,6 +31,7 @@ from coordinator.usecases.replan import Replanner
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.revising import Reviser
 from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.stay_lengths import StayLengths
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.watchman import Watchman
 from coordinator.usecases.world import World
@@ -83,7 +84,7 @@ def thinking(
         district, world, claims, promises, composer, rerouter, reviser, guidance,
         Queue(district, claims, promises, reviser), clock,
     )  # fmt: skip
-    claims.watchers.append(watchman.on_claims)
+    claims.watchers += [watchman.on_claims, StayLengths(district, claims.table, clock).on_claims]
     return Thinking(
         claims, promises, world, recommender, rerouter, guidance, watchman, replanner, counters
     )

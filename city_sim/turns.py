@@ -1,11 +1,14 @@
 """Which free plug of its station a car takes: whose turn it is, and what holds keep out.
 
-When cars come to the plugs is in `engine.py`.
+When cars come to the plugs is in `engine.py`; the lines in which strangers wait are counted here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from city_sim.cars import Car
 
@@ -28,3 +31,24 @@ def place_for(engine: Engine, car: Car, free: list[int]) -> int:
             return evse
     # A hold is soft: it keeps out who asks, not who just comes.
     return fitting[0] if car.demand.walk_in and fitting else -1
+
+
+def line_up(engine: Engine, stations: Iterable[int]) -> None:
+    """Notes what queue counters show: strangers stand where few do, and a car came long ago.
+
+    Cars that asked say themselves where they stand.
+    """
+    waiting = engine.district.queue_length
+    for station in stations:
+        here = engine.district.station == station
+        waiting[here] = 0
+        rows = np.flatnonzero(here & engine.usable()).tolist()
+        strangers = sum(engine.cars[index].demand.walk_in for index in engine.queue[station])
+        for _ in range(strangers if rows else 0):
+            _, _, row = min((int(waiting[row]), _since_s(engine, row), row) for row in rows)
+            waiting[row] += 1
+
+
+def _since_s(engine: Engine, row: int) -> float:
+    index = int(engine.occupant[row])
+    return engine.cars[index].since_s if index >= 0 else engine.now_s

@@ -43,6 +43,7 @@ from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.revising import Reviser
 from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.stay_lengths import StayLengths
 from coordinator.usecases.surroundings import SurroundingsKeeper
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 from coordinator.usecases.unasked import Unasked
@@ -198,7 +199,7 @@ def assemble_brain(
         district, world, claims, promises, composer, rerouter, reviser, guidance,
         Queue(district, claims, promises, reviser), clock, stale_after_s,
     )  # fmt: skip
-    claims.watchers.append(watchman.on_claims)
+    claims.watchers += [watchman.on_claims, StayLengths(district, claims.table, clock).on_claims]
     counters.gauge("open_promises", lambda: len(promises))
     _hear_sessions(book, intentions, watchman)
     unasked = Unasked(

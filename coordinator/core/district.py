@@ -25,6 +25,7 @@ from coordinator.core.rows import Changes as Changes
 from coordinator.core.rows import Index as Index
 from coordinator.core.rows import Order, order_rows
 from coordinator.core.rows import Rows as Rows
+from coordinator.core.usual_stay import UsualStay
 
 # Statuses that a car cannot use, whatever else is known.
 UNUSABLE = (
@@ -82,7 +83,7 @@ class District:
         self.fault_code: dict[int, str] = {}
         self.windows = 0  # in the future, for which EVSEs are kept
         self.stations: list[Station] = []
-        self.piles: list[Pile] = []
+        self.usual_stay = UsualStay()
         self.evse_ids: list[str] = []
         self.row: dict[str, int] = {}
         self.station_row: dict[str, int] = {}
@@ -183,7 +184,7 @@ class District:
         self.station_row = {s.station_id: i for i, s in enumerate(stations)}
         self.station_lat_deg = np.array([s.latitude_deg for s in stations], dtype=np.float64)
         self.station_lon_deg = np.array([s.longitude_deg for s in stations], dtype=np.float64)
-        self.piles = [pile for s in stations for pile in s.piles]
+        self.piles: list[Pile] = [pile for s in stations for pile in s.piles]
         self.pile_row = {pile.pile_id: i for i, pile in enumerate(self.piles)}
         evses = [
             (s_row, self.pile_row[pile.pile_id], evse)
@@ -215,8 +216,7 @@ class District:
     def apply(self, rows: Rows, heard_at_s: float, order: Order | None = None) -> Changes:
         """Takes rows in; a row older than what is known of its EVSE changes nothing.
 
-        `heard_at_s` is link time; `order` is computed unless given. Returns which EVSEs changed
-        status.
+        `heard_at_s` is link time; `order` is computed unless given. Gives whose status changed.
         """
         order = order or order_rows(rows)
         evse, last = order.evse, order.index[order.end - 1]

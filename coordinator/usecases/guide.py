@@ -6,6 +6,7 @@ What a position means for the promise is in `underway.py`, what changes it from 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -67,6 +68,7 @@ class Guidance:
             district, claims, promises, composer, rerouter, clock, counters, book
         )
         self.proposals: Proposals | None = None
+        self.on_arrived: list[Callable[[Promise], None]] = []  # hear of cars that stand and wait
         self._underway = Underway(
             district, world, claims, promises, composer, rerouter, clock, surroundings, reviser
         )
@@ -235,8 +237,12 @@ class Guidance:
             raise PromiseLost(promise.recommendation_id, "TAKEN")
         promise.arrived_link_s = self._clock.link_s()
         promise.arrived_evse_id = evse_id
-        if promise.taken_link_s != float("inf") and not self._presence.is_far(promise):
+        known = abs(promise.taken_link_s) == float("inf")  # of -inf: that it is another's
+        if not known and not self._presence.is_far(promise):
             await self.occupy(promise)
+        else:
+            for hear in self.on_arrived:
+                hear(promise)
 
     async def follow_car(self, promise: Promise, evse_id: str) -> bool:
         """Moves the claim to where the car stands, within its station; False if it is held."""

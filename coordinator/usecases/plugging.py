@@ -45,6 +45,20 @@ class PlugIns:
         self._stays = stays
         self._clock = clock
         self._presence = Presence(clock)
+        self._tokens: dict[str, str] = {}  # hashes, of the sessions under way
+
+    def note(self, evse_id: str, id_token_hash: str) -> None:
+        """Takes the token of a session; returns at once."""
+        self._tokens[evse_id] = id_token_hash
+
+    def left(self, evse_id: str) -> None:
+        """The session is over."""
+        self._tokens.pop(evse_id, None)
+
+    def _foreign(self, promise: Promise, evse_id: str) -> bool:
+        """Whether another driver's token was shown there than that of this promise."""
+        shown = self._tokens.get(evse_id)
+        return bool(shown) and not self._may_be_of(promise, shown or "")
 
     async def plugged_in(self, evse_id: str, claims: Iterable[Claim]) -> None:
         """A car has plugged in: the one promised, one of this station that may, or a walk-in."""
@@ -55,6 +69,8 @@ class PlugIns:
         promise = self._promises.of_claim(held[0].claim_id) if held else None
         if promise is None:
             await self._whose(evse_id)
+        elif self._foreign(promise, evse_id):
+            promise.taken_link_s = float("-inf")
         elif self._presence.is_here(promise):
             await self._guidance.occupy(promise)
         elif self._presence.is_far(promise):
@@ -78,14 +94,17 @@ class PlugIns:
 
     def _nobodys(self, promise: Promise, evse_id: str) -> bool:
         """Whether an EVSE of the promised station is promised to no other car."""
-        row = self._district.row.get(evse_id)
-        if row is None:
-            return False
-        station_id = self._district.stations[int(self._district.station[row])].station_id
         claims = self._claims.table.of_evse(evse_id)
-        return station_id == promise.answer.choice.station_id and not any(
+        return self._station_of(evse_id) == promise.answer.choice.station_id and not any(
             claim.vehicle_id for claim in claims
         )
+
+    def _station_of(self, evse_id: str) -> str:
+        """The station of an EVSE; empty if it is not known."""
+        row = self._district.row.get(evse_id)
+        if row is None:
+            return ""
+        return self._district.stations[int(self._district.station[row])].station_id
 
     async def shown(self, evse_id: str, id_token_hash: str) -> None:
         """A token was shown at a session that nobody has named yet.
@@ -98,7 +117,9 @@ class PlugIns:
         for promise in self._promises.open():
             token = promise.request.id_token
             if token and promise.claim_id and hashed(token) == id_token_hash:
-                await self._plug_in(promise, evse_id)
+                if self._station_of(evse_id) == promise.answer.choice.station_id:
+                    # It charges there; who was to have the place comes after it.
+                    await self._guidance.occupy(promise, evse_id)
                 return
         for claim in self._claims.table.of_evse(evse_id)[:1]:
             waiting = self._promises.of_claim(claim.claim_id)
@@ -140,6 +161,9 @@ class PlugIns:
         # Nothing else is free: its turn is after the walk-in, and it is told so.
         await self._whose(evse_id)
 
+    def _may_be(self, promise: Promise, evse_id: str) -> bool:
+        return self._presence.is_here(promise) and not self._foreign(promise, evse_id)
+
     def arrived_near(self, evse_id: str) -> Promise | None:
         """A car that has arrived and stands at no other EVSE: of this one's queue, or its station.
 
@@ -147,15 +171,12 @@ class PlugIns:
         """
         for claim in self._claims.table.of_evse(evse_id):
             promise = self._promises.of_claim(claim.claim_id)
-            if promise is not None and self._presence.is_here(promise):
+            if promise is not None and self._may_be(promise, evse_id):
                 return promise
-        row = self._district.row.get(evse_id)
-        if row is None:
-            return None
-        station_id = self._district.stations[int(self._district.station[row])].station_id
+        station_id = self._station_of(evse_id)
         for promise in self._promises.open():
             if (
-                self._presence.is_here(promise)
+                self._may_be(promise, evse_id)
                 and promise.answer.choice.station_id == station_id
                 and not promise.arrived_evse_id
             ):

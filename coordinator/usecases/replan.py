@@ -181,6 +181,8 @@ def wishes(seen: Survey, plan: Plan) -> list[Wish]:
             continue
         before_s = float(seen.problem.cost_s[_arc_to(seen.problem, car, now)])
         told = bool(seen.problem.told[car])
+        if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
+            continue  # whose turn it is where it stands is seen to at once
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
             int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),

@@ -220,7 +220,7 @@ class Rerouter:
         """Takes a durable revision over and tells who waits and who watches."""
         assert revision.answer is not None
         promise.taken_link_s = promise.silent_link_s = promise.retry_link_s = float("inf")
-        promise.arrived_link_s = float("-inf")
+        promise.arrived_link_s, promise.arrived_evse_id = float("-inf"), ""
         promise.renewed_at_s = revision.moment.now_s
         promise.course = Course()
         change, left = revision.change, promise.answer.choice.station_id

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
+import numpy as np
 import uuid_utils
 
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Refused, Step
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
-from coordinator.core.recommend.queue_evidence import MEAN_SESSION_AC_S, MEAN_SESSION_DC_S
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import Queue
@@ -76,7 +76,7 @@ class Stays:
         row = self._district.row.get(evse_id)
         if row is None or self._occupant(self._claims.table.of_evse(evse_id)) is not None:
             return None
-        stay_s = MEAN_SESSION_DC_S if self._district.dc[row] else MEAN_SESSION_AC_S
+        stay_s = float(self._district.usual_stay.mean_s[int(self._district.dc[row])])
         name = str(uuid_utils.uuid7())
         return await self._claims.walk_in(name, evse_id, moment.now_s + stay_s, moment)
 
@@ -91,9 +91,18 @@ class Stays:
             if self._is(claim.evse_id, EvseStatus.AVAILABLE):
                 await self._claims.finish(claim.claim_id, moment)  # it left while nobody looked
                 continue
-            until_s = moment.now_s + OVERRUN_S
+            until_s = moment.now_s + self._longer_s(claim, moment)
             step = await self._claims.overrun(claim.claim_id, until_s, (), {}, moment)
             await self._put_off(step, moment)
+
+    def _longer_s(self, claim: Claim, moment: Moment) -> float:
+        """By how much a stay is lengthened; a stranger's by what is usual after so long."""
+        row = self._district.row.get(claim.evse_id)
+        if claim.vehicle_id or row is None:
+            return OVERRUN_S
+        direct = self._district.dc[row : row + 1]
+        since_s = np.array([moment.now_s - claim.from_s])
+        return max(OVERRUN_S, float(self._district.usual_stay.left_s(direct, since_s)[0]))
 
     async def begin(self, moment: Moment) -> None:
         """Notes cars that had plugged in before this process where others are promised the EVSE."""

@@ -225,7 +225,7 @@ def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index,
 
 
 def movable(promise: Promise, table: ClaimTable) -> Claim | None:
-    """The claim of a car on its way, if it may be given another place for it; else None.
+    """The claim of a car on its way, or that waits, if it may be given another place; else None.
 
     Whose driver has asked again, and looks at an offer beside it, is not asked anything else.
     """
@@ -238,10 +238,11 @@ def movable(promise: Promise, table: ClaimTable) -> Claim | None:
         or len(table.of_car(claim.vehicle_id)) > 1
     ):
         return None
+    waits = promise.answer.choice.figures.ahead > 0
     open_to_moves = (
         promise.proposal is None
         and promise.confirmed
-        and promise.arrived_link_s == float("-inf")
+        and (waits or promise.arrived_link_s == float("-inf"))
         and promise.taken_link_s == float("inf")
         and promise.retry_link_s == float("inf")
     )

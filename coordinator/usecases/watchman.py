@@ -19,8 +19,9 @@ from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.sessions import ChargeSession
 from coordinator.errors import CoordinatorError
-from coordinator.usecases.answer import HoldKind, Stage
+from coordinator.usecases.answer import HoldKind
 from coordinator.usecases.better_place import BetterPlace
+from coordinator.usecases.blocked import is_blocked, may_be_ours
 from coordinator.usecases.calm import LAPSED, calm, gone
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.guide import Guidance
@@ -30,8 +31,7 @@ from coordinator.usecases.lapses import Lapses
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.lost import LOST
 from coordinator.usecases.outage_watch import OutageWatch
-from coordinator.usecases.plugging import TAKEN_GRACE_S, PlugIns
-from coordinator.usecases.presence import ARRIVED_S
+from coordinator.usecases.plugging import PlugIns
 from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.queue import Queue
 from coordinator.usecases.refreshing import Refresher
@@ -40,6 +40,7 @@ from coordinator.usecases.revising import Reviser
 from coordinator.usecases.setting_out import set_out
 from coordinator.usecases.silence import note_silence
 from coordinator.usecases.stays import Stays
+from coordinator.usecases.taking_turns import TakingTurns
 from coordinator.usecases.world import World
 
 log = structlog.get_logger()
@@ -76,6 +77,8 @@ class Watchman:
             district, world, claims.table, promises, composer, rerouter, reviser
         )
         self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
+        self._turns = TakingTurns(district, world, claims, promises, rerouter)
+        guidance.on_arrived.append(self.on_arrived)
         self._queue = queue
         self._clock = clock
         self.lapses = Lapses(claims, promises, clock)
@@ -106,6 +109,7 @@ class Watchman:
     def on_session(self, session: ChargeSession) -> None:
         """Takes a session whose driver has shown a token; returns at once."""
         if session.id_token_hash and session.ended_at_s is None:
+            self._plug_ins.note(session.evse_id, session.id_token_hash)
             shown = partial(self.shown, session.evse_id, session.id_token_hash)
             self._later(shown, session.evse_id)
 
@@ -122,11 +126,21 @@ class Watchman:
             evse_id = self._district.evse_ids[row]
             if after == EvseStatus.CHARGING or self._claims.table.of_evse(evse_id):
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
-        if self._changed:
+        if (
+            self._turns.on_evses(self._district.evse_ids[row] for row in columns[0])
+            or self._changed
+        ):
             self._work.set()
+
+    def on_arrived(self, promise: Promise) -> None:
+        """Takes a car's word that it stands at its station; returns at once."""
+        self._turns.on_arrived(promise)
+        self._work.set()
 
     def on_claims(self, evse_ids: Iterable[str]) -> None:
         """Takes changes of claims, after which a queue may move up; returns at once."""
+        if self._turns.on_evses(evse_ids):
+            self._work.set()
         for evse_id in evse_ids:
             if self._queue.waits(evse_id):
                 self._moved.add(evse_id)
@@ -164,6 +178,7 @@ class Watchman:
             work, about = self._others.popleft()
             await self._quietly(work(), about)
         await self._quietly(self._stays.settle(self._rerouter.moment()), "")
+        await self._quietly(self._turns.settle(self._rerouter.moment()), "")
         while self._moved:
             evse_id = self._moved.pop()
             await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
@@ -191,16 +206,19 @@ class Watchman:
         if after is EvseStatus.CHARGING:
             await self._plug_ins.plugged_in(evse_id, claims)
         ours = self._holding is not None and self._holding.shows_ours(evse_id)
+        link_s = self._clock.link_s()
         for promise in self._promised(self._claims.table.of_evse(evse_id)):
             if after is EvseStatus.RESERVED and ours:
                 continue
-            if after is EvseStatus.BLOCKED and self._may_be_ours(promise, evse_id):
+            if after is EvseStatus.BLOCKED and may_be_ours(
+                promise, self._plug_ins.arrived_near(evse_id), link_s
+            ):
                 continue
             promise.blocked_link_s = float("inf")
             if after in LOST:
                 await self._rerouter.reroute(promise, LOST[after])
             elif after is EvseStatus.UNKNOWN:
-                promise.silent_link_s = min(promise.silent_link_s, self._clock.link_s())
+                promise.silent_link_s = min(promise.silent_link_s, link_s)
             else:
                 promise.silent_link_s = float("inf")
         self.on_claims((evse_id,))
@@ -218,24 +236,6 @@ class Watchman:
         if not await self._rerouter.elsewhere(promise, REFUSED):
             await telling.tell(claim, HoldKind.SOFT, REFUSED)
 
-    def _may_be_ours(self, promise: Promise, evse_id: str) -> bool:
-        """Whether a car that was promised a place here may stand in the bay, not plugged in yet."""
-        now_link_s = self._clock.link_s()
-        arrived = self._plug_ins.arrived_near(evse_id)
-        if arrived is not None:
-            promise.blocked_link_s = max(arrived.arrived_link_s, arrived.fixed_link_s) + ARRIVED_S
-        elif promise.answer.stage is Stage.PILE:
-            promise.blocked_link_s = now_link_s + TAKEN_GRACE_S
-        else:
-            return False
-        return True
-
-    def _blocked(self, promise: Promise, link_s: float) -> bool:
-        """Whether the bay was blocked for so long that it cannot be by the promised car."""
-        if link_s - promise.arrived_link_s <= ARRIVED_S:
-            return False
-        return link_s >= promise.blocked_link_s
-
     def _promised(self, claims: Iterable[Claim]) -> list[Promise]:
         """Promises of cars that are still on their way to these claims."""
         found = []
@@ -247,6 +247,7 @@ class Watchman:
 
     async def _left(self, evse_id: str) -> None:
         """The car that charged there has gone."""
+        self._plug_ins.left(evse_id)
         await self._stays.left(evse_id, self._rerouter.moment())
         for promise in self._promised(self._claims.table.of_evse(evse_id)):
             promise.taken_link_s = float("inf")
@@ -281,7 +282,7 @@ class Watchman:
                 await self._rerouter.reroute(promise, promise.lost_code)
         elif self._plug_ins.is_taken(promise, link_s):
             await self._plug_ins.taken(promise)
-        elif self._blocked(promise, link_s):
+        elif is_blocked(promise, link_s):
             promise.blocked_link_s = float("inf")
             await self._rerouter.reroute(promise, "PILE_BLOCKED")
         elif link_s - promise.silent_link_s >= SILENT_EVSE_S and promise.claim_id:

@@ -11,12 +11,7 @@ import numpy as np
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
-from coordinator.core.recommend.queue_evidence import (
-    LEAST_REMAINING_SHARE,
-    MEAN_SESSION_AC_S,
-    MEAN_SESSION_DC_S,
-    RESERVATION_S,
-)
+from coordinator.core.recommend.queue_evidence import RESERVATION_S
 
 # What is kept beside the columns as of an instant, and is made anew for another.
 OF_AN_INSTANT = ("outages", "sharing", "class_mean", "standing")
@@ -34,9 +29,8 @@ def as_of(district: District, at_s: float, now_s: float) -> District:
     later = copy.copy(district)
     later.derived = {k: v for k, v in district.derived.items() if k not in OF_AN_INSTANT}
     ahead_s = at_s - now_s
-    mean_s = np.where(district.dc, MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
     elapsed_s = np.maximum(now_s - district.changed_at_s, 0.0)
-    rest_s = np.maximum(mean_s - elapsed_s, LEAST_REMAINING_SHARE * mean_s)
+    rest_s = district.usual_stay.left_s(district.dc, elapsed_s)
     known = district.occupied_to_s > -np.inf
     end_s = np.where(known, district.occupied_to_s, now_s + rest_s)
     status = district.status.copy()

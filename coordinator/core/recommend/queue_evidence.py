@@ -17,11 +17,6 @@ from coordinator.core.recommend.layout import layout_of
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Occupied time by kind of current, seconds. Source: Irish public network, uncensored episodes: CCS
-# and CHAdeMO mean 32 min, Type 2 mean 92 min.
-MEAN_SESSION_AC_S = 92.0 * 60.0
-MEAN_SESSION_DC_S = 32.0 * 60.0
-LEAST_REMAINING_SHARE = 0.35  # of a mean session: long sessions have long tails
 RESERVATION_S = 1_800.0  # of others, which say no end; it lapses, or its car comes
 WORD_S = 600.0  # how long it counts what a waiting driver said
 USUAL_BATTERY_KWH = 60.0  # of an occupant whose pile tells only its charge
@@ -62,7 +57,8 @@ def standing(
     Source: US 12,393,974 B2, step 330 (queuing vehicles, estimated queuing time, power use during
     the queuing, obtained from the pile and from other user terminals).
     """
-    mean_s = np.where(district.dc[evse], MEAN_SESSION_DC_S, MEAN_SESSION_AC_S)
+    direct, usual = district.dc[evse], district.usual_stay
+    mean_s = np.where(direct, usual.mean_s[1], usual.mean_s[0])
     shared = sharing(district, now_s)
     if shared is not None:
         mean_s = mean_s * shared[district.pile[evse]]
@@ -70,8 +66,11 @@ def standing(
     to_s = district.occupied_to_s[evse] - now_s
     known = to_s > -np.inf
     elapsed_s = np.maximum(now_s - district.changed_at_s[evse], 0.0)
-    rest_s = np.maximum(mean_s - elapsed_s, LEAST_REMAINING_SHARE * mean_s)
+    rest_s = mean_s
     if charging.any():
+        # Where power is shared all takes longer, what is over already as well.
+        times = 1.0 if shared is None else shared[district.pile[evse]]
+        rest_s = usual.left_s(direct, elapsed_s / times) * times
         rest_s = _by_charge(district, evse, mean_s, rest_s)
     # A reservation that stands behind no promise of ours is somebody else's.
     foreign = (status == _RESERVED) & (district.claim_count[evse] == 0)

@@ -36,9 +36,11 @@ def station(name: str, km_east: float, plugs: int) -> Station:
     return Station(name, name, 0.0, km_east * KM_DEG, piles)
 
 
-def asks(at_s: float, charge_s: float = 1800.0, walk_in: bool = False, name: str = "") -> Demand:
-    vehicle = Vehicle(charge_s / 36.0, charging_curve=((0.0, 60.0), (100.0, 60.0)), setup_s=0.0)
-    return Demand(at_s, 0.0, 0.0, 20.0, vehicle, 80.0, car_id=name, walk_in=walk_in)
+def asks(at_s: float, charge_s: float = 1800.0, name: str = "", soc_pct: float = 20.0) -> Demand:
+    """A car that takes 60 kW, and so long, from its charge to 80 %."""
+    battery_kwh = charge_s / 60.0 / ((80.0 - soc_pct) / 100.0)
+    vehicle = Vehicle(battery_kwh, charging_curve=((0.0, 60.0), (100.0, 60.0)), setup_s=0.0)
+    return Demand(at_s, 0.0, 0.0, soc_pct, vehicle, 80.0, car_id=name)
 
 
 def all_policies() -> list[Policy]:
@@ -142,6 +144,31 @@ def test_walk_in_is_a_claim_until_it_leaves() -> None:
     assert there[0] == car.arrives_s
     assert 800.0 < there[-1] - there[0] < 900.0
     assert (car.arrives_s + 900.0, []) in policy.seen
+
+
+def test_waiting_cars_take_turns_by_need() -> None:
+    """Where strangers have the plugs, a car in great need waits no longer than one in little.
+
+    Both kinds ask alternately, for the only station; whoever stands there gets what is free first.
+    """
+    strangers = [
+        Demand(0.0, 0.0, 0.0, 20.0, walk_in=True, charge_s=1500.0 + 200 * n) for n in range(6)
+    ]
+    demands = [
+        asks(1000.0 + 20.0 * n, 1800.0, name=f"x{n}", soc_pct=(50.0, 12.0)[n % 2]) for n in range(6)
+    ]
+
+    cars = Engine(
+        [station("a", 1.0, 6)], [*strangers, *demands], Pilewise(FLAT_ROADS), until_s=1e5,
+        strangers=Nearest(),
+    ).run()[6:]  # fmt: skip
+
+    low, high = (
+        np.mean([car.wait_s for car in cars if car.demand.soc_pct == soc_pct])
+        for soc_pct in (50.0, 12.0)
+    )
+    assert all(car.doing is Doing.LEFT for car in cars)
+    assert high < low
 
 
 def test_product_holds_are_exclusive_at_every_instant() -> None:

@@ -11,7 +11,8 @@ from coordinator.core.pile import BayState, Connector, Evse, EvseStatus, Pile, P
 from coordinator.core.recommend.columns import Columns
 from coordinator.core.recommend.context import Context, Models, OwnPlace
 from coordinator.core.recommend.pipeline import rank
-from coordinator.core.recommend.queue_evidence import MEAN_SESSION_DC_S, RESERVATION_S
+from coordinator.core.recommend.queue_evidence import RESERVATION_S
+from coordinator.core.usual_stay import MEAN_SESSION_DC_S
 from coordinator.core.vehicle import ChargingRequest, Vehicle
 
 NOW_S = 1_795_000_000.0
