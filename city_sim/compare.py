@@ -22,7 +22,7 @@ from city_sim.cars import Car
 from city_sim.report import indexes, played, policies
 from city_sim.scenarios import CAMPUS_LAYOUT, campus
 from coordinator.core.vehicle import WarningLevel
-from coordinator.models.serving import Serving, open_models
+from coordinator.models.serving import Serving, open_models, unhurried
 
 SCENARIOS = ("campus-280",)
 YARDSTICK, OURS = "greedy-hold", "pilewise"
@@ -68,7 +68,7 @@ def outcome(run: Run) -> dict[str, Any]:
 @cache
 def _shipped() -> Serving:
     """The models that the product ships, opened once a process."""
-    return open_models()
+    return unhurried(open_models())
 
 
 def level_of(car: Car) -> WarningLevel:

@@ -59,6 +59,10 @@ class OnnxModel:
         self._rests = 0
         self._rests_until_s = float("-inf")
 
+    def take_time(self) -> None:
+        """From now on no run is too slow: for simulations, which must not vary with the machine."""
+        self._deadline = Deadline(float("inf"))
+
     def apart(self) -> OnnxModel:
         """The same model for another thread: with its own budget, and seen by no one else."""
         made = copy.copy(self)

@@ -16,6 +16,7 @@ from coordinator.models import arrival, failure, portrait, ranker, travel
 from coordinator.models.bundle import Bundle, PartInfo, load
 from coordinator.models.bundle_files import MANIFEST
 from coordinator.models.manifest import Manifest
+from coordinator.models.onnx import OnnxModel
 from coordinator.models.pins import BUNDLED_SHA256
 from coordinator.models.registry import NEEDED
 
@@ -76,6 +77,15 @@ def open_models(folder: str = "") -> Serving:
     except BundleRefused as error:
         return Serving(problems=(in_words(error),))
     return serving(bundle)
+
+
+def unhurried(models: Serving) -> Serving:
+    """The same models, never too slow: for simulations, which must not vary with the machine."""
+    for part in models.models.values():
+        model = getattr(part, "_model", None)
+        if isinstance(model, OnnxModel):
+            model.take_time()
+    return models
 
 
 def serving(bundle: Bundle) -> Serving:
