@@ -6,7 +6,6 @@ What a position means for the promise is in `underway.py`, what changes it from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
@@ -68,7 +67,6 @@ class Guidance:
             district, claims, promises, composer, rerouter, clock, counters, book
         )
         self.proposals: Proposals | None = None
-        self.on_arrived: list[Callable[[Promise], None]] = []  # hear of cars that stand and wait
         self._underway = Underway(
             district, world, claims, promises, composer, rerouter, clock, surroundings, reviser
         )
@@ -235,14 +233,10 @@ class Guidance:
         elsewhere = evse_id and evse_id != promise.answer.choice.evse_id
         if elsewhere and not await self.follow_car(promise, evse_id):
             raise PromiseLost(promise.recommendation_id, "TAKEN")
-        promise.arrived_link_s = self._clock.link_s()
-        promise.arrived_evse_id = evse_id
-        known = abs(promise.taken_link_s) == float("inf")  # of -inf: that it is another's
-        if not known and not self._presence.is_far(promise):
+        promise.arrived_link_s, promise.arrived_evse_id = self._clock.link_s(), evse_id
+        if abs(promise.taken_link_s) < float("inf") and not self._presence.is_far(promise):
             await self.occupy(promise)
-        else:
-            for hear in self.on_arrived:
-                hear(promise)
+        self._promises.stands(promise)
 
     async def follow_car(self, promise: Promise, evse_id: str) -> bool:
         """Moves the claim to where the car stands, within its station; False if it is held."""

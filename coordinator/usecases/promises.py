@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -146,9 +146,15 @@ class Promises:
         self._open: dict[str, Promise] = {}
         self._by_claim: dict[str, Promise] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
+        self.on_arrived: Callable[[Promise], None] | None = None
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def stands(self, promise: Promise) -> None:
+        """A car has said that it is there: whoever gives it its turn hears of it."""
+        if not promise.closed and self.on_arrived is not None:
+            self.on_arrived(promise)
 
     def add(self, promise: Promise) -> None:
         """Takes a new promise in."""

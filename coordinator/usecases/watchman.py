@@ -78,7 +78,7 @@ class Watchman:
         )
         self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
         self._turns = TakingTurns(district, world, claims, promises, rerouter)
-        guidance.on_arrived.append(self.on_arrived)
+        promises.on_arrived = self.on_arrived
         self._queue = queue
         self._clock = clock
         self.lapses = Lapses(claims, promises, clock)
