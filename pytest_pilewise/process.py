@@ -1,6 +1,7 @@
 """Starts a room (simulator, agent, coordinator) as a process and ends it by its own id.
 
-Unlike `pilewise.rooms` it needs no event loop, because most tests of a bench have none.
+Unlike `pilewise.rooms` it needs no event loop, because most tests of a bench have none. A run that
+is killed takes its rooms along.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from pytest_pilewise.errors import RoomFailed
+from pytest_pilewise.leash import leashed
 
 READY_S = 60.0
 STOP_S = 25.0
@@ -50,7 +51,7 @@ class Room:
         self._config.write_text(config, encoding="utf-8")
         with self._out.open("wb") as out, self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.room, "-c", str(self._config)],
+                leashed(self.room, "-c", str(self._config)),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
