@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Step
 from coordinator.core.areas.places import kinds_of
-from coordinator.core.areas.station_turns import NEVER_S, Guest, Turn, in_turn, soonest
+from coordinator.core.areas.station_turns import NEVER_S, Guest, Turn, in_turn
 from coordinator.core.district import District
-from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain, pipeline
 from coordinator.core.recommend.context import OwnPlace
-from coordinator.core.recommend.queue_evidence import standing
 from coordinator.usecases import wording
 from coordinator.usecases.answer import Change, Stage
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
+from coordinator.usecases.plugs_ready import plugs_ready_s
 from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.queue import QUEUE_DELAYED, YOUR_TURN
 from coordinator.usecases.reroute import Rerouter, Revision
@@ -29,9 +26,6 @@ from coordinator.usecases.world import World
 
 BETTER = "BETTER"
 NO_LIMIT = 32_000  # of cars promised one EVSE: how many there are does not change here
-SOON_S = 30.0  # until a car leaves that should have left by now
-FREE = frozenset({EvseStatus.AVAILABLE, EvseStatus.RESERVED})
-IN_USE = frozenset({EvseStatus.CHARGING, EvseStatus.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +120,15 @@ class TakingTurns:
         self, cars: Sequence[tuple[Promise, Claim]], rows: Sequence[int], moment: Moment
     ) -> None:
         """Moves the cars of one kind of plug to better turns, all in one step, if there are any."""
-        ready_s = self._ready_s(rows, moment)
+        plugging = self._plugging(cars)
+        ready_s = plugs_ready_s(self._district, self._claims.table, rows, plugging, moment)
         guests: list[Guest] = []
         for promise, claim in cars:
             plug = rows.index(self._district.row[claim.evse_id])
             first = all(guest.plug != plug for guest in guests)
-            guests.append(
-                self._guest(promise, claim, plug, first and ready_s[plug] < NEVER_S, moment)
-            )
+            guest = self._guest(promise, claim, plug, first and ready_s[plug] < NEVER_S, moment)
+            begins = first and rows[plug] in plugging and ready_s[plug] <= 0.0
+            guests.append(replace(guest, fixed=guest.fixed or begins))
         while True:
             turns = in_turn(guests, ready_s)
             if turns is None:
@@ -169,28 +164,12 @@ class TakingTurns:
             not firm or promise.proposal is not None or (told and first),
         )
 
-    def _ready_s(self, rows: Sequence[int], moment: Moment) -> list[float]:
-        """When each plug is free of who charges there, from now, as far as anybody knows."""
-        evse = np.array(rows, dtype=np.intp)
-        status = self._district.status[evse]
-        nowhere_km = np.full(len(rows), np.inf)
-        there = standing(self._district, evse, status, nowhere_km, moment.now_s)
-        ready_s, strangers = [], []
-        for at, row in enumerate(rows):
-            claims = self._claims.table.of_evse(self._district.evse_ids[row])
-            stays = next((c for c in claims if c.state is ClaimState.OCCUPIED), None)
-            if EvseStatus(status[at]) in FREE and stays is None:
-                ready_s.append(0.0)
-            elif stays is None or EvseStatus(status[at]) not in FREE | IN_USE:
-                ready_s.append(NEVER_S)
-            else:
-                ready_s.append(max(stays.to_s - moment.now_s, SOON_S))
-                if not stays.vehicle_id:
-                    strangers.append(at)
-        left_s = soonest([float(there.occupant_s[at]) for at in strangers])
-        for at, stranger_s in zip(strangers, left_s, strict=True):
-            ready_s[at] = max(stranger_s, SOON_S)
-        return ready_s
+    def _plugging(self, cars: Sequence[tuple[Promise, Claim]]) -> frozenset[int]:
+        """Rows whose first promised car stands there: it may be in the bay, not plugged in yet."""
+        firsts: dict[str, Promise] = {}
+        for promise, claim in cars:
+            firsts.setdefault(claim.evse_id, promise)
+        return frozenset(self._district.row[evse] for evse, car in firsts.items() if _stands(car))
 
     def _windows(
         self,

@@ -59,3 +59,20 @@ async def known_to_stand(served: ServedBrain) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while all(p.arrived_link_s == float("-inf") for p in served.brain.promises.open()):
             await asyncio.sleep(0.01)
+
+
+async def test_car_that_stands_in_its_bay_keeps_its_plug() -> None:
+    """The sensor sees it before the pile does: it is not sent to the plug of the car behind it."""
+    async with serve_brain([station("A", 2.0, 2)]) as served:
+        call, coming = served.client.Guide(), served.client.Guide()
+        mine = (await opened(served, call, "car-1")).choice.evse.evse_id
+        theirs = (await opened(served, coming, "car-2")).choice.evse.evse_id
+        assert {mine, theirs} == {"A-1*1", "A-2*1"}
+        await call.write(wire.GuideRequest(arrived=wire.GuideArrived()))
+        await known_to_stand(served)
+
+        served.see(mine, EvseStatus.BLOCKED)
+        await served.brain.watchman.catch_up()
+
+        held = {c.vehicle_id: c.evse_id for c in served.brain.claims.table.live() if c.vehicle_id}
+        assert held == {"car-1": mine, "car-2": theirs}
