@@ -60,6 +60,7 @@ class Pilewise:
         self._brain: Thinking | None = None
         self._promises: dict[int, Promise] = {}
         self._heard: list[Heard] = []
+        self._thrown_out: list[Car] = []
         self._planned_s = float("-inf")
         self.levels: dict[int, int] = {}  # of each car, when it asked first
         self.conflicts = 0
@@ -108,23 +109,26 @@ class Pilewise:
         self._heard.append(report)
 
     def gone(self, engine: Engine, car: Car) -> None:
-        """The car says nothing more; one that was thrown out asks again."""
+        """The car says nothing more; one that was thrown out asks again once that is known."""
         if self._promises.pop(car.index, None) is not None and car.doing is Doing.WAITING:
-            self._heard.append(partial(self._again, engine, car))
+            self._thrown_out.append(car)
 
     def react(self, engine: Engine) -> set[int]:
         """What was said and reported reaches the coordinator, in order; it acts by itself."""
-        if not self._heard:
+        if not self._heard and not self._thrown_out:
             return set()
         return self._run(engine, self._react(engine))
 
     async def _react(self, engine: Engine) -> set[int]:
         watchman = self._started(engine).watchman
-        while self._heard:
+        while self._heard or self._thrown_out:
             heard, self._heard = self._heard, []
             for one in heard:
                 await one()
             await watchman.catch_up()
+            thrown_out, self._thrown_out = self._thrown_out, []
+            for car in thrown_out:
+                await self._again(engine, car)
         return await self._follow(engine)
 
     async def _arrived(self, engine: Engine, car: Car) -> None:
