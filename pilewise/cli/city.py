@@ -31,6 +31,9 @@ def compare(
     failing_share: Annotated[
         float, typer.Option(help="Stations that stop for good, 0-1.", min=0.0, max=0.9)
     ] = 0.0,
+    layout: Annotated[
+        int | None, typer.Option(help="Where stations stand, by number; else the usual one.", min=0)
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0 for one a core.", min=0)] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -40,5 +43,7 @@ def compare(
         "--seed": seed, "--walk-in-share": walk_in_share, "--failing-share": failing_share,
         "--jobs": jobs,
     }  # fmt: skip
+    if layout is not None:
+        options["--layout"] = layout
     args = [part for name, value in options.items() for part in (name, str(value))]
     become("city_sim", "compare", *args, *(["--json"] if json else []), needs="coordinator")
