@@ -10,7 +10,7 @@ from served_brain import HERE, district_of, station
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.context import Context, Models
 from coordinator.core.recommend.pipeline import rank
-from coordinator.core.recommend.queue_evidence import MEAN_SESSION_DC_S
+from coordinator.core.usual_stay import MEAN_SESSION_DC_S
 from coordinator.core.vehicle import ChargingRequest, Vehicle
 
 NOW_S = 1_795_000_000.0
