@@ -10,6 +10,7 @@ from typing import Any
 
 import aiomqtt
 import grpc
+import msgspec
 import pytest
 from mosquitto_broker import HINT, MOSQUITTO, Broker, free_port
 
@@ -141,16 +142,17 @@ async def test_sensor_says_everything_twice(site: Site) -> None:
 async def test_older_word_comes_after_the_newer_one(site: Site) -> None:
     """Of two readings the first arrives last; its instant shows it."""
     before = await site.inject("mqtt:out_of_order")
-    await site.sim.bench.Advance(pb.AdvanceRequest(duration_s=1))
-    await site.set_bay(True)
-    await site.sim.bench.Advance(pb.AdvanceRequest(duration_s=1))
-    await site.set_bay(False)
-    await site.ear.next(OCCUPANCY, since=before)
-    await site.sim.bench.Advance(pb.AdvanceRequest(duration_s=1))
-    await site.set_bay(True)
-    await site.ear.next(OCCUPANCY, lambda p: json.loads(p)["at_ms"] >= NOW_MS + 2000, since=before)
+    stamps: list[int] = []
+    occupied = False
+    async with asyncio.timeout(DEADLINE_S):
+        # Changes that follow faster than the sensor looks are one to it.
+        while stamps == sorted(stamps):
+            occupied = not occupied
+            await site.sim.bench.Advance(pb.AdvanceRequest(duration_s=1))
+            await site.set_bay(occupied)
+            await asyncio.sleep(0.05)
+            stamps = [json.loads(p)["at_ms"] for p in site.ear.on(OCCUPANCY, since=before)]
 
-    stamps = [json.loads(p)["at_ms"] for p in site.ear.on(OCCUPANCY, since=before)]
     assert stamps != sorted(stamps)
 
 
@@ -191,7 +193,7 @@ async def test_junk_is_what_the_agent_refuses(site: Site, fault: str) -> None:
 
     payload = await site.ear.next(OCCUPANCY, since=before)
 
-    with pytest.raises(ValueError, match=r"."):
+    with pytest.raises((ValueError, msgspec.MsgspecError)):
         parse("occupancy", payload)
 
 
