@@ -95,7 +95,7 @@ class LivePicture:
             reading = replace(reading, suspect=True)
             evse.evidence = heard(evse.evidence, reading, now_s)
         evse.register, evse.values = with_register(evse.register, reading.values)
-        records = self._fault_news(evse, reading, at_ms)
+        records = self._fault_news(evse, reading, now_s, at_ms)
         records += self._refresh(evse, now_s, at_ms)
         if reading.suspect and not evse.suspect:
             doubt = Detail(reason="IMPLAUSIBLE", text=reading.doubt) if reading.doubt else None
@@ -198,7 +198,10 @@ class LivePicture:
         evse.next_s = due_s if fused.revisit_s is None else min(due_s, fused.revisit_s)
         return records
 
-    def _fault_news(self, evse: EvseState, reading: Reading, at_ms: int) -> list[Record]:
+    def _fault_news(
+        self, evse: EvseState, reading: Reading, now_s: float, at_ms: int
+    ) -> list[Record]:
+        """Faults that began or ended, with the status that counts: not one in its debounce."""
         now = {fault.code: fault for fault in reading.faults}
         if now.keys() == evse.faults.keys():
             return []
@@ -209,11 +212,12 @@ class LivePicture:
             if code not in now
         ]
         evse.faults = now
+        fused = fuse(evse.aged(), evse.fused, evse.rules, now_s)
         return [
             replace(
                 evse.record(kind, at_ms, _fault_detail(fault), urgent=True),
-                status=reading.status,
-                source=reading.source,
+                status=fused.status,
+                source=fused.source,
             )
             for kind, fault in begun + ended
         ]

@@ -138,6 +138,23 @@ def test_faults_begin_and_end(picture: LivePicture) -> None:
     assert ended[0].detail.fault_code == "CX003"
 
 
+def test_mended_pile_is_free_once_and_stays_so(picture: LivePicture) -> None:
+    """The end of a fault does not say AVAILABLE before the debounce does, to take it back after."""
+    picture.observe(FREE, 0.0, NOW_MS)
+    broken = replace(FREE, status=EvseStatus.OUTOFORDER, faults=(Fault("CX003", "0x8", "hot"),))
+    picture.observe(broken, 1.0, NOW_MS)
+
+    told = picture.observe(replace(FREE), 2.0, NOW_MS)
+    told += picture.observe(replace(FREE, values=Values(power_kw=1.0)), 2.5, NOW_MS)
+    for second in range(3, 8):
+        told += picture.observe(replace(FREE), float(second), NOW_MS)
+
+    said = [record.status for record in told]
+    assert said[0] is EvseStatus.OUTOFORDER
+    assert said[-1] is EvseStatus.AVAILABLE
+    assert EvseStatus.OUTOFORDER not in said[said.index(EvseStatus.AVAILABLE) :]
+
+
 def test_silence_becomes_unknown_by_time_alone(picture: LivePicture) -> None:
     """With no word for three intervals the tick tells UNKNOWN and why, without old values."""
     picture.observe(CHARGING, 0.0, NOW_MS)
