@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asyncio.run(run(config, options.config))
         except DirectoryUnusable as error:
             where = locate(options.config, "coordinator.data_dir")
-            raise ConfigInvalid([Problem("CFG-009", where, str(error), hint=error.hint)]) from error
+            raise ConfigInvalid([Problem("CFG-018", where, str(error), hint=error.hint)]) from error
     except FileInvalid as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG

@@ -215,7 +215,7 @@ def _blaming(path: Path, key: str) -> Any:
     except AddressRefused as error:
         hint = "choose another port, or 0 for any free one"
         raise ConfigInvalid(
-            [Problem("CFG-008", locate(path, key), str(error), hint=hint)]
+            [Problem("CFG-011", locate(path, key), str(error), hint=hint)]
         ) from error
 
 

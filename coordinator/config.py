@@ -197,7 +197,7 @@ def _check(
     """Faults of form: unknown keys, wrong types, missing keys; each key is judged alone."""
     if not isinstance(data, dict):
         where = _where(path, prefix.rstrip("."), lines)
-        yield Problem("CFG-004", where, f"{prefix.rstrip('.')} must be a table")
+        yield Problem("CFG-005", where, f"{prefix.rstrip('.')} must be a table")
         return
     types = get_type_hints(struct, include_extras=True)
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
@@ -210,7 +210,7 @@ def _check(
         if name not in data:
             if field.required:
                 where = _where(path, prefix.rstrip("."), lines)
-                yield Problem("CFG-005", where, f"{prefix}{name} is missing")
+                yield Problem("CFG-004", where, f"{prefix}{name} is missing")
             continue
         kind = types[field.name]
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -220,7 +220,7 @@ def _check(
             msgspec.convert(data[name], kind)
         except msgspec.ValidationError as error:
             where = _where(path, prefix + name, lines)
-            yield Problem("CFG-004", where, f"{prefix}{name}: {error}")
+            yield Problem("CFG-005", where, f"{prefix}{name}: {error}")
 
 
 def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> Iterator[Problem]:
@@ -229,7 +229,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
         for key, value in section.items() if isinstance(section, dict) else ():
             if isinstance(value, float) and not math.isfinite(value):
                 where = _where(path, f"{table}.{key}", lines)
-                yield Problem("CFG-006", where, f"{table}.{key}: {value} is no number to work with")
+                yield Problem("CFG-005", where, f"{table}.{key}: {value} is no number to work with")
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     section = data.get("coordinator")
     if not isinstance(section, dict):
@@ -240,7 +240,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
             yield from _check_address(name, address, _where(path, f"coordinator.{name}", lines))
     if section.get("data_dir") == "":
         where = _where(path, "coordinator.data_dir", lines)
-        yield Problem("CFG-006", where, "data_dir is empty", hint='e.g. "data"')
+        yield Problem("CFG-005", where, "data_dir is empty", hint='e.g. "data"')
 
 
 def _check_knowledge(section: Any, path: Path, lines: dict[str, int]) -> Iterator[Problem]:
@@ -250,10 +250,10 @@ def _check_knowledge(section: Any, path: Path, lines: dict[str, int]) -> Iterato
     except msgspec.ValidationError:
         return
     for name, wrong in faults_of(knowledge.map_settings()):
-        yield Problem("CFG-006", _where(path, f"knowledge.{name}", lines), f"{name}: {wrong}")
+        yield Problem("CFG-005", _where(path, f"knowledge.{name}", lines), f"{name}: {wrong}")
     if not knowledge.conditions:
         where = _where(path, "knowledge.conditions", lines)
-        yield Problem("CFG-006", where, "conditions is empty", hint='e.g. ["regular", "specific"]')
+        yield Problem("CFG-005", where, "conditions is empty", hint='e.g. ["regular", "specific"]')
 
 
 def _check_address(name: str, address: str, where: str) -> Iterator[Problem]:
@@ -261,11 +261,11 @@ def _check_address(name: str, address: str, where: str) -> Iterator[Problem]:
     try:
         host, _ = split_address(address)
     except ValueError as error:
-        yield Problem("CFG-006", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
+        yield Problem("CFG-012", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
         return
     if not is_loopback(host):
         yield Problem(
-            "CFG-007",
+            "CFG-010",
             where,
             f"{name}: {host} can be reached from other machines, and TLS is not configured",
             hint="listen on 127.0.0.1",

@@ -12,7 +12,7 @@
         ├── DirectoryBusy        STORE-010  another process owns the data directory
         ├── StoreTooNew          STORE-011  written by a newer version
         ├── DirectoryUnusable    STORE-012  the data directory cannot be made or written
-        ├── AddressRefused       NET-001    cannot listen there
+        ├── AddressRefused       NET-011    cannot listen there
         ├── FieldInvalid         DATA-001   one or more fields of a message
         ├── BatchRagged          DATA-002   columns of a batch differ in length
         ├── ClockMismatch        LINK-010   agent and coordinator live in different times
@@ -185,7 +185,7 @@ class StoreTooNew(Permanent):
 class AddressRefused(Permanent):
     """The server cannot listen at this address."""
 
-    code = "NET-001"
+    code = "NET-011"
 
     def __init__(self, address: str, why: str) -> None:
         super().__init__(f"cannot listen at {address}: {why}")

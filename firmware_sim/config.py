@@ -57,11 +57,11 @@ def load_config(path: Path) -> SimConfig:
         data = tomllib.loads(text)
     except OSError as error:
         reason = error.strerror or str(error)
-        finding = Finding("CFG-010", f"cannot read the file: {reason}", "", 1)
+        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 1)
         raise ConfigError(str(path), [finding]) from error
     except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
-        finding = Finding("CFG-011", f"not TOML: {error}", "", int(line[1]) if line else 1)
+        finding = Finding("CFG-002", f"not TOML: {error}", "", int(line[1]) if line else 1)
         raise ConfigError(str(path), [finding]) from error
     reader = Reader(text)
     config = _whole(reader, data, path.parent)
@@ -73,14 +73,14 @@ def load_config(path: Path) -> SimConfig:
 def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | None:
     known = {"sim", "clock", "mqtt", "ocpp", "pile"}
     for key in data.keys() - known:
-        reader.fail("CFG-001", key, f'unknown table "{key}"', hint=f"known: {', '.join(known)}")
+        reader.fail("CFG-003", key, f'unknown table "{key}"', hint=f"known: {', '.join(known)}")
     sim = reader.struct(SimTable, data.get("sim", {}), "sim")
     ocpp = reader.struct(OcppTable, data.get("ocpp", {}), "ocpp")
     clock = reader.struct(ClockTable, data["clock"], "clock") if "clock" in data else None
     mqtt = reader.struct(MqttTable, data["mqtt"], "mqtt") if "mqtt" in data else None
     tables = data.get("pile", [])
     if not isinstance(tables, list):
-        reader.fail("CFG-003", "pile", "piles are written as [[pile]]")
+        reader.fail("CFG-005", "pile", "piles are written as [[pile]]")
         tables = []
     piles = read_piles(reader, tables, folder)
     if sim is not None:
@@ -91,14 +91,14 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
         parts = urlsplit(mqtt.url)
         if parts.scheme != "mqtt" or not parts.hostname:
             reader.fail(
-                "CFG-020",
+                "CFG-012",
                 "mqtt.url",
                 f"not an MQTT address: {mqtt.url!r}",
                 hint="write mqtt://HOST:PORT",
             )
     elif any(pile.table.bay_sensor or pile.table.camera for pile in piles) and "mqtt" not in data:
         reader.fail(
-            "CFG-021",
+            "CFG-121",
             "pile",
             "bay_sensor and camera need a broker",
             hint='add [mqtt] with url = "mqtt://127.0.0.1:1883"',
@@ -123,7 +123,7 @@ def read_piles(reader: Reader, tables: list[Any], folder: Path) -> list[PileConf
         if alone and not table.listen.endswith(":0"):
             if first := listening.get(table.listen):
                 reader.fail(
-                    "CFG-013",
+                    "CFG-101",
                     f"{at}.listen",
                     f"{table.listen} is taken by another pile",
                     note=f"first at line {first}",
@@ -146,11 +146,11 @@ def _check_pile_ids(reader: Reader, tables: list[Any]) -> None:
         at = f"pile[{number}].pile_id"
         if first := seen.get(pile_id):
             note = f"first at line {first}"
-            reader.fail("CFG-012", at, f'pile "{pile_id}" exists already', note=note)
+            reader.fail("CFG-006", at, f'pile "{pile_id}" exists already', note=note)
         seen.setdefault(pile_id, reader.line(at))
         if not _NAME.fullmatch(pile_id):
             reader.fail(
-                "CFG-014",
+                "CFG-005",
                 at,
                 f"not an identifier: {pile_id!r}",
                 note="letters, digits and . _ : * - make up to 64 characters",
@@ -210,7 +210,7 @@ def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
         supply = Supply.DC
     if supply is not Supply.DC and table.max_power_kw > _MAX_AC_KW:
         reader.fail(
-            "CFG-015",
+            "CFG-115",
             f"{at}.max_power_kw",
             f"{table.max_power_kw:g} kW is not AC",
             note=f"AC plugs end at {_MAX_AC_KW} kW",
@@ -224,7 +224,7 @@ def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
     identity = unquote(parts.path.strip("/"))
     if parts.scheme not in ("ws", "wss") or not parts.hostname or not identity:
         reader.fail(
-            "CFG-019",
+            "CFG-012",
             f"{at}.url",
             f"not the address of a central system: {table.url!r}",
             hint=f"write ws://HOST:PORT/{table.pile_id}",
@@ -237,13 +237,13 @@ def _ocpp_faults(reader: Reader, table: PileTable, at: str) -> list[OcppFault]:
     if table.face == "modbus":
         for key, value in (("quirks", table.quirks), ("ocpp", table.ocpp)):
             if value:
-                reader.fail("CFG-002", f"{at}.{key}", f"{key} is for charge points only")
+                reader.fail("CFG-128", f"{at}.{key}", f"{key} is for charge points only")
         return faults
     for word in table.quirks:
         try:
             faults.append(parse_ocpp_fault(word))
         except ValueError as error:
-            reader.fail("CFG-002", f"{at}.quirks", str(error))
+            reader.fail("CFG-005", f"{at}.quirks", str(error))
     return faults
 
 
@@ -253,7 +253,7 @@ def _password(reader: Reader, table: PileTable, at: str, folder: Path) -> str | 
     try:
         return (folder / table.password_file).read_text(encoding="utf-8").strip()
     except OSError as error:
-        reader.fail("CFG-022", f"{at}.password_file", f"cannot read it: {error.strerror}")
+        reader.fail("CFG-013", f"{at}.password_file", f"cannot read it: {error.strerror}")
         return None
 
 
@@ -264,13 +264,13 @@ def _tls_files(
     named = {"ca_file": table.ca_file, "cert_file": table.cert_file, "key_file": table.key_file}
     if any(named.values()) and urlsplit(table.url).scheme != "wss":
         reader.fail(
-            "CFG-024", f"{at}.url", "certificates need wss://", hint="write wss:// in the url"
+            "CFG-124", f"{at}.url", "certificates need wss://", hint="write wss:// in the url"
         )
     if bool(table.cert_file) != bool(table.key_file):
-        reader.fail("CFG-024", at, "cert_file and key_file belong together")
+        reader.fail("CFG-124", at, "cert_file and key_file belong together")
     for key, name in named.items():
         if name and not (folder / name).is_file():
-            reader.fail("CFG-022", f"{at}.{key}", f"cannot read it: {name} is not there")
+            reader.fail("CFG-013", f"{at}.{key}", f"cannot read it: {name} is not there")
     paths = [str(folder / name) if name else None for name in named.values()]
     return paths[0], paths[1], paths[2]
 
@@ -284,7 +284,7 @@ def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> Non
     for path, url in urls.items():
         if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in LOOPBACK:
             reader.fail(
-                "CFG-023",
+                "CFG-016",
                 path,
                 f"clock.speed is not 1 and {url} is not this machine",
                 hint="set speed = 1, or keep everything on 127.0.0.1",

@@ -59,36 +59,36 @@ def check_modbus(reader: Reader, table: PileTable, supply: Supply, at: str) -> N
     if table.transport != "rtu":
         check_address(reader, table.listen, f"{at}.listen")
     elif not table.serial_line:
-        reader.fail("CFG-024", at, "RTU needs a line", hint='set serial_line = "/dev/pts/3"')
+        reader.fail("CFG-004", at, "RTU needs a line", hint='set serial_line = "/dev/pts/3"')
     elif find_spec("serial") is None:
         hint = "pip install 'pilewise[serial]'"
-        reader.fail("CFG-024", f"{at}.serial_line", "pyserial is not installed", hint=hint)
+        reader.fail("CFG-022", f"{at}.serial_line", "pyserial is not installed", hint=hint)
     if table.model == "generic":
         reader.fail(
-            "CFG-016",
+            "CFG-116",
             f"{at}.model",
             "a Modbus pile needs a register map",
             hint=f"set model to one of {', '.join(_UNITS)}",
         )
     if table.connectors > (most := _MOST_EVSES.get(table.model, 1)) and table.model in _UNITS:
         has = "one connector" if most == 1 else f"{most} connectors at most"
-        reader.fail("CFG-017", f"{at}.connectors", f"{table.model} has {has}")
+        reader.fail("CFG-117", f"{at}.connectors", f"{table.model} has {has}")
     if table.model in AC_MODELS and supply is Supply.DC:
-        reader.fail("CFG-018", f"{at}.supply", f"{table.model} gives no direct current")
+        reader.fail("CFG-118", f"{at}.supply", f"{table.model} gives no direct current")
     elif table.model in _DC_MODELS and supply is not Supply.DC:
-        reader.fail("CFG-018", f"{at}.supply", "a Hypercharger gives direct current only")
+        reader.fail("CFG-118", f"{at}.supply", "a Hypercharger gives direct current only")
 
 
 def check_ranges(reader: Reader, table: PileTable, at: str) -> None:
     """Notes ranges of registers that end before they begin, and those of piles without any."""
     registers = table.registers
     if table.face != "modbus" and registers != RegistersTable():
-        reader.fail("CFG-028", f"{at}.registers", f"a {table.face} pile has no registers")
+        reader.fail("CFG-128", f"{at}.registers", f"a {table.face} pile has no registers")
     for key in ("gaps", "closing", "locked", "once"):
         for first, last in getattr(registers, key):
             if last < first:
                 reader.fail(
-                    "CFG-028",
+                    "CFG-128",
                     f"{at}.registers.{key}",
                     f"the range {first} to {last} is empty",
                     hint=f"write [[{last}, {first}]]",
@@ -114,15 +114,15 @@ def check_shared_buses(reader: Reader, piles: Sequence[tuple[str, PileTable]]) -
         first_at, other = first.setdefault(bus, (at, table))
         if _settings(other) != _settings(table):
             note = f"first at line {reader.line(first_at)}"
-            reader.fail("CFG-025", at, f"{bus} has other settings before", note=note)
+            reader.fail("CFG-020", at, f"{bus} has other settings before", note=note)
         own = _units_of(table)
         if (_ANY_UNIT in own or (bus, _ANY_UNIT) in units) and other is not table:
             hint = "give each pile a unit_id"
-            reader.fail("CFG-026", at, f"{table.model} answers to every unit of {bus}", hint=hint)
+            reader.fail("CFG-023", at, f"{table.model} answers to every unit of {bus}", hint=hint)
         for unit in own:
             if unit != _ANY_UNIT and (taken := units.get((bus, unit))):
                 note = f"first at line {reader.line(taken)}"
-                reader.fail("CFG-026", at, f"unit {unit} exists already on {bus}", note=note)
+                reader.fail("CFG-023", at, f"unit {unit} exists already on {bus}", note=note)
             units.setdefault((bus, unit), at)
 
 
@@ -142,10 +142,10 @@ def check_wire(reader: Reader, table: PileTable, at: str) -> WireFault | None:
     try:
         fault = parse_wire_fault(table.wire_fault, None)
     except ValueError as error:
-        reader.fail("CFG-027", f"{at}.wire_fault", str(error))
+        reader.fail("CFG-127", f"{at}.wire_fault", str(error))
         return None
     if table.face != "modbus" and fault.kind not in EVERYWHERE:
-        reader.fail("CFG-027", f"{at}.wire_fault", f"{PREFIX}{fault.kind} is a fault of Modbus")
+        reader.fail("CFG-127", f"{at}.wire_fault", f"{PREFIX}{fault.kind} is a fault of Modbus")
     return fault
 
 
@@ -153,10 +153,10 @@ def check_address(reader: Reader, address: str, path: str) -> None:
     """Notes an address that is none, or one that others could reach."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        reader.fail("CFG-005", path, f"not an address: {address!r}", hint="write 127.0.0.1:0")
+        reader.fail("CFG-012", path, f"not an address: {address!r}", hint="write 127.0.0.1:0")
     elif host not in LOOPBACK:
         reader.fail(
-            "CFG-006",
+            "CFG-010",
             path,
             f"{host or 'every interface'} is not this machine",
             note="simulated piles have no TLS and listen on loopback only",

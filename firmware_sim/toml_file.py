@@ -73,7 +73,7 @@ class Reader:
     def struct(self, kind: type[T], table: Any, path: str) -> T | None:
         """The table as `kind`; None after a mistake, of which every one has been noted."""
         if not isinstance(table, Mapping):
-            self.fail("CFG-003", path, f"{path} must be a table")
+            self.fail("CFG-005", path, f"{path} must be a table")
             return None
         before = len(self.findings)
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -84,12 +84,12 @@ class Reader:
             if field is None:
                 near = get_close_matches(key, fields, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(fields))}"
-                self.fail("CFG-001", at, f'unknown key "{key}"', hint=hint)
+                self.fail("CFG-003", at, f'unknown key "{key}"', hint=hint)
                 continue
             try:
                 values[field.name] = msgspec.convert(value, field.type, strict=True)
             except msgspec.ValidationError as error:
-                self.fail("CFG-002", at, f"{at}: {str(error).lower()}")
+                self.fail("CFG-005", at, f"{at}: {str(error).lower()}")
         for field in fields.values():
             if field.required and field.encode_name not in table:
                 self.fail("CFG-004", path or field.encode_name, f'"{field.encode_name}" is missing')

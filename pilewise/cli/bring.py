@@ -84,7 +84,7 @@ async def scrap(target: str, pile_id: str, reason: str) -> None:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
-            fail("COORD-404", str(error.details()), exit_code=Exit.FAILED)
+            fail("DATA-010", str(error.details()), exit_code=Exit.FAILED)
 
 
 async def _put(

@@ -71,17 +71,17 @@ def _request(
     elif action == "configure":
         return _configure(request, file), RESTART_S
     else:
-        fail("CMD-001", f"unknown action {action!r}", note=ACTIONS, exit_code=Exit.USAGE)
+        fail("CMD-101", f"unknown action {action!r}", note=ACTIONS, exit_code=Exit.USAGE)
     return request, CALL_S
 
 
 def _configure(request: op.CommandRequest, file: Path | None) -> op.CommandRequest:
     if file is None:
-        fail("CMD-002", "no configuration", hint="--file agent.toml", exit_code=Exit.USAGE)
+        fail("CMD-102", "no configuration", hint="--file agent.toml", exit_code=Exit.USAGE)
     try:
         request.directive.configure.toml = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        fail("CMD-003", f"{file} cannot be read: {error}", exit_code=Exit.USAGE)
+        fail("CMD-103", f"{file} cannot be read: {error}", exit_code=Exit.USAGE)
     return request
 
 

@@ -62,7 +62,7 @@ def import_(
     kinds = (stations, tariffs, users, roads, owners, outages, sessions, requests, context, piles)
     files = Files(*(tuple(paths or ()) for paths in kinds))
     if not any(kinds):
-        fail("CFG-030", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
+        fail("CMD-102", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
     try:
         imported = read_files(files, place(near) if near else None, limit)
         data_dir = Path(settings.coordinator.data_dir)
@@ -92,7 +92,7 @@ def export(
 
     if format not in FORMATS:
         note = ", ".join(FORMATS)
-        fail("CFG-031", f"unknown format {format!r}", note=note, exit_code=Exit.USAGE)
+        fail("CMD-101", f"unknown format {format!r}", note=note, exit_code=Exit.USAGE)
     try:
         try:
             text = asyncio.run(export_from_store(Path(settings.coordinator.data_dir), format))

@@ -60,7 +60,7 @@ def update(
     request = op.UpdateKnowledgeMapRequest(pile_ids=pile or ())
     if condition and condition not in CONDITIONS:
         note = ", ".join(CONDITIONS)
-        fail("CMD-004", f"unknown condition {condition!r}", note=note, exit_code=Exit.USAGE)
+        fail("CMD-101", f"unknown condition {condition!r}", note=note, exit_code=Exit.USAGE)
     if condition:
         name = f"KNOWLEDGE_CONDITION_{condition.upper()}"
         request.condition = op.KnowledgeCondition.Value(name)

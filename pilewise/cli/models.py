@@ -59,7 +59,7 @@ def activate(
 
     if sum((folder is not None, shipped, end_shadow)) != 1 or (end_shadow and shadow):
         hint = "activate FOLDER [--shadow], activate --shipped, or activate --end-shadow"
-        fail("CMD-005", "name one bundle", hint=hint, exit_code=Exit.USAGE)
+        fail("CMD-104", "name one bundle", hint=hint, exit_code=Exit.USAGE)
     request = op.ActivateModelRequest(
         bundle_path=str(folder.absolute()) if folder else "", shadow=shadow or end_shadow
     )
@@ -82,7 +82,7 @@ def compare(target: Target = "127.0.0.1:50051", json: AsJson = False) -> None:
     answer = _ask(target, "CompareModels", op.CompareModelsRequest())
     if not answer.HasField("shadow"):
         hint = "begin with `pilewise coordinator models activate FOLDER --shadow`"
-        fail("CMD-006", "nothing scores beside what serves", hint=hint, exit_code=Exit.FAILED)
+        fail("CMD-106", "nothing scores beside what serves", hint=hint, exit_code=Exit.FAILED)
     parts = {part.part: _compared(part) for part in answer.parts}
     if json:
         both = {"active": _bundle(answer.active), "shadow": _bundle(answer.shadow)}

@@ -26,7 +26,7 @@ def tui(
     """Shows registers as they change; faults, plugs and time are moved from the keyboard."""
     if bool(bench) == (config is not None):
         fail(
-            "CMD-001",
+            "CMD-104",
             "name a running simulator or a configuration, one of both",
             hint="pilewise sim tui -c sim.toml, or --bench HOST:PORT as its ready line says",
             exit_code=Exit.USAGE,
@@ -40,7 +40,7 @@ def tui(
         )
     if not sys.stdout.isatty():
         fail(
-            "CMD-002",
+            "CMD-105",
             "the register view needs a terminal",
             hint="for scripts there is pilewise sim registers",
             exit_code=Exit.USAGE,

@@ -245,7 +245,7 @@ async def test_a_port_in_use_is_a_fault_of_the_file(
     _, said = await second.communicate()
 
     assert second.returncode == 3
-    assert f"error[CFG-008]: {config}:4:".encode() in said
+    assert f"error[CFG-011]: {config}:4:".encode() in said
     assert b"hint:" in said
 
 

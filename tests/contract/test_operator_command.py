@@ -205,9 +205,9 @@ async def test_configuration_is_put_in_place_or_refused_with_its_line(site: Site
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("dance", "--evse", ONE), 2, "CMD-001"),
-        (("configure", "--evse", ONE), 2, "CMD-002"),
-        (("configure", "--evse", ONE, "--file", "nowhere.toml"), 2, "CMD-003"),
+        (("dance", "--evse", ONE), 2, "CMD-101"),
+        (("configure", "--evse", ONE), 2, "CMD-102"),
+        (("configure", "--evse", ONE, "--file", "nowhere.toml"), 2, "CMD-103"),
         (("poll", "--area", "22,113"), 2, "LAT,LON"),
         (("poll",), 1, ""),
     ],

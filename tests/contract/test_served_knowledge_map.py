@@ -182,4 +182,4 @@ async def test_command_shows_and_updates_the_map(
     assert {one["to"] for one in seen["neighbours"]} == {"P0*1", "P2*1", "P3*1"}
     assert "P1*1 ~ P0*1" in lines[2]
     assert wrong[0] == 2
-    assert "error[CMD-004]" in wrong[2]
+    assert "error[CMD-101]" in wrong[2]

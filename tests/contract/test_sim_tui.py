@@ -285,7 +285,7 @@ def tui(*words: str, hide: str = "") -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("words", "hide", "code", "said"),
     [
-        ((), "", 2, "error[CMD-001]"),
+        ((), "", 2, "error[CMD-104]"),
         (("--bench", "127.0.0.1:9", "-c", "sim.toml"), "", 2, "one of both"),
         (("--bench", "127.0.0.1:9"), "textual", 1, 'pip install "pilewise[sim,tui]"'),
         (("--bench", "127.0.0.1:9"), "", 2, "needs a terminal"),

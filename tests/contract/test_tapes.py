@@ -203,7 +203,7 @@ def test_mistakes_of_a_recorder_are_told_all_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as told:
         load_taps(path)
 
-    assert [(f.code, f.line) for f in told.value.findings] == [("CFG-005", 2), ("CFG-019", 5)]
+    assert [(f.code, f.line) for f in told.value.findings] == [("CFG-012", 2), ("CFG-012", 5)]
 
 
 def test_pile_that_cannot_be_listened_in_on_is_refused(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def load(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        finding = Finding("CFG-010", f"cannot read the file: {reason}", "", 1)
+        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 1)
         raise ConfigError(str(path), [finding]) from error
     return read(text, name=path.stem, file=str(path))
 
@@ -95,7 +95,7 @@ def read(text: str, *, name: str, file: str) -> Scenario:
         data = tomllib.loads(text)
     except ValueError as error:
         at = re.search(r"at line (\d+)", str(error))
-        finding = Finding("CFG-011", f"not TOML: {error}", "", int(at[1]) if at else 1)
+        finding = Finding("CFG-002", f"not TOML: {error}", "", int(at[1]) if at else 1)
         raise ConfigError(file, [finding]) from error
     reader = Reader(text)
     scenario = _whole(reader, data, name, file)
@@ -106,7 +106,7 @@ def read(text: str, *, name: str, file: str) -> Scenario:
 
 def _whole(reader: Reader, data: dict[str, Any], name: str, file: str) -> Scenario | None:
     for key in data.keys() - set(_TABLES):
-        reader.fail("CFG-001", key, f'unknown table "{key}"', hint=f"known: {', '.join(_TABLES)}")
+        reader.fail("CFG-003", key, f'unknown table "{key}"', hint=f"known: {', '.join(_TABLES)}")
     head = reader.struct(Head, data.get("scenario", {}), "scenario")
     ocpp = reader.struct(OcppTable, _filled(data.get("ocpp", {})), "ocpp")
     piles = _piles(reader, data.get("pile", []), Path(file).parent)
@@ -149,7 +149,7 @@ def _piles(reader: Reader, tables: Any, folder: Path) -> list[PileConfig]:
 
 def _line(reader: Reader, table: Any, at: str, names: Names) -> Line | None:
     if not isinstance(table, Mapping):
-        reader.fail("CFG-003", at, f"{at} must be a table")
+        reader.fail("CFG-005", at, f"{at} must be a table")
         return None
     verbs = [verb for verb in VERBS if verb in table]
     if len(verbs) != 1:

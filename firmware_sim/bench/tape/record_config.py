@@ -66,15 +66,15 @@ def load_taps(path: Path) -> TapConfig:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
     except OSError as error:
-        finding = Finding("CFG-010", f"cannot read the file: {error.strerror}", "", 1)
+        finding = Finding("CFG-001", f"cannot read the file: {error.strerror}", "", 1)
         raise ConfigError(str(path), [finding]) from error
     except ValueError as error:
         at = re.search(r"at line (\d+)", str(error))
-        finding = Finding("CFG-011", f"not TOML: {error}", "", int(at[1]) if at else 1)
+        finding = Finding("CFG-002", f"not TOML: {error}", "", int(at[1]) if at else 1)
         raise ConfigError(str(path), [finding]) from error
     reader = Reader(text)
     for key in data.keys() - set(_TABLES):
-        reader.fail("CFG-001", key, f'unknown table "{key}"', hint=f"known: {', '.join(_TABLES)}")
+        reader.fail("CFG-003", key, f'unknown table "{key}"', hint=f"known: {', '.join(_TABLES)}")
     modbus = _structs(reader, data.get("modbus", []), ModbusTapTable, "modbus")
     ocpp = _structs(reader, data.get("ocpp", []), OcppTapTable, "ocpp")
     mqtt = reader.struct(MqttTapTable, data["mqtt"], "mqtt") if "mqtt" in data else None
@@ -88,7 +88,7 @@ def load_taps(path: Path) -> TapConfig:
 
 def _structs(reader: Reader, tables: object, kind: type[T], name: str) -> list[T]:
     if not isinstance(tables, list):
-        reader.fail("CFG-003", name, f"taps are written as [[{name}]]")
+        reader.fail("CFG-005", name, f"taps are written as [[{name}]]")
         return []
     read = [reader.struct(kind, table, f"{name}[{n}]") for n, table in enumerate(tables)]
     return [struct for struct in read if struct is not None]
@@ -105,13 +105,13 @@ def _check(
         host, _, port = tap.target.rpartition(":")
         if not host or not port.isdecimal():
             at, hint = f"modbus[{n}].target", "write HOST:PORT"
-            reader.fail("CFG-005", at, f"not an address: {tap.target!r}", hint=hint)
+            reader.fail("CFG-012", at, f"not an address: {tap.target!r}", hint=hint)
     for n, line in enumerate(ocpp):
         check_address(reader, line.listen, f"ocpp[{n}].listen")
         parts = urlsplit(line.target)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             at, hint = f"ocpp[{n}].target", "write ws://HOST:PORT"
-            reader.fail("CFG-019", at, f"not a central system: {line.target!r}", hint=hint)
+            reader.fail("CFG-012", at, f"not a central system: {line.target!r}", hint=hint)
     if mqtt is not None and urlsplit(mqtt.url).scheme != "mqtt":
         hint = "write mqtt://HOST:PORT"
-        reader.fail("CFG-020", "mqtt.url", f"not an MQTT address: {mqtt.url!r}", hint=hint)
+        reader.fail("CFG-012", "mqtt.url", f"not an MQTT address: {mqtt.url!r}", hint=hint)

@@ -52,7 +52,7 @@ def test_holidays_are_days_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         read_config(write(tmp_path, bad))
     assert [(p.code, p.where.rpartition(":")[2]) for p in caught.value.problems] == [
-        ("CFG-004", "5")
+        ("CFG-005", "5")
     ]
 
 
@@ -67,7 +67,7 @@ def test_all_faults_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         read_config(path)
 
     told = {(p.code, p.where.removeprefix(f"{path}:")) for p in caught.value.problems}
-    assert told == {("CFG-005", "1"), ("CFG-003", "3"), ("CFG-004", "4"), ("CFG-004", "6")}
+    assert told == {("CFG-004", "1"), ("CFG-003", "3"), ("CFG-005", "4"), ("CFG-005", "6")}
     assert "did you mean 'listen'?" in str(caught.value)
 
 
@@ -84,13 +84,13 @@ def test_faults_of_form_and_of_meaning_are_told_together(tmp_path: Path) -> None
 
     told = {(p.code, p.where.removeprefix(f"{path}:")) for p in caught.value.problems}
     assert told == {
-        ("CFG-004", "2"),
-        ("CFG-006", "3"),
-        ("CFG-006", "4"),
-        ("CFG-007", "5"),
+        ("CFG-005", "2"),
+        ("CFG-005", "3"),
+        ("CFG-012", "4"),
+        ("CFG-010", "5"),
         ("CFG-003", "6"),
-        ("CFG-006", "8"),
-        ("CFG-006", "9"),
+        ("CFG-005", "8"),
+        ("CFG-005", "9"),
         ("CFG-003", "10"),
     }
 
@@ -114,7 +114,7 @@ def test_a_data_directory_that_cannot_be_is_a_fault_of_the_file(
     assert main(["-c", str(path)]) == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert f"error[CFG-009]: {path}:3: " in said.err
+    assert f"error[CFG-018]: {path}:3: " in said.err
     assert "hint: name a directory that this user can write" in said.err
 
 
@@ -125,12 +125,12 @@ def test_a_data_directory_of_the_kernel_is_a_fault_of_the_file(
     path = write(tmp_path, GOOD.replace('"data"', '"/proc/pilewise"'))
 
     assert main(["-c", str(path)]) == 3
-    assert f"error[CFG-009]: {path}:3: /proc/pilewise" in capsys.readouterr().err
+    assert f"error[CFG-018]: {path}:3: /proc/pilewise" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("address", "code"),
-    [("0.0.0.0:50051", "CFG-007"), ("localhost", "CFG-006"), ("127.0.0.1:99999", "CFG-006")],
+    [("0.0.0.0:50051", "CFG-010"), ("localhost", "CFG-012"), ("127.0.0.1:99999", "CFG-012")],
 )
 def test_addresses_must_be_loopback_with_a_port(tmp_path: Path, address: str, code: str) -> None:
     """An address that others can reach is refused, because there is no TLS."""
@@ -157,7 +157,7 @@ def test_main_exits_with_three_for_a_bad_file(
     assert code == 3
     said = capsys.readouterr()
     assert said.out == ""
-    assert "error[CFG-005]" in said.err
+    assert "error[CFG-004]" in said.err
 
 
 def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
@@ -229,5 +229,5 @@ def test_ways_of_recommending_are_settings(tmp_path: Path) -> None:
     assert (rules.select_by, rules.weights_by, rules.waiting) == (
         SelectBy.MERGED, "sum", "printed",
     )  # fmt: skip
-    assert [problem.code for problem in caught.value.problems] == ["CFG-004"]
+    assert [problem.code for problem in caught.value.problems] == ["CFG-005"]
     assert "select_by" in str(caught.value)

@@ -165,7 +165,7 @@ async def test_modbus_wire_fault_is_refused_for_an_ocpp_pile(tmp_path: Path, wor
     if "silent" in word:
         assert load_config(path).piles[0].spec.wire is not None
         return
-    with pytest.raises(ConfigError, match="CFG-027"):
+    with pytest.raises(ConfigError, match="CFG-127"):
         load_config(path)
 
 
@@ -187,9 +187,9 @@ def test_piles_that_cannot_share_a_bus_are_told(tmp_path: Path) -> None:
 
     told = [(found.code, found.path) for found in caught.value.findings]
     assert told == [
-        ("CFG-026", "pile[1]"),
-        ("CFG-025", "pile[2]"),
-        ("CFG-027", "pile[3].wire_fault"),
+        ("CFG-023", "pile[1]"),
+        ("CFG-020", "pile[2]"),
+        ("CFG-127", "pile[3].wire_fault"),
     ]
 
 
@@ -210,8 +210,8 @@ def test_unit_ids_of_sockets_count_on_a_bus(tmp_path: Path) -> None:
 
     told = [(found.code, found.path, found.message) for found in caught.value.findings]
     assert told == [
-        ("CFG-026", "pile[1]", "unit 2 exists already on bus g"),
-        ("CFG-026", "pile[2]", "unit 200 exists already on bus g"),
+        ("CFG-023", "pile[1]", "unit 2 exists already on bus g"),
+        ("CFG-023", "pile[2]", "unit 200 exists already on bus g"),
     ]
 
 

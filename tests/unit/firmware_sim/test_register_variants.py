@@ -161,6 +161,6 @@ def test_ranges_that_are_none_are_told(tmp_path: Path) -> None:
 
     told = [(found.code, found.path) for found in caught.value.findings]
     assert told == [
-        ("CFG-028", "pile[0].registers.gaps"),
-        ("CFG-028", "pile[1].registers"),
+        ("CFG-128", "pile[0].registers.gaps"),
+        ("CFG-128", "pile[1].registers"),
     ]

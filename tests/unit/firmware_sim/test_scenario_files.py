@@ -42,10 +42,10 @@ def mistakes(steps: str) -> list[tuple[str, int, str]]:
         ('expect = "sent.StatusNotificatio == 3"', "SCN-009", "StatusNotification"),
         ('expect = "qqq.x == 3"', "SCN-009", "known: register"),
         ('expect = "status Charging"', "SCN-008", ""),
-        ('expect = "status is Charging"\nwithin_s = -1', "CFG-002", ""),
+        ('expect = "status is Charging"\nwithin_s = -1', "CFG-005", ""),
         ('expect = "meter_wh > @before"', "SCN-010", "none yet"),
         ('expect = "status is Charging"\ndo = "plug"', "SCN-004", ""),
-        ('do = "plug"\nsoc_pc = 3', "CFG-001", "did you mean soc_pct?"),
+        ('do = "plug"\nsoc_pc = 3', "CFG-003", "did you mean soc_pct?"),
     ],
 )
 def test_mistake_is_told_with_its_line_and_the_nearest_name(
