@@ -14,10 +14,9 @@ from city_sim.policies import GreedyExact, GreedyHold, Nearest, NearestFree, Que
 from city_sim.product import Pilewise
 from city_sim.scenarios import Scenario
 from coordinator.core.district import District
+from coordinator.core.indexes import gini, variation
 from coordinator.core.recommend.context import Models
 from coordinator.models.serving import Serving
-
-Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +55,8 @@ def indexes(cars: Sequence[Car], served_by_plug: NDArray[np.int32]) -> Indexes:
         turned_away=sum(car.turned_away for car in cars),
         switches=sum(car.switches for car in cars),
         gini=gini(served_by_plug.astype(np.float64)),
-        cv=float(served_by_plug.std() / max(float(served_by_plug.mean()), 1e-9)),
+        cv=variation(served_by_plug.astype(np.float64)),
     )
-
-
-def gini(values: Float64) -> float:
-    """Inequality of non-negative values: 0 all equal, towards 1 all in one.
-
-    >>> gini(np.array([3.0, 3.0, 3.0])), gini(np.array([0.0, 0.0, 0.0, 8.0]))
-    (0.0, 0.75)
-    """
-    total, n = float(values.sum()), len(values)
-    if total <= 0:
-        return 0.0
-    ranks = np.arange(1, n + 1)
-    return float(2.0 * np.sum(ranks * np.sort(values)) / (n * total) - (n + 1) / n)
 
 
 def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Policy]]:
