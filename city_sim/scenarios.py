@@ -26,7 +26,11 @@ _AFTER_S = 6 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scene; `travel` and `roads` tell city and product the same driving times."""
+    """One scene; `travel` and `roads` tell city and product the same driving times.
+
+    Figures are of the cars that ask within `counted_s`, all of them if it is None. `notes` say
+    where the scene is from, for people.
+    """
 
     name: str
     stations: tuple[Station, ...]
@@ -36,6 +40,12 @@ class Scenario:
     roads: Callable[[District], Roads]
     disturbances: tuple[Disturbance, ...] = ()
     tariffs: tuple[Tariff, ...] = ()
+    counted_s: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    def counts(self, asked_at_s: float) -> bool:
+        """Whether a car that asked then is in the figures."""
+        return self.counted_s is None or self.counted_s[0] <= asked_at_s < self.counted_s[1]
 
 
 def campus(
