@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.command == "list":
             return _list(as_json=options.json)
         if options.command == "new":
-            return _new(options.file)
+            return _new(options.file, as_json=options.json)
         return _run(options)
     except (ConfigError, BindError) as error:
         print(error, file=sys.stderr)
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     listed.add_argument("--json", action="store_true", help="one JSON object on stdout")
     new = commands.add_parser("new", help="writes a commented scenario that runs")
     new.add_argument("file", type=Path)
+    new.add_argument("--json", action="store_true", help="one JSON object on stdout")
     return parser
 
 
@@ -158,11 +159,16 @@ def _list(*, as_json: bool) -> int:
     return _OK
 
 
-def _new(file: Path) -> int:
-    if file.exists():
-        print(f"error[SCN-012]: {file} is there already", file=sys.stderr)
-        print("  hint: name a new file", file=sys.stderr)
+def _new(file: Path, *, as_json: bool) -> int:
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(library.template())
+    except OSError as error:
+        why = error.strerror or str(error)
+        print(f"error[SCN-012]: {file} cannot be written: {why}", file=sys.stderr)
+        print("  hint: name a new file in a folder that is there", file=sys.stderr)
         return _USAGE
-    file.write_text(library.template(), encoding="utf-8")
     print(f"wrote {file}; run it: pilewise sim scenario run {file}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"file": str(file)}, separators=(",", ":")))
     return _OK

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pilewise.cli.launch import become
+from pilewise.cli.launch import LogLevel, become
+from pilewise.cli.loudness import log_level as level
 
 app = typer.Typer(help="The edge agent on a pile gateway.", no_args_is_help=True)
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
@@ -16,10 +17,10 @@ ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration,
 @app.command()
 def run(
     config: ConfigFile = Path("agent.toml"),
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogLevel = None,
 ) -> None:
     """Runs the agent until it is told to stop."""
-    become("edge_agent", "-c", str(config), "--log-level", log_level)
+    become("edge_agent", "-c", str(config), "--log-level", level(log_level))
 
 
 @app.command()

@@ -40,7 +40,11 @@ def list_profiles(profiles_dir: ProfilesDir = None, json: AsJson = False) -> Non
 
 
 @group.command()
-def show(name: str, profiles_dir: ProfilesDir = None, json: AsJson = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="The profile; see profile list.")],
+    profiles_dir: ProfilesDir = None,
+    json: AsJson = False,
+) -> None:
     """Shows all that is known of a model, with its sources and what is unverified."""
     become("edge_agent", "profile", "show", *_folder(profiles_dir), *_json(json), name)
 

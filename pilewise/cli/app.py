@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
-from pilewise.cli import agent, agent_local, agent_profile, ask, city, coordinator, demo, sim, train
+from pilewise.cli import (
+    agent,
+    agent_local,
+    agent_profile,
+    ask,
+    city,
+    coordinator,
+    demo,
+    ending,
+    sim,
+    train,
+)
+from pilewise.cli.loudness import equip
 from pilewise.cli.output import emit
 from pilewise.version import __version__
 
@@ -16,8 +29,17 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
+
+
+def _version_asked(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pilewise {__version__}")
+        raise typer.Exit
+
+
 agent_local.register(agent.app)
 agent_profile.register(agent.app)
 app.add_typer(agent.app, name="agent")
@@ -26,6 +48,18 @@ app.add_typer(sim.app, name="sim")
 app.add_typer(ask.app, name="ask")
 app.add_typer(city.app, name="city")
 app.add_typer(train.app, name="train")
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Prints the version.", callback=_version_asked, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Holds what every run begins with."""
 
 
 @app.command()
@@ -37,6 +71,13 @@ def version(json: Annotated[bool, typer.Option("--json", help="One JSON object."
         typer.echo(f"pilewise {__version__}")
 
 
+def command() -> Any:
+    """The whole tree, with what every command has."""
+    tree = typer.main.get_command(app)
+    equip(tree)
+    return tree
+
+
 def run() -> None:
     """Runs the command line."""
-    app()
+    sys.exit(ending.run(command()))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pilewise.cli.output import Exit, emit, fail, say
+from pilewise.cli.output import Exit, detail, emit, fail, say
+from pilewise.cli.waiting import waiting
 
 if TYPE_CHECKING:
     import grpc
@@ -223,6 +224,8 @@ async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bo
     from pilewise.client import VehicleClient
     from pilewise.v1 import charging_service_pb2 as pb
 
+    # A car keeps trying; whoever asks by hand wants to hear that nobody answers.
+    await _known(target, recommendation_id)
     revisions = 0
     async with VehicleClient(target, "EV-ask", pb.VehicleProfile()) as car:
         try:
@@ -239,12 +242,25 @@ async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bo
     return revisions
 
 
+async def _known(target: str, recommendation_id: str) -> None:
+    import grpc
+
+    from pilewise.v1 import charging_service_pb2 as pb
+    from pilewise.v1 import charging_service_pb2_grpc as rpc
+
+    async with grpc.aio.insecure_channel(target) as channel:
+        request = pb.GetRecommendationRequest(recommendation_id=recommendation_id)
+        await rpc.ChargingServiceStub(channel).GetRecommendation(request, timeout=10)
+
+
 async def call(work: Any, target: str) -> Any:
     """The result of an RPC, or the command's end with an error that says what to do."""
     import grpc
 
+    detail(f"asking {target}")
     try:
-        return await work
+        with waiting(f"waiting for {target}"):
+            return await work
     except grpc.aio.AioRpcError as error:
         _explain(error, target)
 
@@ -257,6 +273,13 @@ def _explain(error: grpc.aio.AioRpcError, target: str) -> NoReturn:
             "NET-001",
             f"no coordinator answers at {target}",
             hint="start one (pilewise coordinator run, or pilewise demo) or pass --target",
+            exit_code=Exit.UNREACHABLE,
+        )
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        fail(
+            "NET-002",
+            f"the coordinator at {target} did not answer in time",
+            hint="is it overloaded, or is something else at this address? its log tells",
             exit_code=Exit.UNREACHABLE,
         )
     fail(

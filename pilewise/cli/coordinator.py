@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from pilewise.cli import knowledge, models
-from pilewise.cli.ask import place
+from pilewise.cli.ask import AsJson, place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
-from pilewise.cli.launch import become, require
+from pilewise.cli.launch import LogLevel, become, require
+from pilewise.cli.loudness import log_level as level
 from pilewise.cli.output import Exit, emit, fail, say
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ FORMATS = ("geojson", "ocpi", "csv", "sessions", "requests")
 @app.command()
 def run(
     config: ConfigFile = Path("coordinator.toml"),
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogLevel = None,
 ) -> None:
     """Runs the coordinator until it is told to stop."""
-    become("coordinator", "-c", str(config), "--log-level", log_level)
+    become("coordinator", "-c", str(config), "--log-level", level(log_level))
 
 
 @app.command("import")
@@ -52,7 +53,7 @@ def import_(
     piles: Annotated[Paths, typer.Option(help="CSV: facts of piles at known stations.")] = None,
     near: Annotated[str, typer.Option(help="Stations around LAT,LON only.")] = "",
     limit: Annotated[int | None, typer.Option(help="The nearest N stations.", min=1)] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Brings files in, whole or not at all; through the coordinator where it runs."""
     settings = _settings(config)
@@ -108,6 +109,7 @@ def retire(
     pile_id: Annotated[str, typer.Argument(help="The pile that is scrapped.")],
     config: ConfigFile = Path("coordinator.toml"),
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    json: AsJson = False,
 ) -> None:
     """Takes a pile out for good: cars promised it are sent elsewhere; --piles brings it back."""
     settings = _settings(config)
@@ -121,7 +123,10 @@ def retire(
             asyncio.run(_reach(scrap(settings.coordinator.listen, pile_id, reason), settings))
     except CoordinatorError as error:
         _refuse(error)
-    say(f"retired {pile_id}")
+    if json:
+        emit({"retired": pile_id})
+    else:
+        say(f"retired {pile_id}")
 
 
 def _settings(config: Path) -> Config:

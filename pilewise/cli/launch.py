@@ -5,10 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from typing import NoReturn
+from typing import Annotated, NoReturn
+
+import typer
 
 from pilewise.cli.output import Exit, fail
 
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def _known_level(told: str | None) -> str | None:
+    if told is not None and told not in LEVELS:
+        raise typer.BadParameter(f"{told!r} is none of {', '.join(LEVELS)}")
+    return told
+
+
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{', '.join(LEVELS)}; else info, or what -v and -q ask.", callback=_known_level
+    ),
+]
 # A module that only the room's extra brings along, to tell a missing extra from a broken one.
 NEEDS = {
     "edge_agent": ("agent", "pymodbus"),

@@ -132,6 +132,7 @@ def verify(
 def sign(
     folder: Annotated[Path, typer.Argument(help=FOLDER)],
     key: Annotated[Path, typer.Option(help="Private key, PEM, mode 0600.")],
+    json: AsJson = False,
 ) -> None:
     """Signs a bundle: writes `manifest.sig` beside its manifest."""
     require("coordinator")
@@ -147,12 +148,16 @@ def sign(
     except CoordinatorError as error:
         _refuse(error)
     (folder / SIGNATURE).write_bytes(written)
-    say(f"signed {bundle.name} {bundle.version}: {folder / SIGNATURE}")
+    if json:
+        emit({"name": bundle.name, "version": bundle.version, "signature": str(folder / SIGNATURE)})
+    else:
+        say(f"signed {bundle.name} {bundle.version}: {folder / SIGNATURE}")
 
 
 @app.command("key")
 def make_key(
     out: Annotated[Path, typer.Option(help="Where the private key goes; a new file.")],
+    json: AsJson = False,
 ) -> None:
     """Makes a key to sign with, and beside it the public key that coordinators trust."""
     require("coordinator")
@@ -164,6 +169,9 @@ def make_key(
         signature.make_key(out, public)
     except CoordinatorError as error:
         _refuse(error)
+    if json:
+        emit({"private_key": str(out), "public_key": str(public)})
+        return
     say(f"private key {out}, keep it; public key {public}, for models.trusted_keys")
 
 

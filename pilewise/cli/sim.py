@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from pilewise.cli import sim_bench, sim_scenario, sim_tape, sim_tui
-from pilewise.cli.launch import become
+from pilewise.cli.launch import LogLevel, become
+from pilewise.cli.loudness import log_level as level
 
 app = typer.Typer(help="Simulated piles for benches and demos.", no_args_is_help=True)
 app.add_typer(sim_scenario.app, name="scenario")
@@ -28,9 +29,9 @@ def run(
     config: Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")] = Path(
         "sim.toml"
     ),
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogLevel = None,
     check: Annotated[bool, typer.Option("--check", help="Check the file and exit.")] = False,
 ) -> None:
     """Runs the piles of a configuration until told to stop."""
     only = ["--check"] if check else []
-    become("firmware_sim", "-c", str(config), "--log-level", log_level, *only)
+    become("firmware_sim", "-c", str(config), "--log-level", level(log_level), *only)

@@ -45,9 +45,14 @@ def inject(
     name: Annotated[str, typer.Argument(metavar="FAULT", help="Its name; see fault list.")],
     bench: Bench,
     for_s: Annotated[float, typer.Option("--for", help="Domain seconds; 0 is until mended.")] = 0.0,
+    json: Json = False,
 ) -> None:
     """Breaks something at an EVSE."""
-    say(_ask(bench, lambda source: source.inject(evse, name, for_s)))
+    told = _ask(bench, lambda source: source.inject(evse, name, for_s))
+    if json:
+        emit({"evse": evse, "fault": name, "for_s": for_s, "told": told})
+    else:
+        say(told)
 
 
 @fault.command()
@@ -55,9 +60,14 @@ def clear(
     evse: Evse,
     bench: Bench,
     name: Annotated[str, typer.Argument(metavar="FAULT", help="Which; all unless told.")] = "",
+    json: Json = False,
 ) -> None:
     """Mends one fault of an EVSE, or all."""
-    say(_ask(bench, lambda source: source.clear(evse, name)))
+    told = _ask(bench, lambda source: source.clear(evse, name))
+    if json:
+        emit({"evse": evse, "fault": name, "told": told})
+    else:
+        say(told)
 
 
 def registers(

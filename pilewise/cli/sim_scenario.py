@@ -53,6 +53,8 @@ def list_them(json: Json = False) -> None:
 
 
 @app.command()
-def new(file: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+def new(
+    file: Annotated[Path, typer.Argument(help="The file to write.")], json: Json = False
+) -> None:
     """Writes a commented scenario that runs as it stands."""
-    become("firmware_sim", "scenario", "new", str(file))
+    become("firmware_sim", "scenario", "new", str(file), *(["--json"] if json else []))

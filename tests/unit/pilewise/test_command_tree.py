@@ -1,0 +1,234 @@
+"""The whole tree of commands: help, options, exit codes, wherever a command stands in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from pilewise.cli import ending
+from pilewise.cli.app import command
+
+# What they print is a file for another program, a room's log, or a screen.
+NO_DATA = {
+    "agent run", "agent check", "agent unit", "coordinator run", "coordinator export",
+    "sim run", "sim tui",
+}  # fmt: skip
+# It looks for a terminal first.
+READS_LATER = {"sim tui"}
+# They ask nobody at --target unless more is wanted.
+ASKS_LATER = {"train from-store"}
+NOBODY = "127.0.0.1:9"
+WORDS = {
+    "at": "22.5,114.0", "soc": "20", "evse": "A-01*1", "pile": "A-01", "name": "any",
+    "recommendation_id": "none", "action": "poll",
+}  # fmt: skip
+
+
+def _leaves(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, one in group.commands.items():
+        words = f"{path} {name}".strip()
+        if hasattr(one, "commands"):
+            yield from _leaves(one, words)
+        else:
+            yield words, one
+
+
+LEAVES = dict(_leaves(command()))
+ASKING = [
+    path
+    for path, one in LEAVES.items()
+    if path not in ASKS_LATER and {"target", "bench"} & {o.name for o in one.params}
+    and path != "sim tui"
+]  # fmt: skip
+CONFIGURED = [
+    path
+    for path, one in LEAVES.items()
+    if path not in READS_LATER
+    and any("-c" in o.opts for o in one.params)
+]  # fmt: skip
+
+
+def needed(path: str) -> list[str]:
+    """Words that a command cannot do without."""
+    words: list[str] = []
+    for one in LEAVES[path].params:
+        if one.required and one.name not in ("target", "bench", "config"):
+            value = WORDS.get(one.name, "1")
+            words += [value] if one.param_type_name == "argument" else [one.opts[0], value]
+    return words
+
+
+def test_the_tree_has_every_branch_that_people_were_promised() -> None:
+    """The branches of the reference tree are there."""
+    promised = """
+        demo|version|agent run|agent check|agent doctor|agent probe|agent profile list
+        agent profile show|agent profile lint|agent buffer show|agent buffer flush|agent tail
+        coordinator run|coordinator import|coordinator export|coordinator models list
+        coordinator models verify|coordinator models activate|coordinator models rollback
+        coordinator models compare|sim run|sim scenario run|sim scenario list|sim scenario new
+        sim fault list|sim fault inject|sim fault clear|sim registers|sim record|sim replay|sim tui
+        city compare|train all|train from-store|train backtest choice|train backtest reliability
+        train backtest arrival|ask recommend|ask guide|ask explain
+    """
+
+    words = {word.strip() for line in promised.splitlines() for word in line.split("|")} - {""}
+
+    assert words - LEAVES.keys() == set()
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_command_tells_what_it_and_its_words_do(path: str) -> None:
+    """Every command has a sentence, and so has each of its options and arguments."""
+    leaf = LEAVES[path]
+
+    assert (leaf.help or "").strip().endswith((".", "?"))
+    assert [one.name for one in leaf.params if not getattr(one, "help", None)] == []
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_command_has_the_options_of_all(path: str) -> None:
+    """-v, -q, -h and, where data are printed, --json are the same everywhere."""
+    words = {word for one in LEAVES[path].params for word in one.opts}
+
+    assert {"-v", "--verbose", "-q", "--quiet"} <= words
+    assert "--json" in words or path in NO_DATA
+    assert ("--config" in words) == ("-c" in words)
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_a_wrong_option_is_told_with_a_hint(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt option ends with 2 and names the help that knows it."""
+    code = ending.run(command(), [*path.split(), "--quite"])
+
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert "error[CMD-100]: No such option: --quite" in said.err
+    assert "hint: did you mean --quiet? " in said.err
+    assert f"pilewise {path} --help" in said.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ASKING)
+def test_nobody_at_the_other_end_is_unreachable(
+    path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command whose coordinator or bench does not answer ends with 4 and says what to start."""
+    option = next(o.opts[0] for o in LEAVES[path].params if o.name in ("target", "bench"))
+    folder = ["."] if path.endswith("models activate") else []
+
+    code = ending.run(command(), [*path.split(), *needed(path), *folder, option, NOBODY])
+
+    said = capsys.readouterr().err
+    assert code == 4, said
+    assert "error[NET-" in said
+    assert "hint: " in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGURED)
+def test_a_configuration_that_is_not_there_is_told(
+    path: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A command whose configuration cannot be read ends with 3 and names the file."""
+    monkeypatch.setattr(os, "execv", _as_child)
+    missing = tmp_path / "nowhere.toml"
+    more = ["--roads", "x.csv"] if path == "coordinator import" else []
+
+    code = ending.run(command(), [*path.split(), *needed(path), *more, "-c", str(missing)])
+
+    said = capfd.readouterr().err
+    assert code == 3, said
+    assert "error[" in said
+    assert "nowhere.toml" in said
+
+
+def _as_child(program: str, words: list[str]) -> NoReturn:
+    """A room as a process of its own, where the command would become it."""
+    ran = subprocess.run([program, *words[1:]], timeout=60, check=False)
+    raise SystemExit(ran.returncode)
+
+
+def pilewise(*words: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """The command as people run it."""
+    code = "from pilewise.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, timeout=60, check=False, **more
+    )
+
+
+@pytest.mark.slow
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`pilewise ... | head -1` ends quietly although most of the output finds no reader."""
+    code = "from pilewise.cli import main; main()"
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "version", "--json"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+
+    assert (ran.returncode, ran.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_written_for_the_shell(shell: str) -> None:
+    """The script that completes words names the command; nothing of the user is changed."""
+    ran = pilewise("--show-completion", shell)
+
+    assert ran.returncode == 0
+    assert b"_PILEWISE_COMPLETE" in ran.stdout
+
+
+@pytest.mark.slow
+def test_words_are_completed() -> None:
+    """The shell is told the commands that begin as typed."""
+    env = os.environ | {
+        "_PILEWISE_COMPLETE": "complete_bash", "COMP_WORDS": "pilewise coord", "COMP_CWORD": "1",
+    }  # fmt: skip
+
+    ran = pilewise(env=env)
+
+    assert ran.stdout.split() == [b"coordinator"]
+
+
+@pytest.mark.slow
+def test_a_terminal_of_another_century_shows_every_message() -> None:
+    """Without UTF-8 nothing ends in an encoding error, and JSON stays JSON."""
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+
+    wrong = pilewise("ask", "recommend", "--at", "深圳", env=env)
+    ran = pilewise("version", "--json", env=env)
+
+    assert wrong.returncode == 2
+    assert b"Traceback" not in wrong.stderr
+    assert b"hint:" in wrong.stderr
+    assert json.loads(ran.stdout)["version"]
+
+
+@pytest.mark.slow
+def test_no_color_means_no_escape_codes() -> None:
+    """NO_COLOR wins over a terminal that is forced."""
+    forced = os.environ | {"FORCE_COLOR": "1"}
+    words = ("ask", "explain", "none", "--target", NOBODY)
+
+    plain = pilewise(*words, env=forced | {"NO_COLOR": "1"})
+
+    assert b"\x1b[31m" in pilewise(*words, env=forced).stderr
+    assert b"\x1b[31m" not in plain.stderr
