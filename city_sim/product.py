@@ -18,7 +18,8 @@ import numpy as np
 from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
 from city_sim.loop import CityClock, CityLoop
-from city_sim.thinking import Thinking, thinking
+from city_sim.parts import WHOLE, Parts
+from city_sim.thinking import NOTHING_LEARNT, Learnt, Thinking, thinking
 from coordinator.core.areas.assignment import DEFAULT, Settings
 from coordinator.core.areas.ledger import Claim
 from coordinator.core.district import Changes
@@ -27,6 +28,7 @@ from coordinator.core.recommend.context import Models
 from coordinator.core.roads import Roads
 from coordinator.core.sessions import ChargeSession
 from coordinator.core.vehicle import ChargingRequest, Fix
+from coordinator.usecases.answer import Answer
 from coordinator.usecases.plugging import hashed
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver
@@ -52,8 +54,10 @@ class Pilewise:
         utc_offset_h: float = 0.0,
         period_s: float = TICK_S,
         settings: Settings = DEFAULT,
+        parts: Parts = WHOLE,
+        learnt: Learnt = NOTHING_LEARNT,
     ) -> None:
-        self.period_s = period_s
+        self.period_s, self._parts, self._learnt = period_s, parts, learnt
         self._roads, self._models = roads, models or Models()
         self._utc_offset_h, self._settings = utc_offset_h, settings
         self._loop: CityLoop | None = None
@@ -79,7 +83,7 @@ class Pilewise:
         self.levels.setdefault(car.index, answer.level)
         self.degraded += bool(answer.degraded)
         if not answer.hold.claim_id:
-            return None
+            return None if self._parts.hold else _unheld(engine, answer)
         promise = await brain.guidance.confirm(answer.recommendation_id)
         self._promises[car.index] = promise
         self.conflicts = int(brain.counters.values().get("conflicts_resolved", 0))
@@ -156,7 +160,7 @@ class Pilewise:
                 await self._report(engine, car, promise)
         await brain.watchman.tick()
         await brain.watchman.catch_up()
-        if engine.now_s - self._planned_s >= PLAN_S:
+        if self._parts.replan and engine.now_s - self._planned_s >= PLAN_S:
             self._planned_s = engine.now_s
             await brain.replanner.once(InlineSolver(self._settings))
         for _ in range(ROUNDS):
@@ -221,9 +225,12 @@ class Pilewise:
         if self._brain is None:
             clock = CityClock()
             object.__setattr__(clock, "engine", engine)
-            self._brain = thinking(engine.district, self._models, clock, self._settings)
+            self._brain = thinking(
+                engine.district, self._models, clock, self._settings, self._parts
+            )
             self._brain.world.roads = self._roads
             self._brain.world.utc_offset_h = self._utc_offset_h
+            self._learnt.teach(engine.district, self._brain.world, self._parts)
         engine.district.observed_at_s[:] = engine.now_s
         return self._brain
 
@@ -240,6 +247,13 @@ class Pilewise:
         if promise is not None and brain is not None:
             claim = brain.claims.table.get(promise.claim_id)
         return None if claim is None or not claim.live else _choice(engine, claim)
+
+
+def _unheld(engine: Engine, answer: Answer) -> Choice | None:
+    """Where a car drives by an answer behind which nothing is held; None if it names no place."""
+    if not answer.judged:
+        return None
+    return Choice(int(engine.district.station[engine.district.row[answer.choice.evse_id]]))
 
 
 async def _nothing() -> None:

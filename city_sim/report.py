@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from city_sim.cars import Car, Policy
 from city_sim.engine import Engine
-from city_sim.policies import GreedyExact, GreedyHold, Nearest, NearestFree, QueueEta
-from city_sim.product import Pilewise
+from city_sim.policies.free_now import Nearest
+from city_sim.policies.named import policies as policies
 from city_sim.scenarios import Scenario
 from coordinator.core.district import District
 from coordinator.core.indexes import gini, variation
-from coordinator.core.recommend.context import Models
-from coordinator.models.serving import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,6 @@ def indexes(cars: Sequence[Car], served_by_plug: NDArray[np.int32]) -> Indexes:
         gini=gini(served_by_plug.astype(np.float64)),
         cv=variation(served_by_plug.astype(np.float64)),
     )
-
-
-def policies(models: Serving | None = None) -> dict[str, Callable[[Scenario], Policy]]:
-    """How to make each policy for a scene, by its name."""
-    judges = Models(models.ranker, models.arrival, models.travel) if models else Models()
-    return {
-        "nearest": lambda scene: Nearest(),
-        "nearest-free": lambda scene: NearestFree(),
-        "queue-eta": lambda scene: QueueEta(),
-        "greedy-hold": lambda scene: GreedyHold(),
-        "greedy-exact": lambda scene: GreedyExact(),
-        "pilewise": lambda scene: Pilewise(scene.roads(District(scene.stations)), judges),
-    }
 
 
 def play(scene: Scenario, policy: Policy) -> Indexes:

@@ -73,7 +73,7 @@ class TasteKeeper:
         if not self._stale and seen == self._seen:
             return None
         self._stale, self._seen = False, seen
-        stations, users = _stations(self._district), dict(self._district.users)
+        stations, users = stations_of(self._district), dict(self._district.users)
         visits: dict[str, dict[str, int]] = {}
         names = list(self._visits)
         for start in range(0, len(names), COPIED_AT_ONCE):
@@ -96,7 +96,7 @@ class TasteKeeper:
                 log.info("portraits are encoded again")
 
 
-def _stations(district: District) -> Stations:
+def stations_of(district: District) -> Stations:
     """Copies of what stations are."""
     count = len(district.stations)
     size = np.maximum(district.station_size, 1)

@@ -1,81 +1,18 @@
-"""Ways to send cars to piles, each a thin adapter from the engine's state to a choice.
-
-`nearest` knows nothing, `nearest-free` sees what is free now, `queue-eta` counts who stands there,
-`greedy-hold` also counts who is on the way, `greedy-exact` knows how long each charges; `pilewise`
-is in `product.py`.
-"""
+"""Policies that reckon with queues: who stands there, who was sent there, each charge exactly."""
 
 from __future__ import annotations
 
 import heapq
 
 import numpy as np
-from numpy.typing import NDArray
 
 from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
-from coordinator.core.pile import EvseStatus
-
-Float64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from city_sim.policies.blind import Blind, Mask, least, open_drive_s
 
 MEAN_CHARGE_S = 2_400.0  # that an expected queue is counted by
 # Stations whose queue is worked out, nearest first.
 _LOOKED_AT = 24
-
-
-class Blind:
-    """Base of policies that hear nothing and never change their mind on the way."""
-
-    period_s = 0.0
-
-    def arrived(self, engine: Engine, car: Car) -> None:
-        """Not heard."""
-
-    def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
-        """Not heard: a car finds out when it arrives."""
-
-    def react(self, engine: Engine) -> set[int]:
-        """Nothing."""
-        return set()
-
-    def plugged(self, engine: Engine, car: Car) -> None:
-        """Not heard."""
-
-    def gone(self, engine: Engine, car: Car) -> None:
-        """Not heard."""
-
-    def tick(self, engine: Engine) -> None:
-        """Never."""
-
-    def ended(self) -> None:
-        """Nothing is left."""
-
-
-class Nearest(Blind):
-    """The nearest station with a plug for the car that the car has not yet tried in vain."""
-
-    name = "nearest"
-
-    def choose(self, engine: Engine, car: Car) -> Choice | None:
-        """The least drive, whatever stands there."""
-        return _least(_open_drive_s(engine, car, engine.fits(car)))
-
-
-class NearestFree(Blind):
-    """The nearest station where a plug for the car is free now; the nearest working if none is."""
-
-    name = "nearest-free"
-
-    def choose(self, engine: Engine, car: Car) -> Choice | None:
-        """The least drive among stations with a free plug."""
-        works = engine.fits(car) & engine.usable()
-        free = works & (engine.occupant < 0)
-        return (
-            _least(_open_drive_s(engine, car, free))
-            or _least(_open_drive_s(engine, car, works))
-            or _least(_open_drive_s(engine, car, engine.fits(car)))
-        )
 
 
 class QueueEta(Blind):
@@ -86,13 +23,13 @@ class QueueEta(Blind):
     def choose(self, engine: Engine, car: Car) -> Choice | None:
         """The station that lets the car begin first, as far as can be seen now."""
         works = engine.fits(car) & engine.usable()
-        drive_s = _open_drive_s(engine, car, works)
+        drive_s = open_drive_s(engine, car, works)
         order = np.argsort(drive_s, kind="stable")[:_LOOKED_AT]
         total_s = np.full(drive_s.size, np.inf)
         for station in order[np.isfinite(drive_s[order])].tolist():
             begins_s = _queue_ends_s(engine, car, station, works)
             total_s[station] = max(drive_s[station], begins_s - engine.now_s)
-        return _least(total_s) or _least(_open_drive_s(engine, car, engine.fits(car)))
+        return least(total_s) or least(open_drive_s(engine, car, engine.fits(car)))
 
 
 class GreedyHold(Blind):
@@ -118,8 +55,8 @@ class GreedyHold(Blind):
         ]
         beyond = np.maximum(np.bincount(sent, minlength=count) + 1 - plugs, 0.0)
         queue_s = beyond * MEAN_CHARGE_S / np.maximum(plugs, 1.0)
-        return _least(_open_drive_s(engine, car, works) + queue_s) or _least(
-            _open_drive_s(engine, car, engine.fits(car))
+        return least(open_drive_s(engine, car, works) + queue_s) or least(
+            open_drive_s(engine, car, engine.fits(car))
         )
 
 
@@ -181,19 +118,3 @@ def _queue_ends_s(engine: Engine, car: Car, station: int, works: Mask) -> float:
         if index != car.index:
             heapq.heapreplace(ready, ready[0] + engine.charge_s(engine.cars[index], first))
     return ready[0]
-
-
-def _open_drive_s(engine: Engine, car: Car, evse: Mask) -> Float64:
-    """Driving times to stations with one of these EVSEs that were not tried in vain; else inf."""
-    drive_s = engine.drive_s(car)
-    stations = len(engine.district.stations)
-    drive_s[np.bincount(engine.district.station, evse, stations) == 0] = np.inf
-    drive_s[list(car.tried)] = np.inf
-    return drive_s
-
-
-def _least(cost_s: Float64) -> Choice | None:
-    if cost_s.size == 0:
-        return None
-    best = int(np.argmin(cost_s))
-    return Choice(best) if np.isfinite(cost_s[best]) else None
