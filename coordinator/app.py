@@ -146,7 +146,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     server = RpcServer(random.Random())
     serve_all(parts, server.guarded)
     await parts.brain.start()
-    metrics = Metrics(parts.counters, parts.view, parts.links, asyncio.get_running_loop())
+    metrics = Metrics(parts, asyncio.get_running_loop())
     with _blaming(path, "coordinator.listen"):
         port = await server.start(settings.listen)
     host = settings.listen.rpartition(":")[0]

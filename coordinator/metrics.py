@@ -1,57 +1,87 @@
-"""The Prometheus page: counts and gauges in base units, served by a thread of its own."""
+"""The Prometheus page: counts, durations and gauges, served by a thread of its own.
+
+What each metric means is in `figures.py`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from coordinator.config import split_address
 from coordinator.core.pile import EvseStatus
 from coordinator.errors import AddressRefused
-from coordinator.usecases.counters import Counters
-from coordinator.usecases.district_view import DistrictView
-from coordinator.usecases.links import AgentLinks
+from coordinator.figures import FIGURES, OTHER_TEXT, PREFIX, TIMINGS
+from coordinator.parts import Parts
+from coordinator.usecases.counters import BUCKETS_S, Timing
+from pilewise.version import __version__
 
 READ_TIMEOUT_S = 5.0
+Samples = list[tuple[tuple[str, ...], float]]
 
 
 class Metrics:
     """A collector that reads when it is asked; nothing is counted twice."""
 
-    def __init__(
-        self,
-        counters: Counters,
-        view: DistrictView,
-        links: AgentLinks,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._counters = counters
-        self._view = view
-        self._links = links
+    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop) -> None:
+        self._parts = parts
         self._loop = loop
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
     def collect(self) -> list[Metric]:
         """What Prometheus reads, taken on the event loop: nobody else may touch the district."""
-        return asyncio.run_coroutine_threadsafe(self._read(), self._loop).result(READ_TIMEOUT_S)
+        asked_s = time.perf_counter()
+        return asyncio.run_coroutine_threadsafe(self._read(asked_s), self._loop).result(
+            READ_TIMEOUT_S
+        )
 
-    async def _read(self) -> list[Metric]:
-        metrics: list[Metric] = [
-            CounterMetricFamily(f"pilewise_{name}", name.replace("_", " "), value=value)
-            for name, value in self._counters.values().items()
+    async def _read(self, asked_s: float) -> list[Metric]:
+        lag_s = time.perf_counter() - asked_s
+        counted = dict(self._parts.counters.values())
+        read: dict[str, Samples] = {"loop_lag_seconds": [((), lag_s)], **self._gauges()}
+        for name, figure in FIGURES.items():
+            if figure.shows:
+                read[name] = [((), counted.pop(figure.shows, 0.0))]
+        made = [_family(name, samples) for name, samples in read.items()]
+        made += [
+            GaugeMetricFamily(f"{PREFIX}{name}", OTHER_TEXT, value=value)
+            for name, value in counted.items()
         ]
-        statuses = self._view.statuses()
-        evses = GaugeMetricFamily("pilewise_evses", "EVSEs by status", labels=["status"])
-        for status in EvseStatus:
-            evses.add_metric([status.name], float((statuses == status).sum()))
-        connected = float(len(self._links.open))
-        agents = GaugeMetricFamily("pilewise_agents_connected", "agents open", value=connected)
-        return [*metrics, evses, agents]
+        return made + list(_histograms(self._parts.counters.timings))
+
+    def _gauges(self) -> dict[str, Samples]:
+        parts = self._parts
+        statuses, links = parts.view.statuses(), parts.links.open.values()
+        skews_s = [abs(link.clock_skew_s) for link in links]
+        return {
+            "build_info": [((__version__, parts.config.coordinator.district), 1.0)],
+            "model_info": [((p.name, p.version, p.sha256), 1.0) for p in parts.models.parts],
+            "evses": [((s.name,), float((statuses == s).sum())) for s in EvseStatus],
+            "agents_connected": [((), float(len(links)))],
+            "agents_known": [((), float(len(parts.inventory.agents())))],
+            "agent_spool_records": [((), float(sum(link.spool_depth for link in links)))],
+            "agent_clock_skew_seconds": [((), max(skews_s, default=0.0))],
+            "status_age_seconds": [((), parts.view.oldest_age_s())],
+        }
 
     def describe(self) -> list[Metric]:
         """Nothing: names are known when they are read."""
@@ -61,6 +91,8 @@ class Metrics:
         """The address that is listened at; raises `AddressRefused`."""
         registry: Any = CollectorRegistry()
         registry.register(self)
+        for standard in (ProcessCollector, PlatformCollector, GCCollector):
+            standard(registry=registry)
         host, port = split_address(address)
         try:
             self._server = start_http_server(port, addr=host, registry=registry)
@@ -76,3 +108,22 @@ class Metrics:
             server.server_close()
             thread.join()
             self._server = None
+
+
+def _family(name: str, samples: Samples) -> Metric:
+    figure = FIGURES[name]
+    kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    family = kind(PREFIX + name, figure.text, labels=figure.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _histograms(timings: dict[str, Timing]) -> Iterator[Metric]:
+    bounds = [*map(str, BUCKETS_S), "+Inf"]
+    for name, text in TIMINGS.items():
+        timing = timings.get(name, Timing())
+        buckets = list(zip(bounds, accumulate(timing.counts), strict=True))
+        family = HistogramMetricFamily(PREFIX + name, text)
+        family.add_metric((), buckets, timing.sum_s)
+        yield family

@@ -48,6 +48,12 @@ class DistrictView:
         stale = self.district.stale(rows, self._clock.link_s(), self.stale_after_s)
         return np.where(stale, np.int8(EvseStatus.UNKNOWN), self.district.status)
 
+    def oldest_age_s(self) -> float:
+        """Age of the oldest status that is still believed, link time; 0 if none is."""
+        ages_s = self._clock.link_s() - self.district.heard_at_s[: len(self.district)]
+        believed = ages_s[ages_s <= self.stale_after_s]
+        return float(believed.max()) if believed.size else 0.0
+
     def one(self, row: int) -> LiveView:
         """What is believed of the EVSE in this row."""
         district = self.district

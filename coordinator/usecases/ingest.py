@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import perf_counter
 
 from coordinator.clock import Clock
 from coordinator.core.report import Batch, BatchCodec
@@ -53,6 +54,7 @@ class Ingest:
         self._clock = clock
         self._events = events
         self._counters = counters
+        self._took = counters.timing("ingest_commit_seconds")
         self._spools = spools
         self._pending: list[tuple[Link, Batch]] = []
         self._unbelieved: Group | None = None
@@ -138,6 +140,7 @@ class Ingest:
 
     async def _settle(self, taken: list[tuple[Link, Batch]]) -> None:
         """Makes a group durable and acknowledges it; the one before is believed meanwhile."""
+        began_s = perf_counter()
         group = self._prepare(taken)
         commit = asyncio.ensure_future(self._store.commit(group.stored))
         await asyncio.sleep(0)  # the commit is on its way before the believing begins
@@ -149,6 +152,7 @@ class Ingest:
             for link in {id(link): link for link, _ in taken}.values():
                 link.close(error.code)
             return
+        self._took.add(perf_counter() - began_s)
         self._spools.update(group.stored.spools)
         self._acknowledge(group)
         self._unbelieved = group

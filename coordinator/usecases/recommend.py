@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import replace
+from time import perf_counter
 
 import msgspec
 import uuid_utils
@@ -70,6 +71,7 @@ class Recommender:
         self._clock = clock
         self._events = events
         self._counters = counters
+        self._took = counters.timing("answer_seconds")
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
 
     def moment(self) -> Moment:
@@ -86,6 +88,7 @@ class Recommender:
             return self._as_held(_same_car(await asyncio.shield(under_way), request))
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._under_way[request.request_id] = future
+        began_s = perf_counter()
         try:
             answer = await self.answer_to(request.request_id)
             if answer is None:
@@ -97,6 +100,7 @@ class Recommender:
             raise
         finally:
             del self._under_way[request.request_id]
+            self._took.add(perf_counter() - began_s)
         return _same_car(answer, request)
 
     async def answer_to(self, request_id: str) -> Answer | None:

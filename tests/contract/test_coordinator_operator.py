@@ -273,7 +273,7 @@ async def test_health_reflection_and_metrics_answer(
 
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert {"pilewise.v1.EdgeService", "pilewise.v1.OperatorService"} <= services
-    assert "pilewise_records_stored_total 7.0" in page
+    assert "pilewise_coordinator_records_stored_total 7.0" in page
 
 
 async def test_what_is_not_built_says_so(operator: Stub) -> None:
