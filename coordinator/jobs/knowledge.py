@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 import numpy as np
 import structlog
@@ -21,6 +22,7 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.ports import FailureModel
 from coordinator.core.reliability.map_settings import MapSettings, MapState
 from coordinator.core.rows import Changes, Index
+from coordinator.jobs.aside import aside
 from coordinator.jobs.map_making import Made, copy_of, make
 
 log = structlog.get_logger()
@@ -153,7 +155,7 @@ class Knowledge:
             self._while_making.clear()
             columns = copy_of(self._district)
             now_s = self._now()
-            made = await asyncio.to_thread(make, columns, self._failure, now_s, self.settings)
+            made = await aside(partial(make, columns, self._failure, now_s, self.settings))
             self.made = made
             moved = self._write(made)
             self._note(condition, started, moved)
