@@ -12,6 +12,7 @@ import json
 import random
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import structlog
 from coordinator.config import Config, locate
 from coordinator.core.areas.assignment import Settings
 from coordinator.errors import AddressRefused, ConfigInvalid, Problem
+from coordinator.gauges import gauges
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
 from coordinator.jobs.replan import ReplanLoop
@@ -146,7 +148,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     server = RpcServer(random.Random())
     serve_all(parts, server.guarded)
     await parts.brain.start()
-    metrics = Metrics(parts, asyncio.get_running_loop())
+    metrics = Metrics(parts.counters, partial(gauges, parts), asyncio.get_running_loop())
     with _blaming(path, "coordinator.listen"):
         port = await server.start(settings.listen)
     host = settings.listen.rpartition(":")[0]

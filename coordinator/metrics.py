@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 from wsgiref.simple_server import WSGIServer
@@ -28,22 +28,20 @@ from prometheus_client.core import (
 )
 
 from coordinator.config import split_address
-from coordinator.core.pile import EvseStatus
 from coordinator.errors import AddressRefused
 from coordinator.figures import FIGURES, OTHER_TEXT, PREFIX, TIMINGS
-from coordinator.parts import Parts
-from coordinator.usecases.counters import BUCKETS_S, Timing
-from pilewise.version import __version__
+from coordinator.usecases.counters import BUCKETS_S, Counters, Timing
 
 READ_TIMEOUT_S = 5.0
 Samples = list[tuple[tuple[str, ...], float]]
+Gauges = Callable[[], Mapping[str, Samples]]  # by name, read on the event loop
 
 
 class Metrics:
     """A collector that reads when it is asked; nothing is counted twice."""
 
-    def __init__(self, parts: Parts, loop: asyncio.AbstractEventLoop) -> None:
-        self._parts = parts
+    def __init__(self, counters: Counters, gauges: Gauges, loop: asyncio.AbstractEventLoop) -> None:
+        self._counters, self._gauges = counters, gauges
         self._loop = loop
         self._server: tuple[WSGIServer, threading.Thread] | None = None
 
@@ -56,7 +54,7 @@ class Metrics:
 
     async def _read(self, asked_s: float) -> list[Metric]:
         lag_s = time.perf_counter() - asked_s
-        counted = dict(self._parts.counters.values())
+        counted = dict(self._counters.values())
         read: dict[str, Samples] = {"loop_lag_seconds": [((), lag_s)], **self._gauges()}
         for name, figure in FIGURES.items():
             if figure.shows:
@@ -66,22 +64,7 @@ class Metrics:
             GaugeMetricFamily(f"{PREFIX}{name}", OTHER_TEXT, value=value)
             for name, value in counted.items()
         ]
-        return made + list(_histograms(self._parts.counters.timings))
-
-    def _gauges(self) -> dict[str, Samples]:
-        parts = self._parts
-        statuses, links = parts.view.statuses(), parts.links.open.values()
-        skews_s = [abs(link.clock_skew_s) for link in links]
-        return {
-            "build_info": [((__version__, parts.config.coordinator.district), 1.0)],
-            "model_info": [((p.name, p.version, p.sha256), 1.0) for p in parts.models.parts],
-            "evses": [((s.name,), float((statuses == s).sum())) for s in EvseStatus],
-            "agents_connected": [((), float(len(links)))],
-            "agents_known": [((), float(len(parts.inventory.agents())))],
-            "agent_spool_records": [((), float(sum(link.spool_depth for link in links)))],
-            "agent_clock_skew_seconds": [((), max(skews_s, default=0.0))],
-            "status_age_seconds": [((), parts.view.oldest_age_s())],
-        }
+        return made + list(_histograms(self._counters.timings))
 
     def describe(self) -> list[Metric]:
         """Nothing: names are known when they are read."""
