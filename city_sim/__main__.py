@@ -1,4 +1,4 @@
-"""`python -m city_sim compare`: policies against each other.
+"""`python -m city_sim compare|paper`: policies against each other, and the paper's own simulation.
 
 The demo is `pilewise demo`, the log of a day `python -m city_sim.log`.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 
 from city_sim import compare
+from city_sim.paper import command as paper
 
 
 def main(arguments: list[str]) -> int:
     """Runs the command; 2 for one that is not known."""
     if arguments[:1] == ["compare"]:
         return compare.main(arguments[1:])
-    print("usage: python -m city_sim compare [--help]", file=sys.stderr)
+    if arguments[:1] == ["paper"]:
+        return paper.main(arguments[1:])
+    print("usage: python -m city_sim compare|paper [--help]", file=sys.stderr)
     return 2
 
 

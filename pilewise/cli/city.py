@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from pilewise.cli.city_paper import paper
 from pilewise.cli.launch import become
 
 app = typer.Typer(help="Compares ways of sending cars in a simulated city.", no_args_is_help=True)
+app.command()(paper)
 
 
 @app.callback()
