@@ -14,7 +14,7 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -49,6 +49,9 @@ from pilewise.v1 import (
     district_service_pb2_grpc,
     operator_service_pb2_grpc,
 )
+
+if TYPE_CHECKING:
+    from coordinator.web_parts import Web
 
 log = structlog.get_logger()
 
@@ -154,6 +157,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     host = settings.listen.rpartition(":")[0]
     with _blaming(path, "coordinator.metrics"):
         metrics_address = metrics.start(settings.metrics) if settings.metrics else ""
+    web = _web(parts, path)
     for problem in parts.models.problems:
         log.warning("model missing", why=problem)
     async with asyncio.TaskGroup() as group:
@@ -173,9 +177,12 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(_hours(parts).run(), name="coordinator:arrival"),
         ]
         tasks += _configured(parts, group)
-        _say_ready(parts, f"{host}:{port}", metrics_address)
+        tasks += web.run(group) if web else []
+        _say_ready(parts, f"{host}:{port}", metrics_address, web.url if web else "")
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)
+        if web:
+            await web.stop()
         await server.say_ending()
         for tell in parts.on_stop:
             tell()
@@ -185,6 +192,19 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         for task in tasks:
             task.cancel()
     await parts.ingest.flush()
+
+
+def _web(parts: Parts, path: Path) -> Web | None:
+    """The operator's page, listening, where one is configured."""
+    if not parts.config.web.listen:
+        return None
+    # Imported late, because only this needs a web server.
+    from coordinator.web_parts import make_web
+
+    web = make_web(parts)
+    with _blaming(path, "web.listen"):
+        web.start(parts.config.web.listen)
+    return web
 
 
 def _hours(parts: Parts) -> ArrivalHours:
@@ -221,13 +241,14 @@ def _blaming(path: Path, key: str) -> Any:
         ) from error
 
 
-def _say_ready(parts: Parts, address: str, metrics: str) -> None:
+def _say_ready(parts: Parts, address: str, metrics: str, web: str) -> None:
     """Prints the one line that parents wait for."""
     ready: dict[str, Any] = {
         "event": "ready",
         "district": parts.config.coordinator.district,
         "grpc": address,
         "metrics": metrics,
+        "web": web,
         "evses": len(parts.district),
         "models": [
             {"name": part.name, "version": part.version, "sha256": part.sha256}
@@ -235,4 +256,4 @@ def _say_ready(parts: Parts, address: str, metrics: str) -> None:
         ],
     }
     print(json.dumps(ready, separators=(",", ":")), flush=True)
-    log.info("ready", grpc=address, evses=len(parts.district))
+    log.info("ready", grpc=address, web=web, evses=len(parts.district))

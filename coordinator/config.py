@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import math
 import re
 import tomllib
@@ -19,6 +18,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 
+from coordinator.addresses import address_faults
+from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
 from coordinator.core.reliability.map_settings import Algorithm, MapSettings, faults_of
@@ -142,6 +143,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     knowledge: KnowledgeSection = KnowledgeSection()
     recommend: RecommendSection = RecommendSection()
     replan: ReplanSection = ReplanSection()
+    web: WebSection = WebSection()
 
 
 def read_config(path: Path) -> Config:
@@ -163,24 +165,6 @@ def read_config(path: Path) -> Config:
     if problems:
         raise ConfigInvalid(problems)
     return msgspec.convert(data, Config)
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of "host:port"; raises ValueError if it is none."""
-    host, separator, port = address.rpartition(":")
-    if not separator or not host or not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65_535:
-        raise ValueError(f"{address!r} is not host:port")
-    return host.strip("[]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the host name or address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def locate(path: Path, dotted: str) -> str:
@@ -231,13 +215,15 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
                 where = _where(path, f"{table}.{key}", lines)
                 yield Problem("CFG-005", where, f"{table}.{key}: {value} is no number to work with")
     yield from _check_knowledge(data.get("knowledge"), path, lines)
+    yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     section = data.get("coordinator")
     if not isinstance(section, dict):
         return
     for name in ("listen", "metrics"):
         address = section.get(name)
         if isinstance(address, str) and (address or name == "listen"):
-            yield from _check_address(name, address, _where(path, f"coordinator.{name}", lines))
+            where = _where(path, f"coordinator.{name}", lines)
+            yield from address_faults(name, address, where)
     if section.get("data_dir") == "":
         where = _where(path, "coordinator.data_dir", lines)
         yield Problem("CFG-005", where, "data_dir is empty", hint='e.g. "data"')
@@ -254,22 +240,6 @@ def _check_knowledge(section: Any, path: Path, lines: dict[str, int]) -> Iterato
     if not knowledge.conditions:
         where = _where(path, "knowledge.conditions", lines)
         yield Problem("CFG-005", where, "conditions is empty", hint='e.g. ["regular", "specific"]')
-
-
-def _check_address(name: str, address: str, where: str) -> Iterator[Problem]:
-    """A fault if this cannot be listened at, or others could reach it unprotected."""
-    try:
-        host, _ = split_address(address)
-    except ValueError as error:
-        yield Problem("CFG-012", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
-        return
-    if not is_loopback(host):
-        yield Problem(
-            "CFG-010",
-            where,
-            f"{name}: {host} can be reached from other machines, and TLS is not configured",
-            hint="listen on 127.0.0.1",
-        )
 
 
 def _where(path: Path, dotted: str, lines: dict[str, int]) -> str:

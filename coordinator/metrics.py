@@ -27,7 +27,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from coordinator.config import split_address
+from coordinator.addresses import split_address
 from coordinator.errors import AddressRefused
 from coordinator.figures import FIGURES, OTHER_TEXT, PREFIX, TIMINGS
 from coordinator.usecases.counters import BUCKETS_S, Counters, Timing

@@ -69,7 +69,7 @@ class Events:
         after_id = after_id or self._next_id - 1
         while not self._closed:
             news = self._news
-            for event in self._after(after_id):
+            for event in self.after(after_id):
                 if event.event_id > after_id + 1:
                     yield Event(after_id, "MISSED", self._now_s(), "events between are not kept")
                 after_id = event.event_id
@@ -78,7 +78,12 @@ class Events:
             if news is self._news and not self._closed:
                 await news.wait()
 
-    def _after(self, after_id: int) -> list[Event]:
+    @property
+    def newest_id(self) -> int:
+        """The id of the newest event; of none yet, the one before the first."""
+        return self._next_id - 1
+
+    def after(self, after_id: int) -> list[Event]:
         """Kept events after this id, at most 256 at once."""
         if not self._ring:
             return []

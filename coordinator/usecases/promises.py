@@ -172,6 +172,11 @@ class Promises:
         """The open promise behind which this claim stands."""
         return self._by_claim.get(claim_id)
 
+    def newest(self) -> Iterator[Promise]:
+        """All promises that are known, open or closed lately, the newest first."""
+        for recommendation_id in reversed(tuple(self._all)):
+            yield self._all[recommendation_id]
+
     def open(self) -> Iterator[Promise]:
         """Promises that are not closed."""
         return (promise for promise in tuple(self._open.values()) if not promise.closed)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.__main__ import main
-from coordinator.config import read_config, split_address
+from coordinator.addresses import split_address
+from coordinator.config import read_config
 from coordinator.core.vehicle import SelectBy
 from coordinator.errors import ConfigInvalid
 

@@ -1,0 +1,116 @@
+"""Answers as JSON, and failures in the form that every page shows: code, sentence, hint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from coordinator.errors import (
+    AgentOffline,
+    BundleRefused,
+    CoordinatorError,
+    DirectiveRefused,
+    DirectiveUnanswered,
+    FieldFault,
+    FieldInvalid,
+    NotFound,
+    Overloaded,
+    Retryable,
+)
+
+encode = msgspec.json.Encoder().encode
+BODY_LIMIT = 64 * 1024
+# The first that fits.
+_STATUS: tuple[tuple[type[CoordinatorError], int], ...] = (
+    (NotFound, 404),
+    (FieldInvalid, 400),
+    (BundleRefused, 422),
+    (DirectiveRefused, 409),
+    (AgentOffline, 503),
+    (DirectiveUnanswered, 504),
+    (Overloaded, 503),
+    (Retryable, 503),
+)
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A value as JSON; NaN and infinity become null. Never kept by a browser."""
+    headers = {"cache-control": "no-store"}
+    return Response(encode(value), status, headers, media_type="application/json")
+
+
+def failure(status: int, code: str, message: str, hint: str = "", field: str = "") -> Response:
+    """A failure as JSON."""
+    told = {"code": code, "message": message, "hint": hint, "field": field}
+    return answer({"error": told}, status)
+
+
+def failed(error: CoordinatorError) -> Response:
+    """An error of this room as HTTP says it."""
+    status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
+    field = error.faults[0].field if isinstance(error, FieldInvalid) and error.faults else ""
+    return failure(status, error.code, str(error), error.hint, field)
+
+
+async def body_of(request: Request, names: frozenset[str]) -> dict[str, Any]:
+    """The JSON object that was sent, with these keys only; raises `FieldInvalid`."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    raw = b""
+    async for piece in request.stream():
+        raw += piece
+        if len(raw) > BODY_LIMIT:
+            raise FieldInvalid(FieldFault("body", f"is longer than {BODY_LIMIT} bytes"))
+    if kind != "application/json":
+        raise FieldInvalid(FieldFault("content-type", f"is {kind!r}, must be application/json"))
+    try:
+        value = msgspec.json.decode(raw or b"{}", type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise FieldInvalid(FieldFault("body", f"is no JSON object: {error}")) from error
+    faults = [FieldFault(key, f"is unknown, known are {sorted(names)}") for key in value if
+              key not in names]  # fmt: skip
+    if faults:
+        raise FieldInvalid(*faults)
+    return value
+
+
+def whole_number(request: Request, name: str, least: int, most: int, default: int) -> int:
+    """A number of the query; raises `FieldInvalid`."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and least <= int(text[:20]) <= most):
+        raise FieldInvalid(FieldFault(name, f"is {text[:40]!r}, must be {least} to {most}"))
+    return int(text)
+
+
+class Shared:
+    """Answers that cost something, made once for all who ask within `keep_s`, link time."""
+
+    def __init__(self, link_s: Callable[[], float], keep_s: float) -> None:
+        self._link_s, self._keep_s = link_s, keep_s
+        self._made: dict[str, tuple[float, asyncio.Task[bytes]]] = {}
+
+    async def get(self, key: str, make: Callable[[], Awaitable[Any]]) -> Response:
+        """The answer under this key; a failure is told to all who waited and not kept."""
+        now_s = self._link_s()
+        for old in [k for k, (at, _) in self._made.items() if now_s - at > self._keep_s]:
+            del self._made[old]
+        if key not in self._made:
+            task = asyncio.create_task(_encoded(make), name=f"coordinator:web {key}")
+            self._made[key] = now_s, task
+        try:
+            raw = await asyncio.shield(self._made[key][1])
+        except Exception:
+            self._made.pop(key, None)
+            raise
+        headers = {"cache-control": "no-store"}
+        return Response(raw, 200, headers, media_type="application/json")
+
+
+async def _encoded(make: Callable[[], Awaitable[Any]]) -> bytes:
+    return encode(await make())
