@@ -16,9 +16,9 @@ sys.path.insert(0, str(DOCS))
 
 def pages() -> dict[str, Callable[[], str]]:
     """Name of each page and what makes it."""
-    from making import command_page
+    from making import command_page, error_page
 
-    return {"cli.md": command_page.page}
+    return {"cli.md": command_page.page, "errors.md": error_page.page}
 
 
 def main(words: list[str]) -> int:

@@ -33,7 +33,8 @@ commands by `python docs/generate.py`, and a test checks that it is current.
 | 5 | partial: some of it was done, or no pile could be given |
 | 130 | stopped with Ctrl-C |
 
-Errors read `error[CODE]: what is wrong`, with a note and a hint.
+Errors read `error[CODE]: what is wrong`, with a note and a hint; `pilewise explain CODE`
+tells more, and so does [the page of all codes](errors.md).
 """
 # Every command has them; they stand once, above.
 EVERYWHERE = {"verbose", "quiet", "help"}

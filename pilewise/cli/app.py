@@ -16,6 +16,7 @@ from pilewise.cli import (
     coordinator,
     demo,
     ending,
+    explain,
     sim,
     train,
 )
@@ -60,6 +61,9 @@ def _root(
     ] = False,
 ) -> None:
     """Holds what every run begins with."""
+
+
+app.command("explain")(explain.explain)
 
 
 @app.command()

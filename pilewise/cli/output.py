@@ -59,6 +59,7 @@ def explain(code: str, text: str, *, note: str = "", hint: str = "") -> None:
         console.print(f"  = note: {note}", markup=False, soft_wrap=True)
     if hint:
         console.print(f"  hint: {hint}", style="cyan", markup=False, soft_wrap=True)
+    detail(f"  more: pilewise explain {code}")
 
 
 def fail(code: str, text: str, *, note: str = "", hint: str = "", exit_code: Exit) -> NoReturn:
