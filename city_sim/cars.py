@@ -29,7 +29,7 @@ class Car:
 
     `station` and `evse` are rows of the district: where it drives or stands, and the EVSE that is
     held for it or that it is plugged into; -1 means none. `done_share` is the part of its charge
-    that it already has.
+    that it already has. A `stranger` drives to the nearest station, whatever the policy says.
     """
 
     index: int
@@ -49,6 +49,7 @@ class Car:
     tried: set[int] = field(default_factory=set)
     done_share: float = 0.0
     version: int = 0
+    stranger: bool = False
 
     @classmethod
     def of(cls, index: int, demand: Demand) -> Car:
@@ -59,6 +60,7 @@ class Car:
             latitude_deg=demand.latitude_deg,
             longitude_deg=demand.longitude_deg,
             soc_pct=demand.soc_pct,
+            stranger=demand.walk_in,
         )
 
     @property

@@ -5,6 +5,7 @@ Streets are in `grid.py`, who drives in `population.py`, what happens in `engine
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from city_sim.grid import Frame, GridRoads
 from coordinator.core import charging
 from coordinator.core.district import District
-from coordinator.core.geo import Places
+from coordinator.core.geo import EARTH_RADIUS_KM, Places, unit_vector
 from coordinator.core.pile import (
     Connector,
     Evse,
@@ -55,6 +56,10 @@ class Travel(Protocol):
         """Seconds, shape (n_station,), when leaving at `at_s`."""
         ...
 
+    def to_s(self, latitude_deg: float, longitude_deg: float, station: int, at_s: float) -> float:
+        """Seconds to one station, a row of the district."""
+        ...
+
 
 class StraightTravel:
     """Great circle × 1.3 at one speed: roads as the coordinator assumes them without a network."""
@@ -67,12 +72,28 @@ class StraightTravel:
     ) -> None:
         self._places = Places(district.station_lat_deg, district.station_lon_deg)
         self._every = np.arange(self._places.count)
+        self._vectors = [
+            unit_vector(*place)
+            for place in zip(
+                district.station_lat_deg.tolist(), district.station_lon_deg.tolist(), strict=True
+            )
+        ]
         self._s_per_km = 3600.0 * road_factor / speed_kmh
 
     def drive_s(self, latitude_deg: float, longitude_deg: float, at_s: float) -> Float64:
         """Seconds to every station, the same at every hour."""
         km = self._places.distance_km(latitude_deg, longitude_deg, self._every)
         return km * self._s_per_km
+
+    def to_s(self, latitude_deg: float, longitude_deg: float, station: int, at_s: float) -> float:
+        """Seconds to one station, the same at every hour."""
+        here, there = unit_vector(latitude_deg, longitude_deg), self._vectors[station]
+        return (
+            2.0
+            * EARTH_RADIUS_KM
+            * math.asin(min(math.dist(here, there) / 2.0, 1.0))
+            * self._s_per_km
+        )
 
 
 def charging_s(

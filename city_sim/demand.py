@@ -13,7 +13,8 @@ class Demand:
     """One car that asks for charge once. `at_s` is epoch seconds, positions WGS84 degrees.
 
     `charge_s` is the time at the plug when it is known (a replay); None takes it from the vehicle,
-    the plug and the state of charge. A walk-in drives to the nearest station unseen.
+    the plug and the state of charge. A walk-in drives to the nearest station unseen; who disobeys
+    asks, says yes, and then does the same. A `vip` is one by its `user_id`.
     """
 
     at_s: float
@@ -26,6 +27,8 @@ class Demand:
     user_id: str = ""
     charge_s: float | None = None
     walk_in: bool = False
+    disobeys: bool = False
+    vip: bool = False
     destination: tuple[float, float] | None = None
     purpose: int = 0
     charge_place: ChargePlace = ChargePlace.ON_THE_WAY

@@ -1,7 +1,8 @@
-"""The city's clock: cars ask, drive, queue, charge and leave; plugs fail and come back.
+"""The city's clock: cars ask, drive, queue, and go on.
 
 Event-driven and without chance: the same demand, disturbances and policy give the same outcome.
-What a car does is decided by a `Policy`; this file only moves time and keeps who stands where.
+What a car does is decided by a `Policy`; this file only moves time and keeps who stands where. What
+happens at a plug is in `plugs.py`, whose turn it is in `turns.py`.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from city_sim import plugs
 from city_sim.cars import Car, Choice, Doing, Policy
 from city_sim.city import StraightTravel, Travel, charging_s
-from city_sim.demand import Demand, Disturbance, DisturbanceKind
+from city_sim.demand import Demand, Disturbance
+from city_sim.streets import Streets
 from city_sim.turns import line_up, place_for
 from coordinator.core.district import District
-from coordinator.core.pile import EvseStatus, Station, Tariff
+from coordinator.core.pile import EvseStatus, Station, Tariff, User
+from coordinator.core.usual import put_users
 
 # A car that nothing could be said to asks again after this.
 ASK_AGAIN_S = 120.0
@@ -46,7 +50,9 @@ class Engine:
     ) -> None:
         self.district = District(stations)
         self.district.put_tariffs(tariffs)
+        put_users(self.district, [User(d.user_id, vip=True) for d in demands if d.vip])
         self.travel = travel or StraightTravel(self.district)
+        self._streets = self.travel if isinstance(self.travel, Streets) else None
         self.policy, self._strangers = policy, strangers or policy
         self.until_s = until_s
         self.now_s = 0.0
@@ -57,20 +63,29 @@ class Engine:
         self.faults: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
         self.blocks: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
         self.queue: list[list[int]] = [[] for _ in range(n_station)]
+        starts, sizes = self.district.station_start.tolist(), self.district.station_size.tolist()
+        self.rows = [slice(n, n + size) for n, size in zip(starts, sizes, strict=True)]
+        self.lined_up: set[int] = set()  # stations whose queue counters show somebody
+        self.left = 0  # cars that have gone
         self.held: list[dict[int, tuple[float, float]]] = [{} for _ in range(n_evse)]
         self.events = 0
         self._heap: list[tuple[float, int, str, int, int]] = []
         self._order = count()
         self._disturbances = disturbances
+        self._usable = np.ones(n_evse, dtype=bool)
+        self._fits: dict[int, NDArray[np.bool_]] = {}
+        self._charge_s: dict[tuple[int, float, float, bool], float] = {}
         self.district.status[:] = EvseStatus.AVAILABLE
         for car in self.cars:
-            self._at(car.demand.at_s, "request", car.index, 0)
+            self.at(car.demand.at_s, "request", car.index, 0)
+        if self._streets is not None and self.cars:
+            self.at(self.cars[0].demand.at_s + self._streets.period_s, "look", 0, 0)
         if policy.period_s and self.cars:
-            self._at(self.cars[0].demand.at_s + policy.period_s, "tick", 0, 0)
+            self.at(self.cars[0].demand.at_s + policy.period_s, "tick", 0, 0)
         for index, disturbance in enumerate(disturbances):
-            self._at(disturbance.from_s, "breaks", index, 0)
+            self.at(disturbance.from_s, "breaks", index, 0)
             if disturbance.to_s < until_s:
-                self._at(disturbance.to_s, "mends", index, 0)
+                self.at(disturbance.to_s, "mends", index, 0)
 
     def run(self) -> list[Car]:
         """Every car as it stands at `until_s`, its times counted up to then."""
@@ -79,6 +94,8 @@ class Engine:
             self.events += 1
             if what == "tick":
                 self._tick()
+            elif what == "look":
+                self._look()
             elif what in ("breaks", "mends"):
                 self._disturb(self._disturbances[subject], 1 if what == "breaks" else -1)
             elif version == self.cars[subject].version:
@@ -92,15 +109,16 @@ class Engine:
         return self.cars
 
     def usable(self) -> NDArray[np.bool_]:
-        """Which EVSEs neither failed nor are blocked."""
-        return np.asarray((self.faults == 0) & (self.blocks == 0))
+        """Which EVSEs neither failed nor are blocked; not to be changed."""
+        return self._usable
 
     def fits(self, car: Car) -> NDArray[np.bool_]:
-        """Which EVSEs have a plug for this car."""
+        """Which EVSEs have a plug for this car; not to be changed."""
         mask = car.demand.vehicle.connector_mask
-        if mask == 0:
-            return np.ones(len(self.district), dtype=bool)
-        return np.asarray((self.district.connector_mask & mask) != 0)
+        if mask not in self._fits:
+            every = self.district.connector_mask
+            self._fits[mask] = (every & mask) != 0 if mask else np.ones(len(every), dtype=bool)
+        return self._fits[mask]
 
     def drive_s(self, car: Car) -> NDArray[np.float64]:
         """Driving times from where the car is now to every station."""
@@ -118,20 +136,34 @@ class Engine:
         """Seconds that this car still needs at this EVSE."""
         if car.demand.charge_s is not None:
             return car.demand.charge_s * (1.0 - car.done_share)
-        power_kw = self.district.max_power_kw[evse : evse + 1].astype(np.float64)
-        dc = self.district.dc[evse : evse + 1]
-        target_pct = car.demand.target_soc_pct
-        return float(charging_s(car.demand.vehicle, power_kw, dc, car.soc_pct, target_pct)[0])
+        power_kw, dc = float(self.district.max_power_kw[evse]), bool(self.district.dc[evse])
+        key = (car.index, car.soc_pct, power_kw, dc)
+        if key not in self._charge_s:
+            demand = car.demand
+            self._charge_s[key] = float(
+                charging_s(
+                    demand.vehicle, np.array([power_kw]), np.array([dc]),
+                    car.soc_pct, demand.target_soc_pct,
+                )[0]
+            )  # fmt: skip
+        return self._charge_s[key]
 
-    def _at(self, at_s: float, what: str, subject: int, version: int) -> None:
+    def at(self, at_s: float, what: str, subject: int, version: int) -> None:
+        """Notes what will happen to a car, unless its version is another by then."""
         heapq.heappush(self._heap, (at_s, next(self._order), what, subject, version))
 
     def _tick(self) -> None:
         """Lets the policy look at all cars, as long as there are any."""
         self.policy.tick(self)
-        self._settle()
-        if any(car.doing is not Doing.LEFT for car in self.cars):
-            self._at(self.now_s + self.policy.period_s, "tick", 0, 0)
+        self.settle()
+        if self.left < len(self.cars):
+            self.at(self.now_s + self.policy.period_s, "tick", 0, 0)
+
+    def _look(self) -> None:
+        """Lets the streets see how full they are, as long as there are cars."""
+        if self._streets is not None and self.left < len(self.cars):
+            self._streets.look(self.now_s)
+            self.at(self.now_s + self._streets.period_s, "look", 0, 0)
 
     def move(self, car: Car, choice: Choice) -> None:
         """Sends a car that drives, or waits at its station, to what is now held for it."""
@@ -145,19 +177,29 @@ class Engine:
             car.wait_s += self.now_s - car.since_s
         return self._send(car, choice)
 
-    def _policy_of(self, car: Car) -> Policy:
-        return self._strangers if car.demand.walk_in else self.policy
+    def policy_of(self, car: Car) -> Policy:
+        """What decides for a car and hears of it."""
+        return self._strangers if car.stranger else self.policy
 
     def _step(self, what: str, car: Car) -> None:
         if what == "request":
             if car.doing is Doing.WAITING:
                 car.wait_s += self.now_s - car.since_s
-            self._send(car, self._policy_of(car).choose(self, car))
-            self._settle()
+            self._send(car, self._asks(car))
+            self.settle()
         elif what == "arrives":
             self._arrives(car)
         else:
-            self._leaves(car)
+            plugs.leave(self, car)
+            self.settle(car.station)
+
+    def _asks(self, car: Car) -> Choice | None:
+        """What the car does by what it is told; one that disobeys is a stranger from then on."""
+        choice = self.policy_of(car).choose(self, car)
+        if not car.demand.disobeys or car.stranger:
+            return choice
+        car.stranger = True
+        return self._strangers.choose(self, car)
 
     def _send(self, car: Car, choice: Choice | None) -> None:
         """Starts the drive; a car that has nowhere to go waits where it is and asks again."""
@@ -165,14 +207,16 @@ class Engine:
         car.version += 1
         if choice is None:
             car.doing, car.since_s = Doing.WAITING, self.now_s
-            self._at(self.now_s + ASK_AGAIN_S, "request", car.index, car.version)
+            self.at(self.now_s + ASK_AGAIN_S, "request", car.index, car.version)
             return
-        drive_s = float(self.drive_s(car)[choice.station])
         car.latitude_deg, car.longitude_deg = self.position(car)
+        drive_s = self.travel.to_s(car.latitude_deg, car.longitude_deg, choice.station, self.now_s)
+        if self._streets is not None:
+            self._streets.set_out(car.latitude_deg, car.longitude_deg, choice.station)
         car.doing, car.station, car.since_s = Doing.DRIVING, choice.station, self.now_s
         car.arrives_s = self.now_s + drive_s
         self._hold(car, choice)
-        self._at(car.arrives_s, "arrives", car.index, car.version)
+        self.at(car.arrives_s, "arrives", car.index, car.version)
 
     def _hold(self, car: Car, choice: Choice) -> None:
         self.let_go(car)
@@ -193,18 +237,18 @@ class Engine:
         car.doing, car.since_s = Doing.WAITING, self.now_s
         car.tried.add(car.station)
         self.queue[car.station].append(car.index)
-        self._policy_of(car).arrived(self, car)
-        self._settle(car.station)
+        self.policy_of(car).arrived(self, car)
+        self.settle(car.station)
         if car.index in self.queue[car.station]:
             self._drive_on(car)
 
     def _drive_on(self, car: Car) -> None:
         """Asks again for a waiting car that no plug here, or not the one held for it, can serve."""
         usable = self.usable()
-        here = (self.district.station == car.station) & self.fits(car) & usable
-        if here.any() and (car.evse < 0 or usable[car.evse]):
+        rows = self.rows[car.station]
+        if (self.fits(car)[rows] & usable[rows]).any() and (car.evse < 0 or usable[car.evse]):
             return
-        choice = self._policy_of(car).choose(self, car)
+        choice = self.policy_of(car).choose(self, car)
         if choice is None or (choice.station == car.station and choice.evse < 0):
             return
         if choice.station == car.station:
@@ -215,7 +259,7 @@ class Engine:
         car.turned_away += 1
         self._send(car, choice)
 
-    def _settle(self, *stations: int) -> None:
+    def settle(self, *stations: int) -> None:
         """Tells the policy what was seen, and plugs in whoever may, until nothing more happens."""
         changed = set(stations)
         for _ in range(ROUNDS):
@@ -227,73 +271,28 @@ class Engine:
 
     def _serve(self, station: int) -> bool:
         """Plugs in whoever may take a free plug of this station, in order of arrival."""
-        here = (self.district.station == station) & (self.occupant < 0) & self.usable()
-        free = np.flatnonzero(here).tolist()
+        queue, rows = self.queue[station], self.rows[station]
+        if not queue:
+            return False
+        open_here = self._usable[rows] & (self.occupant[rows] < 0)
+        free = (np.flatnonzero(open_here) + rows.start).tolist()
         served = False
-        for index in list(self.queue[station]):
+        for index in list(queue):
+            if not free:
+                break
             evse = place_for(self, self.cars[index], free)
             if evse >= 0:
                 served = True
                 free.remove(evse)
-                self.queue[station].remove(index)
-                self._plugs_in(self.cars[index], evse)
+                queue.remove(index)
+                plugs.plug_in(self, self.cars[index], evse)
         return served
 
-    def _plugs_in(self, car: Car, evse: int) -> None:
-        self.let_go(car)
-        car.wait_s += self.now_s - car.since_s
-        car.doing, car.since_s, car.evse = Doing.CHARGING, self.now_s, evse
-        self.occupant[evse] = car.index
-        self.ends_s[evse] = self.now_s + self.charge_s(car, evse)
-        self.district.served_today[evse] += 1
-        car.version += 1
-        self._at(float(self.ends_s[evse]), "leaves", car.index, car.version)
-        self._policy_of(car).plugged(self, car)
-        self._restate(evse)
-
-    def _leaves(self, car: Car) -> None:
-        evse, car.evse = car.evse, -1
-        car.doing, car.soc_pct = Doing.LEFT, car.demand.target_soc_pct
-        self.occupant[evse] = -1
-        self._restate(evse)
-        self._policy_of(car).gone(self, car)
-        self._settle(car.station)
-
     def _disturb(self, disturbance: Disturbance, by: int) -> None:
-        evse = self.district.row[disturbance.evse_id]
-        fault = disturbance.kind is DisturbanceKind.FAULT
-        (self.faults if fault else self.blocks)[evse] += by
-        index = int(self.occupant[evse])
-        if index >= 0 and fault and by > 0:
-            self._interrupts(self.cars[index], evse)
-        self._restate(evse)
+        evse = plugs.disturb(self, disturbance, by)
+        self._usable[evse] = self.faults[evse] == 0 and self.blocks[evse] == 0
+        plugs.restate(self, evse)
         station = int(self.district.station[evse])
-        self._settle(station)
+        self.settle(station)
         for index in list(self.queue[station]):
             self._drive_on(self.cars[index])
-
-    def _interrupts(self, car: Car, evse: int) -> None:
-        """Ends a session before its time: the car goes to the queue's head with what it has."""
-        share = (self.now_s - car.since_s) / max(float(self.ends_s[evse]) - car.since_s, 1e-9)
-        car.soc_pct += share * (car.demand.target_soc_pct - car.soc_pct)
-        car.done_share += share * (1.0 - car.done_share)
-        self.occupant[evse] = -1
-        car.doing, car.since_s, car.evse = Doing.WAITING, self.now_s, -1
-        car.version += 1
-        self._policy_of(car).gone(self, car)
-        self.queue[car.station].insert(0, car.index)
-
-    def _restate(self, evse: int) -> None:
-        """Writes what a report of this EVSE would say."""
-        district, occupied = self.district, self.occupant[evse] >= 0
-        if self.faults[evse] > 0:
-            status = EvseStatus.OUTOFORDER
-        elif occupied:
-            status = EvseStatus.CHARGING
-        else:
-            status = EvseStatus.BLOCKED if self.blocks[evse] > 0 else EvseStatus.AVAILABLE
-        before = EvseStatus(district.status[evse])
-        if status != before:
-            district.status[evse] = status
-            district.changed_at_s[evse] = self.now_s
-            self.policy.restated(self, evse, before, status)

@@ -6,6 +6,7 @@ given it as its road network (`coordinator.core.roads.Roads`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,16 @@ class Frame:
         across = KM_PER_DEGREE * float(np.cos(np.radians(self.latitude_deg)))
         north_deg, east_deg = float(north_km) / KM_PER_DEGREE, float(east_km) / across
         return self.latitude_deg + north_deg, self.longitude_deg + east_deg
+
+    def from_middle(self, latitude_deg: float, longitude_deg: float) -> tuple[float, float]:
+        """East and north of the middle in km.
+
+        >>> Frame(0.0, 100.0, 5.0).from_middle(1.0, 100.0)
+        (0.0, 111.195)
+        """
+        across = KM_PER_DEGREE * math.cos(math.radians(self.latitude_deg))
+        north_km = (latitude_deg - self.latitude_deg) * KM_PER_DEGREE
+        return (longitude_deg - self.longitude_deg) * across, north_km
 
     def plane(self, latitude_deg: Float64, longitude_deg: Float64) -> Float64:
         """East and north of the middle in km, shape (n, 2)."""
@@ -134,6 +145,10 @@ class GridRoads:
         share = self._share((at_s / 3600.0 + self._utc_offset_h) % 24.0)
         node, near_km = self._point(latitude_deg, longitude_deg)
         return np.asarray(self._hour_s(share)[:, node] + near_km / (STREET_KMH * share) * 3600.0)
+
+    def to_s(self, latitude_deg: float, longitude_deg: float, station: int, at_s: float) -> float:
+        """Seconds to one station when leaving at this instant."""
+        return float(self.drive_s(latitude_deg, longitude_deg, at_s)[station])
 
     def distance_km(
         self, latitude_deg: float, longitude_deg: float, stations: Index, straight_km: Float64

@@ -19,6 +19,7 @@ from city_sim.cars import Car, Choice, Doing
 from city_sim.engine import Engine
 from city_sim.loop import CityClock, CityLoop
 from city_sim.parts import WHOLE, Parts
+from city_sim.streets import Streets
 from city_sim.thinking import NOTHING_LEARNT, Learnt, Thinking, thinking
 from coordinator.core.areas.assignment import DEFAULT, Settings
 from coordinator.core.areas.ledger import Claim
@@ -85,6 +86,8 @@ class Pilewise:
         if not answer.hold.claim_id:
             return None if self._parts.hold else _unheld(engine, answer)
         promise = await brain.guidance.confirm(answer.recommendation_id)
+        if car.demand.disobeys:
+            return None  # it says yes, and nothing more
         self._promises[car.index] = promise
         self.conflicts = int(brain.counters.values().get("conflicts_resolved", 0))
         return self._held(engine, car)
@@ -228,7 +231,9 @@ class Pilewise:
             self._brain = thinking(
                 engine.district, self._models, clock, self._settings, self._parts
             )
-            self._brain.world.roads = self._roads
+            # Streets that fill are one with those that cars drive on.
+            filling = engine.travel if isinstance(engine.travel, Streets) else None
+            self._brain.world.roads = filling or self._roads
             self._brain.world.utc_offset_h = self._utc_offset_h
             self._learnt.teach(engine.district, self._brain.world, self._parts)
         engine.district.observed_at_s[:] = engine.now_s

@@ -30,7 +30,7 @@ def place_for(engine: Engine, car: Car, free: list[int]) -> int:
         if not any(begins < ends_s and ends > engine.now_s for begins, ends in held):
             return evse
     # A hold is soft: it keeps out who asks, not who just comes.
-    return fitting[0] if car.demand.walk_in and fitting else -1
+    return fitting[0] if car.stranger and fitting else -1
 
 
 def line_up(engine: Engine, stations: Iterable[int]) -> None:
@@ -40,10 +40,13 @@ def line_up(engine: Engine, stations: Iterable[int]) -> None:
     """
     waiting = engine.district.queue_length
     for station in stations:
-        here = engine.district.station == station
+        strangers = sum(engine.cars[index].stranger for index in engine.queue[station])
+        if not strangers and station not in engine.lined_up:
+            continue
+        here = engine.rows[station]
         waiting[here] = 0
-        rows = np.flatnonzero(here & engine.usable()).tolist()
-        strangers = sum(engine.cars[index].demand.walk_in for index in engine.queue[station])
+        rows = (np.flatnonzero(engine.usable()[here]) + here.start).tolist()
+        engine.lined_up.add(station) if strangers else engine.lined_up.discard(station)
         for _ in range(strangers if rows else 0):
             _, _, row = min((int(waiting[row]), _since_s(engine, row), row) for row in rows)
             waiting[row] += 1
