@@ -1,20 +1,25 @@
 """A real city's evening peak: stations of a list, cars by the hour, faults, drivers' ways.
 
-The load is chosen: see `PEAK_LOAD`. Streets are in `streets.py`, failing plugs in `ageing.py`.
+The load is chosen: see `LOAD_FACTOR`. Failing plugs are in `ageing.py`, streets in
+`city_sim.streets`, what the data say in `habits.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from city_sim.city import City, city_of, generate_city
-from city_sim.demand import Demand
+from city_sim.city import BLOCK_KM, MOST_BLOCKS, City, city_of, generate_city
+from city_sim.demand import Demand, Disturbance
 from city_sim.scenarios import Scenario
+from city_sim.scenes.ageing import faults, stops
 from city_sim.scenes.habits import Charges, Habits, busiest, habits
+from city_sim.streets import Streets
+from coordinator.core.district import District
 from coordinator.core.geo import great_circle_km
 from coordinator.core.pile import Station
 from coordinator.core.vehicle import Vehicle
@@ -22,8 +27,11 @@ from coordinator.importers import load_stations
 
 Float64 = NDArray[np.float64]
 
-PEAK_LOAD = 0.9  # of all plugs' time in the busiest hour, in charges asked for
-PEAK_H, RUN_IN_H = 3, 1  # counted, and before it, so that plugs are in use when counting begins
+# Charges asked for in an hour are the plugs in use then, by the data, times this: in its busiest
+# hour 0.86 of all plugs, 0.95 of those that work.
+LOAD_FACTOR = 3.0
+HOT_SHARE, PLUGS_A_SPOT, SPREAD_KM = 0.3, 700, 0.8
+PEAK_H, RUN_IN_H = 2, 1  # counted, and before it, so that plugs are in use when counting begins
 PLUG_KW = 60.0
 AFTER_S = 2 * 3600.0  # after the last request: who still waits then is counted with its time so far
 MEAN_PLUGS = 13  # of a station of the made-up list
@@ -80,19 +88,37 @@ def evening(
     city, said = _city(plugs, seed, stations)
     here = sum(len(pile.evses) for station in city.stations for pile in station.piles)
     begins_h = busiest(known.utilisation, PEAK_H)
-    at_s = _asked_s(known, here, begins_h, cars, load or PEAK_LOAD, seed)
-    demands = _demands(city, known.charges, at_s, shares, seed)
-    ends_s = (begins_h + PEAK_H) * 3600.0
+    at_s = _asked_s(known, here, begins_h, cars, load, seed)
+    begins_s, ends_s = (begins_h - RUN_IN_H) * 3600.0, (begins_h + PEAK_H) * 3600.0
+
+    def streets(district: District) -> Streets:
+        return Streets(
+            city.frame, district.station_lat_deg, district.station_lon_deg,
+            max(BLOCK_KM, 2 * city.frame.half_km / MOST_BLOCKS), begins_s,
+        )  # fmt: skip
+
     return Scenario(
         f"shenzhen-{plugs}",
         city.stations,
-        demands,
+        _demands(city, known.charges, at_s, shares, seed),
         ends_s + AFTER_S,
-        city.roads,
-        city.roads,
+        streets,
+        streets,
+        _faults(city.stations, shares, begins_s, ends_s, seed),
         counted_s=(begins_h * 3600.0, ends_s),
         notes=(said, *known.sources),
     )
+
+
+def _faults(
+    stations: Sequence[Station], shares: Shares, begins_s: float, ends_s: float, seed: int
+) -> tuple[Disturbance, ...]:
+    rng = np.random.default_rng([seed, 13])
+    of_station = [[e.evse_id for p in s.piles for e in p.evses] for s in stations]
+    if shares.failing is not None:
+        return stops(of_station, shares.failing, begins_s, ends_s, rng)
+    every = [evse_id for of_one in of_station for evse_id in of_one]
+    return faults(every, begins_s, ends_s, rng)
 
 
 def nearest_to_the_middle(stations: list[Station], plugs: int) -> list[Station]:
@@ -133,14 +159,15 @@ def _city(plugs: int, seed: int, stations: Path | None) -> tuple[City, str]:
 
 
 def _asked_s(
-    known: Habits, plugs: int, begins_h: int, cars: int | None, load: float, seed: int
+    known: Habits, plugs: int, begins_h: int, cars: int | None, load: float | None, seed: int
 ) -> list[float]:
     """When cars ask, in order: by the hour's share, so that the busiest hour makes the load."""
     rng = np.random.default_rng([seed, 11])
     hours = range(begins_h - RUN_IN_H, begins_h + PEAK_H)
     share = np.array([known.utilisation[hour % 24] for hour in hours])
+    busy = share * LOAD_FACTOR if load is None else share / share.max() * load
     stay_h = float(np.mean(minutes_at_plug(known.charges))) / 60.0
-    expected = share / share.max() * load * plugs / stay_h
+    expected = busy * plugs / stay_h
     if cars is not None:
         expected *= cars / expected.sum()
     counts = np.floor(expected + rng.random(len(expected))).astype(int).tolist()
@@ -157,15 +184,22 @@ def minutes_at_plug(charges: Charges) -> Float64:
 def _demands(
     city: City, charges: Charges, at_s: list[float], shares: Shares, seed: int
 ) -> tuple[Demand, ...]:
+    """Cars by the density of plugs; those of the hot spots by a few places drawn by it."""
     rng = np.random.default_rng([seed, 12])
     count, frame = len(at_s), city.frame
-    lat = np.array([s.latitude_deg for s in city.stations])
-    lon = np.array([s.longitude_deg for s in city.stations])
     size = np.array([sum(len(p.evses) for p in s.piles) for s in city.stations])
+    spots = rng.choice(len(size), max(round(size.sum() / PLUGS_A_SPOT), 1), p=size / size.sum())
     around = rng.choice(len(size), count, p=size / size.sum())
-    at = frame.plane(lat, lon)[around] + rng.normal(0.0, 0.8, (count, 2))
+    hot = rng.random(count) < HOT_SHARE
+    around[hot] = spots[rng.integers(len(spots), size=int(hot.sum()))]
+    at = frame.plane(
+        np.array([city.stations[row].latitude_deg for row in around.tolist()]),
+        np.array([city.stations[row].longitude_deg for row in around.tolist()]),
+    ) + rng.normal(0.0, SPREAD_KM, (count, 2))
     row = rng.integers(len(charges.soc_pct), size=count)
-    walk_in = rng.random(count) < shares.walk_in
+    walk_in, disobeys, vip = (
+        rng.random(count) < share for share in (shares.walk_in, shares.disobey, shares.vip)
+    )
     return tuple(
         Demand(
             at_s[n],
@@ -174,7 +208,10 @@ def _demands(
             vehicle=_vehicle(charges, int(row[n])),
             target_soc_pct=float(charges.to_pct[row[n]]),
             car_id=f"car{n}",
+            user_id=f"vip{n}" if vip[n] else "",
             walk_in=bool(walk_in[n]),
+            disobeys=bool(disobeys[n] and not walk_in[n]),
+            vip=bool(vip[n]),
         )
         for n in range(count)
     )

@@ -12,7 +12,7 @@ from city_sim.policies import NearestFree
 from city_sim.report import played
 from city_sim.scenes.habits import busiest, charges_of, habits, made_charges, utilisation_by_hour
 from city_sim.scenes.named import SceneOptions, SceneUnknown, scene
-from city_sim.scenes.shenzhen import PEAK_LOAD, minutes_at_plug, nearest_to_the_middle
+from city_sim.scenes.shenzhen import LOAD_FACTOR, minutes_at_plug, nearest_to_the_middle
 from coordinator.core.geo import great_circle_km
 from coordinator.importers import load_stations
 
@@ -90,11 +90,11 @@ def test_stations_are_whole_and_around_the_middle(tmp_path: Path) -> None:
 def test_demand_follows_the_data_beside_the_list(tmp_path: Path) -> None:
     """Hours, charges and load are those of the files found beside the list of stations."""
     write_habits(tmp_path)
-    options = SceneOptions(stations=write_list(tmp_path), walk_in_share=0.0)
+    options = SceneOptions(stations=write_list(tmp_path), walk_in_share=0.0, load=0.9)
 
     made = scene("shenzhen-120", 3, options=options)
 
-    assert made.counted_s == (20 * 3600.0, 23 * 3600.0)
+    assert made.counted_s == (20 * 3600.0, 22 * 3600.0)
     assert "Sao Paulo" in made.notes[1]
     assert "EPFL" in made.notes[2]
     assert {demand.target_soc_pct for demand in made.demands} == {80.0, 60.0}
@@ -102,10 +102,23 @@ def test_demand_follows_the_data_beside_the_list(tmp_path: Path) -> None:
     counted = sum(made.counts(at_s) for at_s in asked.tolist())
     plug_hours = counted * (30.0 + 60.0) / 2 / 60.0
     plugs = sum(len(station.piles) for station in made.stations)
-    assert plug_hours / 3.0 / plugs == pytest.approx(PEAK_LOAD, rel=0.03)
+    assert plug_hours / 2.0 / plugs == pytest.approx(0.9, rel=0.03)
     assert all(before <= after for before, after in pairwise(asked.tolist()))
     before = asked[asked < 20 * 3600.0].size
-    assert before / (counted / 3.0) == pytest.approx(1 / 3, rel=0.1)
+    assert before / (counted / 2.0) == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_usual_load_is_the_utilisation_times_the_factor(tmp_path: Path) -> None:
+    """Unless it is given, the busiest hour asks for so many times what the data show in use."""
+    write_habits(tmp_path)
+    stations = write_list(tmp_path)
+
+    given, usual = (
+        scene("shenzhen-60", 3, options=SceneOptions(stations=stations, load=load))
+        for load in (0.75, None)
+    )
+
+    assert len(usual.demands) / len(given.demands) == pytest.approx(LOAD_FACTOR, rel=0.03)
 
 
 def test_habits_count_working_days_of_piles_with_power(tmp_path: Path) -> None:
@@ -151,13 +164,13 @@ def test_made_up_charges_are_like_the_real_ones() -> None:
 
 
 def test_real_data_give_the_evening_they_are_known_for() -> None:
-    """São Paulo's working evenings are busiest from 20 h; EPFL's charges last 33 minutes."""
+    """São Paulo's working evenings are busiest from 21 h; EPFL's charges last 33 minutes."""
     if not (DATA / "saopaulo").is_dir():
         pytest.skip("hint: needs ../shared/data or PILEWISE_DATA")
 
     known = habits(DATA)
 
     assert not any("made up" in source for source in known.sources)
-    assert busiest(known.utilisation, 3) == 20
+    assert busiest(known.utilisation, 2) == 21
     assert max(known.utilisation) == pytest.approx(0.288, abs=0.01)
     assert known.charges.stay_min.mean() == pytest.approx(33.0, abs=0.5)
