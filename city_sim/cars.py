@@ -68,6 +68,13 @@ class Car:
         """Whether it has begun to charge and was not thrown out."""
         return self.doing in (Doing.CHARGING, Doing.LEFT)
 
+    def count(self, now_s: float) -> None:
+        """Adds what it has done since `since_s`, if that was driving or waiting."""
+        if self.doing is Doing.DRIVING:
+            self.drive_s += now_s - self.since_s
+        elif self.doing is Doing.WAITING:
+            self.wait_s += now_s - self.since_s
+
     def on_the_way(self, now_s: float, to_deg: tuple[float, float]) -> tuple[float, float]:
         """Where it is while it drives: on the line between its start and its station.
 

@@ -8,7 +8,7 @@ happens at a plug is in `plugs.py`, whose turn it is in `turns.py`.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import numpy as np
@@ -18,6 +18,7 @@ from city_sim import plugs
 from city_sim.cars import Car, Choice, Doing, Policy
 from city_sim.city import StraightTravel, Travel, charging_s
 from city_sim.demand import Demand, Disturbance
+from city_sim.sites import Sites
 from city_sim.streets import Streets
 from city_sim.turns import line_up, place_for
 from coordinator.core.district import District
@@ -57,27 +58,26 @@ class Engine:
         self.until_s = until_s
         self.now_s = 0.0
         self.cars = [Car.of(i, d) for i, d in enumerate(demands) if d.at_s < until_s]
+        self.sites = Sites(self.district)
         n_evse, n_station = len(self.district), len(self.district.stations)
         self.occupant = np.full(n_evse, -1, dtype=np.intp)
         self.ends_s = np.full(n_evse, -np.inf)
         self.faults: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
         self.blocks: NDArray[np.int64] = np.zeros(n_evse, dtype=np.int64)
         self.queue: list[list[int]] = [[] for _ in range(n_station)]
-        starts, sizes = self.district.station_start.tolist(), self.district.station_size.tolist()
-        self.rows = [slice(n, n + size) for n, size in zip(starts, sizes, strict=True)]
         self.lined_up: set[int] = set()  # stations whose queue counters show somebody
         self.left = 0  # cars that have gone
         self.held: list[dict[int, tuple[float, float]]] = [{} for _ in range(n_evse)]
         self.events = 0
         self._heap: list[tuple[float, int, str, int, int]] = []
-        self._order = count()
+        self._order = count(len(self.cars))
         self._disturbances = disturbances
-        self._usable = np.ones(n_evse, dtype=bool)
-        self._fits: dict[int, NDArray[np.bool_]] = {}
         self._charge_s: dict[tuple[int, float, float, bool], float] = {}
         self.district.status[:] = EvseStatus.AVAILABLE
-        for car in self.cars:
-            self.at(car.demand.at_s, "request", car.index, 0)
+        self.status = [EvseStatus.AVAILABLE] * n_evse
+        # Only the next to ask is in the heap: it stays as small as the cars under way are few.
+        self._asking = iter(sorted(self.cars, key=lambda car: (car.demand.at_s, car.index)))
+        self._next_asks()
         if self._streets is not None and self.cars:
             self.at(self.cars[0].demand.at_s + self._streets.period_s, "look", 0, 0)
         if policy.period_s and self.cars:
@@ -89,36 +89,34 @@ class Engine:
 
     def run(self) -> list[Car]:
         """Every car as it stands at `until_s`, its times counted up to then."""
-        while self._heap and self._heap[0][0] < self.until_s:
-            self.now_s, _, what, subject, version = heapq.heappop(self._heap)
+        heap, cars = self._heap, self.cars
+        while heap and heap[0][0] < self.until_s:
+            self.now_s, _, what, subject, version = heapq.heappop(heap)
             self.events += 1
-            if what == "tick":
+            if what == "asks":
+                self._next_asks()
+                self._request(cars[subject])
+            elif what in _OF_CARS:
+                if version == cars[subject].version:
+                    _OF_CARS[what](self, cars[subject])
+            elif what == "tick":
                 self._tick()
             elif what == "look":
                 self._look()
-            elif what in ("breaks", "mends"):
+            else:
                 self._disturb(self._disturbances[subject], 1 if what == "breaks" else -1)
-            elif version == self.cars[subject].version:
-                self._step(what, self.cars[subject])
         self.now_s = self.until_s
         for car in self.cars:
-            if car.doing is Doing.DRIVING:
-                car.drive_s += self.until_s - car.since_s
-            elif car.doing is Doing.WAITING:
-                car.wait_s += self.until_s - car.since_s
+            car.count(self.until_s)
         return self.cars
 
     def usable(self) -> NDArray[np.bool_]:
         """Which EVSEs neither failed nor are blocked; not to be changed."""
-        return self._usable
+        return self.sites.usable
 
     def fits(self, car: Car) -> NDArray[np.bool_]:
         """Which EVSEs have a plug for this car; not to be changed."""
-        mask = car.demand.vehicle.connector_mask
-        if mask not in self._fits:
-            every = self.district.connector_mask
-            self._fits[mask] = (every & mask) != 0 if mask else np.ones(len(every), dtype=bool)
-        return self._fits[mask]
+        return self.sites.fits(car.demand.vehicle.connector_mask)
 
     def drive_s(self, car: Car) -> NDArray[np.float64]:
         """Driving times from where the car is now to every station."""
@@ -129,8 +127,7 @@ class Engine:
         """Where the car is now."""
         if car.doing is not Doing.DRIVING:
             return car.latitude_deg, car.longitude_deg
-        to_lat, to_lon = self.district.station_lat_deg, self.district.station_lon_deg
-        return car.on_the_way(self.now_s, (to_lat[car.station], to_lon[car.station]))
+        return car.on_the_way(self.now_s, self.sites.places[car.station])
 
     def charge_s(self, car: Car, evse: int) -> float:
         """Seconds that this car still needs at this EVSE."""
@@ -152,6 +149,11 @@ class Engine:
         """Notes what will happen to a car, unless its version is another by then."""
         heapq.heappush(self._heap, (at_s, next(self._order), what, subject, version))
 
+    def _next_asks(self) -> None:
+        car = next(self._asking, None)
+        if car is not None:
+            heapq.heappush(self._heap, (car.demand.at_s, car.index, "asks", car.index, 0))
+
     def _tick(self) -> None:
         """Lets the policy look at all cars, as long as there are any."""
         self.policy.tick(self)
@@ -170,28 +172,23 @@ class Engine:
         if choice.station == car.station:
             return self._hold(car, choice)
         car.switches += 1
-        if car.doing is Doing.DRIVING:
-            car.drive_s += self.now_s - car.since_s
-        elif car.index in self.queue[car.station]:
+        car.count(self.now_s)
+        if car.doing is Doing.WAITING and car.index in self.queue[car.station]:
             self.queue[car.station].remove(car.index)
-            car.wait_s += self.now_s - car.since_s
         return self._send(car, choice)
 
     def policy_of(self, car: Car) -> Policy:
         """What decides for a car and hears of it."""
         return self._strangers if car.stranger else self.policy
 
-    def _step(self, what: str, car: Car) -> None:
-        if what == "request":
-            if car.doing is Doing.WAITING:
-                car.wait_s += self.now_s - car.since_s
-            self._send(car, self._asks(car))
-            self.settle()
-        elif what == "arrives":
-            self._arrives(car)
-        else:
-            plugs.leave(self, car)
-            self.settle(car.station)
+    def _request(self, car: Car) -> None:
+        car.count(self.now_s)
+        self._send(car, self._asks(car))
+        self.settle()
+
+    def _leaves(self, car: Car) -> None:
+        plugs.leave(self, car)
+        self.settle(car.station)
 
     def _asks(self, car: Car) -> Choice | None:
         """What the car does by what it is told; one that disobeys is a stranger from then on."""
@@ -207,7 +204,7 @@ class Engine:
         car.version += 1
         if choice is None:
             car.doing, car.since_s = Doing.WAITING, self.now_s
-            self.at(self.now_s + ASK_AGAIN_S, "request", car.index, car.version)
+            self.at(self.now_s + ASK_AGAIN_S, "asks again", car.index, car.version)
             return
         car.latitude_deg, car.longitude_deg = self.position(car)
         drive_s = self.travel.to_s(car.latitude_deg, car.longitude_deg, choice.station, self.now_s)
@@ -231,9 +228,8 @@ class Engine:
         car.evse = -1
 
     def _arrives(self, car: Car) -> None:
-        car.drive_s += self.now_s - car.since_s
-        car.latitude_deg = float(self.district.station_lat_deg[car.station])
-        car.longitude_deg = float(self.district.station_lon_deg[car.station])
+        car.count(self.now_s)
+        car.latitude_deg, car.longitude_deg = self.sites.places[car.station]
         car.doing, car.since_s = Doing.WAITING, self.now_s
         car.tried.add(car.station)
         self.queue[car.station].append(car.index)
@@ -244,8 +240,7 @@ class Engine:
 
     def _drive_on(self, car: Car) -> None:
         """Asks again for a waiting car that no plug here, or not the one held for it, can serve."""
-        usable = self.usable()
-        rows = self.rows[car.station]
+        usable, rows = self.usable(), self.sites.rows[car.station]
         if (self.fits(car)[rows] & usable[rows]).any() and (car.evse < 0 or usable[car.evse]):
             return
         choice = self.policy_of(car).choose(self, car)
@@ -255,27 +250,26 @@ class Engine:
             self._hold(car, choice)
             return
         self.queue[car.station].remove(car.index)
-        car.wait_s += self.now_s - car.since_s
+        car.count(self.now_s)
         car.turned_away += 1
         self._send(car, choice)
 
     def settle(self, *stations: int) -> None:
         """Tells the policy what was seen, and plugs in whoever may, until nothing more happens."""
-        changed = set(stations)
+        changed: set[int] | Sequence[int] = stations
         for _ in range(ROUNDS):
             line_up(self, changed)
-            changed |= self.policy.react(self)
+            moved = self.policy.react(self)
+            if moved:
+                changed = sorted(moved.union(changed))
+            changed = [station for station in changed if self.queue[station]]
+            changed = [station for station in changed if self._serve(station)]
             if not changed:
                 return
-            changed = {station for station in sorted(changed) if self._serve(station)}
 
     def _serve(self, station: int) -> bool:
         """Plugs in whoever may take a free plug of this station, in order of arrival."""
-        queue, rows = self.queue[station], self.rows[station]
-        if not queue:
-            return False
-        open_here = self._usable[rows] & (self.occupant[rows] < 0)
-        free = (np.flatnonzero(open_here) + rows.start).tolist()
+        queue, free = self.queue[station], self.sites.free[station]
         served = False
         for index in list(queue):
             if not free:
@@ -283,16 +277,22 @@ class Engine:
             evse = place_for(self, self.cars[index], free)
             if evse >= 0:
                 served = True
-                free.remove(evse)
                 queue.remove(index)
                 plugs.plug_in(self, self.cars[index], evse)
         return served
 
     def _disturb(self, disturbance: Disturbance, by: int) -> None:
         evse = plugs.disturb(self, disturbance, by)
-        self._usable[evse] = self.faults[evse] == 0 and self.blocks[evse] == 0
+        self.sites.put(evse, bool(self.faults[evse] == 0 and self.blocks[evse] == 0))
         plugs.restate(self, evse)
         station = int(self.district.station[evse])
         self.settle(station)
         for index in list(self.queue[station]):
             self._drive_on(self.cars[index])
+
+
+_OF_CARS: dict[str, Callable[[Engine, Car], None]] = {
+    "arrives": Engine._arrives,
+    "leaves": Engine._leaves,
+    "asks again": Engine._request,
+}

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def plug_in(engine: Engine, car: Car, evse: int) -> None:
     """A car that waited begins to charge."""
     engine.let_go(car)
-    car.wait_s += engine.now_s - car.since_s
+    car.count(engine.now_s)
     car.doing, car.since_s, car.evse = Doing.CHARGING, engine.now_s, evse
     ends_s = engine.now_s + engine.charge_s(car, evse)
     engine.occupant[evse] = car.index
+    engine.sites.take(evse)
     engine.ends_s[evse] = ends_s
     engine.district.served_today[evse] += 1
     car.version += 1
@@ -36,6 +37,7 @@ def leave(engine: Engine, car: Car) -> None:
     car.doing, car.soc_pct = Doing.LEFT, car.demand.target_soc_pct
     engine.left += 1
     engine.occupant[evse] = -1
+    engine.sites.give(evse)
     restate(engine, evse)
     engine.policy_of(car).gone(engine, car)
 
@@ -58,6 +60,7 @@ def _interrupt(engine: Engine, car: Car, evse: int) -> None:
     car.soc_pct += share * (car.demand.target_soc_pct - car.soc_pct)
     car.done_share += share * (1.0 - car.done_share)
     engine.occupant[evse] = -1
+    engine.sites.give(evse)
     car.doing, car.since_s, car.evse = Doing.WAITING, engine.now_s, -1
     car.version += 1
     engine.policy_of(car).gone(engine, car)
@@ -66,15 +69,15 @@ def _interrupt(engine: Engine, car: Car, evse: int) -> None:
 
 def restate(engine: Engine, evse: int) -> None:
     """Writes what a report of this EVSE would say, and tells the policy if that is new."""
-    district = engine.district
     if engine.faults[evse] > 0:
         status = EvseStatus.OUTOFORDER
     elif engine.occupant[evse] >= 0:
         status = EvseStatus.CHARGING
     else:
         status = EvseStatus.BLOCKED if engine.blocks[evse] > 0 else EvseStatus.AVAILABLE
-    before = EvseStatus(district.status[evse])
+    before = engine.status[evse]
     if status is not before:
-        district.status[evse] = status
-        district.changed_at_s[evse] = engine.now_s
+        engine.status[evse] = status
+        engine.district.status[evse] = status
+        engine.district.changed_at_s[evse] = engine.now_s
         engine.policy.restated(engine, evse, before, status)

@@ -23,8 +23,11 @@ def place_for(engine: Engine, car: Car, free: list[int]) -> int:
         if all(window[0] >= mine[car.index][0] for window in mine.values()):
             return car.evse
     mask = car.demand.vehicle.connector_mask
-    fitting = [e for e in free if not mask or int(engine.district.connector_mask[e]) & mask]
+    fits = engine.sites.fits(mask)
+    fitting = [evse for evse in free if fits[evse]] if mask else free
     for evse in fitting:
+        if not engine.held[evse]:
+            return evse
         held = [window for index, window in engine.held[evse].items() if index != car.index]
         ends_s = engine.now_s + (engine.charge_s(car, evse) if held else 0.0)
         if not any(begins < ends_s and ends > engine.now_s for begins, ends in held):
@@ -40,10 +43,11 @@ def line_up(engine: Engine, stations: Iterable[int]) -> None:
     """
     waiting = engine.district.queue_length
     for station in stations:
-        strangers = sum(engine.cars[index].stranger for index in engine.queue[station])
+        queue = engine.queue[station]
+        strangers = sum(engine.cars[index].stranger for index in queue) if queue else 0
         if not strangers and station not in engine.lined_up:
             continue
-        here = engine.rows[station]
+        here = engine.sites.rows[station]
         waiting[here] = 0
         rows = (np.flatnonzero(engine.usable()[here]) + here.start).tolist()
         engine.lined_up.add(station) if strangers else engine.lined_up.discard(station)
