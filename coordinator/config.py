@@ -109,11 +109,11 @@ class RecommendSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "cost", "merged", "ranker", "time", "queue", "total_time", "preference", "price",
         "traffic", "integrated",
     ] = "cost"  # fmt: skip
-    # The weight of the failure score grows with evidence or with iterations of the knowledge map,
-    # or both scores are added.
+    # What the weight of the failure score grows with, or that both scores are added.
     weights_by: Literal["evidence", "iterations", "sum"] = "evidence"
     # Wait and charge: everyone ahead and a tapering curve, or as the paper prints them.
     waiting: Literal["everyone", "printed"] = "everyone"
+    taken_retry_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # a plug found taken, beyond the wait
 
     def rules(self) -> Rules:
         """The rules of the pipeline with these ways."""
@@ -122,6 +122,7 @@ class RecommendSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             select_by=SelectBy[self.select_by.upper()],
             weights_by=self.weights_by,
             waiting=self.waiting,
+            taken_retry_s=self.taken_retry_s,
         )
 
 

@@ -2,8 +2,9 @@
 
 Two heads, never mixed: P(working) enters the second score, P(free) enters the wait. The long-term
 failure rate itself comes from the knowledge map (`coordinator/core/reliability`). A trained model
-answers where there is one, measured shares of statuses otherwise; what the ledger knows of a car
-that charges goes before both.
+answers where there is one, measured shares of statuses otherwise; how often an EVSE is taken by its
+own sessions corrects both (`own_use.py`), and what the ledger knows of a car that charges goes
+before all.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.ports import Approach, ArrivalModel, ModelUnavailable
+from coordinator.core.recommend import own_use
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
+from coordinator.core.recommend.own_use import MODEL_USES_A_DAY as MODEL
+from coordinator.core.recommend.own_use import SHARES_USES_A_DAY as SHARES
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +47,7 @@ KIND[[EvseStatus.OUTOFORDER, EvseStatus.INOPERATIVE, EvseStatus.PLANNED, EvseSta
     BROKEN
 )
 KIND[[EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED]] = UNKNOWN
-_BUSY, _BROKEN, _UNKNOWN = (np.isin(KIND, kind) for kind in (BUSY, BROKEN, UNKNOWN))
+_FREE, _BUSY, _BROKEN, _UNKNOWN = (np.equal(KIND, kind) for kind in range(4))
 
 RAPID_KW = 40.0  # alternating current of so much power is left as soon as direct current
 
@@ -63,7 +67,7 @@ def chances(
 
     Source: US 12,393,974 B2, steps 330, 340, 420.
     """
-    why = ""
+    why, seen = "", (found.evse, _FREE[status])
     if model is not None:
         try:
             works, free = model.chances(approach(district, found, status, asked, drive_s))
@@ -71,10 +75,11 @@ def chances(
             why = "ARRIVAL_UNAVAILABLE"
         else:
             if np.isfinite(works.sum()) and np.isfinite(free.sum()):
-                return works, free, ""
+                return works, own_use.by_own_use(district, *seen, free, MODEL, asked.now_s), ""
             why = "ARRIVAL_NOT_FINITE"
-    rates = district.failure_rate[found.evse]
-    return p_working(status, rates, drive_s), p_free(status, drive_s), why
+    works = p_working(status, district.failure_rate[found.evse], drive_s)
+    free = p_free(status, drive_s)
+    return works, own_use.by_own_use(district, *seen, free, SHARES, asked.now_s), why
 
 
 def approach(

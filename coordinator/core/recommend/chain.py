@@ -47,6 +47,7 @@ FACTORS: Mapping[WarningLevel, Mapping[str, tuple[str, ...]]] = {
 
 # Filters in the order in which they apply, with the first level that they apply to.
 FILTERS: tuple[tuple[str, WarningLevel], ...] = (
+    ("HEARD", WarningLevel.HIGH),
     ("WORKING", WarningLevel.HIGH),
     ("OCCUPANCY", WarningLevel.HIGH),
     ("PARKING", WarningLevel.HIGH),
@@ -57,6 +58,26 @@ FILTERS: tuple[tuple[str, WarningLevel], ...] = (
     ("TRAFFIC", WarningLevel.LOW),
     ("EQUILIBRIUM", WarningLevel.LOW),
 )
+
+
+def heard(silent: Mask, sooner_s: Floats, valid: Mask, rules: Rules = DEFAULT_RULES) -> Mask:
+    """Not silent, unless all that is heard of costs more than a second try.
+
+    Of a silent pile nobody knows whether it works, nothing can be held there, and who is promised
+    it is moved elsewhere. `sooner_s` is drive and wait. Source: paper 2.3.2.1 (occupancy). Departs:
+    the paper knows every pile.
+
+    >>> one = np.full((1, 3), True)
+    >>> heard(np.array([[True, False, True]]), np.array([[100.0, 900.0, 0.0]]), one).tolist()
+    [[False, True, False]]
+    >>> heard(np.array([[True, False, True]]), np.array([[100.0, 950.0, 0.0]]), one).tolist()
+    [[False, True, True]]
+    """
+    if not silent.any():
+        return valid
+    known_s = np.where(valid & ~silent, sooner_s, np.inf).min(axis=-1, keepdims=True)
+    passes: Mask = ~silent | (sooner_s + rules.retry_s < known_s)
+    return passes
 
 
 def working(p_working: Floats, rules: Rules = DEFAULT_RULES) -> Mask:
@@ -177,7 +198,7 @@ def apply(level: NDArray[np.int64], valid: Mask, passing: Sequence[Mask]) -> Fil
     paper 2.3, 2.3.2, 2.3.2.2; paper 2, Fig. 1, 2.
 
     >>> one, ok = np.full((1, 3), True), [np.full((1, 3), True)] * len(FILTERS)
-    >>> ok[3], ok[4] = np.array([[False, True, False]]), np.array([[True, False, True]])
+    >>> ok[4], ok[5] = np.array([[False, True, False]]), np.array([[True, False, True]])
     >>> left = apply(np.array([[2]]), one, ok)
     >>> left.keep.tolist(), left.relaxed, left.reason(0, 2)
     ([[False, True, False]], [('CHARGE_RATE',)], 'DISTANCE_BAND')

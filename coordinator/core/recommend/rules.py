@@ -62,6 +62,7 @@ class Rules:
     # One cost (seconds)
     value_of_time_per_h: float = 30.0  # in the tariff's currency
     retry_s: float = 900.0
+    taken_retry_s: float = 0.0  # beyond the wait, where another car stands there on arrival
     score_s: float = 300.0  # tau
     ranker_s: float = 180.0  # rho
     load_s: float = 60.0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.areas.cost import cost
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import chain, merge, order, traffic, travel
 from coordinator.core.recommend.asked import Asked, charges_there
 from coordinator.core.recommend.columns import Batch, Columns, Ranked
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 Levels = Sequence[tuple[WarningLevel, str]]
 LevelColumn = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+_UNKNOWN = int(EvseStatus.UNKNOWN)
 
 
 def sort(
@@ -73,7 +75,9 @@ def _chain(asked: Asked, level: LevelColumn, known: Gathered) -> chain.Filtered:
     rules, valid = asked.rules, known.valid
     used = traffic.equilibrium(known.served, known.class_served)
     missing = ~_charged(asked) & (known.energy_kwh > 0.0)
+    sooner_s = known.drive.drive_s + known.wait.expected_s
     passing = (
+        chain.heard(known.found.status == _UNKNOWN, sooner_s, valid, rules),
         chain.working(known.p_working, rules),
         chain.occupancy(known.wait.ahead, rules),
         known.parking,
@@ -108,8 +112,13 @@ def _judge(
     score = merge.combined(first, second, weight, rules)
     out_of_100 = merge.percent(score, first, weight) if rules.weights_by == SUM else score
     # One cost in seconds over all of it
+    again = unusable
+    if rules.taken_retry_s:
+        again = unusable + known.p_working * (1.0 - known.p_free) * (
+            rules.taken_retry_s / rules.retry_s
+        )
     seconds = cost(
-        level, drive.drive_s, expected_s, known.price, unusable, used, grade, out_of_100, share,
+        level, drive.drive_s, expected_s, known.price, again, used, grade, out_of_100, share,
         rules, valid,
     )  # fmt: skip
     columns = Columns(

@@ -63,8 +63,11 @@ def row_of(district: District, name: str) -> int:
 
 
 def likely_to_fail(district: District) -> None:
-    district.status[row_of(district, "X0")] = EvseStatus.UNKNOWN
     district.failure_rate[row_of(district, "X0")] = 1.0
+
+
+def silent(district: District) -> None:
+    district.status[row_of(district, "X0")] = EvseStatus.UNKNOWN
 
 
 def four_cars_there(district: District) -> None:
@@ -91,6 +94,7 @@ def long_queue(district: District) -> None:
 
 
 CASES = [
+    ("HEARD", 1.5, silent, EVERYONE),
     ("WORKING", 20.0, likely_to_fail, EVERYONE),
     ("OCCUPANCY", 1.5, four_cars_there, EVERYONE),
     ("PARKING", 1.5, parked_up, EVERYONE),
@@ -119,6 +123,19 @@ def test_each_filter_applies_from_its_level_on(
     assert after.relaxed == ()
     first = dict(chain.FILTERS)[name]
     assert levels == tuple(one for one in EVERYONE if one >= first)
+
+
+@pytest.mark.parametrize("level", EVERYONE)
+def test_a_silent_pile_is_taken_where_all_else_costs_more_than_a_second_try(
+    level: WarningLevel,
+) -> None:
+    """Nobody is sent far only because the pile at hand is not heard of."""
+    near, far = district_of([station("S", 1.0, 80), station("A", 20.0, 3)], NOW_S, 0.0), town(0.5)
+    near.status[:80] = EvseStatus.UNKNOWN
+    far.status[row_of(far, "X0")] = EvseStatus.UNKNOWN
+
+    assert "S" in names(near, asked(near, level))
+    assert "X0" not in names(far, asked(far, level))
 
 
 def test_charge_rate_leaves_slow_piles_to_cars_in_need() -> None:
@@ -165,7 +182,9 @@ def test_of_two_filters_that_exclude_each_other_the_later_gives_way() -> None:
     much_dearer(district)
     keep = np.array([[True, True]])
     passing = [keep] * len(chain.FILTERS)
-    passing[3], passing[6] = np.array([[True, False]]), np.array([[False, True]])
+    order = [name for name, _ in chain.FILTERS]
+    passing[order.index("DISTANCE_BAND")] = np.array([[True, False]])
+    passing[order.index("PRICE")] = np.array([[False, True]])
 
     left = chain.apply(np.array([[3]]), keep, passing)
 

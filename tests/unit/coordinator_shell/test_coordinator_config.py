@@ -219,6 +219,7 @@ def test_ways_of_recommending_are_settings(tmp_path: Path) -> None:
     """What is not said goes by the one cost; a way that does not exist is named with its line."""
     usual = read_config(write(tmp_path, GOOD)).recommend.rules()
     text = f'{GOOD}[recommend]\nselect_by = "merged"\nweights_by = "sum"\nwaiting = "printed"\n'
+    text += "taken_retry_s = 1800\n"
     rules = read_config(write(tmp_path, text)).recommend.rules()
     wrong = write(tmp_path, f'{GOOD}[recommend]\nselect_by = "luck"\n')
     with pytest.raises(ConfigInvalid) as caught:
@@ -227,8 +228,8 @@ def test_ways_of_recommending_are_settings(tmp_path: Path) -> None:
     assert (usual.select_by, usual.weights_by, usual.waiting) == (
         SelectBy.COST, "evidence", "everyone",
     )  # fmt: skip
-    assert (rules.select_by, rules.weights_by, rules.waiting) == (
-        SelectBy.MERGED, "sum", "printed",
+    assert (rules.select_by, rules.weights_by, rules.waiting, rules.taken_retry_s) == (
+        SelectBy.MERGED, "sum", "printed", 1800.0,
     )  # fmt: skip
     assert [problem.code for problem in caught.value.problems] == ["CFG-005"]
     assert "select_by" in str(caught.value)
