@@ -1,4 +1,4 @@
-"""`python -m city_sim compare|paper`: policies against each other, and the paper's own simulation.
+"""`python -m city_sim compare|paper|replay`: policies, the paper's own simulation, a real feed.
 
 The demo is `pilewise demo`, the log of a day `python -m city_sim.log`.
 """
@@ -9,6 +9,7 @@ import sys
 
 from city_sim import compare
 from city_sim.paper import command as paper
+from city_sim.replay import command as replay
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +18,9 @@ def main(arguments: list[str]) -> int:
         return compare.main(arguments[1:])
     if arguments[:1] == ["paper"]:
         return paper.main(arguments[1:])
-    print("usage: python -m city_sim compare|paper [--help]", file=sys.stderr)
+    if arguments[:1] == ["replay"]:
+        return replay.main(arguments[1:])
+    print("usage: python -m city_sim compare|paper|replay [--help]", file=sys.stderr)
     return 2
 
 

@@ -86,7 +86,7 @@ def agent(
 
 
 # The standards that the simulated piles have, by wire number.
-STANDARDS = {19: "GBT_DC", 26: "IEC_62196_T2", 27: "IEC_62196_T2_COMBO"}
+STANDARDS = {1: "CHADEMO", 19: "GBT_DC", 26: "IEC_62196_T2", 27: "IEC_62196_T2_COMBO"}
 
 
 def toml(value: object) -> str:

@@ -32,6 +32,7 @@ class Stage:
     stations: Sequence[Station]
     progress: Callable[[str], None]
     agent_count: int = 3
+    extra: str = ""  # sections for the coordinator's configuration, as TOML
     rooms: list[RoomProcess] = field(default_factory=list)
     agents: list[RoomProcess] = field(default_factory=list)
     target: str = ""
@@ -52,7 +53,7 @@ class Stage:
             self._start(
                 "coordinator",
                 "coordinator",
-                configs.coordinator(self.folder / "coordinator", self.clock),
+                configs.coordinator(self.folder / "coordinator", self.clock) + self.extra,
             ),
         )
         self.coordinator = coordinator

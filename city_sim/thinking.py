@@ -69,15 +69,17 @@ def thinking(
     clock: Clock,
     settings: Settings = DEFAULT,
     parts: Parts = WHOLE,
+    world_of: type[World] = World,
 ) -> Thinking:
-    """The parts, with nothing promised yet."""
+    """The parts, with nothing promised yet; `world_of` is what requests are put into."""
     claims, promises = MemoryClaims() if parts.hold else NoClaims(), Promises()
     events, counters = Events(clock.now_s, clock.now_s), Counters()
     mirror = Mirror(district, claims.table)
     claims.watchers += [mirror.copy, Punctuality(district, claims.table, clock).on_claims]
     book, now = SessionBook(district), ModelsNow(models)
     around = SurroundingsKeeper(Surroundings(), district, clock)
-    world = World(district, mirror, clock, visits=book.visits, fleet=Fleet(district, claims.table))
+    fleet = Fleet(district, claims.table)
+    world = world_of(district, mirror, clock, visits=book.visits, fleet=fleet)
     world.surroundings, world.rules = around.surroundings, parts.rules
     composer = Composer(district, claims.table, clock)
     rerouter = Rerouter(district, world, claims, promises, composer, now, clock, events, counters)

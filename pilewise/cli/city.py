@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from pilewise.cli.city_paper import paper
+from pilewise.cli.city_replay import replay
 from pilewise.cli.launch import become
 
 app = typer.Typer(help="Compares ways of sending cars in a simulated city.", no_args_is_help=True)
 app.command()(paper)
+app.command()(replay)
 
 
 @app.callback()
 def _group() -> None:
-    """Keeps `compare` a command of its own."""
+    """Keeps each a command of its own."""
 
 
 @app.command()
