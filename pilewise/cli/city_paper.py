@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,12 +23,15 @@ def paper(
     seeds: Annotated[int, typer.Option(help="How many scenes.")] = 300,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 1,
     jobs: Annotated[int, typer.Option(help="Processes; 0 for one a core.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page with all figures of the paper.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """The paper's four methods, Pilewise and the optimum, by the paper's five indexes."""
     options = {
         "--config": config, "--size": size, "--cars-per-pile": cars_per_pile, "--slots": slots,
-        "--traffic": traffic, "--seeds": seeds, "--seed": seed, "--jobs": jobs,
+        "--traffic": traffic, "--seeds": seeds, "--seed": seed, "--jobs": jobs, "--report": report,
     }  # fmt: skip
     given = {name: value for name, value in options.items() if value is not None}
     args = [part for name, value in given.items() for part in (name, str(value))]
