@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from city_sim.paper.errors import OptionInvalid
 
 WIDTH_KM, HEIGHT_KM = 3.0, 6.0
-MOST_CARS_PER_PILE = 20.0
+MOST_CARS_PER_PILE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
