@@ -63,7 +63,9 @@ class Pilewise:
         self._utc_offset_h, self._settings = utc_offset_h, settings
         self._loop: CityLoop | None = None
         self._brain: Thinking | None = None
-        self._promises: dict[int, Promise] = {}
+        self._promises: dict[int, Promise] = {}  # of cars that are not plugged in
+        self._plugged: dict[int, Promise] = {}
+        self._followed: dict[int, Claim | None] = {}  # what a car was last moved by
         self._heard: list[Heard] = []
         self._thrown_out: list[Car] = []
         self._planned_s = float("-inf")
@@ -98,6 +100,8 @@ class Pilewise:
 
     def plugged(self, engine: Engine, car: Car) -> None:
         """Its token is shown where it charges: `restated` tells."""
+        if car.index in self._promises:
+            self._plugged[car.index] = self._promises.pop(car.index)
 
     def restated(self, engine: Engine, evse: int, before: EvseStatus, after: EvseStatus) -> None:
         """The edge will report what the EVSE is now, and whose token was shown there."""
@@ -117,7 +121,8 @@ class Pilewise:
 
     def gone(self, engine: Engine, car: Car) -> None:
         """The car says nothing more; one that was thrown out asks again once that is known."""
-        if self._promises.pop(car.index, None) is not None and car.doing is Doing.WAITING:
+        asked, plugged = self._promises.pop(car.index, None), self._plugged.pop(car.index, None)
+        if (asked or plugged) is not None and car.doing is Doing.WAITING:
             self._thrown_out.append(car)
 
     def react(self, engine: Engine) -> set[int]:
@@ -185,10 +190,15 @@ class Pilewise:
     async def _follow(self, engine: Engine) -> set[int]:
         """Cars do what they were told since; gives the stations where one may plug in by it."""
         touched: set[int] = set()
+        table = self._started(engine).claims.table
         for car, promise in self._under_way(engine):
             if promise.closed:
                 await self._lost(engine, car, promise)
                 continue
+            claim = table.get(promise.claim_id)
+            if car.evse >= 0 and claim is self._followed.get(car.index):
+                continue
+            self._followed[car.index] = claim
             choice, before = self._held(engine, car), (car.station, car.evse)
             if choice is None:
                 engine.let_go(car)

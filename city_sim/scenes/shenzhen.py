@@ -45,9 +45,9 @@ class Shares:
     `failing` is of the stations, which stop for good; None lets plugs fail as they age.
     """
 
-    walk_in: float = 0.1
+    walk_in: float = 0.05
     failing: float | None = None
-    disobey: float = 0.05
+    disobey: float = 0.02
     vip: float = 0.05
 
     @classmethod
