@@ -8,6 +8,7 @@ engine's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -177,7 +178,7 @@ class Pilewise:
                     revision = promise.proposal.answer.revision
                     await brain.guidance.decide(promise, revision, True)
         await brain.watchman.catch_up()
-        self._heard.append(_nothing)  # what changed is followed
+        self._heard.append(partial(asyncio.sleep, 0))  # what changed is followed
 
     def _under_way(self, engine: Engine) -> list[tuple[Car, Promise]]:
         """Cars that drive or wait by a promise."""
@@ -225,8 +226,8 @@ class Pilewise:
 
     async def _report(self, engine: Engine, car: Car, promise: Promise) -> None:
         """Says where the car is."""
-        latitude_deg, longitude_deg = _here(engine, car)
-        # The city's roads have one speed: nothing is to be learnt from how fast a car came on.
+        latitude_deg, longitude_deg = engine.position(car)
+        # The city's times are told to the coordinator: it learns none from how a car came on.
         promise.request = replace(
             promise.request, latitude_deg=latitude_deg, longitude_deg=longitude_deg
         )
@@ -261,7 +262,10 @@ class Pilewise:
         claim = None
         if promise is not None and brain is not None:
             claim = brain.claims.table.get(promise.claim_id)
-        return None if claim is None or not claim.live else _choice(engine, claim)
+        if claim is None or not claim.live:
+            return None
+        evse = engine.district.row[claim.evse_id]
+        return Choice(int(engine.district.station[evse]), evse, claim.from_s, claim.to_s)
 
 
 def _unheld(engine: Engine, answer: Answer) -> Choice | None:
@@ -271,21 +275,12 @@ def _unheld(engine: Engine, answer: Answer) -> Choice | None:
     return Choice(int(engine.district.station[engine.district.row[answer.choice.evse_id]]))
 
 
-async def _nothing() -> None:
-    """Nothing was said."""
-
-
-def _choice(engine: Engine, claim: Claim) -> Choice:
-    evse = engine.district.row[claim.evse_id]
-    return Choice(int(engine.district.station[evse]), evse, claim.from_s, claim.to_s)
-
-
 def _vehicle_id(car: Car) -> str:
     return car.demand.car_id or f"car{car.index}"
 
 
 def _request(engine: Engine, car: Car) -> ChargingRequest:
-    latitude_deg, longitude_deg = _here(engine, car)
+    latitude_deg, longitude_deg = engine.position(car)
     demand = car.demand
     return ChargingRequest(
         f"{_vehicle_id(car)}-{car.version}-{engine.events}",
@@ -302,8 +297,3 @@ def _request(engine: Engine, car: Car) -> ChargingRequest:
         charge_place=demand.charge_place,
         arrive_by_s=demand.arrive_by_s,
     )
-
-
-def _here(engine: Engine, car: Car) -> tuple[float, float]:
-    latitude_deg, longitude_deg = engine.position(car)
-    return float(latitude_deg), float(longitude_deg)
