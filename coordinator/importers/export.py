@@ -1,6 +1,7 @@
-"""Stations out again: GeoJSON, OCPI 2.2.1 locations, and our CSV, which reads back the same.
+"""Stations and tariffs out again: GeoJSON, OCPI 2.2.1, plugs by kind, and our CSV.
 
-`live` gives the present status of an EVSE, where there is one; without it everything is UNKNOWN.
+CSV and OCPI read back the same. `live` gives what is believed of an EVSE, where there is anything;
+without it everything is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -9,67 +10,110 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, Station
+from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, Station, Tariff
+from coordinator.importers import ocpi_out
+from coordinator.importers.aggregate import NOTHING, Live, by_kind
+from coordinator.importers.navigation_words import GOOGLE, TOMTOM
+from coordinator.importers.ocpi_out import UNTOLD, Party, stamp
 from coordinator.importers.stations import COLUMNS
+from coordinator.importers.tariffs import COLUMNS as TARIFF_COLUMNS
 from coordinator.importers.words import connector_name
 
-FORMATS = ("geojson", "ocpi", "csv")
+FORMATS = ("geojson", "ocpi", "csv", "connectors", "ocpi-tariffs", "tariffs")
 RECORDS = ("sessions", "requests")  # written by `records.py`
-Live = Mapping[str, EvseStatus]
 
 
-def export(stations: Iterable[Station], form: str, live: Live, now_s: float) -> str:
-    """The stations in one of `FORMATS`; raises KeyError for another."""
-    writers = {"geojson": geojson, "ocpi": ocpi, "csv": stations_csv}
-    return writers[form](stations, live, now_s)
+def export(
+    stations: Iterable[Station],
+    form: str,
+    live: Live,
+    now_s: float,
+    tariffs: Mapping[str, Tariff] | None = None,
+    party: Party = UNTOLD,
+) -> str:
+    """The stations, or the tariffs, in one of `FORMATS`; raises KeyError for another."""
+    known = tariffs or {}
+    writers = {
+        "geojson": lambda: geojson(stations, live, now_s, known),
+        "ocpi": lambda: json.dumps(ocpi_out.locations(stations, live, now_s, party)),
+        "csv": lambda: stations_csv(stations, live),
+        "connectors": lambda: aggregates(stations, live),
+        "ocpi-tariffs": lambda: json.dumps(ocpi_out.tariffs(known.values(), now_s, party)),
+        "tariffs": lambda: tariffs_csv(known.values()),
+    }
+    return writers[form]()
 
 
-def geojson(stations: Iterable[Station], live: Live, now_s: float) -> str:
+def geojson(
+    stations: Iterable[Station], live: Live, now_s: float, tariffs: Mapping[str, Tariff]
+) -> str:
     """A FeatureCollection, one Point a station, [longitude, latitude]."""
-    features = [
-        {
-            "type": "Feature",
-            "id": station.station_id,
-            "geometry": {
-                "type": "Point",
-                "coordinates": [station.longitude_deg, station.latitude_deg],
-            },
-            "properties": {
-                "station_id": station.station_id,
-                "name": station.name,
-                "operator": station.operator,
-                "opening_hours": station.opening_hours,
-                "tariff_id": station.tariff_id,
-                "capacity": sum(len(pile.evses) for pile in station.piles),
-                "available": sum(
-                    live.get(evse.evse_id) is EvseStatus.AVAILABLE
-                    for pile in station.piles
-                    for evse in pile.evses
-                ),
-                "last_updated": _stamp(now_s),
-                "piles": [_plain_pile(pile, live) for pile in station.piles],
-            },
-        }
-        for station in stations
-    ]
+    features = [_feature(station, live, now_s, tariffs) for station in stations]
     return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def _feature(
+    station: Station, live: Live, now_s: float, tariffs: Mapping[str, Tariff]
+) -> dict[str, Any]:
+    evses = [evse for pile in station.piles for evse in pile.evses]
+    now = [live.get(evse.evse_id, NOTHING) for evse in evses]
+    powers = [plug.max_power_kw for evse in evses for plug in evse.connectors]
+    heard = [one.updated_at_s for one in now if one.updated_at_s is not None]
+    return {
+        "type": "Feature",
+        "id": station.station_id,
+        "geometry": {
+            "type": "Point",
+            "coordinates": [station.longitude_deg, station.latitude_deg],
+        },
+        "properties": {
+            "station_id": station.station_id,
+            "name": station.name,
+            "operator": station.operator,
+            "opening_hours": station.opening_hours,
+            "tariff_id": station.tariff_id,
+            "price_text": _price_text(tariffs.get(station.tariff_id)),
+            "capacity": len(evses),
+            "available": sum(one.status is EvseStatus.AVAILABLE for one in now),
+            "max_power_w": round(max(powers, default=0.0) * 1000),
+            "queue_length": sum(one.queue_length for one in now),
+            "connectors": _kinds(station, live),
+            "as_of": stamp(now_s),
+            "last_updated": _stamped(max(heard, default=None)),
+            "piles": [_plain_pile(pile, live) for pile in station.piles],
+        },
+    }
+
+
+def _price_text(tariff: Tariff | None) -> str:
+    """Prices that hold around the clock, e.g. "CNY 1.2/kWh"; empty where none is known."""
+    units = {"ENERGY": "/kWh", "TIME": "/h", "PARKING_TIME": "/h parked", "FLAT": " once"}
+    if tariff is None:
+        return ""
+    always = [e for e in tariff.elements if not (e.start_time or e.end_time or e.weekdays)]
+    words = [f"{tariff.currency} {e.price:g}{units.get(e.dimension, '')}" for e in always]
+    return ", ".join(words) or f"{tariff.currency}, by time of day"
 
 
 def _plain_pile(pile: Pile, live: Live) -> dict[str, Any]:
     return {
         "pile_id": pile.pile_id,
         "label": pile.label,
-        "evses": [
-            {
-                "evse_id": evse.evse_id,
-                "status": live.get(evse.evse_id, EvseStatus.UNKNOWN).name,
-                "connectors": [_plain_connector(connector) for connector in evse.connectors],
-            }
-            for evse in pile.evses
-        ],
+        "evses": [_plain_evse(evse, live) for evse in pile.evses],
+    }
+
+
+def _plain_evse(evse: Evse, live: Live) -> dict[str, Any]:
+    now = live.get(evse.evse_id, NOTHING)
+    return {
+        "evse_id": evse.evse_id,
+        "status": now.status.name,
+        "last_updated": _stamped(now.updated_at_s),
+        "failure_rate": now.failure_rate,
+        "queue_length": now.queue_length,
+        "connectors": [_plain_connector(connector) for connector in evse.connectors],
     }
 
 
@@ -82,53 +126,34 @@ def _plain_connector(connector: Connector) -> dict[str, Any]:
     }
 
 
-def ocpi(stations: Iterable[Station], live: Live, now_s: float) -> str:
-    """A list of OCPI locations; power in W, as OCPI has it."""
-    stamp = _stamp(now_s)
-    locations = [
+def aggregates(stations: Iterable[Station], live: Live) -> str:
+    """A list of stations, each with its plugs by kind and power, named as others name them."""
+    return json.dumps(
+        [
+            {"station_id": station.station_id, "connectors": _kinds(station, live)}
+            for station in stations
+        ]
+    )
+
+
+def _kinds(station: Station, live: Live) -> list[dict[str, Any]]:
+    return [
         {
-            "id": station.station_id[:36],
-            "publish": True,
-            "name": station.name,
-            "coordinates": {
-                "latitude": f"{station.latitude_deg:.6f}",
-                "longitude": f"{station.longitude_deg:.6f}",
-            },
-            "operator": {"name": station.operator, "website": station.operator_url},
-            "facilities": list(station.facilities),
-            "evses": [
-                _ocpi_evse(station, pile, evse, live, stamp)
-                for pile in station.piles
-                for evse in pile.evses
-            ],
-            "last_updated": stamp,
+            "standard": kind.standard,
+            "google_type": GOOGLE.get(kind.standard, "OTHER"),
+            "tomtom_type": TOMTOM.get(kind.standard, ""),
+            "max_charge_rate_kw": kind.max_power_kw,
+            "count": kind.count,
+            # Of nothing known, nothing is said: "0 free" would be a lie.
+            "available_count": kind.available if kind.known else None,
+            "out_of_service_count": kind.out_of_service if kind.known else None,
+            "availability_last_update_time": _stamped(kind.updated_at_s),
         }
-        for station in stations
+        for kind in by_kind(station, live)
     ]
-    return json.dumps(locations)
 
 
-def _ocpi_evse(station: Station, pile: Pile, evse: Evse, live: Live, stamp: str) -> dict[str, Any]:
-    return {
-        "uid": pile.pile_id if len(pile.evses) == 1 else evse.evse_id,
-        "evse_id": evse.evse_id,
-        "status": live.get(evse.evse_id, EvseStatus.UNKNOWN).name,
-        "connectors": [
-            {
-                "id": connector.connector_id,
-                "standard": connector_name(connector.standard),
-                "power_type": connector.power_type.name,
-                "max_electric_power": round(connector.max_power_kw * 1000),
-                "tariff_ids": [station.tariff_id] if station.tariff_id else [],
-                "last_updated": stamp,
-            }
-            for connector in evse.connectors
-        ],
-        "last_updated": stamp,
-    }
-
-
-def stations_csv(stations: Iterable[Station], live: Live, now_s: float) -> str:
+def stations_csv(stations: Iterable[Station], live: Live) -> str:
     """One row a connector; `load_stations` reads it back."""
     text = io.StringIO()
     writer = csv.DictWriter(text, (*COLUMNS, "status"), lineterminator="\n")
@@ -136,7 +161,7 @@ def stations_csv(stations: Iterable[Station], live: Live, now_s: float) -> str:
     for station in stations:
         for pile in station.piles:
             for evse in pile.evses:
-                status = live.get(evse.evse_id, EvseStatus.UNKNOWN).name
+                status = live.get(evse.evse_id, NOTHING).status.name
                 for connector in evse.connectors:
                     row = _row(station, pile, evse, connector)
                     writer.writerow({**row, "status": status})
@@ -165,5 +190,27 @@ def _row(station: Station, pile: Pile, evse: Evse, connector: Connector) -> dict
     }
 
 
-def _stamp(now_s: float) -> str:
-    return datetime.fromtimestamp(now_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def tariffs_csv(tariffs: Iterable[Tariff]) -> str:
+    """One row a priced dimension; `load_tariffs` reads it back."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, TARIFF_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for tariff in tariffs:
+        for element in tariff.elements:
+            writer.writerow(
+                {
+                    "tariff_id": tariff.tariff_id,
+                    "currency": tariff.currency,
+                    "dimension": element.dimension,
+                    "price": element.price,
+                    "start_time": element.start_time,
+                    "end_time": element.end_time,
+                    "weekdays": ";".join(map(str, element.weekdays)),
+                    "time_zone": tariff.time_zone,
+                }
+            )
+    return text.getvalue()
+
+
+def _stamped(at_s: float | None) -> str | None:
+    return None if at_s is None else stamp(at_s)

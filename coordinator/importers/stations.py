@@ -1,4 +1,4 @@
-"""Stations with their piles from CSV, GeoJSON or OCPI files.
+"""Stations with their piles from CSV, GeoJSON, OCPI or Open Charge Map files.
 
 CSV forms, told apart by their columns:
 - ours, one row a connector (see `COLUMNS`); what `export.stations_csv` writes;
@@ -19,6 +19,7 @@ from coordinator.core.pile import Connector, Evse, Payment, Pile, PowerType, Sta
 from coordinator.errors import ImportInvalid, Problem
 from coordinator.importers.geojson import read_geojson
 from coordinator.importers.ocpi import read_locations
+from coordinator.importers.open_charge_map import is_open_charge_map, read_open_charge_map
 from coordinator.importers.rows import Cells, raise_if, read_header, read_json, read_table
 from coordinator.importers.words import (
     PAYMENTS,
@@ -54,6 +55,8 @@ def load_stations(
         data = read_json(path)
         if isinstance(data, dict) and data.get("type") == "FeatureCollection":
             stations = read_geojson(path, data)
+        elif is_open_charge_map(data):
+            stations = read_open_charge_map(path, data)
         else:
             stations = read_locations(path, data)
     else:

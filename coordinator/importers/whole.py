@@ -15,6 +15,7 @@ from coordinator.core.surroundings import ContextValue
 from coordinator.errors import FieldFault, FieldInvalid, ImportInvalid, Problem
 from coordinator.importers.context import load_context
 from coordinator.importers.export import export
+from coordinator.importers.ocpi_out import UNTOLD, Party
 from coordinator.importers.piles import load_piles
 from coordinator.importers.records import (
     load_requests,
@@ -212,8 +213,8 @@ def _placed(sessions: Sequence[ChargeSession], stations: Iterable[Station]) -> l
     return [s if s.station_id else replace(s, station_id=home.get(s.evse_id, "")) for s in sessions]
 
 
-async def export_from_store(data_dir: Path, form: str) -> str:
-    """Stations, sessions or requests of a store as a file, where no coordinator runs.
+async def export_from_store(data_dir: Path, form: str, party: Party = UNTOLD) -> str:
+    """Stations, tariffs, sessions or requests of a store as a file, where no coordinator runs.
 
     Nothing live is known then.
 
@@ -227,7 +228,9 @@ async def export_from_store(data_dir: Path, form: str) -> str:
                 return sessions_csv(await store.list_sessions(float("-inf")))
             if form == "requests":
                 return requests_csv(await store.list_requests(float("-inf")))
-            return export(store.load().stations, form, {}, time.time())
+            known = store.load()
+            tariffs = {tariff.tariff_id: tariff for tariff in known.tariffs}
+            return export(known.stations, form, {}, time.time(), tariffs, party)
         finally:
             await store.close()
     finally:

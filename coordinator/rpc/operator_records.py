@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from coordinator.clock import Clock
-from coordinator.core.pile import EvseStatus
 from coordinator.errors import FieldFault, FieldInvalid
+from coordinator.importers.aggregate import live_of
 from coordinator.importers.export import FORMATS, RECORDS, export
+from coordinator.importers.ocpi_out import Party
 from coordinator.importers.records import requests_csv, sessions_csv
 from coordinator.rpc import operator_codec as codec
 from coordinator.rpc import record_codec as records
@@ -32,6 +33,7 @@ class OperatorRecords(operator_service_pb2_grpc.OperatorServiceServicer):
     _store: TelemetryStore
     _clock: Clock
     book: SessionBook
+    party = Party()
 
     async def PutSessions(  # noqa: N802 - the contract
         self, request: op.PutSessionsRequest, context: Context
@@ -63,7 +65,7 @@ class OperatorRecords(operator_service_pb2_grpc.OperatorServiceServicer):
     async def Export(  # noqa: N802 - the contract
         self, request: op.ExportRequest, context: Context
     ) -> AsyncIterator[op.ExportResponse]:
-        """Stations, sessions or requests as a file, in pieces."""
+        """Stations, tariffs, sessions or requests as a file, in pieces."""
         if request.format not in (*FORMATS, *RECORDS):
             message = f"must be one of {', '.join((*FORMATS, *RECORDS))}"
             raise FieldInvalid(FieldFault("format", message))
@@ -80,8 +82,7 @@ class OperatorRecords(operator_service_pb2_grpc.OperatorServiceServicer):
         if form == "requests":
             requests = await self._store.list_requests(since_s)
             return await asyncio.to_thread(requests_csv, requests)
-        district = self._inventory.district
-        statuses = map(EvseStatus, self._view.statuses().tolist())
-        live = dict(zip(district.evse_ids, statuses, strict=True))
-        stations, now_s = list(district.stations), self._clock.now_s()
-        return await asyncio.to_thread(export, stations, form, live, now_s)
+        district, now_s = self._inventory.district, self._clock.now_s()
+        stations, tariffs = list(district.stations), dict(district.tariffs)
+        live = live_of(district, self._view.statuses())
+        return await asyncio.to_thread(export, stations, form, live, now_s, tariffs, self.party)

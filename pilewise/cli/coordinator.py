@@ -26,7 +26,9 @@ app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(models.app, name="models")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
-FORMATS = ("geojson", "ocpi", "csv", "sessions", "requests")
+FORMATS = (
+    "geojson", "ocpi", "csv", "connectors", "ocpi-tariffs", "tariffs", "sessions", "requests",
+)  # fmt: skip
 
 
 @app.command()

@@ -1,0 +1,86 @@
+"""A station's plugs by kind and power, as navigation services show them.
+
+An EVSE with two plugs counts at both, and is free at both or at none: it serves one car at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus, Station
+from coordinator.importers.words import connector_name
+
+OUT_OF_SERVICE = (EvseStatus.INOPERATIVE, EvseStatus.OUTOFORDER)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvse:
+    """What is believed of an EVSE now; `updated_at_s` is None where it was never heard of."""
+
+    status: EvseStatus = EvseStatus.UNKNOWN
+    updated_at_s: float | None = None
+    failure_rate: float | None = None
+    queue_length: int = 0
+
+
+@dataclass(slots=True)
+class Kind:
+    """Plugs of one standard and power at a station. `known` have a status at all."""
+
+    standard: str
+    max_power_kw: float
+    count: int = 0
+    known: int = 0
+    available: int = 0
+    out_of_service: int = 0
+    updated_at_s: float | None = None
+
+
+Live = Mapping[str, LiveEvse]
+NOTHING = LiveEvse()
+
+
+def live_of(district: District, statuses: NDArray[np.int8]) -> dict[str, LiveEvse]:
+    """What a district believes of each EVSE; `statuses` are those with staleness applied, (n,)."""
+    columns = zip(
+        district.evse_ids,
+        statuses.tolist(),
+        district.observed_at_s.tolist(),
+        district.failure_rate.tolist(),
+        district.queue_length.tolist(),
+        strict=True,
+    )
+    return {
+        evse_id: LiveEvse(
+            EvseStatus(status), seen_s if math.isfinite(seen_s) else None, round(rate, 4), queue
+        )
+        for evse_id, status, seen_s, rate, queue in columns
+    }
+
+
+def by_kind(station: Station, live: Live) -> list[Kind]:
+    """Kinds in the order in which they are met."""
+    kinds: dict[tuple[str, float], Kind] = {}
+    for evse_id, standard, power_kw in _plugs(station):
+        now = live.get(evse_id, NOTHING)
+        kind = kinds.setdefault((standard, power_kw), Kind(standard, power_kw))
+        kind.count += 1
+        kind.known += now.status not in (EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED)
+        kind.available += now.status is EvseStatus.AVAILABLE
+        kind.out_of_service += now.status in OUT_OF_SERVICE
+        if now.updated_at_s is not None:
+            kind.updated_at_s = max(now.updated_at_s, kind.updated_at_s or now.updated_at_s)
+    return list(kinds.values())
+
+
+def _plugs(station: Station) -> Iterator[tuple[str, str, float]]:
+    for pile in station.piles:
+        for evse in pile.evses:
+            for plug in {(c.standard, c.max_power_kw): c for c in evse.connectors}.values():
+                yield evse.evse_id, connector_name(plug.standard), plug.max_power_kw
