@@ -24,7 +24,10 @@ ANSWER_LIMIT = 2048
 def from_directive(directive: Directive) -> edge.Directive:
     """A directive for the wire."""
     message = edge.Directive(
-        directive_id=directive.directive_id, evse_id=directive.evse_id, fence=directive.fence
+        directive_id=directive.directive_id,
+        evse_id=directive.evse_id,
+        fence=directive.fence,
+        trace_id=directive.trace_id,
     )
     match directive.action:
         case PollNow():

@@ -21,6 +21,7 @@ from grpc_reflection.v1alpha import reflection
 
 from coordinator.errors import AddressRefused, CoordinatorError, FieldFault, FieldInvalid
 from coordinator.rpc.errors import to_status
+from coordinator.usecases.trace import HEADER, TRACE, trace_of
 
 log = structlog.get_logger()
 
@@ -128,6 +129,7 @@ def _guard_unary(
     method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]
 ) -> Callable[[Any, Context], Awaitable[Any]]:
     async def call(request: Any, context: Context) -> Any:
+        _note_trace(context)
         try:
             _check(request)
             if context.time_remaining() is None:
@@ -140,6 +142,16 @@ def _guard_unary(
             await _abort(method, error, context)
 
     return call
+
+
+def _note_trace(context: Context) -> None:
+    """Has everything that this call leads to logged under the name that the car gave it."""
+    for key, value in context.invocation_metadata() or ():
+        if key == HEADER:
+            trace_id = trace_of(str(value))
+            TRACE.set(trace_id)
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            return
 
 
 def _guard_stream(

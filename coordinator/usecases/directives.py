@@ -92,6 +92,7 @@ class Directive:
     action: Action
     fence: int = 0
     directive_id: str = field(default_factory=lambda: str(uuid_utils.uuid7()))
+    trace_id: str = ""  # of the promise that asks for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,7 +293,8 @@ class Holding:
 
     async def _ask(self, evse_id: str, action: Reserve | Extend | Cancel) -> DirectiveResult:
         fence = await self._fences.issue(evse_id, self._clock.system_s())
-        directive = Directive(evse_id, action, fence)
+        trace_id = self._promises.trace_of(action.claim_id)
+        directive = Directive(evse_id, action, fence, trace_id=trace_id)
         result = await self._agents.send(evse_id, directive, PATIENCE_S)
         if result.outcome is Outcome.FENCED:
             self._telling.fenced(evse_id, self._agents.agent_for(evse_id), result)

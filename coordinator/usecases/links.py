@@ -10,9 +10,13 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from coordinator.core.report import Refusal
 from coordinator.errors import AgentOffline, DirectiveUnanswered, Overloaded
 from coordinator.usecases.directives import Directive, DirectiveResult
+
+log = structlog.get_logger()
 
 OUTBOX_LIMIT = 256
 RIVAL_GRACE_S = 2.0
@@ -131,6 +135,14 @@ class AgentLinks:
         answer: asyncio.Future[DirectiveResult] = asyncio.get_running_loop().create_future()
         self._answers[directive.directive_id] = (agent_id, answer)
         link.directives.append(directive)
+        log.info(
+            "directive sent",
+            trace_id=directive.trace_id,
+            directive_id=directive.directive_id,
+            evse_id=directive.evse_id,
+            action=type(directive.action).__name__,
+            agent_id=agent_id,
+        )
         link.wake.set()
         try:
             return await asyncio.wait_for(answer, timeout_s)

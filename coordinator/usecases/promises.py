@@ -16,6 +16,7 @@ from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.geo import great_circle_km
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Answer
+from coordinator.usecases.trace import TRACE
 
 LEVELLED_KM = 0.2
 LEVELLED_PCT = 1.0
@@ -96,6 +97,7 @@ class Promise:
     token_mark: str = ""  # what stands for the driver's token where it is not kept any more
     proposal: Proposed | None = None
     proposed_revision: int = 0  # the newest number that an offer had which was not accepted
+    asked_trace: str = field(default_factory=TRACE.get)  # of the call that led to it
     promised_at_s: float = field(default=float("nan"), init=False)  # its first revision
     _news: asyncio.Event | None = None
 
@@ -106,6 +108,11 @@ class Promise:
     def recommendation_id(self) -> str:
         """Names the promise."""
         return self.answer.recommendation_id
+
+    @property
+    def trace_id(self) -> str:
+        """Its name in all logs."""
+        return self.asked_trace or self.recommendation_id.replace("-", "")
 
     @property
     def claim_id(self) -> str:
@@ -176,6 +183,11 @@ class Promises:
         """All promises that are known, open or closed lately, the newest first."""
         for recommendation_id in reversed(tuple(self._all)):
             yield self._all[recommendation_id]
+
+    def trace_of(self, claim_id: str) -> str:
+        """The name in all logs of the promise behind this claim; empty if there is none."""
+        promise = self._by_claim.get(claim_id)
+        return "" if promise is None else promise.trace_id
 
     def open(self) -> Iterator[Promise]:
         """Promises that are not closed."""

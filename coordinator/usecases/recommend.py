@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 
 import msgspec
+import structlog
 import uuid_utils
 
 from coordinator.clock import Clock
@@ -41,6 +42,8 @@ from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.ranking import RankingDesk
 from coordinator.usecases.reroute import Rerouter
+
+log = structlog.get_logger()
 
 TRIES = 16  # places asked for in order before the answer is that nothing is free
 
@@ -252,6 +255,7 @@ class Recommender:
         if not answer.judged:
             return
         choice = answer.choice
+        log.debug("recommended", evse_id=choice.evse_id, request_id=answer.request_id)
         self._counters.add("recommendations")
         if answer.degraded:
             self._counters.add("degraded_recommendations")

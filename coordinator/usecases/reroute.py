@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
+import structlog
 
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import (
@@ -36,6 +37,8 @@ from coordinator.usecases.ledger import ClaimStore, KeptAnswer
 from coordinator.usecases.models_now import ModelsNow
 from coordinator.usecases.promises import Course, Promise, Promises
 from coordinator.usecases.world import World
+
+log = structlog.get_logger()
 
 TRIES = 16
 SWITCH_S = 90.0  # by how much another place must be better before a car is sent there, in the cost
@@ -228,6 +231,13 @@ class Rerouter:
         self.early.lost(promise, left, change.code)
         if promise.confirmed and change.code != "DRIVER_CHOICE":
             self._counters.add("reroutes")
+        log.info(
+            "re-routed",
+            trace_id=promise.trace_id,
+            code=change.code,
+            from_evse_id=change.from_evse_id,
+            to_evse_id=change.to_evse_id,
+        )
         self._events.add(
             "REROUTED",
             f"{promise.request.vehicle_id}: {change.from_evse_id} -> {change.to_evse_id}"

@@ -93,6 +93,7 @@ class Directive:
     evse_id: str
     fence: int
     action: Action
+    trace_id: str = ""  # for the log
 
 
 class Outcome(IntEnum):

@@ -34,6 +34,7 @@ from pilewise.version import __version__
 PROTOCOL_MINOR = 0
 FEATURES = ("reserve", "period", "availability", "configure", "frames")
 _TEXT_LIMIT = 256
+_TRACE_DIGITS = 32
 _ANSWER_LIMIT = 2048
 
 
@@ -230,7 +231,9 @@ def from_clock(message: types.DomainClock) -> DomainClock:
 def from_directive(message: edge.Directive) -> Directive:
     """A directive; one this agent was not built for becomes `Unknown`."""
     name = message.WhichOneof("action") or ""
-    return Directive(message.directive_id, message.evse_id, message.fence, _action(message, name))
+    action = _action(message, name)
+    trace_id = message.trace_id[:_TRACE_DIGITS]
+    return Directive(message.directive_id, message.evse_id, message.fence, action, trace_id)
 
 
 def _action(message: edge.Directive, name: str) -> Action:

@@ -142,6 +142,7 @@ class DirectiveDesk:
         self._results[name] = Result(name, replace(answer, frames=()))
         log.info(
             "directive done",
+            trace_id=directive.trace_id,
             directive_id=name,
             evse_id=directive.evse_id,
             action=type(action).__name__,

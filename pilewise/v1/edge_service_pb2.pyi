@@ -922,12 +922,17 @@ class Directive(_message.Message):
     SET_PERIOD_FIELD_NUMBER: _builtins.int
     CONFIGURE_FIELD_NUMBER: _builtins.int
     CAPTURE_FRAMES_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
     directive_id: _builtins.str
     """Named again in the result."""
     evse_id: _builtins.str
     """The EVSE concerned; empty for the agent as a whole."""
     fence: _builtins.int
     """Drawn anew for each reserve, extend or cancel; the agent refuses a lower one."""
+    trace_id: _builtins.str
+    """Names the request of a car that led to it, 32 hexadecimal digits as in the W3C trace context;
+    empty if no car did. For logs only.
+    """
     @_builtins.property
     def poll_now(self) -> Global___PollNow:
         """Read now."""
@@ -974,10 +979,11 @@ class Directive(_message.Message):
         set_period: Global___SetPeriod | None = ...,
         configure: Global___Configure | None = ...,
         capture_frames: Global___CaptureFrames | None = ...,
+        trace_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "cancel", b"cancel", "capture_frames", b"capture_frames", "configure", b"configure", "extend", b"extend", "poll_now", b"poll_now", "reserve", b"reserve", "set_availability", b"set_availability", "set_period", b"set_period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "cancel", b"cancel", "capture_frames", b"capture_frames", "configure", b"configure", "directive_id", b"directive_id", "evse_id", b"evse_id", "extend", b"extend", "fence", b"fence", "poll_now", b"poll_now", "reserve", b"reserve", "set_availability", b"set_availability", "set_period", b"set_period"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "cancel", b"cancel", "capture_frames", b"capture_frames", "configure", b"configure", "directive_id", b"directive_id", "evse_id", b"evse_id", "extend", b"extend", "fence", b"fence", "poll_now", b"poll_now", "reserve", b"reserve", "set_availability", b"set_availability", "set_period", b"set_period", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["poll_now", "reserve", "extend", "cancel", "set_availability", "set_period", "configure", "capture_frames"]  # noqa: Y015
     _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015

@@ -23,6 +23,7 @@ class CoordinatorProcess:
         given = {"district": "test", "data_dir": str(self.data_dir), **settings}
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         self.config.write_text("[coordinator]\n" + "\n".join(lines) + "\n")
+        self.log: Path | None = None  # what it logs, info and above; None shows warnings
         self.ready: dict[str, Any] = {}
         self.kills = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -39,6 +40,7 @@ class CoordinatorProcess:
 
     async def start(self) -> None:
         """Returns when it is ready."""
+        log = None if self.log is None else self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -46,9 +48,12 @@ class CoordinatorProcess:
             "-c",
             str(self.config),
             "--log-level",
-            "warning",
+            "warning" if log is None else "info",
             stdout=asyncio.subprocess.PIPE,
+            stderr=log,
         )
+        if log is not None:
+            log.close()
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
         self.ready = json.loads(line)

@@ -61,7 +61,9 @@ class ReservingSite:
 
         await eventually(f"{evse_id} shows {word}", shown)
 
-    async def recommend(self, car: str, token: str = "") -> wire.Promise:
+    async def recommend(
+        self, car: str, token: str = "", metadata: tuple[tuple[str, str], ...] = ()
+    ) -> wire.Promise:
         """What the car is offered."""
         request = wire.RecommendRequest(
             request_id=f"{car}-1",
@@ -71,7 +73,8 @@ class ReservingSite:
             position=nouns.Position(latitude_deg=HERE[0] - 0.02, longitude_deg=HERE[1]),
             id_token=token,
         )
-        promise: wire.Promise = (await self.cars.Recommend(request, timeout=10)).promise
+        answer = await self.cars.Recommend(request, timeout=10, metadata=metadata)
+        promise: wire.Promise = answer.promise
         return promise
 
     def guide(self, promise: wire.Promise) -> GuidedCar:
@@ -124,6 +127,7 @@ async def reserving_site(
 ) -> AsyncIterator[ReservingSite]:
     """Piles by id, each with its quirks, at stations of their own, the first the nearest."""
     coordinator = CoordinatorProcess(folder, stale_after_s=20.0)
+    coordinator.log = folder / "coordinator.log"
     await coordinator.start()
     # The address outlives a restart.
     text = coordinator.config.read_text() + f'listen = "{coordinator.address}"\n'
