@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from coordinator.addresses import address_faults
+from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
@@ -145,6 +146,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recommend: RecommendSection = RecommendSection()
     replan: ReplanSection = ReplanSection()
     web: WebSection = WebSection()
+    ocpi: OcpiSection = OcpiSection()
 
 
 def read_config(path: Path) -> Config:
@@ -217,6 +219,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
                 yield Problem("CFG-005", where, f"{table}.{key}: {value} is no number to work with")
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
+    yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
     section = data.get("coordinator")
     if not isinstance(section, dict):
         return

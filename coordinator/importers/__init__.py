@@ -3,6 +3,7 @@
 `load_*` give values and raise `ImportInvalid` naming every bad row with its line at once.
 """
 
+from coordinator.importers.ocpi_out import party_of
 from coordinator.importers.stations import load_stations
 from coordinator.importers.tables import load_owners, load_roads, load_users
 from coordinator.importers.tariffs import load_tariffs
@@ -25,6 +26,7 @@ __all__ = [
     "load_stations",
     "load_tariffs",
     "load_users",
+    "party_of",
     "read_files",
     "retire_in_store",
 ]

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from coordinator.config_ocpi import OcpiSection
 from coordinator.core.pile import (
     Connector,
     Evse,
@@ -48,6 +51,11 @@ class Party:
 
 
 UNTOLD = Party()
+
+
+def party_of(section: OcpiSection) -> Party:
+    """Who publishes, by the configuration."""
+    return Party(**msgspec.structs.asdict(section))
 
 
 def locations(

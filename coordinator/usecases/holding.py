@@ -216,8 +216,7 @@ class Holding:
         tries = self._untold.pop(claim.claim_id, 0)
         if tries < UNTOLD_TRIES:
             self._untold[claim.claim_id] = tries + 1
-            loop = asyncio.get_running_loop()
-            loop.call_later(UNTOLD_S, self.on_claims, (claim.evse_id,))
+            asyncio.get_running_loop().call_later(UNTOLD_S, self.on_claims, (claim.evse_id,))
         return True
 
     def _first(self, evse_id: str) -> Claim | None:

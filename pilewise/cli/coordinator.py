@@ -91,14 +91,15 @@ def export(
     """Writes the stations to stdout, live where the coordinator runs; or sessions, or requests."""
     settings = _settings(config)
     from coordinator.errors import CoordinatorError, DirectoryBusy
-    from coordinator.importers import export_from_store
+    from coordinator.importers import export_from_store, party_of
 
     if format not in FORMATS:
         note = ", ".join(FORMATS)
         fail("CMD-101", f"unknown format {format!r}", note=note, exit_code=Exit.USAGE)
     try:
         try:
-            text = asyncio.run(export_from_store(Path(settings.coordinator.data_dir), format))
+            data_dir, party = Path(settings.coordinator.data_dir), party_of(settings.ocpi)
+            text = asyncio.run(export_from_store(data_dir, format, party))
         except DirectoryBusy:
             text = asyncio.run(_reach(take_out(settings.coordinator.listen, format), settings))
     except CoordinatorError as error:

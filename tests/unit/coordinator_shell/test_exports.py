@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.config import read_config
 from coordinator.core.pile import (
     Connector,
     Evse,
@@ -19,7 +20,7 @@ from coordinator.core.pile import (
     Tariff,
     TariffElement,
 )
-from coordinator.errors import ImportInvalid
+from coordinator.errors import ConfigInvalid, ImportInvalid
 from coordinator.importers import load_stations, load_tariffs
 from coordinator.importers.aggregate import LiveEvse, by_kind
 from coordinator.importers.export import FORMATS, export
@@ -238,3 +239,26 @@ def test_bad_places_of_open_charge_map_are_named(
     (problem,) = caught.value.problems
     assert "[1]" in problem.where
     assert word in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ('country_code = "CHN"', "country_code"),
+        ('party_id = "x"', "party_id"),
+        ('time_zone = "Asia/Shenzhen"', "Asia/Shenzhen"),
+        ('towns = "x"', "towns"),
+    ],
+)
+def test_party_that_ocpi_would_refuse_is_refused_at_start(
+    line: str, word: str, tmp_path: Path
+) -> None:
+    """A wrong code or time zone is named with its place in the file."""
+    path = tmp_path / "coordinator.toml"
+    path.write_text(f'[coordinator]\ndistrict = "d"\ndata_dir = "x"\n[ocpi]\n{line}\n')
+    with pytest.raises(ConfigInvalid) as caught:
+        read_config(path)
+
+    (problem,) = caught.value.problems
+    assert word in str(problem)
+    assert f"{path}:5" in str(problem)
