@@ -1,0 +1,61 @@
+"""The documents as pages: none is left out, nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"([^\"]+)\"")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All pages, built with warnings as errors."""
+    pytest.importorskip("furo", reason="hint: pip install .[docs]")
+    folder = tmp_path_factory.mktemp("site")
+    command = ("-m", "sphinx", "-b", "html", "-W", "-q", "docs", str(folder))
+    built = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert built.returncode == 0, built.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_every_document_is_a_page(site: Path) -> None:
+    """Each file under docs/ is reached from the first page."""
+    sources = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "contract").glob("*.md")]
+    pages = {path.relative_to(site).with_suffix("") for path in site.rglob("*.html")}
+
+    missing = [
+        path for path in sources if path.relative_to(ROOT / "docs").with_suffix("") not in pages
+    ]
+    assert len(sources) > 25
+    assert missing == []
+
+
+@pytest.mark.slow
+def test_pages_ask_no_other_host(site: Path) -> None:
+    """They can be read from a disk, on a gateway without a network."""
+    loaded = {
+        target
+        for page in site.rglob("*.html")
+        for target in LOADED.findall(page.read_text())
+        if "://" in target or target.startswith("//")
+    }
+
+    assert loaded == set()
+
+
+@pytest.mark.slow
+def test_contract_is_shown_whole(site: Path) -> None:
+    """A page of the contract has the messages of its file."""
+    text = re.sub(r"<[^>]+>", "", (site / "contract" / "charging.html").read_text())
+
+    for word in ("message RecommendRequest", "message Promise", "rpc Guide"):
+        assert word in text
