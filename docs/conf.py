@@ -17,7 +17,7 @@ language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build", "examples/**", "monitoring/**"]
+exclude_patterns = ["_build", "examples/**", "making/**", "monitoring/**"]
 nitpicky = True
 # Generated messages and gRPC's own classes are shown where they are defined.
 nitpick_ignore_regex = [(r"py:.*", r"(grpc|pb|nouns|rpc|asyncio|pilewise\.v1|collections)\b.*")]
