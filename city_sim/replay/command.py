@@ -13,9 +13,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from city_sim.replay import scoring
+from city_sim import reports
+from city_sim.replay import pages, scoring
 from city_sim.replay.deciding import NEAREST_FREE, OURS
 from city_sim.replay.drivers import Driver, drivers
 from city_sim.replay.fast import FARTHEST_KM, Brains, decisions
@@ -46,13 +48,21 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     begun_s = time.monotonic()
     try:
+        if options.report is not None:
+            reports.ready(options.report)
         plugs = read_plugs(options.connectors, tuple(KINDS))
         told = by_core(options, plugs) if options.fast else by_everything(options, plugs)
     except FeedInvalid as error:
         sys.stderr.write(f"error[{error.code}]: {error}\n  hint: {error.hint}\n")
         return 3
+    except reports.ReportError as error:
+        sys.stderr.write(f"{error.in_words()}\n")
+        return 3
     told["took_s"] = round(time.monotonic() - begun_s, 1)
     printed(told)
+    if options.report is not None:
+        path = pages.written(finite(told), arguments, datetime.now(UTC), options.report)
+        sys.stderr.write(f"report: {path}\n")
     if options.json:
         print(json.dumps(finite(told), separators=(",", ":")), flush=True)
     return 0

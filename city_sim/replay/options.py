@@ -31,6 +31,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
         "--taken-retry-s", type=_seconds, default=TAKEN_RETRY_S,
         help="what a plug found taken counts beyond the wait; the product's default is 0",
     )  # fmt: skip
+    parser.add_argument("--report", type=Path, default=None, help="folder for a page")
     live = parser.add_argument_group("without --fast")
     live.add_argument("--piles", type=_count, default=40, help="around the busiest plug")
     live.add_argument("--from", dest="from_s", type=_instant, default=None, help="where it begins")

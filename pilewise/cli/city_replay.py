@@ -40,6 +40,7 @@ def replay(
         float, typer.Option(help="Without --fast: minutes of the feed.", min=1.0)
     ] = 60.0,
     speed: Annotated[float, typer.Option(help="Without --fast: times real time.", min=1.0)] = 30.0,
+    report: Annotated[Path | None, typer.Option(help="Folder for a page of the figures.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Asks for every car that really plugged in, and judges the answers by what followed."""
@@ -47,7 +48,7 @@ def replay(
         "--connectors": connectors, "--intervals": intervals, "--requests": requests,
         "--seed": seed, "--history": history, "--history-until": history_until,
         "--taken-retry-s": taken_retry_s, "--piles": piles, "--from": from_,
-        "--for-min": for_min, "--speed": speed,
+        "--report": report, "--for-min": for_min, "--speed": speed,
     }  # fmt: skip
     given = [(name, value) for name, value in options.items() if value is not None]
     args = [part for name, value in given for part in (name, str(value))]

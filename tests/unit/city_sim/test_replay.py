@@ -243,6 +243,23 @@ def test_history_file_and_date_give_the_same_judgement(
 
 
 @pytest.mark.slow
+def test_report_stands_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page names the policies, the gain and the command, and no folder of the machine."""
+    made = small_feed(tmp_path, days=1)
+    files = {
+        "--connectors": made.connectors, "--intervals": made.intervals, "--report": tmp_path / "r",
+    }  # fmt: skip
+
+    assert command.main(["--fast", *(str(part) for pair in files.items() for part in pair)]) == 0
+
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert all(name in page for name in POLICIES)
+    assert "pilewise city replay --fast --connectors connectors.csv" in page
+    assert str(tmp_path) not in page
+    assert "report: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not IRELAND.is_dir(), reason="hint: needs ../shared/data or PILEWISE_DATA")
 def test_real_feed_is_replayed() -> None:
     """Half a day of the Irish feed: nobody is sent far, and what is told holds the figures."""
