@@ -5,6 +5,7 @@ import json
 import pytest
 
 from city_sim.__main__ import main
+from city_sim.paper.progress import bar
 
 
 def run(*words: str) -> int:
@@ -87,3 +88,36 @@ def test_negative_jobs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """The hint says what 0 means."""
     assert main(["paper", "--jobs", "-1"]) == 2
     assert "hint: 0 takes one process a core" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("patience_s", "shown"), [(0.0, True), (100.0, False)])
+def test_bar_is_shown_to_who_waits_at_a_terminal(
+    patience_s: float,
+    shown: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After the patience there is a bar on stderr, before it nothing; stdout stays clean."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+
+    with bar("configuration D", 2, patience_s) as tick:
+        tick()
+        tick()
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("configuration D" in err) is shown
+
+
+def test_no_bar_is_drawn_into_a_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where stderr is no terminal, nothing is drawn however long it takes."""
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+    with bar("configuration D", 1, 0.0) as tick:
+        tick()
+
+    assert capsys.readouterr().err == ""
