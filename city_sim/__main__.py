@@ -1,4 +1,4 @@
-"""`python -m city_sim compare|paper|replay`: policies, the paper's own simulation, a real feed.
+"""`python -m city_sim COMMAND`: the laboratory's commands, each in a module of its own.
 
 The demo is `pilewise demo`, the log of a day `python -m city_sim.log`.
 """
@@ -6,22 +6,24 @@ The demo is `pilewise demo`, the log of a day `python -m city_sim.log`.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-from city_sim import compare
-from city_sim.paper import command as paper
-from city_sim.replay import command as replay
+# Each module has `main(arguments) -> exit code`; only the one that runs is imported.
+COMMANDS = {
+    "compare": "city_sim.compare",
+    "paper": "city_sim.paper.command",
+    "replay": "city_sim.replay.command",
+    "whatif": "city_sim.whatif.command",
+}
 
 
 def main(arguments: list[str]) -> int:
     """Runs the command; 2 for one that is not known."""
-    if arguments[:1] == ["compare"]:
-        return compare.main(arguments[1:])
-    if arguments[:1] == ["paper"]:
-        return paper.main(arguments[1:])
-    if arguments[:1] == ["replay"]:
-        return replay.main(arguments[1:])
-    print("usage: python -m city_sim compare|paper|replay [--help]", file=sys.stderr)
-    return 2
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        print(f"usage: python -m city_sim {'|'.join(COMMANDS)} [--help]", file=sys.stderr)
+        return 2
+    return int(import_module(COMMANDS[name]).main(arguments[1:]))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pilewise.cli.ask import AsJson, place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
 from pilewise.cli.coordinator_unit import unit
+from pilewise.cli.coordinator_whatif import whatif
 from pilewise.cli.launch import LogLevel, become, require
 from pilewise.cli.loudness import log_level as level
 from pilewise.cli.output import Exit, emit, fail, say
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 app.command()(command)
 app.command()(unit)
+app.command()(whatif)
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(models.app, name="models")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]

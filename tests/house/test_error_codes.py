@@ -17,7 +17,7 @@ ROOMS = ("pilewise", "edge_agent", "coordinator", "firmware_sim", "city_sim", "t
 CODE = re.compile(r"^([A-Z]{2,6}-\d{3})$|(?:error|warning)\[([A-Z]{2,6}-\d{3})\]")
 # Names of standards, not of errors.
 # Explained before they are raised.
-AHEAD = ("WEB-", "WHATIF-")
+AHEAD = ("WEB-",)
 NOT_OURS = {"SHA-256", "SHA-384", "SHA-512", "RS-232", "RS-485"}
 
 
