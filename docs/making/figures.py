@@ -1,0 +1,106 @@
+"""Tables and sentences of the documents, out of the results in `docs/figures/`.
+
+Documents call these in cog blocks. How results are made is in `docs/renew_figures.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+FIGURES = Path(__file__).resolve().parents[1] / "figures"
+
+
+def result(name: str) -> dict[str, Any]:
+    """The stored result of a set: its command, its day, its versions, its figures."""
+    read: dict[str, Any] = json.loads((FIGURES / f"{name}.json").read_text(encoding="utf-8"))
+    return read
+
+
+def campus() -> str:
+    """Every policy in the campus scene, and what the product gains over the best simple one."""
+    from city_sim.reports.table import Column, Table
+
+    told = result("campus")
+    made = told["figures"]
+    cars = max(made["results"], key=int)
+    means = made["results"][cars]
+    by_time = sorted(means, key=lambda name: -float(means[name]["mean_drive_plus_wait_min"]))
+    columns = {
+        "policy": Column("policy"), "mean_drive_min": Column("drive", "min"),
+        "mean_wait_min": Column("wait", "min"),
+        "mean_drive_plus_wait_min": Column("drive + wait", "min"),
+        "p95_drive_plus_wait_min": Column("one in twenty", "min"), "gini": Column("Gini of plugs"),
+    }  # fmt: skip
+    table = Table([{"policy": name, **means[name]} for name in by_time], columns=columns)
+    share = [f"{100 * made[key]:.1f} %" for key in
+             ("gain_over_greedy_hold", "gain_ci_low", "gain_ci_high")]  # fmt: skip
+    return (
+        f"{cars} cars at 280 plugs in 2.5 hours, means of {made['seeds']} days; Pilewise needs"
+        f" {share[0]} less than `greedy-hold` (95 %: {share[1]} to {share[2]}).\n\n"
+        f"{table.markdown()}\n\n{source(told)}"
+    )
+
+
+def paper() -> str:
+    """The paper's table, drawn again."""
+    from city_sim.reports.table import Table
+
+    told = result("paper")
+    made = told["figures"]
+    words = (("integrated", "the paper's integrated method"), ("greedy_hold", "greedy, held"),
+             ("pilewise", "Pilewise"), ("optimum", "the capacity-aware optimum"))  # fmt: skip
+    rows = [
+        {
+            "less distance than by preference": name,
+            "share": _percent(made[f"{key}_reduction"]),
+            "95 %": f"{_percent(made[f'{key}_reduction_ci_low'])} to"
+            f" {_percent(made[f'{key}_reduction_ci_high'])}",
+        }
+        for key, name in words
+    ]
+    return (
+        f"Configuration {made['config']}, {made['cars']} cars, {made['stations']} stations of"
+        f" {made['slots_per_station']} slots, {made['seeds']} seeds; the paper prints"
+        f" {_percent(made['published_reduction'], 2)} for its method. Pilewise overfills"
+        f" {made['pilewise_over_capacity']:g} stations, and its Gini is"
+        f" {made['pilewise_gini']:.2f}.\n\n"
+        f"{Table(rows).markdown()}\n\n{source(told)}"
+    )
+
+
+def replay() -> str:
+    """How often the first pile was free and working, by what really followed."""
+    told = result("replay")
+    made = told["figures"]
+    return (
+        f"A real network's states, {made['requests']:,} requests at {made['sites']} sites: the"
+        f" first pile is working and free for {_percent(made['first_try_success'])} of the cars,"
+        f" and for {_percent(made['nearest_free_first_try_success'])} who drive to the nearest one"
+        f" that is free now; {_percent(made['gain'])} more (95 %: {_percent(made['gain_ci_low'])}"
+        f" to {_percent(made['gain_ci_high'])}), for {made['mean_extra_km']:.2f} km more.\n\n"
+        f"{source(told)}"
+    )
+
+
+def demo() -> str:
+    """What a run of the demo came to."""
+    told = result("demo")
+    made = told["figures"]
+    return (
+        f"In the demo {made['cars']} cars drive and wait {made['mean_drive_plus_wait_min']:.1f} min"
+        f" on average; had each driven to the nearest pile, it would have been"
+        f" {made['nearest_mean_drive_plus_wait_min']:.1f} min. {made['records_stored']:,} records"
+        f" are stored, {made['records_lost']} lost.\n\n{source(told)}"
+    )
+
+
+def source(told: dict[str, Any]) -> str:
+    """Where the figures come from, as a line under them."""
+    command = " ".join(told["command"])
+    return f"<sub>`{command}`, {told['renewed']}, version {told['versions']['pilewise']}</sub>"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"

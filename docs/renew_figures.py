@@ -1,0 +1,98 @@
+"""Runs the commands behind the documents' figures: `python docs/renew_figures.py [NAME ...]`.
+
+Writes `docs/figures/NAME.json` and the documents' cog blocks. `--check` only tells whether the
+documents are of the results. Real data are found by PILEWISE_DATA, else `../shared/data`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
+DATA = "../shared/data"
+LONGEST_S = 2 * 3_600.0
+
+# What is run, and which keys of its JSON are kept (empty: all); `took_s` and the like never are.
+SETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "campus": (
+        "pilewise city compare --scenario campus-280 --cars 950 --seeds 16 --policies"
+        " nearest,nearest-free,queue-eta,greedy-hold,pilewise --json",
+        (),
+    ),
+    "demo": ("pilewise demo --for 60s --json", ()),
+    "paper": ("pilewise city paper --config D --seeds 100 --json", ()),
+    "replay": (
+        f"pilewise city replay --connectors {DATA}/ireland/connectors.csv"
+        f" --intervals {DATA}/ireland/status_intervals.csv.gz --fast --json",
+        ("requests", "sites", "first_try_success", "nearest_free_first_try_success", "gain",
+         "gain_ci_low", "gain_ci_high", "mean_extra_km", "policies", "drivers", "seed"),
+    ),
+}  # fmt: skip
+# Of the machine and the moment.
+NEVER = ("wall_s", "took_s", "errors", "models")
+
+
+def renew(name: str) -> None:
+    """Runs a set and writes its result."""
+    command, kept = SETS[name]
+    print(f"{name}: {command}", file=sys.stderr)
+    words = [word.replace(DATA, os.environ.get("PILEWISE_DATA", DATA)) for word in command.split()]
+    ran = subprocess.run(
+        [sys.executable, "-c", "from pilewise.cli import main; main()", *words[1:]],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=LONGEST_S, check=True,
+    )  # fmt: skip
+    write(name, json.loads(ran.stdout.splitlines()[-1]), kept)
+
+
+def write(name: str, figures: dict[str, Any], kept: tuple[str, ...] = ()) -> None:
+    """Writes a result with its command, its day and what it was made with."""
+    from city_sim.reports import versions
+
+    stored = {
+        "command": SETS[name][0].split(),
+        "renewed": datetime.now(UTC).date().isoformat(),
+        "versions": {k: v for k, v in versions().items() if k in ("pilewise", "python", "numpy")},
+        "figures": {
+            key: value
+            for key, value in figures.items()
+            if key not in NEVER and (not kept or key in kept)
+        },
+    }
+    path = DOCS / "figures" / f"{name}.json"
+    path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+def cog(check: bool) -> int:
+    """Writes what the documents say of the results, or with `check` tells whether it is so."""
+    from cogapp import Cog
+
+    pages = [
+        p for p in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if "[[[cog" in p.read_text()
+    ]
+    how = ["--check", "--diff"] if check else ["-r"]
+    return int(Cog().main(["cog", *how, "-P", "-I", str(DOCS), "-I", str(ROOT), *map(str, pages)]))
+
+
+def main(words: list[str]) -> int:
+    """0 where all is well; 2 for a set that is not known."""
+    if "--check" in words:
+        return cog(check=True)
+    unknown = [word for word in words if word not in SETS]
+    if unknown:
+        print(f"no set {', '.join(unknown)}; known are {', '.join(SETS)}", file=sys.stderr)
+        return 2
+    for name in words:
+        renew(name)
+    return cog(check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
