@@ -74,13 +74,14 @@ def replay() -> str:
     """How often the first pile was free and working, by what really followed."""
     told = result("replay")
     made = told["figures"]
+    points = [f"{100 * made[key]:.1f}" for key in ("gain", "gain_ci_low", "gain_ci_high")]
     return (
-        f"A real network's states, {made['requests']:,} requests at {made['sites']} sites: the"
-        f" first pile is working and free for {_percent(made['first_try_success'])} of the cars,"
-        f" and for {_percent(made['nearest_free_first_try_success'])} who drive to the nearest one"
-        f" that is free now; {_percent(made['gain'])} more (95 %: {_percent(made['gain_ci_low'])}"
-        f" to {_percent(made['gain_ci_high'])}), for {made['mean_extra_km']:.2f} km more.\n\n"
-        f"{source(told)}"
+        f"{made['requests']:,} requests at {made['sites']} sites, judged by the states that really"
+        f" followed: the first pile works and is free for {_percent(made['first_try_success'])} of"
+        f" the cars, for {_percent(made['nearest_free_first_try_success'])} where each drives to"
+        f" the nearest that is free when it asks: {points[0]} points more (95 % by site:"
+        f" {points[1]} to {points[2]}). Ours drive {made['mean_extra_km']:.2f} km farther than to"
+        f" the nearest pile.\n\n{source(told)}"
     )
 
 
