@@ -158,6 +158,7 @@ def _found(message: wire.FindCandidatesResponse) -> Candidates:
         _column(facts, "straight_km"),
         _column(facts, "distance_km"),
         _column(facts, "station_free_share"),
+        np.zeros(number.shape),  # who is promised what elsewhere is not told
         _column(facts, "provenance").astype(np.uint8),
     )
     return Candidates(

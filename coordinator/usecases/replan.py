@@ -7,6 +7,7 @@ cannot wait for the next plan (a fault, a walk-in) is in `watchman.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -132,7 +133,9 @@ class Replanner:
         if not self._stands(promise, claim):
             self._counters.add("replans_stale")
             return False
-        context = self._world.around(promise.request, only=frozenset({wish.to_evse}))
+        rules = replace(self._world.rules, crowding=0.0)  # what others pay is no surprise to a car
+        only = frozenset({wish.to_evse})
+        context = self._world.around(promise.request, only=only, rules=rules)
         now_s, models = self._clock.now_s(), self._rerouter.models.for_plans
         view = frozen(self._district)
         ranked = await self.work(
@@ -144,7 +147,7 @@ class Replanner:
         if worse or not self._stands(promise, claim):
             self._counters.add("replans_stale")
             return False
-        code = BETTER if wish.gain_s > 0.0 else MADE_ROOM
+        code = BETTER if wish.own_gain_s > 0.0 else MADE_ROOM
 
         async def follow() -> None:
             await self._step(seen, rest)
@@ -179,14 +182,16 @@ def wishes(seen: Survey, plan: Plan) -> list[Wish]:
         now = int(seen.problem.now[car])
         if NOWHERE in (place, now) or seen.found.evse[place] == seen.rows[car]:
             continue
-        before_s = float(seen.problem.cost_s[_arc_to(seen.problem, car, now)])
+        arcs = [_arc_to(seen.problem, car, one) for one in (now, place)]
+        own_s = float(seen.problem.cost_s[arcs[0]]) - float(plan.cost_s[car])
+        others_s = np.broadcast_to(seen.problem.others_s, seen.problem.cost_s.shape)[arcs]
         told = bool(seen.problem.told[car])
         if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
             continue  # whose turn it is where it stands is seen to at once
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
             int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),
-            before_s - float(plan.cost_s[car]), told,
+            own_s + float(others_s[0] - others_s[1]), told, own_s,
         )  # fmt: skip
         made.append(wish)
     return made

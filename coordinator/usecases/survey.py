@@ -18,16 +18,25 @@ from coordinator.core import outages
 from coordinator.core.areas.assignment import NOWHERE, Problem
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState
-from coordinator.core.areas.places import Judged, Places, kinds_of, places, problem, turns_ready_s
+from coordinator.core.areas.places import (
+    Judged,
+    Places,
+    crowd_s,
+    kinds_of,
+    places,
+    problem,
+    turns_ready_s,
+)
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.candidates import USABLE
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context, Models
+from coordinator.core.recommend.crowding import cars_at
 from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.recommend.queue_evidence import standing
-from coordinator.core.vehicle import ChargingRequest
+from coordinator.core.vehicle import ChargingRequest, WarningLevel
 from coordinator.usecases.answer import Stage
 from coordinator.usecases.frozen import FAR_S, Line, free_of, frozen, lines_of
 from coordinator.usecases.ledger import ClaimStore
@@ -36,6 +45,7 @@ from coordinator.usecases.promises import Promise
 from coordinator.usecases.world import World
 
 AT_ONCE = 32  # cars ranked together
+_HIGH = int(WarningLevel.HIGH)
 KINDS_OF_CAR = 20  # kinds of EVSE that a car may be moved to, the best by themselves
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -109,7 +119,7 @@ async def survey(
         await pauses.take()
         if layout_of(district) is not layout:
             return None
-    usable = _Usable(world.stale_after_s, now_s, link_s)
+    usable = _Usable(world.stale_after_s, now_s, link_s, world.rules.crowding)
     found, made, turns = await work(
         partial(_problem, view, usable, own, rows, lines, thoughts, told)
     )
@@ -119,7 +129,9 @@ async def survey(
 def _context(view: District, world: World, promise: Promise) -> Context:
     """The world around a car, as if nothing were promised to it."""
     excluded = frozenset(view.row[evse_id] for evse_id in promise.refused if evse_id in view.row)
-    return replace(world.around(promise.request, excluded=excluded), own=())
+    # What a car costs others depends on who else is sent there: the plan counts it by place.
+    rules = replace(world.rules, crowding=0.0)
+    return replace(world.around(promise.request, excluded=excluded, rules=rules), own=())
 
 
 def _think(
@@ -162,11 +174,12 @@ def _judged(
 
 @dataclass(frozen=True, slots=True)
 class _Usable:
-    """When an EVSE counts as heard of: its age, and now in both times."""
+    """When an EVSE counts as heard of: its age, and now in both times; what crowding costs."""
 
     stale_after_s: float
     now_s: float
     link_s: float
+    crowding: float
 
 
 def _problem(
@@ -187,7 +200,7 @@ def _problem(
     )
     levels = np.array([level for thought in thoughts for level in thought.levels])
     stays = [stay_s for thought in thoughts for stay_s in thought.stays]
-    kinds, evse, ready_s = _ready(view, usable, np.unique(judged.kind))
+    kinds, evse, ready_s, cars = _ready(view, usable, np.unique(judged.kind))
     stay_s = float(np.mean(stays)) if stays else 0.0
     drive_s = float(np.mean(judged.drive_s)) if len(judged.car) else 0.0
     ends_s = {
@@ -202,11 +215,12 @@ def _problem(
     turns = np.array([turn_of.get(claim.claim_id, 0) for claim in claims], dtype=np.intp)
     station = view.station.astype(np.intp)
     made = problem(levels, found.of_each(rows, turns), told, judged, found, station)
-    return found, made, turns
+    others_s = usable.crowding * crowd_s(found, kinds, cars, stay_s)[made.place]
+    return found, replace(made, others_s=others_s * (levels[made.car] > _HIGH)), turns
 
 
-def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index, Floats]:
-    """EVSEs of these kinds that can be used: kind, row, and when each is free, from now."""
+def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index, Floats, Floats]:
+    """EVSEs of these kinds that can be used: kind, row, when each is free, from now, and cars."""
     kind, now_s = kinds_of(view), usable.now_s
     evse = np.flatnonzero(np.isin(kind, kinds))
     status = view.status[evse]
@@ -221,7 +235,7 @@ def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index,
     there = standing(view, evse, status, np.full(len(evse), np.inf), now_s)
     left_s = there.occupant_s + there.queue * there.mean_s
     ready_s = np.maximum(np.maximum(left_s, view.claimed_to_s[evse] - now_s), 0.0)
-    return kind[evse], evse, ready_s
+    return kind[evse], evse, ready_s, cars_at(view, evse, status)
 
 
 def movable(promise: Promise, table: ClaimTable) -> Claim | None:

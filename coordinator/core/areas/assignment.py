@@ -50,6 +50,7 @@ class Problem:
     place: Index  # (a,)
     cost_s: Floats  # (a,)
     station: Index  # (p,)
+    others_s: Floats | float = 0.0  # (a,), what each arc costs cars that are not in the plan yet
 
     @property
     def count(self) -> int:
@@ -148,7 +149,7 @@ class _Work:
         here = problem.now[problem.car]
         has = here != NOWHERE
         elsewhere = has & (problem.station[problem.place] != problem.station[here])
-        self.price_s = problem.cost_s + settings.switch_s * elsewhere
+        self.price_s = problem.cost_s + problem.others_s + settings.switch_s * elsewhere
         if settings.weighted:
             weight = np.zeros(max(LEVELS) + 1)
             weight[list(LEVELS)] = WEIGHTS

@@ -16,8 +16,8 @@ LONGEST_CHAIN = 3
 class Wish:
     """What the plan wants of one car: from this EVSE and turn to that one.
 
-    `gain_s` is what the car itself saves, negative where it makes room for others. `told` says that
-    it knows the pile.
+    `gain_s` is what is saved by it, `own_gain_s` what the car itself saves, negative where it makes
+    room for others. `told` says that it knows the pile.
 
     Source: paper 2.3.1.
     """
@@ -31,6 +31,7 @@ class Wish:
     to_station: int
     gain_s: float
     told: bool = False
+    own_gain_s: float = 0.0
 
     @property
     def across(self) -> bool:

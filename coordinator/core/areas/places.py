@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.areas.assignment import NOWHERE, Problem
 from coordinator.core.district import District
+from coordinator.core.recommend.crowding import put_off_s
 from coordinator.core.recommend.layout import layout_of
 
 Floats = NDArray[np.float64]
@@ -119,6 +120,24 @@ def places(kind: Index, evse: Index, ready_s: Floats, promised: Index) -> Places
     order = order[(rank < PLACES_OF_KIND) | kept[order]]
     order = order[np.lexsort((evse[order], turn[order], ready_s[order], kind[order]))]
     return Places(evse[order], turn[order], ready_s[order], kind[order])
+
+
+def crowd_s(found: Places, kind: Index, cars: Floats, stay_s: float) -> Floats:
+    """By how much each place puts off who comes next, where those before it are taken as well.
+
+    `kind` and `cars` say of each EVSE of what kind it is, and who is there that is not planned for.
+
+    Source: paper 2.3.2.3.
+
+    >>> found = Places(np.array([4, 5]), np.zeros(2, int), np.zeros(2), np.array([7, 7]))
+    >>> crowd_s(found, np.array([7, 7]), np.array([1.0, 0.0]), 1800.0).tolist()
+    [0.0, 900.0]
+    """
+    known, at = np.unique(kind, return_inverse=True)
+    plugs, there = np.bincount(at), np.bincount(at, cars)
+    of = np.searchsorted(known, found.kind)
+    before = np.arange(len(found.kind)) - np.searchsorted(found.kind, found.kind)
+    return put_off_s(there[of] + before, plugs[of].astype(np.float64), stay_s)
 
 
 @dataclass(frozen=True, slots=True)

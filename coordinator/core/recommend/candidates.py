@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Payment
-from coordinator.core.recommend import way
+from coordinator.core.recommend import crowding, way
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates, Near, merge
 from coordinator.core.recommend.layout import Layout, layout_of
@@ -112,6 +112,7 @@ def _look(district: District, layout: Layout, asked: Asked, count: int) -> Candi
         straight_km,
         station_km,
         (free / np.maximum(sizes, 1)).reshape(stations.shape),
+        crowding.of_stations(district, asked, stations, spot, evse, status),
         provenance,
     )
     owner = spot // stations.shape[1]

@@ -28,6 +28,7 @@ class Near:
     straight_km: Floats
     station_km: Floats
     free_share: Floats  # free EVSEs now / EVSEs
+    crowd_s: Floats  # what the car costs those who come to the station after it
     provenance: NDArray[np.uint8]
 
     def of(self, number: int) -> Near:
@@ -37,6 +38,7 @@ class Near:
             self.straight_km[number],
             self.station_km[number],
             self.free_share[number],
+            self.crowd_s[number],
             self.provenance[number],
         )
 

@@ -66,6 +66,7 @@ class Rules:
     score_s: float = 300.0  # tau
     ranker_s: float = 180.0  # rho
     load_s: float = 60.0
+    crowding: float = 0.5  # of a mean stay, by which a car beyond the plugs puts off who comes next
 
     # Scores (steps 610-630)
     travel_near_km: float = 0.3

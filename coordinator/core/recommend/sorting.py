@@ -119,7 +119,7 @@ def _judge(
         )
     seconds = cost(
         level, drive.drive_s, expected_s, known.price, again, used, grade, out_of_100, share,
-        rules, valid,
+        rules, valid, known.found.of_station(known.found.near.crowd_s),
     )  # fmt: skip
     columns = Columns(
         known.found, drive, known.wait, known.charge_s, known.power_kw, known.energy_kwh,

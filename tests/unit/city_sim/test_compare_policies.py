@@ -62,3 +62,13 @@ def test_sum_of_runs_without_the_product_has_no_gain() -> None:
 
     assert "gain_over_greedy_hold" not in told
     assert set(told["results"]["10"]) == {"nearest", "greedy-hold"}
+
+
+@pytest.mark.slow
+def test_product_serves_sooner_than_greedy_holds_where_strangers_come_and_stations_stop() -> None:
+    """Three in ten just come, a tenth of the stations stops: 4 % less drive and wait at least."""
+    day = (950, 1, 0.3, 0.1, 7)
+    ours, greedy = outcome(Run("pilewise", *day)), outcome(Run("greedy-hold", *day))
+
+    key = "mean_drive_plus_wait_min"
+    assert ours[key] < 0.96 * greedy[key]
