@@ -30,6 +30,7 @@ class Car:
     `station` and `evse` are rows of the district: where it drives or stands, and the EVSE that is
     held for it or that it is plugged into; -1 means none. `done_share` is the part of its charge
     that it already has. A `stranger` drives to the nearest station, whatever the policy says.
+    `way` has the turns of its way: where it set out, was sent elsewhere, came.
     """
 
     index: int
@@ -48,6 +49,7 @@ class Car:
     turned_away: int = 0
     tried: set[int] = field(default_factory=set)
     done_share: float = 0.0
+    way: list[tuple[float, float]] = field(default_factory=list)
     version: int = 0
     stranger: bool = False
 
@@ -74,6 +76,11 @@ class Car:
             self.drive_s += now_s - self.since_s
         elif self.doing is Doing.WAITING:
             self.wait_s += now_s - self.since_s
+
+    def turns(self, latitude_deg: float, longitude_deg: float) -> None:
+        """It is here now, and its way goes on from here."""
+        self.latitude_deg, self.longitude_deg = latitude_deg, longitude_deg
+        self.way.append((latitude_deg, longitude_deg))
 
     def on_the_way(self, now_s: float, to_deg: tuple[float, float]) -> tuple[float, float]:
         """Where it is while it drives: on the line between its start and its station.

@@ -78,6 +78,7 @@ class StraightTravel:
                 district.station_lat_deg.tolist(), district.station_lon_deg.tolist(), strict=True
             )
         ]
+        self.road_factor = road_factor  # way over great circle
         self._s_per_km = 3600.0 * road_factor / speed_kmh
 
     def drive_s(self, latitude_deg: float, longitude_deg: float, at_s: float) -> Float64:

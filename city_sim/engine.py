@@ -120,8 +120,7 @@ class Engine:
 
     def drive_s(self, car: Car) -> NDArray[np.float64]:
         """Driving times from where the car is now to every station."""
-        latitude_deg, longitude_deg = self.position(car)
-        return self.travel.drive_s(latitude_deg, longitude_deg, self.now_s)
+        return self.travel.drive_s(*self.position(car), self.now_s)
 
     def position(self, car: Car) -> tuple[float, float]:
         """Where the car is now."""
@@ -206,7 +205,7 @@ class Engine:
             car.doing, car.since_s = Doing.WAITING, self.now_s
             self.at(self.now_s + ASK_AGAIN_S, "asks again", car.index, car.version)
             return
-        car.latitude_deg, car.longitude_deg = self.position(car)
+        car.turns(*self.position(car))
         drive_s = self.travel.to_s(car.latitude_deg, car.longitude_deg, choice.station, self.now_s)
         if self._streets is not None:
             self._streets.set_out(car.latitude_deg, car.longitude_deg, choice.station)
@@ -229,7 +228,7 @@ class Engine:
 
     def _arrives(self, car: Car) -> None:
         car.count(self.now_s)
-        car.latitude_deg, car.longitude_deg = self.sites.places[car.station]
+        car.turns(*self.sites.places[car.station])
         car.doing, car.since_s = Doing.WAITING, self.now_s
         car.tried.add(car.station)
         self.queue[car.station].append(car.index)
