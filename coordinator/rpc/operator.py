@@ -17,12 +17,13 @@ from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc import operator_codec as codec
-from coordinator.rpc.noun_codec import check_id, invalid, page_start, timestamp
+from coordinator.rpc.noun_codec import check_id, invalid, page_start, seconds, timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.indexes_now import Happened
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.telemetry import TelemetryStore
@@ -51,6 +52,9 @@ class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
     ) -> None:
         # The live claim of an EVSE as a ClaimRecord, or None; whoever keeps claims sets it.
         self.claim_of: Callable[[str], Any] = lambda evse_id: None
+        # What happened in a window, for GetIndexes; whoever keeps sessions sets it.
+        self.happened: Happened | None = None
+        self._started_at_s = clock.now_s()
         # Names and versions for GetIndexes, e.g. of the models served.
         self.facts: dict[str, str] = {}
         self._inventory = inventory
@@ -107,16 +111,28 @@ class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
     async def GetIndexes(  # noqa: N802 - the contract
         self, request: op.GetIndexesRequest, context: Context
     ) -> op.GetIndexesResponse:
-        """Counts since the start and gauges of now."""
+        """Counts since the start, gauges of now, and the indexes of the window asked for."""
         statuses = self._view.statuses()
         indexes = dict(self._counters.values())
         indexes["evses"] = float(statuses.size)
         for name, number in codec.status_names():
             indexes[name] = float(np.count_nonzero(statuses == number))
         indexes["agents_connected"] = float(len(self._links.open))
+        indexes |= await self._of_window(request)
         return op.GetIndexesResponse(
             indexes=indexes, as_of=timestamp(self._clock.now_s()), facts=self.facts
         )
+
+    async def _of_window(self, request: op.GetIndexesRequest) -> dict[str, float]:
+        """What happened in the window, else since the start; empty where nobody knows."""
+        from_s, to_s = self._started_at_s, self._clock.now_s()
+        if request.HasField("window"):
+            window = request.window
+            from_s = seconds(window.from_at) if window.HasField("from_at") else from_s
+            to_s = seconds(window.to_at) if window.HasField("to_at") else to_s
+            if from_s >= to_s:
+                raise FieldInvalid(FieldFault("window", "from_at must lie before to_at"))
+        return {} if self.happened is None else await self.happened.between(from_s, to_s)
 
     async def ListAgents(  # noqa: N802 - the contract
         self, request: op.ListAgentsRequest, context: Context
