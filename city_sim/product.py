@@ -22,6 +22,7 @@ from city_sim.loop import CityClock, CityLoop
 from city_sim.parts import WHOLE, Parts
 from city_sim.streets import Streets
 from city_sim.thinking import NOTHING_LEARNT, Learnt, Thinking, thinking
+from city_sim.unheld import unheld
 from coordinator.core.areas.assignment import DEFAULT, Settings
 from coordinator.core.areas.ledger import Claim
 from coordinator.core.district import Changes
@@ -30,7 +31,6 @@ from coordinator.core.recommend.context import Models
 from coordinator.core.roads import Roads
 from coordinator.core.sessions import ChargeSession
 from coordinator.core.vehicle import ChargingRequest, Fix
-from coordinator.usecases.answer import Answer
 from coordinator.usecases.plugging import hashed
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver
@@ -87,7 +87,7 @@ class Pilewise:
         self.levels.setdefault(car.index, answer.level)
         self.degraded += bool(answer.degraded)
         if not answer.hold.claim_id:
-            return None if self._parts.hold else _unheld(engine, answer)
+            return unheld(engine, car, answer, self._parts)
         promise = await brain.guidance.confirm(answer.recommendation_id)
         if car.demand.disobeys:
             return None  # it says yes, and nothing more
@@ -266,13 +266,6 @@ class Pilewise:
             return None
         evse = engine.district.row[claim.evse_id]
         return Choice(int(engine.district.station[evse]), evse, claim.from_s, claim.to_s)
-
-
-def _unheld(engine: Engine, answer: Answer) -> Choice | None:
-    """Where a car drives by an answer behind which nothing is held; None if it names no place."""
-    if not answer.judged:
-        return None
-    return Choice(int(engine.district.station[engine.district.row[answer.choice.evse_id]]))
 
 
 def _vehicle_id(car: Car) -> str:
