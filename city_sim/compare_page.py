@@ -12,7 +12,8 @@ from city_sim.gains import COSTS, HEADLINE
 from coordinator.models.serving import open_models
 
 PAPER = ("point_demand_km", "served", "cars_passing", "total_cost", "gini", "cv",
-         "short_gap_time_share", "mean_edge_load", "max_edge_load", "mean_load_change")  # fmt: skip
+         "short_gap_time_share", "mean_edge_load", "max_edge_load", "mean_load_change",
+         "jammed_share")  # fmt: skip
 FIELD = ("mean_drive_min", "mean_wait_min", "p95_wait_min", HEADLINE, "p95_drive_plus_wait_min",
          "wait_high", "wait_medium", "wait_low", "no_plug_share", "no_plug_occupied",
          "no_plug_out_of_service", "no_plug_blocked", "failed_charge_share", "switches_per_car",

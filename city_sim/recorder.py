@@ -13,6 +13,7 @@ import numpy as np
 
 from city_sim.cars import Car, Choice, Policy
 from city_sim.engine import Engine
+from city_sim.streets import Streets
 from city_sim.turns import place_for
 from coordinator.core.pile import EvseStatus
 
@@ -40,11 +41,16 @@ class Stay:
 
 @dataclass(slots=True)
 class Record:
-    """What happened in one run; `decisions_s` is wall time, one for each car that asked first."""
+    """What happened in one run; `decisions_s` is wall time, one for each car that asked first.
+
+    `grades` are those of the ways on which cars set out by a choice, car and grade, where streets
+    know how full they are.
+    """
 
     arrivals: list[Arrival] = field(default_factory=list)
     stays: list[Stay] = field(default_factory=list)
     decisions_s: list[float] = field(default_factory=list)
+    grades: list[tuple[int, float]] = field(default_factory=list)
     begun: dict[int, tuple[float, int]] = field(default_factory=dict)
 
 
@@ -72,6 +78,10 @@ class Recorder:
         choice = self.inside.choose(engine, car)
         if not car.version and not car.demand.walk_in:
             self.record.decisions_s.append(self.watch() - begun)
+        if choice is not None and isinstance(engine.travel, Streets):
+            here, hour = engine.position(car), engine.now_s / 3600.0 % 24.0
+            (grade,) = engine.travel.grades(*here, np.array([choice.station]), hour)
+            self.record.grades.append((car.index, float(grade)))
         return choice
 
     def arrived(self, engine: Engine, car: Car) -> None:

@@ -19,7 +19,7 @@ from city_sim.recorder import Record
 from city_sim.run_money import burden_min, money_figures
 from city_sim.run_ways import way_figures
 from coordinator.core.district import District
-from coordinator.core.indexes import idle_gaps
+from coordinator.core.indexes import idle_gaps, traffic
 from coordinator.core.indexes_field import no_plug, quantile
 
 
@@ -42,7 +42,7 @@ def run_figures(run: Played) -> dict[str, float | None]:
     for stay in stays:
         stay_s[stay.car] = stay_s.get(stay.car, 0.0) + stay.to_s - stay.from_s
     told = way_figures(run.district, run.travel, run.asked)
-    told |= _gaps(run.record) | _found(run.record, asked)
+    told |= _gaps(run.record) | _found(run.record, asked) | _jams(run.record, asked)
     told |= money_figures(run.district, run.asked, stay_s)
     broken = frozenset(stay.car for stay in stays if stay.broken)
     told["failed_charge_share"] = len(broken) / max(len({stay.car for stay in stays}), 1)
@@ -51,6 +51,14 @@ def run_figures(run: Played) -> dict[str, float | None]:
     told["decision_p50_ms"] = quantile(decisions_s, 0.5) * 1e3
     told["decision_p95_ms"] = quantile(decisions_s, 0.95) * 1e3
     return {key: None if math.isnan(value) else round(value, 5) for key, value in told.items()}
+
+
+def _jams(record: Record, asked: set[int]) -> dict[str, float]:
+    """How many of the drives went over ways of grade 4 and above; NaN if streets know none."""
+    grades = np.array([grade for car, grade in record.grades if car in asked], dtype=np.float64)
+    if not len(grades):
+        return {"jammed_share": math.nan}
+    return {"jammed_share": traffic(np.ones_like(grades), grades).jammed_share}
 
 
 def _gaps(record: Record) -> dict[str, float]:

@@ -19,6 +19,7 @@ from city_sim.run_figures import Played, run_figures
 from city_sim.run_money import burden_min
 from city_sim.run_ways import driven_legs
 from city_sim.scenarios import Scenario, campus
+from city_sim.scenes.named import scene as named_scene
 from coordinator.core.district import District
 from coordinator.core.pile import (
     Connector,
@@ -204,3 +205,16 @@ def test_bound_is_left_out_where_it_takes_too_long() -> None:
 
     assert least_drive_plus_wait_s(made, most_arcs=5) is None
     assert least_drive_plus_wait_s(scene([station("a", 1.0, 1)], [])) is None
+
+
+def test_drives_over_jammed_ways_are_counted_where_streets_fill() -> None:
+    """Streets of a real city's scene grade each drive; straight ways of the campus know nothing."""
+    made = named_scene("shenzhen-60", 1, 40)
+
+    played, cars = recorded(made)
+    told = run_figures(played)
+
+    assert {car for car, _ in played.record.grades} == {car.index for car in cars}
+    jammed = np.mean([grade >= 4.0 for _, grade in played.record.grades])
+    assert told["jammed_share"] == pytest.approx(jammed, abs=1e-4)
+    assert run_figures(recorded(campus(1, cars=5))[0])["jammed_share"] is None
