@@ -73,4 +73,5 @@ def sources_of(parts: Parts) -> Sources:
         switch=parts.switch,
         shadow=parts.shadow,
         commander=Commander(parts.inventory, parts.links, parts.events),
+        offset_h=parts.brain.intentions.offset_h,
     )

@@ -49,7 +49,7 @@ def shown(promise: Promise) -> dict[str, Any]:
         "lon": request.longitude_deg,
         "soc_pct": round(request.soc_pct, 1),
         "level": WarningLevel(answer.level).name.lower(),
-        "phase": _phase(promise),
+        "phase": phase_of(promise),
         "revision": answer.revision,
         "hold": answer.hold.kind.name.lower(),
         "until_s": answer.hold.until_s,
@@ -69,8 +69,10 @@ def shown(promise: Promise) -> dict[str, Any]:
     return car
 
 
-def _phase(promise: Promise) -> str:
+def phase_of(promise: Promise) -> str:
     """Where on its way a promise is, in one word."""
+    if promise.closed:
+        return "ended"
     if promise.ahead:
         return "ahead"
     if promise.answer.hold.claim_id == "":

@@ -99,7 +99,12 @@ class Live:
         values = self._sources.counters.values()
         counted = {name: values.get(name, 0.0) for name in COUNTED}
         agents = len(self._sources.links.open)
-        return {"as_of_s": self._sources.clock.now_s(), "counts": counted, "agents": agents}
+        return {
+            "as_of_s": self._sources.clock.now_s(),
+            "offset_h": self._sources.offset_h(),
+            "counts": counted,
+            "agents": agents,
+        }
 
 
 def _told(event: Event) -> dict[str, Any]:

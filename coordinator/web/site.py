@@ -20,10 +20,16 @@ from starlette.types import ASGIApp
 from coordinator.errors import CoordinatorError
 from coordinator.web.answers import answer, failed, failure
 from coordinator.web.assets import Assets, told
+from coordinator.web.evaluation import Evaluation
 from coordinator.web.feed import Feed
+from coordinator.web.frames import Frames
 from coordinator.web.gate import Gate, Refused
 from coordinator.web.guard import Guard
+from coordinator.web.ledger import Ledger
 from coordinator.web.live import Live
+from coordinator.web.models import Models
+from coordinator.web.piles import Piles
+from coordinator.web.quality import Quality
 from coordinator.web.sources import Sources
 
 log = structlog.get_logger()
@@ -83,7 +89,15 @@ class Front:
 
 def site(sources: Sources, feed: Feed, gate: Gate, host: str) -> ASGIApp:
     """All pages behind their guard; `host` is the name that the server listens at."""
-    routes = Front(sources, feed, gate).routes()
+    routes = [
+        *Front(sources, feed, gate).routes(),
+        *Piles(sources).routes(),
+        *Frames(sources, gate).routes(),
+        *Ledger(sources).routes(),
+        *Models(sources, gate).routes(),
+        *Evaluation(sources).routes(),
+        *Quality(sources).routes(),
+    ]
     app = Starlette(
         routes=routes,
         exception_handlers={

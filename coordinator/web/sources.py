@@ -5,6 +5,7 @@ The few things that a token allows go through `commander` and `switch`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from coordinator.clock import Clock
@@ -44,3 +45,4 @@ class Sources:
     switch: ModelSwitch
     shadow: Shadow
     commander: Commander
+    offset_h: Callable[[], float]  # local time of the district against UTC
