@@ -19,11 +19,12 @@ def speaks_ocpp(pile: Pile) -> bool:
     return pile.sources.get("face") == "ocpp16"
 
 
-def coordinator(data_dir: Path, clock: SimClock) -> str:
-    """A district coordinator on a free port."""
+def coordinator(data_dir: Path, clock: SimClock, token_file: Path | None = None) -> str:
+    """A district coordinator on a free port; with a token file, its page on another."""
+    page = f'[web]\nlisten = "127.0.0.1:0"\ntoken_file = {toml(token_file)}\n'
     return (
         f'[coordinator]\ndistrict = "demo"\nlisten = "127.0.0.1:0"\ndata_dir = {toml(data_dir)}\n'
-        f"stale_after_s = {4 * HEARTBEAT_S}\n{clock.config()}"
+        f"stale_after_s = {4 * HEARTBEAT_S}\n{clock.config()}{page if token_file else ''}"
     )
 
 

@@ -25,6 +25,7 @@ from city_sim.baseline import nearest_baseline
 from city_sim.city import ROAD_FACTOR, StraightTravel
 from city_sim.clock import LOCAL, SimClock
 from city_sim.demand import Disturbance, DisturbanceKind
+from city_sim.desktop import show_page
 from city_sim.drivers import Driver, Trip
 from city_sim.screen import Screen
 from city_sim.stage import Stage
@@ -56,6 +57,7 @@ class Options:
     cars: int = 24
     stations: tuple[Station, ...] = ()
     keep: bool = False
+    browser: bool = False  # open the operator's page where there is a desktop
 
 
 async def run(options: Options) -> dict[str, Any]:
@@ -171,7 +173,10 @@ class Show:
             f"models {models or 'none'}"
         )
         hot = self.stage.stations[0]
-        self.screen.started(self.stage.target, facts, (hot.latitude_deg, hot.longitude_deg))
+        page, at = self.stage.page(), (hot.latitude_deg, hot.longitude_deg)
+        self.screen.started(self.stage.target, facts, at, page)
+        if self.options.browser and page:
+            show_page(page)
 
     async def _victim(self) -> str:
         """An EVSE that a car is driving to and will not reach within two minutes."""

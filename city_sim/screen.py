@@ -41,9 +41,11 @@ class Screen:
         """A step of the start."""
         self._line(f"  starting: {text}", "dim")
 
-    def started(self, target: str, facts: str, at: tuple[float, float]) -> None:
-        """Everything is up."""
+    def started(self, target: str, facts: str, at: tuple[float, float], page: str) -> None:
+        """Everything is up; `page` is where it can be watched."""
         self._line(f"  coordinator  grpc {target} (reflection on)")
+        if page:
+            self._line(f"  watch it:    {page}", "bold")
         self._line(f"  {facts}")
         here = f"{at[0]:.4f},{at[1]:.4f}"
         self._line("  ask it yourself:", "dim")

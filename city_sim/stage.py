@@ -6,6 +6,7 @@ Every part is the product itself, a process of its own on a port that the system
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class Stage:
     benches: dict[str, bench_rpc.BenchServiceAsyncStub] = field(default_factory=dict)
     channels: list[grpc.aio.Channel] = field(default_factory=list)
     operator: op_rpc.OperatorServiceAsyncStub | None = None
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(18))
 
     async def open(self, tariffs: Sequence[Tariff], users: Sequence[op.UserRecord]) -> None:
         """Starts everything and fills in what the operator knows."""
@@ -53,7 +55,8 @@ class Stage:
             self._start(
                 "coordinator",
                 "coordinator",
-                configs.coordinator(self.folder / "coordinator", self.clock) + self.extra,
+                configs.coordinator(self.folder / "coordinator", self.clock, self._token_file())
+                + self.extra,
             ),
         )
         self.coordinator = coordinator
@@ -78,6 +81,18 @@ class Stage:
         if dialling:
             config = configs.sim(dialling, mqtt, urls, self.clock)
             self._reach(await self._start("firmware_sim", "sim-ocpp", config))
+
+    def page(self) -> str:
+        """Where the operator's page is, with the token of this district; empty if there is none."""
+        url = str(self.coordinator.ready.get("web", "")) if self.coordinator else ""
+        return f"{url}#token={self.token}" if url else ""
+
+    def _token_file(self) -> Path:
+        """A file with a token that this run alone knows."""
+        path = self.folder / "tokens"
+        path.touch(mode=0o600)
+        path.write_text(f"demo {self.token}\n")
+        return path
 
     async def talking(self) -> int:
         """Piles of which the coordinator knows a status that is not UNKNOWN."""

@@ -36,6 +36,9 @@ def demo(
     near: Annotated[str, typer.Option(help="With --stations: around LAT,LON (WGS84).")] = "",
     limit: Annotated[int, typer.Option(help="With --stations: nearest N stations.", min=1)] = 4,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Show the operator's page on a desktop.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, last line.")] = False,
 ) -> None:
     """Starts a coordinator, three agents, piles and cars on loopback, and breaks a pile.
@@ -59,6 +62,7 @@ def demo(
             cars=cars,
             stations=tuple(found),
             keep=keep,
+            browser=browser and not json,
         )
         result = asyncio.run(show.run(options))
     except FileInvalid as error:
