@@ -75,12 +75,23 @@ class Frames:
 
 
 def _shown(frame: bytes) -> dict[str, Any]:
-    """A frame as text where it is text, else as hexadecimal."""
-    head = frame[:HEAD_BYTES]
+    """A frame, said by its agent to be of when and whence: `ms < payload` or `ms > payload`.
+
+    The payload is text where it is text, else hexadecimal.
+    """
+    at_ms, direction, payload = (*frame.split(b" ", 2), b"", b"")[:3]
+    if not at_ms.isdigit() or direction not in (b"<", b">"):
+        at_ms, direction, payload = b"", b"", frame
+    head = payload[:HEAD_BYTES]
     try:
         text = head.decode()
         readable = text.isprintable() or "\n" in text
     except UnicodeDecodeError:
         text, readable = "", False
-    shown = text if readable else head.hex(" ")
-    return {"bytes": len(frame), "text": shown, "cut": len(frame) > HEAD_BYTES}
+    return {
+        "at_s": int(at_ms) / 1000 if at_ms else None,
+        "direction": direction.decode(),
+        "bytes": len(payload),
+        "text": text if readable else head.hex(" "),
+        "cut": len(payload) > HEAD_BYTES,
+    }

@@ -63,7 +63,8 @@ export class DistrictMap {
 
   fit(stations, cars) {
     const places = [...stations.values(), ...cars.values()].map(({ lat, lon }) => [lat, lon]);
-    this.map.fitBounds(L.latLngBounds(places).pad(0.12), { maxZoom: 15, animate: false });
+    // Room for the names below the marks at the edges.
+    this.map.fitBounds(L.latLngBounds(places), { maxZoom: 15, animate: false, padding: [62, 40] });
     this.fitted = true;
   }
 
