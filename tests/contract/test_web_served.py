@@ -54,11 +54,10 @@ def resting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class Site:
-    """One connection to the page."""
+    """The page as a client without a browser asks it; each question over its own connection."""
 
     def __init__(self, url: str) -> None:
         self.netloc = urlsplit(url).netloc
-        self.connection = http.client.HTTPConnection(self.netloc, timeout=20)
 
     def ask(
         self, path: str, method: str = "GET", body: Any = None, **headers: str
@@ -68,9 +67,13 @@ class Site:
         sent = None if body is None else json.dumps(body)
         if sent is not None:
             given.setdefault("content-type", "application/json")
-        self.connection.request(method, path, sent, given)
-        response = self.connection.getresponse()
-        return response, response.read()
+        connection = http.client.HTTPConnection(self.netloc, timeout=20)
+        try:
+            connection.request(method, path, sent, given)
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
 
     def events(self, path: str = "/api/stream", **headers: str) -> Iterator[dict[str, str]]:
         """The events of a stream as they come."""
