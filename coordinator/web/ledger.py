@@ -16,7 +16,7 @@ from coordinator.core.vehicle import WarningLevel
 from coordinator.errors import FieldFault, FieldInvalid, NotFound
 from coordinator.usecases import inputs
 from coordinator.usecases.accounts import decision
-from coordinator.usecases.answer import Answer, Decided, HoldKind, Judged
+from coordinator.usecases.answer import Answer, Decided, HoldKind, Judged, Noted
 from coordinator.usecases.composing import answers
 from coordinator.usecases.inputs import Inputs
 from coordinator.usecases.promises import Promise
@@ -98,11 +98,7 @@ class Ledger:
                 "relaxed": list(answer.relaxed),
                 "same_as_told": as_told,
                 "told_language": answer.language,
-                "hold": {
-                    "kind": HoldKind(answer.hold.kind).name,
-                    "reason": answer.hold.reason,
-                    "until_s": answer.hold.until_s,
-                },
+                "hold": _hold(answer),
                 "choice": _judged(shown.judged[0]) if shown.judged else None,
                 "alternatives": [_judged(judged) for judged in shown.judged[1:]],
                 "why_not": [
@@ -110,7 +106,7 @@ class Ledger:
                     for one in shown.why_not
                 ],
                 "empty": {"reason": answer.empty_reason, "text": answer.empty_text},
-                "context": [asdict_of(noted) for noted in answer.context],
+                "context": [_noted(noted) for noted in answer.context],
                 "defaulted": list(answer.defaulted),
                 "account": _account(answer),
                 "candidates": _candidates(stored),
@@ -163,6 +159,11 @@ class Ledger:
              "evse": e.evse_id, "car": e.vehicle_id, "facts": dict(e.facts)}
             for e in found[-40:]
         ]  # fmt: skip
+
+
+def _hold(answer: Answer) -> dict[str, Any]:
+    hold = answer.hold
+    return {"kind": HoldKind(hold.kind).name, "reason": hold.reason, "until_s": hold.until_s}
 
 
 def _fits(promise: Promise, text: str, only: str, conflicts: set[tuple[str, str]]) -> bool:
@@ -278,7 +279,7 @@ def _candidates(stored: Inputs | None) -> list[dict[str, Any]]:
     ]
 
 
-def asdict_of(noted: Any) -> dict[str, Any]:
+def _noted(noted: Noted) -> dict[str, Any]:
     """A value of the surroundings with its source and age."""
     return {
         "name": noted.name, "value": _finite(noted.value), "source": noted.source,
