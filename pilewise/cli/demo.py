@@ -14,6 +14,9 @@ from pilewise.cli.launch import require
 from pilewise.cli.output import Exit, emit, fail, say
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+Browser = Annotated[
+    bool, typer.Option("--browser/--no-browser", help="Show the operator's page on a desktop.")
+]
 
 
 def duration_s(text: str) -> float:
@@ -36,9 +39,7 @@ def demo(
     near: Annotated[str, typer.Option(help="With --stations: around LAT,LON (WGS84).")] = "",
     limit: Annotated[int, typer.Option(help="With --stations: nearest N stations.", min=1)] = 4,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder.")] = False,
-    browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Show the operator's page on a desktop.")
-    ] = True,
+    browser: Browser = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, last line.")] = False,
 ) -> None:
     """Starts a coordinator, three agents, piles and cars on loopback, and breaks a pile.
