@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,16 +29,21 @@ LEVELS = ("debug", "info", "warning", "error")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0 after an orderly end, 3 for what must be changed, 4 for what may pass."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if words[:1] == ["config"]:
+        from coordinator import config_command
+
+        return config_command.main(words[1:])
     parser = argparse.ArgumentParser(
         prog="python -m coordinator", description="Runs a district coordinator."
     )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE.toml")
     parser.add_argument("--check", action="store_true", help="only check the configuration")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     _set_up_log(options.log_level)
     try:
-        config = read_config(options.config)
+        config = read_config(options.config, os.environ)
         if options.check:
             return 0
         # Imported late, so that a faulty configuration is reported at once.

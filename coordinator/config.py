@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,8 @@ import msgspec
 
 from coordinator.addresses import address_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
+from coordinator.config_places import Lines, override
+from coordinator.config_places import where as _where
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
@@ -149,8 +151,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ocpi: OcpiSection = OcpiSection()
 
 
-def read_config(path: Path) -> Config:
-    """The checked configuration; raises `ConfigInvalid` naming every fault with file and line."""
+def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """The checked configuration; raises `ConfigInvalid` naming every fault with file and line.
+
+    What `environ` says goes before the file.
+    """
+    return read_file(path, environ or {})[0]
+
+
+def read_file(path: Path, environ: Mapping[str, str]) -> tuple[Config, dict[str, Any], Lines]:
+    """As `read_config`, with what was read: the tables as written, and where each key stands."""
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -163,17 +173,18 @@ def read_config(path: Path) -> Config:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line.group(1)}" if line else str(path)
         raise ConfigInvalid([Problem("CFG-002", where, f"not TOML: {error}")]) from error
-    lines = _line_numbers(text)
-    problems = [*_check(Config, data, "", path, lines), *_check_meaning(data, path, lines)]
+    lines = Lines(text)
+    problems = [*override(data, Config, lines, environ)]
+    problems += [*_check(Config, data, "", path, lines), *_check_meaning(data, path, lines)]
     if problems:
         raise ConfigInvalid(problems)
-    return msgspec.convert(data, Config)
+    return msgspec.convert(data, Config), data, lines
 
 
 def locate(path: Path, dotted: str) -> str:
     """`file:line` of a key, for faults that show only when the setting is used."""
     try:
-        return _where(path, dotted, _line_numbers(path.read_text("utf-8")))
+        return _where(path, dotted, Lines(path.read_text("utf-8")))
     except OSError:
         return str(path)
 
@@ -244,30 +255,3 @@ def _check_knowledge(section: Any, path: Path, lines: dict[str, int]) -> Iterato
     if not knowledge.conditions:
         where = _where(path, "knowledge.conditions", lines)
         yield Problem("CFG-005", where, "conditions is empty", hint='e.g. ["regular", "specific"]')
-
-
-def _where(path: Path, dotted: str, lines: dict[str, int]) -> str:
-    """`file:line` of a key, or of the nearest table around it, or the file."""
-    while dotted:
-        if dotted in lines:
-            return f"{path}:{lines[dotted]}"
-        dotted = dotted.rpartition(".")[0]
-    return str(path)
-
-
-_HEADER = re.compile(r"^\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[A-Za-z0-9_-]+)*)\s*=""")
-
-
-def _line_numbers(text: str) -> dict[str, int]:
-    """Dotted key to the line on which it stands first."""
-    found: dict[str, int] = {}
-    table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = header.group(1)
-            found.setdefault(table, number)
-        elif key := _KEY.match(line):
-            name = key.group(1).replace(" ", "").strip("\"'")
-            found.setdefault(f"{table}.{name}" if table else name, number)
-    return found

@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ COMMANDS = {
     "profile": "edge_agent.commands.profile",
     "doctor": "edge_agent.commands.doctor",
     "buffer": "edge_agent.commands.buffer",
+    "config": "edge_agent.commands.config",
     "tail": "edge_agent.commands.tail",
     "unit": "edge_agent.commands.unit",
 }
@@ -45,7 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words and words[0] in COMMANDS:
         command = import_module(COMMANDS[words[0]])
-        return int(command.main(words[1:]))
+        try:
+            return int(command.main(words[1:]))
+        except BrokenPipeError:  # whoever read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            return 130
     return run(words)
 
 
@@ -54,6 +62,7 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m edge_agent", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="agent.toml")
     parser.add_argument("--check", action="store_true", help="check the file and exit")
+    parser.add_argument("--json", action="store_true", help="with --check: one JSON object")
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"]
     )
@@ -61,16 +70,20 @@ def run(arguments: list[str]) -> int:
     _log_to_stderr(options.log_level)
     # systemd tells where the unit's StateDirectory= really lies.
     state_dir = os.environ.get("STATE_DIRECTORY") or STATE_DIR
-    files = Files(options.config, Path(state_dir))
+    files = Files(options.config, Path(state_dir), os.environ)
     try:
         if options.check:
             config = files.load(files.path)
             check_ports(config)
             print(f"{options.config}: {len(config.piles)} piles, no mistakes", file=sys.stderr)
+            if options.json:
+                _ready({"ok": True, "piles": len(config.piles), "problems": []})
         else:
             _run_and_renew(files)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        if options.check and options.json:
+            _ready({"ok": False, "problems": [asdict(one) for one in error.problems]})
         return EXIT_CONFIG
     except SpoolError as error:
         print(f"error[SPL-001]: {error}", file=sys.stderr)

@@ -165,6 +165,18 @@ class PileSection(msgspec.Struct, frozen=True):
     connector: list[ConnectorSection] = []
 
 
+class AgentFile(msgspec.Struct, frozen=True):
+    """A whole agent.toml."""
+
+    agent: AgentSection
+    pile: list[PileSection] = []
+    clock: ClockSection | None = None
+    tls: TlsSection | None = None
+    uplink: UplinkSection = UplinkSection()
+    ocpp: OcppSection | None = None
+    bay_sensors: BaySensorsSection | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamConfig:
     """The operator's own central system for one pile; `url` is in front of the identity."""

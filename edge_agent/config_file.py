@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from edge_agent.config import (
     STATE_DIR,
+    AgentFile,
     AgentSection,
     BaySensorsSection,
     ClockSection,
@@ -28,6 +30,7 @@ from edge_agent.config_checks import (
     parse_subnets,
     secret,
 )
+from edge_agent.config_environment import overrides
 from edge_agent.config_modbus import check_modbus_pile, check_shared_lines
 from edge_agent.config_ocpp import check_doors, check_ocpp, pile_door, pile_upstream
 from edge_agent.core.facts import (
@@ -45,17 +48,19 @@ from edge_agent.profile_files import read_profiles
 from edge_agent.profiles import Shelf
 from edge_agent.toml_source import TomlSource
 
-_SECTIONS: Final = ("agent", "pile", "clock", "tls", "uplink", "ocpp", "bay_sensors")
+_NONE: Final[Mapping[str, str]] = {}
 
 
-def load_config(path: Path, state_dir: Path = STATE_DIR) -> Config:
+def load_config(
+    path: Path, state_dir: Path = STATE_DIR, environ: Mapping[str, str] = _NONE
+) -> Config:
     """The configuration in a file; raises `ConfigError` with every mistake at once.
 
-    `state_dir` is the data folder of a file that names none.
+    `state_dir` is the data folder of a file that names none; what `environ` says goes before the
+    file.
     """
-    source = TomlSource(path)
-    tables = source.tables
-    source.only_known(tables, "", _SECTIONS)
+    source = TomlSource(path, overrides(environ))
+    source.only_known(source.tables, "", AgentFile.__struct_fields__)
     agent = source.section(AgentSection, "agent", required=True)
     clock = source.section(ClockSection, "clock")
     tls = source.section(TlsSection, "tls")

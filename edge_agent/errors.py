@@ -43,10 +43,9 @@ class ConfigProblem:
     hint: str = ""
 
     def __str__(self) -> str:
-        lines = [
-            f"error[{self.code}]: {self.message}",
-            f"  --> {self.file}:{self.line}  {self.key}",
-        ]
+        # A setting of the environment stands in no line.
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        lines = [f"error[{self.code}]: {self.message}", f"  --> {place}  {self.key}"]
         if self.note:
             lines.append(f"  = note: {self.note}")
         if self.hint:

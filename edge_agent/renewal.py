@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,11 +43,17 @@ class Trial:
 
 
 class Files:
-    """The configuration file and what lies beside it; `state_dir` is where data go by default."""
+    """The configuration file and what lies beside it; `state_dir` is where data go by default.
 
-    def __init__(self, path: Path, state_dir: Path) -> None:
+    What `environ` says goes before any of the files.
+    """
+
+    def __init__(
+        self, path: Path, state_dir: Path, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.path = path
         self._state_dir = state_dir
+        self._environ = environ or {}
         self.fresh = path.with_name(f"{path.name}.new")
         self.last_good = path.with_name(f"{path.name}.last-good")
         self._trial = path.with_name(f"{path.name}.trial")
@@ -54,7 +61,7 @@ class Files:
 
     def load(self, path: Path) -> Config:
         """The configuration in a file beside the others; raises `ConfigError`."""
-        return load_config(path, self._state_dir)
+        return load_config(path, self._state_dir, self._environ)
 
     def trial(self) -> Trial | None:
         """The trial that runs; None where the file in place is not the one that is tried."""

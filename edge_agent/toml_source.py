@@ -10,12 +10,13 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
 
+from edge_agent.config_environment import typed
 from edge_agent.errors import ConfigError, ConfigProblem
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -27,11 +28,15 @@ _AT_LINE: Final = re.compile(r"at line (\d+)")
 
 
 class TomlSource:
-    """The tables of a file and where each key stands; collects problems until `finish`."""
+    """The tables of a file and where each key stands; collects problems until `finish`.
 
-    def __init__(self, path: Path) -> None:
+    `overrides` are keys that the environment sets: name of the variable and its text.
+    """
+
+    def __init__(self, path: Path, overrides: Mapping[str, tuple[str, str]] | None = None) -> None:
         self.file = str(path)
         self.problems: list[ConfigProblem] = []
+        self.environment: dict[str, str] = {}
         self._unread: set[str] = set()
         try:
             text = path.read_text(encoding="utf-8")
@@ -46,13 +51,33 @@ class TomlSource:
             raise ConfigError(
                 [ConfigProblem("CFG-002", f"this is not TOML: {error}", self.file, line)]
             ) from error
-        self._lines = key_lines(text)
+        self.lines = key_lines(text)
+        for key, (variable, value) in (overrides or {}).items():
+            self._override(key, variable, value)
+
+    def _override(self, key: str, variable: str, text: str) -> None:
+        """Puts a text from the environment in a key's place; it gets its type when it is read."""
+        self.environment[key] = variable
+        table, _, leaf = key.partition(".")
+        inside = self.tables.setdefault(table, {}) if leaf else None
+        if not isinstance(inside, dict) or "." in leaf:
+            note = "the environment sets TABLE__KEY of tables that stand once, such as AGENT__ID"
+            self._unreadable("CFG-003", f"{variable} names no key", key, note=note)
+            return
+        inside[leaf] = text
+
+    def place(self, key: str) -> tuple[str, int]:
+        """File and line of a key; the variable and 0 where the environment set it."""
+        for known, variable in self.environment.items():
+            if key == known or (known.startswith(f"{key}.") and key not in self.lines):
+                return f"environment {variable}", 0
+        return self.file, self.line(key)
 
     def line(self, key: str) -> int:
         """The line of a key path such as `pile[0].port`, or of the nearest table above it."""
         while key:
-            if key in self._lines:
-                return self._lines[key]
+            if key in self.lines:
+                return self.lines[key]
             if key.endswith("]"):
                 key = key[: key.rindex("[")]
             else:
@@ -63,9 +88,7 @@ class TomlSource:
         """Notes a mistake at a key; not at one that could not be read, which was said already."""
         if not self.sound(key):
             return
-        self.problems.append(
-            ConfigProblem(code, message, self.file, self.line(key), key, note, hint)
-        )
+        self.problems.append(ConfigProblem(code, message, *self.place(key), key, note, hint))
 
     def sound(self, key: str) -> bool:
         """False for a key whose value, or a table around it, could not be read."""
@@ -131,6 +154,9 @@ class TomlSource:
                 self._unreadable("CFG-005", f"{key} must be a list of tables: [[{key}]]", key)
                 return None
             return [self.decode(struct, item, f"{key}[{i}]") for i, item in enumerate(value)]
+        if key in self.environment:
+            table, _, leaf = key.partition(".")
+            value = self.tables[table][leaf] = typed(value, kind)
         try:
             return msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -139,8 +165,10 @@ class TomlSource:
             self._unreadable("CFG-005", said, key)
             return None
 
-    def _unreadable(self, code: str, message: str, key: str, hint: str = "") -> None:
-        self.report(code, message, key, hint=hint)
+    def _unreadable(
+        self, code: str, message: str, key: str, *, note: str = "", hint: str = ""
+    ) -> None:
+        self.report(code, message, key, note=note, hint=hint)
         self._unread.add(key)
 
     def _unknown(self, name: str, key: str, known: list[str]) -> None:

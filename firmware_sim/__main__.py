@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from firmware_sim.log_lines import LEVELS, set_up_log
 _EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
 _COMMANDS = {
+    "config": "firmware_sim.config_command",
     "record": "firmware_sim.record_command",
     "replay": "firmware_sim.replay_command",
     "scenario": "firmware_sim.scenario_command",
@@ -36,7 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the simulator; gives the exit code: 0 stopped, 2 usage, 3 configuration or port."""
     words = sys.argv[1:] if argv is None else list(argv)
     if words and words[0] in _COMMANDS:
-        return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
+        try:
+            return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
+        except BrokenPipeError:  # whoever read the output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            return 130
     parser = argparse.ArgumentParser(prog="firmware_sim", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--check", action="store_true", help="check the file and exit")
@@ -44,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     set_up_log(options.log_level)
     try:
-        config = load_config(options.config)
+        config = load_config(options.config, os.environ)
         if options.check:
             return 0
         asyncio.run(_run(config))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from firmware_sim.config_environment import override
 from firmware_sim.config_modbus import (
     AC_MODELS,
-    LOOPBACK,
     check_address,
+    check_fast,
     check_modbus,
     check_ranges,
     check_shared_buses,
@@ -47,11 +49,25 @@ _NAME = re.compile(r"[A-Za-z0-9._:*-]{1,64}")
 # Above this, AC plugs do not exist: IEC 62196-2 ends at 63 A in three phases.
 _MAX_AC_KW = 43.5
 
+_ONCE: dict[str, type[msgspec.Struct]] = {
+    "sim": SimTable,
+    "clock": ClockTable,
+    "mqtt": MqttTable,
+    "ocpp": OcppTable,
+}
 _SUPPLY = {"ac1": Supply.AC_1, "ac3": Supply.AC_3, "dc": Supply.DC}
 
 
-def load_config(path: Path) -> SimConfig:
-    """The configuration in a file; raises ConfigError with every mistake at once."""
+def load_config(path: Path, environ: Mapping[str, str] | None = None) -> SimConfig:
+    """The configuration in a file; raises ConfigError with every mistake at once.
+
+    What `environ` says goes before the file.
+    """
+    return read_file(path, environ or {})[0]
+
+
+def read_file(path: Path, environ: Mapping[str, str]) -> tuple[SimConfig, Reader, dict[str, Any]]:
+    """As `load_config`, with what was read: where each key stands, and the tables as written."""
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
@@ -64,10 +80,11 @@ def load_config(path: Path) -> SimConfig:
         finding = Finding("CFG-002", f"not TOML: {error}", "", int(line[1]) if line else 1)
         raise ConfigError(str(path), [finding]) from error
     reader = Reader(text)
+    override(reader, data, _ONCE, environ)
     config = _whole(reader, data, path.parent)
     if reader.findings or config is None:
         raise ConfigError(str(path), sorted(reader.findings, key=lambda found: found.line))
-    return config
+    return config, reader, data
 
 
 def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | None:
@@ -86,7 +103,7 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
     if sim is not None:
         check_address(reader, sim.bench, "sim.bench")
     if clock is not None and clock.speed != 1:
-        _check_fast(reader, tables, mqtt)
+        check_fast(reader, tables, mqtt)
     if mqtt is not None:
         parts = urlsplit(mqtt.url)
         if parts.scheme != "mqtt" or not parts.hostname:
@@ -273,19 +290,3 @@ def _tls_files(
             reader.fail("CFG-013", f"{at}.{key}", f"cannot read it: {name} is not there")
     paths = [str(folder / name) if name else None for name in named.values()]
     return paths[0], paths[1], paths[2]
-
-
-def _check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None:
-    """A clock that runs fast stays on this machine: nobody else would share its time."""
-    tables = [(n, pile) for n, pile in enumerate(piles) if isinstance(pile, dict)]
-    urls = {f"pile[{n}].url": pile.get("url", "") for n, pile in tables}
-    if mqtt is not None:
-        urls["mqtt.url"] = mqtt.url
-    for path, url in urls.items():
-        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in LOOPBACK:
-            reader.fail(
-                "CFG-016",
-                path,
-                f"clock.speed is not 1 and {url} is not this machine",
-                hint="set speed = 1, or keep everything on 127.0.0.1",
-            )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
-from firmware_sim.config_tables import PileTable, RegistersTable
+from firmware_sim.config_tables import MqttTable, PileTable, RegistersTable
 from firmware_sim.core.evse import Supply
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.toml_file import Reader
@@ -166,3 +167,19 @@ def check_address(reader: Reader, address: str, path: str) -> None:
 
 def _settings(table: PileTable) -> tuple[object, ...]:
     return table.transport, table.listen, table.baud, table.parity, table.stop_bits
+
+
+def check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None:
+    """A clock that runs fast stays on this machine: nobody else would share its time."""
+    tables = [(n, pile) for n, pile in enumerate(piles) if isinstance(pile, dict)]
+    urls = {f"pile[{n}].url": pile.get("url", "") for n, pile in tables}
+    if mqtt is not None:
+        urls["mqtt.url"] = mqtt.url
+    for path, url in urls.items():
+        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in LOOPBACK:
+            reader.fail(
+                "CFG-016",
+                path,
+                f"clock.speed is not 1 and {url} is not this machine",
+                hint="set speed = 1, or keep everything on 127.0.0.1",
+            )

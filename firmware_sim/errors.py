@@ -33,10 +33,13 @@ class Finding:
     line: int
     note: str = ""
     hint: str = ""
+    # The variable of the environment that set it, where no line did.
+    variable: str = ""
 
     def text(self, file: str) -> str:
         """The finding as people read it, with file and line."""
-        lines = [f"error[{self.code}]: {self.message}", f"  --> {file}:{self.line}  {self.path}"]
+        place = f"environment {self.variable}" if self.variable else f"{file}:{self.line}"
+        lines = [f"error[{self.code}]: {self.message}", f"  --> {place}  {self.path}"]
         if self.note:
             lines.append(f"  = note: {self.note}")
         if self.hint:

@@ -35,6 +35,10 @@ class LineIndex:
                 path = f"{table}.{key[1]}" if table else key[1]
                 self._lines.setdefault(path, number)
 
+    def all(self) -> dict[str, int]:
+        """Every path with its line."""
+        return dict(self._lines)
+
     def line(self, path: str) -> int:
         """The line of `path` (e.g. `pile[0].face`), or of the nearest table around it, or 1."""
         while path:
@@ -61,14 +65,22 @@ class Reader:
     def __init__(self, text: str) -> None:
         self._index = LineIndex(text)
         self.findings: list[Finding] = []
+        # Keys that the environment sets, and by which variable.
+        self.environment: dict[str, str] = {}
 
     def fail(self, code: str, path: str, message: str, *, note: str = "", hint: str = "") -> None:
         """Notes one mistake at `path`."""
-        self.findings.append(Finding(code, message, path, self._index.line(path), note, hint))
+        variable = self.environment.get(path, "")
+        line = 0 if variable else self._index.line(path)
+        self.findings.append(Finding(code, message, path, line, note, hint, variable))
 
     def line(self, path: str) -> int:
         """The line that `path` stands on."""
         return self._index.line(path)
+
+    def lines(self) -> dict[str, int]:
+        """Every key with the line that it stands on."""
+        return self._index.all()
 
     def struct(self, kind: type[T], table: Any, path: str) -> T | None:
         """The table as `kind`; None after a mistake, of which every one has been noted."""

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -32,11 +33,16 @@ class RoomFailed(Exception):
 
 @dataclass(slots=True)
 class RoomProcess:
-    """A running room; `ready` is what its ready line said."""
+    """A running room; `ready` is what its ready line said.
+
+    Settings of the environment (`PILEWISE_AGENT__...`) are for files of the user's; a room whose
+    file was written for it does not hear of them.
+    """
 
     room: str
     args: tuple[str, ...]
     log: Path
+    configured_by_user: bool = False
     ready: dict[str, Any] = field(default_factory=dict)
     _process: asyncio.subprocess.Process | None = None
     _drain: asyncio.Task[None] | None = None
@@ -56,6 +62,7 @@ class RoomProcess:
     async def start(self) -> Self:
         """Starts the process and returns once it is ready; raises `RoomFailed`."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        environ = os.environ if self.configured_by_user else without_settings(os.environ)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -67,7 +74,7 @@ class RoomProcess:
                 stderr=log,
                 # Ctrl-C is for whoever started the room: it ends rooms in order.
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**environ, "PYTHONUNBUFFERED": "1"},
             )
         try:
             self.ready = await asyncio.wait_for(self._read_ready(), READY_S)
@@ -137,3 +144,16 @@ class RoomProcess:
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the keys that it sets in a room's configuration.
+
+    >>> without_settings({"PILEWISE_AGENT__AGENT__ID": "G1", "PATH": "/bin"})
+    {'PATH': '/bin'}
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(("PILEWISE_AGENT__", "PILEWISE_COORDINATOR__", "PILEWISE_SIM__"))
+    }

@@ -20,6 +20,9 @@ commands by `python docs/generate.py`, and a test checks that it is current.
 - `-c`, `--config` names the configuration file.
 - `NO_COLOR` turns colours off; without a terminal there are none, and no progress either.
 - `PILEWISE_TARGET` is the coordinator that `--target` means.
+- Keys of a configuration file can be set by the environment, which goes before the file:
+  `PILEWISE_AGENT__UPLINK__BEAT_S=30`, likewise `PILEWISE_COORDINATOR__...` and `PILEWISE_SIM__...`.
+  `pilewise config show --origin` tells what holds and where it comes from.
 - `pilewise --install-completion` completes words in bash, zsh, fish and PowerShell.
 - A wrong word ends with a hint: what was meant, and where to look.
 

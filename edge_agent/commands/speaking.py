@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def trouble(code: str, text: str, *, note: str = "", hint: str = "") -> None:
 def config_of(path: Path) -> Config | None:
     """The configuration; None after its mistakes were said."""
     try:
-        return load_config(path)
+        return load_config(path, environ=os.environ)
     except ConfigError as error:
         say(str(error))
         return None

@@ -24,6 +24,9 @@ def run(
 
 
 @app.command()
-def check(config: ConfigFile = Path("agent.toml")) -> None:
-    """Checks the configuration, whole: every error at once, exit code 3."""
-    become("edge_agent", "-c", str(config), "--check")
+def check(
+    config: ConfigFile = Path("agent.toml"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Checks the configuration and its ports: every error at once, exit code 3."""
+    become("edge_agent", "-c", str(config), "--check", *(["--json"] if json else []))

@@ -13,6 +13,7 @@ from pilewise.cli import (
     agent_profile,
     ask,
     city,
+    config,
     coordinator,
     demo,
     ending,
@@ -49,6 +50,7 @@ app.add_typer(sim.app, name="sim")
 app.add_typer(ask.app, name="ask")
 app.add_typer(city.app, name="city")
 app.add_typer(train.app, name="train")
+app.add_typer(config.app, name="config")
 
 
 @app.callback()

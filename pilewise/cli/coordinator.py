@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -143,7 +144,7 @@ def _settings(config: Path) -> Config:
     from coordinator.errors import CoordinatorError
 
     try:
-        return read_config(config)
+        return read_config(config, os.environ)
     except CoordinatorError as error:
         _refuse(error)
 

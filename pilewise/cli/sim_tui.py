@@ -65,7 +65,9 @@ async def _show(bench: str, config: Path | None, pile: str, every_s: float) -> N
     with tempfile.TemporaryDirectory(prefix="pilewise-") as folder:
         try:
             async with (
-                RoomProcess("firmware_sim", ("-c", str(config)), Path(folder) / "sim.log") as room,
+                RoomProcess(
+                    "firmware_sim", ("-c", str(config)), Path(folder) / "sim.log", True
+                ) as room,
                 Source(str(room.ready["bench"])) as source,
             ):
                 await BenchView(source, pile, every_s).run_async()
