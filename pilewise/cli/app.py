@@ -16,6 +16,7 @@ from pilewise.cli import (
     config,
     coordinator,
     demo,
+    doctor,
     ending,
     explain,
     sim,
@@ -65,6 +66,7 @@ def _root(
     """Holds what every run begins with."""
 
 
+app.command("doctor")(doctor.doctor)
 app.command("explain")(explain.explain)
 
 
