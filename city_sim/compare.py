@@ -30,7 +30,7 @@ __all__ = ["Run", "gain", "main", "outcome", "summed"]
 
 USUAL = ("nearest", FREE_NOW, "queue-eta", "greedy-hold", "greedy-exact", OURS, OPTIMUM)
 ABLATED = (FREE_NOW, "greedy-hold", OURS, *(without(part) for part in REMOVABLE))
-CAMPUS_CARS = [700, 950]
+CAMPUS_CARS, CAMPUS_SEEDS = [700, 950], 16  # a city's evening takes minutes, a campus seconds
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -95,7 +95,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--stations", type=Path, help="the list that a real city is read from")
     parser.add_argument("--policies", type=_names, help="with commas")
     parser.add_argument("--cars", type=_numbers, help="with commas; else as many as usual")
-    parser.add_argument("--seeds", type=int, default=16, help="how many")
+    parser.add_argument("--seeds", type=int, help="how many; else 16, or 1 of a city")
     parser.add_argument("--seed", type=int, default=1, help="the first")
     parser.add_argument("--walk-in-share", type=float, help="of the cars, just come")
     parser.add_argument("--failing-share", type=float, help="of the stations, stop for good")
@@ -115,6 +115,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     if options.ablation:
         options.past = True
         options.policies += [name for name in ABLATED[2:] if name not in options.policies]
+    if options.seeds is None:
+        options.seeds = CAMPUS_SEEDS if options.scenario == CAMPUS else 1
     if options.cars is None:
         options.cars = CAMPUS_CARS if options.scenario == CAMPUS else [None]
     return options

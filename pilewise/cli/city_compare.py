@@ -17,7 +17,9 @@ Policies = Annotated[str | None, typer.Option(help="Names, with commas; else the
 Cars = Annotated[
     str | None, typer.Option(help="Numbers of cars, with commas; else as many as usual.")
 ]
-Seeds = Annotated[int, typer.Option(help="How many days of each.", min=1)]
+Seeds = Annotated[
+    int | None, typer.Option(help="How many days of each; else 16, or 1 of a city.", min=1)
+]
 FirstSeed = Annotated[int, typer.Option(help="The first seed.", min=0)]
 WalkIns = Annotated[
     float | None, typer.Option(help="Cars that come without asking, 0-1.", min=0.0, max=0.95)
@@ -59,7 +61,7 @@ def compare(
     stations: StationList = None,
     policies: Policies = None,
     cars: Cars = None,
-    seeds: Seeds = 16,
+    seeds: Seeds = None,
     seed: FirstSeed = 1,
     walk_in_share: WalkIns = None,
     failing_share: Failing = None,
