@@ -22,11 +22,12 @@ NO_DATA = {
 }  # fmt: skip
 # The paper has configurations of its own: numbers, not files.
 OTHER_CONFIG = {"city paper"}
-# It looks for a terminal first.
-READS_LATER = {"sim tui"}
-# They ask nobody at --target unless more is wanted.
-ASKS_LATER = {"train from-store"}
+# One looks for a terminal first, one tells a bad file as one finding among others.
+READS_LATER = {"sim tui", "doctor"}
+# They ask nobody at --target unless more is wanted, or tell it as one finding among others.
+ASKS_LATER = {"train from-store", "doctor"}
 NOBODY = "127.0.0.1:9"
+ROOT = Path(__file__).resolve().parents[3]
 WORDS = {
     "at": "22.5,114.0", "soc": "20", "evse": "A-01*1", "pile": "A-01", "name": "any",
     "recommendation_id": "none", "action": "poll",
@@ -144,6 +145,8 @@ def test_a_configuration_that_is_not_there_is_told(
 ) -> None:
     """A command whose configuration cannot be read ends with 3 and names the file."""
     monkeypatch.setattr(os, "execv", _as_child)
+    # Some make a file before they read their configuration.
+    monkeypatch.chdir(tmp_path)
     missing = tmp_path / "nowhere.toml"
     more = ["--roads", "x.csv"] if path == "coordinator import" else []
 
@@ -157,7 +160,8 @@ def test_a_configuration_that_is_not_there_is_told(
 
 def _as_child(program: str, words: list[str]) -> NoReturn:
     """A room as a process of its own, where the command would become it."""
-    ran = subprocess.run([program, *words[1:]], timeout=60, check=False)
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([program, *words[1:]], timeout=60, check=False, env=environ)
     raise SystemExit(ran.returncode)
 
 
