@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from city_sim.logs import warnings_only
+
 # Each module has `main(arguments) -> exit code`; only the one that runs is imported.
 COMMANDS = {
     "compare": "city_sim.compare",
@@ -23,6 +25,7 @@ def main(arguments: list[str]) -> int:
     if name not in COMMANDS:
         print(f"usage: python -m city_sim {'|'.join(COMMANDS)} [--help]", file=sys.stderr)
         return 2
+    warnings_only()
     return int(import_module(COMMANDS[name]).main(arguments[1:]))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any
 
+from city_sim.logs import warnings_only
 from city_sim.progress import Watched
 from city_sim.results_file import ResultsFile
 from city_sim.runs import Run, outcome
@@ -45,7 +46,8 @@ def _play(
     watched: Watched,
 ) -> None:
     jobs = min(jobs or os.cpu_count() or 1, len(left))
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=warnings_only) as pool:
         under_way = {pool.submit(outcome, run): run for run in left}
         try:
             while under_way:
