@@ -36,7 +36,7 @@ from coordinator.core.recommend.crowding import cars_at
 from coordinator.core.recommend.layout import layout_of
 from coordinator.core.recommend.pipeline import rank_each
 from coordinator.core.recommend.queue_evidence import standing
-from coordinator.core.vehicle import ChargingRequest, WarningLevel
+from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Stage
 from coordinator.usecases.frozen import FAR_S, Line, free_of, frozen, lines_of
 from coordinator.usecases.ledger import ClaimStore
@@ -45,7 +45,6 @@ from coordinator.usecases.promises import Promise
 from coordinator.usecases.world import World
 
 AT_ONCE = 32  # cars ranked together
-_HIGH = int(WarningLevel.HIGH)
 KINDS_OF_CAR = 20  # kinds of EVSE that a car may be moved to, the best by themselves
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -216,7 +215,7 @@ def _problem(
     station = view.station.astype(np.intp)
     made = problem(levels, found.of_each(rows, turns), told, judged, found, station)
     others_s = usable.crowding * crowd_s(found, kinds, cars, stay_s)[made.place]
-    return found, replace(made, others_s=others_s * (levels[made.car] > _HIGH)), turns
+    return found, replace(made, others_s=others_s), turns
 
 
 def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index, Floats, Floats]:

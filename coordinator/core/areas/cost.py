@@ -62,7 +62,7 @@ def cost(
     drive + wait + price / value of time + P(unusable) retry + load + tau (1 - merged / 100)
     + rho (1 - ranker share). An unknown price counts as the mean of the others. By `level`, the
     numbers of `WarningLevel`: price counts from level two of the chain, load at level three. Load
-    includes `crowd_s`, what the car costs those who come after it, from level two.
+    includes `crowd_s`, what the car costs those who come after it.
     Padding that is not `valid` costs infinity.
 
     Source: US 12,393,974 B2, step 330; paper 2.3.2.3. Departs: the documents sort by one factor or
@@ -79,7 +79,7 @@ def cost(
     score_s = rules.score_s - merged_score * (rules.score_s / 100.0)
     ranker_s = rules.ranker_s - ranker_share * rules.ranker_s
     load_s = rules.load_s * (np.maximum(equilibrium, 0.0) + (traffic_grade - 1.0) / 4.0)
-    load_s = load_s * (level == _LOW) + crowd_s * (level > _HIGH)
+    load_s = load_s * (level == _LOW) + crowd_s
     total = drive_s + wait_s + price_s + retry_s + load_s + score_s + ranker_s
     if valid is not None:
         total = np.where(valid, total, np.inf)

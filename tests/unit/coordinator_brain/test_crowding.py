@@ -45,9 +45,9 @@ def test_turn_at_a_full_station_costs_half_a_stay_divided_by_its_plugs() -> None
     assert spare_s == 0.0
 
 
-def test_car_in_great_need_pays_for_nobody_else() -> None:
-    """At level high only its own time counts."""
-    assert load_s(town(), 10.0) == [0.0, 0.0]
+def test_car_in_great_need_pays_for_others_too() -> None:
+    """At level high as well: else it would join lines that it must then wait in."""
+    assert load_s(town(), 10.0) == load_s(town(), 60.0)
 
 
 def test_own_place_is_no_car_beyond_the_plugs() -> None:
