@@ -101,5 +101,7 @@ def _assigned_s(asked_s: Float64, drive_s: Float64, plugs: Index, charge_s: Floa
         (cost[known], (np.concatenate(rows)[known], np.concatenate(columns)[known])),
         shape=(count, int(plugs.sum()) * PLACES + count),
     )
+    # Older matchers take 32-bit indices only.
+    graph.indices, graph.indptr = graph.indices.astype(np.int32), graph.indptr.astype(np.int32)
     matched = min_weight_full_bipartite_matching(graph)
     return float(graph[matched].sum()) - count

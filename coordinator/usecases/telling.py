@@ -149,8 +149,10 @@ def _why(other_s: Sequence[float], chosen_s: Sequence[float], promised: bool) ->
     for term, other, chosen in zip(TERMS, other_s, chosen_s, strict=True):
         if other - chosen > worst:
             worst, code = other - chosen, explain.CODES[term][1]
-            if term == "wait":
-                code = "HELD_BY_OTHERS" if promised else "OCCUPIED"
+            if promised and term in ("wait", "load"):
+                code = "HELD_BY_OTHERS"
+            elif term == "wait":
+                code = "OCCUPIED"
     return code
 
 

@@ -35,6 +35,7 @@ class Cost:
     score: Floats
     ranker: Floats
     total: Floats
+    crowd: Floats | float = 0.0  # the share of `load` that cars at the station make
 
     def terms(self) -> tuple[Floats, ...]:
         """The terms in the order of `TERMS`."""
@@ -83,4 +84,4 @@ def cost(
     total = drive_s + wait_s + price_s + retry_s + load_s + score_s + ranker_s
     if valid is not None:
         total = np.where(valid, total, np.inf)
-    return Cost(drive_s, wait_s, price_s, retry_s, load_s, score_s, ranker_s, total)
+    return Cost(drive_s, wait_s, price_s, retry_s, load_s, score_s, ranker_s, total, crowd_s)

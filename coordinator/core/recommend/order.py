@@ -89,7 +89,7 @@ def _first_without_promises(batch: Batch) -> tuple[list[int], list[bool]]:
     wait, total = batch.columns.wait, batch.columns.cost.total
     row = np.arange(len(total))
     first = batch.by_cost[:, 0]
-    without = total + (wait.unheld_s - wait.expected_s)
+    without = total + (wait.unheld_s - wait.expected_s) - batch.columns.cost.crowd
     equal = without <= without.min(axis=1, keepdims=True) + TIE_S
     unheld = equal & ~wait.held
     best = np.where(unheld.any(axis=1), unheld.argmax(axis=1), equal.argmax(axis=1))
