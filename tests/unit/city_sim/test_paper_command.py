@@ -120,4 +120,4 @@ def test_no_bar_is_drawn_into_a_file(
     with bar("configuration D", 1, 0.0) as tick:
         tick()
 
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err.strip() == ""  # rich before 14 ends its bar with a line
