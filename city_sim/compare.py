@@ -60,8 +60,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _results(options: argparse.Namespace) -> Path | None:
     """Where finished runs are kept."""
-    if options.resume is not None or options.out is None:
-        return options.resume  # type: ignore[no-any-return]
+    resume: Path | None = options.resume
+    if resume is not None or options.out is None:
+        return resume
     return Path(options.out) / "runs.jsonl"
 
 

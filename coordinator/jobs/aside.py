@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,24 +24,18 @@ async def aside(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(made: T | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(made)  # type: ignore[arg-type]  # T may be None itself
+    def settle(finish: Callable[[], None]) -> None:
+        if not future.cancelled():
+            finish()
 
     def run() -> None:
-        made, error = None, None
+        finish: Callable[[], None]
         try:
-            made = work()
-        except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
-            error = raised
-        try:
-            loop.call_soon_threadsafe(settle, made, error)
-        except RuntimeError:
-            return  # the loop has ended meanwhile
+            finish = partial(future.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+            finish = partial(future.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, finish)
 
     threading.Thread(target=run, name="coordinator:aside", daemon=True).start()
     return await future
