@@ -11,6 +11,7 @@ from importlib import import_module
 from city_sim.logs import warnings_only
 
 # Each module has `main(arguments) -> exit code`; only the one that runs is imported.
+INTERRUPTED = 130
 COMMANDS = {
     "compare": "city_sim.compare",
     "paper": "city_sim.paper.command",
@@ -26,7 +27,11 @@ def main(arguments: list[str]) -> int:
         print(f"usage: python -m city_sim {'|'.join(COMMANDS)} [--help]", file=sys.stderr)
         return 2
     warnings_only()
-    return int(import_module(COMMANDS[name]).main(arguments[1:]))
+    try:
+        return int(import_module(COMMANDS[name]).main(arguments[1:]))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any
@@ -47,7 +48,7 @@ def _play(
 ) -> None:
     jobs = min(jobs or os.cpu_count() or 1, len(left))
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=warnings_only) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin) as pool:
         under_way = {pool.submit(outcome, run): run for run in left}
         try:
             while under_way:
@@ -61,4 +62,13 @@ def _play(
                 watched.look()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # What they play is not kept, and whoever stops does not wait for it.
+            for child in multiprocessing.active_children():
+                child.terminate()
             raise
+
+
+def _begin() -> None:
+    """First in a process that plays: whoever gave the runs out ends it, not a key."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings_only()

@@ -112,6 +112,8 @@ async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> Non
         *("-m", "edge_agent", "tail", "-c", str(agent.config), "-f", "--pile", "A-01"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
+        # A shell that runs the tests in the background has the key ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     lines: list[bytes] = []

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from city_sim.compare import main
@@ -95,6 +96,39 @@ def test_known_runs_are_not_played_again(path: Path) -> None:
     kept.put(run(), {"figure": -7.0})
 
     assert play_all([run(), run()], 1, kept) == [{"figure": -7.0}, {"figure": -7.0}]
+
+
+@pytest.mark.slow
+def test_stopped_comparison_leaves_no_process(path: Path) -> None:
+    """Ctrl-C ends it and those that play for it within seconds, without a traceback."""
+    arguments = ["--policies", "nearest,pilewise", "--cars", "900", "--seeds", "9", "--jobs", "2"]
+    command = [sys.executable, "-m", "city_sim", "compare", *arguments, "--resume", str(path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in the background has the key ignored.
+        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.SIG_DFL)),
+    )  # fmt: skip
+    playing: set[int] = set()
+    try:
+        deadline = time.monotonic() + 60.0
+        while len(playing) < 2 and time.monotonic() < deadline:
+            found = psutil.Process(process.pid).children(recursive=True)
+            playing = {c.pid for c in found if "spawn_main" in " ".join(c.cmdline())}
+            time.sleep(0.02)
+        while time.monotonic() < deadline and not path.exists():
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=15.0)[1]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10.0)
+
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "stopped" in said
+    assert len(playing) == 2
+    assert not [pid for pid in playing if psutil.pid_exists(pid)]
 
 
 @pytest.mark.slow
