@@ -11,7 +11,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from firmware_sim.app import print_ready
@@ -20,8 +21,9 @@ from firmware_sim.bench.tape.tape import TapeWriter
 from firmware_sim.config import load_config
 from firmware_sim.errors import BindError, ConfigError, TapeError
 from firmware_sim.log_lines import LEVELS, set_up_log
-from firmware_sim.recorder import check_recordable, record_simulator, record_taps
+from firmware_sim.recorder import Ready, check_recordable, record_simulator, record_taps
 
+Record = Callable[[TapeWriter, asyncio.Event, Ready], Awaitable[None]]
 _OK, _CONFIG = 0, 3
 
 
@@ -36,8 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     set_up_log(options.log_level)
     try:
+        # A mistake in the file leaves no tape behind, and an older one as it is.
+        record = _recording(options.config)
         with TapeWriter(options.output) as tape:
-            asyncio.run(_record(options, tape))
+            asyncio.run(_record(record, tape, options.for_s))
             entries = tape.entries
     except (ConfigError, BindError, TapeError) as error:
         print(error, file=sys.stderr)
@@ -47,16 +51,20 @@ def main(arguments: Sequence[str]) -> int:
     return _OK
 
 
-async def _record(options: argparse.Namespace, tape: TapeWriter) -> None:
+def _recording(path: Path) -> Record:
+    """What records by this file; raises `ConfigError` and `TapeError` for what is wrong in it."""
+    if not is_simulator(path):
+        return partial(record_taps, load_taps(path))
+    config = load_config(path)
+    check_recordable(str(path), config)
+    return partial(record_simulator, config)
+
+
+async def _record(record: Record, tape: TapeWriter, for_s: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    if options.for_s:
-        loop.call_later(options.for_s, stop.set)
-    if is_simulator(options.config):
-        config = load_config(options.config)
-        check_recordable(str(options.config), config)
-        await record_simulator(config, tape, stop, print_ready)
-    else:
-        await record_taps(load_taps(options.config), tape, stop, print_ready)
+    if for_s:
+        loop.call_later(for_s, stop.set)
+    await record(tape, stop, print_ready)

@@ -13,6 +13,7 @@ from central_system import CentralSystem
 from mosquitto_broker import HINT, MOSQUITTO, Broker, free_port
 from pymodbus.client import AsyncModbusTcpClient
 
+from firmware_sim import record_command
 from firmware_sim.bench.tape.record_config import TapConfig, load_taps
 from firmware_sim.bench.tape.replay import Replay, Where
 from firmware_sim.bench.tape.tape import Entry, TapeWriter, read_tape
@@ -225,3 +226,16 @@ async def test_replay_names_the_piles_that_a_tape_has(tmp_path: Path) -> None:
 
     with pytest.raises(TapeError, match="has no Z-1; it has A-01"):
         await replay.run(lambda _: None, asyncio.Event())
+
+
+def test_mistake_in_the_file_leaves_tapes_as_they_are(tmp_path: Path) -> None:
+    """A recorder that cannot begin makes no tape, and empties none that is there."""
+    config, kept, new = tmp_path / "taps.toml", tmp_path / "kept.jsonl", tmp_path / "new.jsonl"
+    config.write_text('[[modbus]]\ntarget = "x"\npile_id = "A"\n')
+    kept.write_text("an hour of work\n")
+
+    codes = [record_command.main(["-c", str(config), "-o", str(tape)]) for tape in (kept, new)]
+
+    assert codes == [3, 3]
+    assert kept.read_text() == "an hour of work\n"
+    assert not new.exists()
