@@ -99,7 +99,7 @@ async def test_a_car_promised_a_scrapped_pile_is_sent_elsewhere_at_once(district
 async def test_a_scrapped_pile_comes_back_by_put_piles_only(
     coordinator: CoordinatorProcess, district: District
 ) -> None:
-    """Not by its agent, not by its station's import, not by a crash; then it is a candidate."""
+    """Not by its agent, nor its station's import, nor a crash; heard of, it is a candidate."""
     await district.retire("S1-P")
     await district.set_up()
     async with WireAgent(coordinator.address, piles=[facts("S1"), facts("S2")]) as agent:
@@ -114,6 +114,9 @@ async def test_a_scrapped_pile_comes_back_by_put_piles_only(
         assert await again.evses() == ["S2-P*1"]
         answer = await again.operator.PutPiles(op.PutPilesRequest(piles=[facts("S1")]), timeout=10)
         assert answer.accepted_count == 1
+        async with WireAgent(coordinator.address, piles=[facts("S1"), facts("S2")]) as agent:
+            ack = await agent.report(batch("spool-1", 3, ["S1-P*1", "S2-P*1"]))
+        assert not ack.rejections
         told = (await again.car.Recommend(asking("car-2"), timeout=10)).promise
         listed = [told.choice, *told.alternatives]
         assert {one.evse.station_id for one in listed} == {"S1", "S2"}

@@ -111,7 +111,7 @@ class BenchView(App[None]):
             self._say(str(error))
             return
         # The answers may come after the screen has gone.
-        if not self._base.query("#state"):
+        if not self.screen_stack or not self._base.query("#state"):
             return
         self._looks += 1
         self._list_piles()
