@@ -30,14 +30,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def address_faults(name: str, address: str, where: str) -> Iterator[Problem]:
+def address_faults(name: str, address: str, where: str, *, tls: bool = False) -> Iterator[Problem]:
     """A fault if this cannot be listened at, or others could reach it unprotected."""
     try:
         host, _ = split_address(address)
     except ValueError as error:
         yield Problem("CFG-012", where, f"{name}: {error}", hint='e.g. "127.0.0.1:0"')
         return
-    if not is_loopback(host):
+    if not tls and not is_loopback(host):
         yield Problem(
             "CFG-010",
             where,

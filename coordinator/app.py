@@ -6,7 +6,6 @@ To add a service: make its parts in `parts.py`, its servicer in `serve_all`, its
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import random
@@ -18,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from coordinator.config import Config, locate
+from coordinator.config import Config
 from coordinator.core.areas.assignment import Settings
-from coordinator.errors import AddressRefused, ConfigInvalid, Problem
 from coordinator.gauges import gauges
 from coordinator.importers import party_of
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
 from coordinator.jobs.replan import ReplanLoop
 from coordinator.jobs.solver import WorkerSolver
+from coordinator.listening import bind, blaming
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
 from coordinator.rpc.district import DistrictServicer
@@ -94,6 +93,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.links,
         parts.fences,
         parts.events,
+        parts.register,
     )
     add_edge_servicer(edge, guarded)
     operator = OperatorServicer(  # type: ignore[abstract]  # as above
@@ -158,10 +158,9 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     serve_all(parts, server.guarded)
     await parts.brain.start()
     metrics = Metrics(parts.counters, partial(gauges, parts), asyncio.get_running_loop())
-    with _blaming(path, "coordinator.listen"):
-        port = await server.start(settings.listen)
-    host = settings.listen.rpartition(":")[0]
-    with _blaming(path, "coordinator.metrics"):
+    addresses = bind(parts.config, path, server)
+    await server.start()
+    with blaming(path, "coordinator.metrics"):
         metrics_address = metrics.start(settings.metrics) if settings.metrics else ""
     web = _web(parts, path)
     for problem in parts.models.problems:
@@ -184,7 +183,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
         ]
         tasks += _configured(parts, group)
         tasks += web.run(group) if web else []
-        _say_ready(parts, f"{host}:{port}", metrics_address, web.url if web else "")
+        _say_ready(parts, addresses, metrics_address, web.url if web else "")
         await stop.wait()
         log.info("stopping", grace_s=settings.grace_s)
         if web:
@@ -208,7 +207,7 @@ def _web(parts: Parts, path: Path) -> Web | None:
     from coordinator.web_parts import make_web
 
     web = make_web(parts)
-    with _blaming(path, "web.listen"):
+    with blaming(path, "web.listen"):
         web.start(parts.config.web.listen)
     return web
 
@@ -235,24 +234,12 @@ def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[Non
     return tasks
 
 
-@contextlib.contextmanager
-def _blaming(path: Path, key: str) -> Any:
-    """Turns an address that cannot be listened at into a fault of the configuration file."""
-    try:
-        yield
-    except AddressRefused as error:
-        hint = "choose another port, or 0 for any free one"
-        raise ConfigInvalid(
-            [Problem("CFG-011", locate(path, key), str(error), hint=hint)]
-        ) from error
-
-
-def _say_ready(parts: Parts, address: str, metrics: str, web: str) -> None:
+def _say_ready(parts: Parts, addresses: dict[str, str], metrics: str, web: str) -> None:
     """Prints the one line that parents wait for."""
     ready: dict[str, Any] = {
         "event": "ready",
         "district": parts.config.coordinator.district,
-        "grpc": address,
+        **addresses,
         "metrics": metrics,
         "web": web,
         "evses": len(parts.district),
@@ -262,4 +249,4 @@ def _say_ready(parts: Parts, address: str, metrics: str, web: str) -> None:
         ],
     }
     print(json.dumps(ready, separators=(",", ":")), flush=True)
-    log.info("ready", grpc=address, web=web, evses=len(parts.district))
+    log.info("ready", **addresses, web=web, evses=len(parts.district))

@@ -22,6 +22,7 @@ from coordinator.addresses import address_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
+from coordinator.config_tls import TlsSection, tls_faults
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
@@ -41,9 +42,9 @@ class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     district: Identifier
     data_dir: str
     listen: str = "127.0.0.1:0"
-    # True: an agent may bring piles that nobody owns yet; the first comer owns them. Not the
-    # default once the server can be reached from other machines.
-    agent_open: bool = True
+    # True: an agent may bring piles that nobody owns yet; the first comer owns them. Absent: true
+    # without [tls], else false.
+    agent_open: bool | None = None
     # An EVSE not heard of for so long counts as UNKNOWN, link time.
     stale_after_s: Positive = 60.0
     # Local days that count as weekends in the drivers' histories, e.g. [2026-12-25].
@@ -148,7 +149,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recommend: RecommendSection = RecommendSection()
     replan: ReplanSection = ReplanSection()
     web: WebSection = WebSection()
+    tls: TlsSection = TlsSection()
     ocpi: OcpiSection = OcpiSection()
+
+    @property
+    def agent_open(self) -> bool:
+        """Whether the first agent to bring a pile may own it."""
+        told = self.coordinator.agent_open
+        return not self.tls.enabled if told is None else told
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
@@ -231,14 +239,17 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
-    section = data.get("coordinator")
+    tls, section = data.get("tls"), data.get("coordinator")
+    yield from tls_faults(tls, lambda key: _where(path, f"tls.{key}", lines))
     if not isinstance(section, dict):
         return
+    secured = isinstance(tls, dict) and bool(tls.get("cert_file"))
     for name in ("listen", "metrics"):
         address = section.get(name)
         if isinstance(address, str) and (address or name == "listen"):
             where = _where(path, f"coordinator.{name}", lines)
-            yield from address_faults(name, address, where)
+            tls_there = secured and name == "listen"
+            yield from address_faults(name, address, where, tls=tls_there)
     if section.get("data_dir") == "":
         where = _where(path, "coordinator.data_dir", lines)
         yield Problem("CFG-005", where, "data_dir is empty", hint='e.g. "data"')

@@ -20,6 +20,7 @@
         ├── DirectiveRefused     LINK-013   the agent would not do it
         ├── ProtocolBroken       LINK-011   messages in an order that makes no sense
         ├── NotFound             DATA-010   no such thing
+        ├── AgentBarred          AUTH-010…  an agent that may not speak here (auth_errors.py)
         ├── PromiseLost          CLAIM-001  what was promised is no longer held
         ├── BundleRefused        MODEL-001  a model bundle is missing, or wrong, or too much
         │   └── BundleUntrusted    MODEL-002  nobody trusted vouches for it (models/refusals.py)

@@ -25,6 +25,7 @@ from coordinator.models.switch import ModelSwitch
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.agent_register import AgentRegister
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
@@ -57,6 +58,7 @@ class Parts:
     pile_keeper: PileKeeper
     lists: Lists
     links: AgentLinks
+    register: AgentRegister
     fences: Fences
     ingest: Ingest
     view: DistrictView
@@ -85,7 +87,7 @@ def build_parts(config: Config) -> Parts:
     district, history = District(_in_service(known)), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
     inventory = Inventory(
-        district, store, events, clock.now_s, agent_open=settings.agent_open, owners=known.owners,
+        district, store, events, clock.now_s, agent_open=config.agent_open, owners=known.owners,
         retired=known.retired,
     )  # fmt: skip
     pile_keeper = PileKeeper(inventory, store, events, clock.now_s)
@@ -108,6 +110,9 @@ def build_parts(config: Config) -> Parts:
         pile_keeper=pile_keeper,
         lists=lists,
         links=AgentLinks(inventory.speaker_of),
+        register=AgentRegister(
+            settings.district, events, counters, required=config.tls.enabled
+        ),
         fences=Fences(brain.claims),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),

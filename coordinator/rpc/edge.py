@@ -27,7 +27,9 @@ from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.rpc.directive_codec import from_directive, to_result
 from coordinator.rpc.noun_codec import check_id, pile_faults, seconds, timestamp, to_pile
 from coordinator.rpc.packed import batch_payload
+from coordinator.rpc.peer import agent_identity
 from coordinator.rpc.server import Context, GuardedServer
+from coordinator.usecases.agent_register import AgentRegister
 from coordinator.usecases.directives import Fences
 from coordinator.usecases.events import Events
 from coordinator.usecases.ingest import CREDIT, Ingest
@@ -59,6 +61,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         links: AgentLinks,
         fences: Fences,
         events: Events,
+        register: AgentRegister,
     ) -> None:
         self._district_id = district_id
         self._clock = clock
@@ -67,6 +70,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         self._links = links
         self._fences = fences
         self._events = events
+        self._register = register
 
     async def Connect(  # type: ignore[override]  # noqa: N802 - reads and writes by its context
         self, requests: Any, context: Context
@@ -79,7 +83,9 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         message = edge_codec.parse(raw)
         if message.WhichOneof("message") != "hello":
             raise ProtocolBroken("hello as the first message", str(message.WhichOneof("message")))
-        link = await self._greet(message.hello, context.peer() or "")
+        peer = context.peer() or ""
+        self._register.admit(agent_identity(context), message.hello.agent_id[:64], peer)
+        link = await self._greet(message.hello, peer)
         await context.write(self._welcome(message.hello))
         displaced = self._links.admit(link)
         self._tell(link, "displaced" if displaced else "connected")

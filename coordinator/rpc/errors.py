@@ -9,7 +9,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from coordinator import errors
+from coordinator import auth_errors, errors
 from coordinator.errors import CoordinatorError
 
 DOMAIN = "pilewise"
@@ -29,6 +29,8 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
     (errors.AgentDoubled, code_pb2.ALREADY_EXISTS),
     (errors.ProtocolBroken, code_pb2.FAILED_PRECONDITION),
     (errors.NotFound, code_pb2.NOT_FOUND),
+    (auth_errors.NotEnrolled, code_pb2.UNAUTHENTICATED),
+    (auth_errors.AgentBarred, code_pb2.PERMISSION_DENIED),
     (errors.Permanent, code_pb2.FAILED_PRECONDITION),
     (CoordinatorError, code_pb2.INTERNAL),
 )

@@ -207,7 +207,7 @@ async def _abort(method: str, error: Exception, context: Context) -> None:
 
 
 class RpcServer:
-    """A server with health and reflection; add servicers to `guarded`, then `start`."""
+    """A server with health and reflection; add servicers to `guarded`, `bind`, `start`."""
 
     def __init__(self, rng: random.Random) -> None:
         self._server = grpc.aio.server(options=server_options(rng))
@@ -215,18 +215,22 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self.guarded.serve(health_pb2_grpc.add_HealthServicer_to_server, self._health)
 
-    async def start(self, address: str) -> int:
-        """The port that is listened at; raises `AddressRefused`."""
-        names = [*self.guarded.service_names, reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
+        """The port that is listened at after `start`; raises `AddressRefused`."""
         try:
-            port = self._server.add_insecure_port(address)
+            if credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise AddressRefused(address, "the port is in use, or not ours") from error
+
+    async def start(self) -> None:
+        """Takes calls at every address bound."""
+        names = [*self.guarded.service_names, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
         await self._server.start()
         for name in names:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        return port
 
     async def say_ending(self) -> None:
         """Says NOT_SERVING, so that nobody new comes."""

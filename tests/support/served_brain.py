@@ -120,7 +120,8 @@ async def serve_brain(
         lambda: district.status,
     )
     server.guarded.serve(rpc.add_ChargingServiceServicer_to_server, servicer)
-    port = await server.start("127.0.0.1:0")
+    port = server.bind("127.0.0.1:0")
+    await server.start()
     watch = asyncio.create_task(brain.watchman.run(), name="test:watchman")
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -77,9 +77,10 @@ class WireAgent:
         agent_id: str = "agent-1",
         spool_id: str = "spool-1",
         piles: Sequence[nouns.PileFacts] = (),
+        channel: grpc.aio.Channel | None = None,
         **hello: Any,
     ) -> None:
-        self._channel = grpc.aio.insecure_channel(address)
+        self._channel = channel or grpc.aio.insecure_channel(address)
         self._hello = edge.Hello(
             agent_id=agent_id, spool_id=spool_id, next_record_seq=1, piles=piles, **hello
         )

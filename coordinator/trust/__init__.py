@@ -1,0 +1,1 @@
+"""Keys and certificates of a district: files on disk, and the authority that signs."""
