@@ -20,7 +20,6 @@ import structlog
 from coordinator.config import Config
 from coordinator.core.areas.assignment import Settings
 from coordinator.gauges import gauges
-from coordinator.importers import party_of
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
 from coordinator.jobs.replan import ReplanLoop
@@ -106,7 +105,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.counters,
         parts.clock,
     )
-    operator.party = party_of(parts.config.ocpi)
+    operator.outgoing = parts.outgoing
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.surroundings = parts.brain.surroundings

@@ -15,6 +15,8 @@ from coordinator.config import Config, KnowledgeSection, ModelsSection
 from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import Station
+from coordinator.importers.ocpi_out import party_of
+from coordinator.importers.outgoing import Outgoing
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.jobs.tastes import TasteKeeper
 from coordinator.models.kept import KeptBundles
@@ -74,6 +76,12 @@ class Parts:
     def models(self) -> Serving:
         """What serves now."""
         return self.switch.serving
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """What writes files for others."""
+        party = party_of(self.config.ocpi)
+        return Outgoing(self.inventory, self.view, self.store, self.book, self.clock, party)
 
 
 def build_parts(config: Config) -> Parts:

@@ -73,5 +73,6 @@ def sources_of(parts: Parts) -> Sources:
         switch=parts.switch,
         shadow=parts.shadow,
         commander=Commander(parts.inventory, parts.links, parts.events),
+        outgoing=parts.outgoing,
         offset_h=parts.brain.intentions.offset_h,
     )

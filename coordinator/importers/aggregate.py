@@ -6,8 +6,8 @@ An EVSE with two plugs counts at both, and is free at both or at none: it serves
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,22 @@ def live_of(district: District, statuses: NDArray[np.int8]) -> dict[str, LiveEvs
         )
         for evse_id, status, seen_s, rate, queue in columns
     }
+
+
+def given_up(
+    live: Live, evse_ids: Sequence[str], late_s: NDArray[np.float64], now_s: float
+) -> dict[str, LiveEvse]:
+    """The same, but an EVSE that fell silent was updated when it was given up, `late_s` ago, (n,).
+
+    Whoever asks for what changed since an instant would miss otherwise that it became UNKNOWN.
+    """
+    told = dict(live)
+    for evse_id, ago_s in zip(evse_ids, late_s.tolist(), strict=True):
+        one = told[evse_id]
+        if one.status is EvseStatus.UNKNOWN and 0 < ago_s < math.inf:
+            at_s = max(now_s - ago_s, one.updated_at_s or 0.0)
+            told[evse_id] = replace(one, updated_at_s=at_s)
+    return told
 
 
 def by_kind(station: Station, live: Live) -> list[Kind]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
-from coordinator.clock import Clock
 from coordinator.errors import FieldFault, FieldInvalid
-from coordinator.importers.aggregate import live_of
-from coordinator.importers.export import FORMATS, RECORDS, export
-from coordinator.importers.ocpi_out import Party
-from coordinator.importers.records import requests_csv, sessions_csv
+from coordinator.importers.export import FORMATS, RECORDS
+from coordinator.importers.outgoing import Outgoing
 from coordinator.rpc import operator_codec as codec
 from coordinator.rpc import record_codec as records
 from coordinator.rpc.noun_codec import seconds
 from coordinator.rpc.server import Context
-from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import TelemetryStore
@@ -26,14 +21,12 @@ CHUNK = 64 * 1024
 
 
 class OperatorRecords(operator_service_pb2_grpc.OperatorServiceServicer):
-    """The part of the service that keeps history; set `book`."""
+    """The part of the service that keeps history; set `book` and `outgoing`."""
 
     _inventory: Inventory
-    _view: DistrictView
     _store: TelemetryStore
-    _clock: Clock
     book: SessionBook
-    party = Party()
+    outgoing: Outgoing
 
     async def PutSessions(  # noqa: N802 - the contract
         self, request: op.PutSessionsRequest, context: Context
@@ -70,19 +63,6 @@ class OperatorRecords(operator_service_pb2_grpc.OperatorServiceServicer):
             message = f"must be one of {', '.join((*FORMATS, *RECORDS))}"
             raise FieldInvalid(FieldFault("format", message))
         since_s = seconds(request.since) if request.HasField("since") else float("-inf")
-        data = (await self._exported(request.format, since_s)).encode()
+        data = (await self.outgoing.file(request.format, since_s)).encode()
         for start in range(0, len(data), CHUNK):
             yield op.ExportResponse(chunk=data[start : start + CHUNK])
-
-    async def _exported(self, form: str, since_s: float) -> str:
-        """The file; it is written off the event loop."""
-        if form == "sessions":
-            sessions = await self.book.listed(since_s)
-            return await asyncio.to_thread(sessions_csv, sessions)
-        if form == "requests":
-            requests = await self._store.list_requests(since_s)
-            return await asyncio.to_thread(requests_csv, requests)
-        district, now_s = self._inventory.district, self._clock.now_s()
-        stations, tariffs = list(district.stations), dict(district.tariffs)
-        live = live_of(district, self._view.statuses())
-        return await asyncio.to_thread(export, stations, form, live, now_s, tariffs, self.party)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -23,6 +24,7 @@ from coordinator.errors import (
     Retryable,
 )
 
+T = TypeVar("T")
 encode = msgspec.json.Encoder().encode
 BODY_LIMIT = 64 * 1024
 # The first that fits.
@@ -88,28 +90,55 @@ def whole_number(request: Request, name: str, least: int, most: int, default: in
     return int(text)
 
 
-class Shared:
-    """Answers that cost something, made once for all who ask within `keep_s`, link time."""
+class Once:
+    """Values that cost something, made once for all who ask within `keep_s`, link time."""
 
     def __init__(self, link_s: Callable[[], float], keep_s: float) -> None:
         self._link_s, self._keep_s = link_s, keep_s
-        self._made: dict[str, tuple[float, asyncio.Task[bytes]]] = {}
+        self._made: dict[str, tuple[float, asyncio.Task[Any]]] = {}
 
-    async def get(self, key: str, make: Callable[[], Awaitable[Any]]) -> Response:
-        """The answer under this key; a failure is told to all who waited and not kept."""
+    async def get(self, key: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The value under this key; a failure is told to all who waited and not kept."""
         now_s = self._link_s()
         for old in [k for k, (at, _) in self._made.items() if now_s - at > self._keep_s]:
             del self._made[old]
         if key not in self._made:
-            task = asyncio.create_task(_encoded(make), name=f"coordinator:web {key}")
+            task = asyncio.create_task(make(), name=f"coordinator:web {key}")
             self._made[key] = now_s, task
         try:
-            raw = await asyncio.shield(self._made[key][1])
+            made: T = await asyncio.shield(self._made[key][1])
         except Exception:
             self._made.pop(key, None)
             raise
+        return made
+
+
+class Shared:
+    """Answers as JSON that are made once for all who ask at the same time."""
+
+    def __init__(self, link_s: Callable[[], float], keep_s: float) -> None:
+        self._once = Once(link_s, keep_s)
+
+    async def get(self, key: str, make: Callable[[], Awaitable[Any]]) -> Response:
+        """The answer under this key; a failure is told to all who waited and not kept."""
+        raw = await self._once.get(key, lambda: _encoded(make))
         headers = {"cache-control": "no-store"}
         return Response(raw, 200, headers, media_type="application/json")
+
+
+def tag_of(content: bytes) -> str:
+    """A weak ETag: equal for what says the same, whenever it was written."""
+    return f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def tagged(request: Request, content: bytes, tag: str, kind: str, **headers: str) -> Response:
+    """The content, or 304 without it where the asker has this very one; it asks each time."""
+    given = {"etag": tag, "cache-control": "no-cache", **headers}
+    known = [one.strip().removeprefix("W/") for one in
+             request.headers.get("if-none-match", "").split(",")]  # fmt: skip
+    if "*" in known or tag.removeprefix("W/") in known:
+        return Response(status_code=304, headers=given)
+    return Response(content, headers=given, media_type=kind)
 
 
 async def _encoded(make: Callable[[], Awaitable[Any]]) -> bytes:

@@ -21,6 +21,7 @@ from coordinator.errors import CoordinatorError
 from coordinator.web.answers import answer, failed, failure
 from coordinator.web.assets import Assets, told
 from coordinator.web.evaluation import Evaluation
+from coordinator.web.exports import Exports
 from coordinator.web.feed import Feed
 from coordinator.web.frames import Frames
 from coordinator.web.gate import Gate, Refused
@@ -28,6 +29,7 @@ from coordinator.web.guard import Guard
 from coordinator.web.ledger import Ledger
 from coordinator.web.live import Live
 from coordinator.web.models import Models
+from coordinator.web.ocpi import Ocpi
 from coordinator.web.piles import Piles
 from coordinator.web.quality import Quality
 from coordinator.web.sources import Sources
@@ -97,6 +99,8 @@ def site(sources: Sources, feed: Feed, gate: Gate, host: str) -> ASGIApp:
         *Models(sources, gate).routes(),
         *Evaluation(sources).routes(),
         *Quality(sources).routes(),
+        *Exports(sources, gate).routes(),
+        *Ocpi(sources).routes(),
     ]
     app = Starlette(
         routes=routes,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from coordinator.clock import Clock
 from coordinator.core.district import District
+from coordinator.importers.outgoing import Outgoing
 from coordinator.jobs.knowledge import Knowledge
 from coordinator.models.shadow import Shadow
 from coordinator.models.switch import ModelSwitch
@@ -45,4 +46,5 @@ class Sources:
     switch: ModelSwitch
     shadow: Shadow
     commander: Commander
+    outgoing: Outgoing
     offset_h: Callable[[], float]  # local time of the district against UTC

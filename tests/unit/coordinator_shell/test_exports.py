@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from coordinator.config import read_config
@@ -22,7 +23,7 @@ from coordinator.core.pile import (
 )
 from coordinator.errors import ConfigInvalid, ImportInvalid
 from coordinator.importers import load_stations, load_tariffs
-from coordinator.importers.aggregate import LiveEvse, by_kind
+from coordinator.importers.aggregate import LiveEvse, by_kind, given_up
 from coordinator.importers.export import FORMATS, export
 from coordinator.importers.navigation_words import GOOGLE, TOMTOM
 from coordinator.importers.ocpi_out import Party
@@ -262,3 +263,17 @@ def test_party_that_ocpi_would_refuse_is_refused_at_start(
     (problem,) = caught.value.problems
     assert word in str(problem)
     assert f"{path}:5" in str(problem)
+
+
+def test_silent_evse_was_updated_when_it_was_given_up() -> None:
+    """Silence is a change at its own instant; what is heard of, or never was, keeps its own."""
+    live = {
+        "P1*1": LiveEvse(EvseStatus.UNKNOWN, NOW_S - 500),
+        "P2*1": LiveEvse(EvseStatus.AVAILABLE, NOW_S - 500),
+        "P3*1": LiveEvse(EvseStatus.UNKNOWN),
+    }
+    late_s = np.array([100.0, -20.0, np.inf])
+
+    told = given_up(live, list(live), late_s, NOW_S)
+
+    assert [told[name].updated_at_s for name in live] == [NOW_S - 100, NOW_S - 500, None]
