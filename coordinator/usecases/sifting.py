@@ -24,6 +24,7 @@ from coordinator.core.report import (
     judge,
 )
 from coordinator.core.rows import Index, Rows
+from coordinator.errors import FieldInvalid
 from coordinator.usecases.inventory import EvseTable, Inventory
 from coordinator.usecases.links import Link
 from coordinator.usecases.telemetry import IngestGroup, Spool, StoredBatch
@@ -83,12 +84,8 @@ class Sifter:
         group = Group(IngestGroup(received_at_ms))
         shapes: dict[Hashable, list[_Piece]] = {}
         for link, batch in taken:
-            spool = group.stored.spools.get(batch.spool_id)
+            spool = _spool(group.stored, link, batch, spool_of)
             if spool is None:
-                spool = spool_of(batch.spool_id, link.agent_id).copy()
-                group.stored.spools[batch.spool_id] = spool
-            elif spool.agent_id != link.agent_id:
-                # Two agents began the same new spool at once: the first one has it.
                 link.close("FOREIGN_SPOOL")
                 continue
             _settle_gaps(group.stored, spool, batch)
@@ -166,6 +163,24 @@ class Sifter:
             known.evse_ids = evse_ids
             known.rows = np.array([known.table[evse_id] for evse_id in evse_ids], dtype=np.intp)
         return known.rows
+
+
+def _spool(
+    stored: IngestGroup, link: Link, batch: Batch, spool_of: Callable[[str, str], Spool]
+) -> Spool | None:
+    """What is settled of the batch's spool; None if the spool is another agent's.
+
+    Two agents may begin the same new spool at once, in one group or while the batch of one still
+    waits for its group: the first one has it.
+    """
+    spool = stored.spools.get(batch.spool_id)
+    if spool is None:
+        try:
+            spool = spool_of(batch.spool_id, link.agent_id).copy()
+        except FieldInvalid:
+            return None
+        stored.spools[batch.spool_id] = spool
+    return spool if spool.agent_id == link.agent_id else None
 
 
 def _settle_gaps(stored: IngestGroup, spool: Spool, batch: Batch) -> None:

@@ -1,0 +1,100 @@
+"""The rooms that are shot at: real processes in a folder of their own, with their logs watched."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.fuzz.logs import LogWatch
+from bench.fuzz.values import PILES
+from pilewise.rooms import RoomProcess
+
+TOKEN = "a-token-for-the-page-of-thirty-two"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def stand_in(folder: Path) -> None:
+    """Makes the folder the working one: names of files in inputs must not reach anything else."""
+    path = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = f"{ROOT}:{path}" if path else str(ROOT)
+    os.chdir(folder)
+
+
+@dataclass(slots=True)
+class Rooms:
+    """Rooms by name; started when first asked for."""
+
+    folder: Path
+    running: dict[str, RoomProcess] = field(default_factory=dict)
+    watches: dict[str, LogWatch] = field(default_factory=dict)
+    generation: int = 0
+
+    async def start(self, name: str, room: str, config: str, *more: str) -> dict[str, Any]:
+        """The ready line of a room with this configuration."""
+        path = self.folder / f"{name}.toml"
+        path.write_text(config)
+        log = self.folder / f"{name}.log"
+        process = RoomProcess(room, ("-c", str(path), *more), log)
+        self.running[name] = process
+        self.watches.setdefault(name, LogWatch(log))
+        await process.start()
+        return process.ready
+
+    async def restart(self, name: str) -> dict[str, Any]:
+        """The ready line of the same room on the same data, after an orderly end."""
+        old = self.running[name]
+        await old.stop()
+        fresh = RoomProcess(old.room, old.args, old.log)
+        self.running[name] = fresh
+        await fresh.start()
+        return fresh.ready
+
+    def complaints(self) -> list[str]:
+        """What the rooms logged since the last look that nobody meant to happen."""
+        watches = self.watches.items()
+        return [f"{name}: {text}" for name, watch in watches for text in watch.complaints()]
+
+    def gone(self) -> list[str]:
+        """Rooms whose process has ended by itself."""
+        return [name for name, process in self.running.items() if not process.running]
+
+    def keep_logs(self, folder: Path) -> None:
+        """Copies of all logs, for whoever looks after a finding."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, watch in self.watches.items():
+            if watch.path.exists():
+                shutil.copy(watch.path, folder / f"{name}.log")
+
+    async def stop(self, *names: str) -> None:
+        """Ends these rooms, or all, the last one first."""
+        for name in reversed(names or tuple(self.running)):
+            process = self.running.pop(name, None)
+            if process is not None and process.running:
+                await process.stop()
+
+
+def coordinator_config(data_dir: Path, token_file: Path) -> str:
+    """A district with all that can be reached switched on."""
+    token_file.write_text(f"fuzz {TOKEN}\n")
+    token_file.chmod(0o600)
+    return (
+        f'[coordinator]\ndistrict = "fuzz"\nlisten = "127.0.0.1:0"\nmetrics = "127.0.0.1:0"\n'
+        f"data_dir = {json.dumps(str(data_dir))}\nstale_after_s = 3600\n"
+        f'[web]\nlisten = "127.0.0.1:0"\ntoken_file = {json.dumps(str(token_file))}\n'
+    )
+
+
+def sim_config() -> str:
+    """Piles made of software, some AC and some DC, whose clock is moved by hand."""
+    parts = ['[sim]\nbench = "127.0.0.1:0"\nmode = "stepped"\n']
+    for number, pile in enumerate(PILES[:4]):
+        model = "alpitronic-hypercharger" if number % 2 else "abb-terra-ac"
+        parts.append(
+            f'[[pile]]\npile_id = "{pile}"\nface = "modbus"\nmodel = "{model}"\n'
+            f'listen = "127.0.0.1:0"\nmax_power_kw = {120 if number % 2 else 22}\nconnectors = 1\n'
+        )
+    return "".join(parts)
