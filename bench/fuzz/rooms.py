@@ -11,8 +11,10 @@ from typing import Any
 
 from bench.fuzz.logs import LogWatch
 from bench.fuzz.values import PILES
+from bench.measure import resident_mib
 from pilewise.rooms import RoomProcess
 
+MOST_MIB = 1500.0
 TOKEN = "a-token-for-the-page-of-thirty-two"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +33,7 @@ class Rooms:
     folder: Path
     running: dict[str, RoomProcess] = field(default_factory=dict)
     watches: dict[str, LogWatch] = field(default_factory=dict)
-    generation: int = 0
+    told_swollen: set[str] = field(default_factory=set)
 
     async def start(self, name: str, room: str, config: str, *more: str) -> dict[str, Any]:
         """The ready line of a room with this configuration."""
@@ -56,7 +58,19 @@ class Rooms:
     def complaints(self) -> list[str]:
         """What the rooms logged since the last look that nobody meant to happen."""
         watches = self.watches.items()
-        return [f"{name}: {text}" for name, watch in watches for text in watch.complaints()]
+        found = [f"{name}: {text}" for name, watch in watches for text in watch.complaints()]
+        return found + self._swollen()
+
+    def _swollen(self) -> list[str]:
+        """Rooms that have come to hold more memory than any district needs, each told once."""
+        found = []
+        for name, process in self.running.items():
+            if process.running and name not in self.told_swollen:
+                held_mib, _ = resident_mib(process.pid)
+                if held_mib > MOST_MIB:
+                    self.told_swollen.add(name)
+                    found.append(f"{name}: holds {held_mib:g} MiB of memory")
+        return found
 
     def gone(self) -> list[str]:
         """Rooms whose process has ended by itself."""

@@ -6,6 +6,8 @@ in `indexes.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ Index = NDArray[np.intp]
 PASSING_KM = 0.2  # within which a car passes a pile
 CELL_KM = 0.25
 _AT_ONCE = 2_000_000  # distances held
+_STEPS_AT_ONCE = 500_000  # steps along ways held
 
 
 def plane_km(points_deg: Floats, origin_deg: tuple[float, float]) -> Floats:
@@ -89,14 +92,24 @@ def cell_loads(
         return loads
     length = np.sqrt(((ends_km - starts_km) ** 2).sum(axis=1))
     steps = np.ceil(length / (cell_km / 4.0)).astype(np.intp) + 1
-    leg = np.repeat(np.arange(len(steps)), steps)
-    place = np.arange(len(leg)) - np.repeat(np.cumsum(steps) - steps, steps)
-    share = place / np.maximum(steps[leg] - 1, 1)
-    at = starts_km[leg] + share[:, None] * (ends_km - starts_km)[leg]
-    cells = np.floor(at / cell_km).astype(np.intp)
-    for _, east, north in np.unique(np.column_stack([cars[leg], cells]), axis=0).tolist():
-        loads[east, north] = loads.get((east, north), 0) + 1
+    for legs in _together(cars, steps):
+        leg = np.repeat(legs, steps[legs])
+        place = np.arange(len(leg)) - np.repeat(np.cumsum(steps[legs]) - steps[legs], steps[legs])
+        share = place / np.maximum(steps[leg] - 1, 1)
+        at = starts_km[leg] + share[:, None] * (ends_km - starts_km)[leg]
+        cells = np.floor(at / cell_km).astype(np.intp)
+        for _, east, north in np.unique(np.column_stack([cars[leg], cells]), axis=0).tolist():
+            loads[east, north] = loads.get((east, north), 0) + 1
     return loads
+
+
+def _together(cars: Index, steps: Index) -> Iterator[Index]:
+    """Legs of some cars at a time, all of a car's together: few enough steps for the memory."""
+    order = np.argsort(cars, kind="stable")
+    _, begin, car = np.unique(cars[order], return_index=True, return_inverse=True)
+    group = (np.cumsum(steps[order]) // _STEPS_AT_ONCE)[begin][car]
+    for number in np.unique(group):
+        yield order[group == number]
 
 
 def in_step(

@@ -45,13 +45,14 @@ class Commander:
         limit_s = max(0.1, min(longest_s, patience_s(action)))
         turns = asyncio.Semaphore(AT_ONCE)
         asked: dict[tuple[str, str], asyncio.Task[Told]] = {}
+        # Decided before anybody is asked: a pile may be retired while its agent listens.
+        places = [self._place(evse_id, action) for evse_id in evse_ids]
         async with asyncio.TaskGroup() as group:
-            for evse_id in evse_ids:
-                place = self._place(evse_id, action)
+            for evse_id, place in zip(evse_ids, places, strict=True):
                 if place not in asked:
                     work = self._ask(*place, evse_id, action, limit_s, turns)
                     asked[place] = group.create_task(work, name=f"coordinator:command {evse_id}")
-        return [asked[self._place(evse_id, action)].result() for evse_id in evse_ids]
+        return [asked[place].result() for place in places]
 
     def _place(self, evse_id: str, action: Action) -> tuple[str, str]:
         """The agent to ask, and the EVSE to name to it."""

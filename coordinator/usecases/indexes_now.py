@@ -34,6 +34,8 @@ from coordinator.usecases.sessions import SessionBook
 Float64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+# Nobody is sent farther in a district; an imported request that says so has its place wrong.
+FARTHEST_KM = 200.0
 AT_ONCE_S = 60.0  # who plugged in so soon after it had come found a free plug
 
 
@@ -162,7 +164,11 @@ def _ways(standing: Standing, cars: Sequence[Sent]) -> dict[str, float]:
     origin = float(standing.lat_deg.mean()), float(standing.lon_deg.mean())
     places, starts = plane_km(at, origin), plane_km(table[:, :2], origin)
     ends = places[table[:, 2].astype(np.intp)]
-    whose = np.arange(len(rows))
+    near = ((ends - starts) ** 2).sum(axis=1) <= FARTHEST_KM**2
+    starts, ends = starts[near], ends[near]
+    if not near.any():
+        return {}
+    whose = np.arange(len(starts))
     free = places[_nearest(starts, places)]
     load = traffic(*_columns(cell_loads(starts, ends, whose), cell_loads(starts, free, whose)))
     km = np.sqrt(((ends - starts) ** 2).sum(axis=1)) * DETOUR_FACTOR

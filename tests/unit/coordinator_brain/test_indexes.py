@@ -137,6 +137,20 @@ def test_cells_hold_every_car_and_no_more(starts: np.ndarray, ends: np.ndarray) 
         assert tuple(np.floor(point / 0.5).astype(int).tolist()) in loads
 
 
+@given(POINTS, POINTS)
+def test_cells_do_not_depend_on_how_many_steps_are_held(
+    starts: np.ndarray, ends: np.ndarray
+) -> None:
+    """Cars that take turns in little memory are counted as all at once, each once a cell."""
+    cars = np.array([0, 1, 0, 2, 1, 0])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coordinator.core.passing._STEPS_AT_ONCE", 1)
+        frugal = cell_loads(starts, ends, cars, 0.5)
+
+    assert frugal == cell_loads(starts, ends, cars, 0.5)
+
+
 def test_cells_of_two_counts_stand_side_by_side() -> None:
     """A cell that only one of both has is empty in the other."""
     guided, unguided = in_step({(0, 0): 2, (1, 0): 1}, {(1, 0): 4})

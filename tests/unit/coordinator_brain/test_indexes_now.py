@@ -67,6 +67,18 @@ def test_requests_give_ways_and_load() -> None:
     assert told["mean_load_change"] == 0.0
 
 
+def test_a_request_from_another_continent_gives_no_way() -> None:
+    """An imported place that nobody is sent from counts for no distance and no load."""
+    far = Sent("f", 89.0, 179.0, "b", 3)
+
+    alone, both = (
+        indexes_of(standing(), [], cars) for cars in ([far], [far, Sent("r", 0.0, 0.0, "b", 3)])
+    )
+
+    assert "point_demand_km" not in alone
+    assert both["point_demand_km"] == pytest.approx(3.9, rel=1e-3)
+
+
 def test_request_is_counted_once_and_only_in_the_window() -> None:
     """The archive's rows of the window that were answered with a place, each once."""
     rows = [
