@@ -30,6 +30,7 @@ from coordinator.parts import Parts, build_parts
 from coordinator.rpc.district import DistrictServicer
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
+from coordinator.rpc.operator_agents import OperatorAgents
 from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_commands import OperatorCommands
 from coordinator.rpc.operator_context import OperatorContext
@@ -64,6 +65,7 @@ GC_THRESHOLDS = (5_000, 80, 50)
 
 
 class OperatorServicer(
+    OperatorAgents,
     OperatorClaims,
     OperatorCommands,
     OperatorContext,

@@ -69,6 +69,8 @@ FIGURES: Final = {
     "replan_degraded": Figure("1 while local repair stands for the solver.", "replan_degraded"),
     "records_stored_total": Figure("Records of agents made durable.", "records_stored"),
     "records_refused_total": Figure("Records of agents that were refused.", "records_refused"),
+    "records_foreign_total": Figure("Of those, of piles of other agents.", "records_foreign"),
+    "agents_refused_total": Figure("Streams of agents refused by who they are.", "agents_refused"),
     "ingest_groups_total": Figure("Commits that records shared.", "ingest_groups"),
     "bundles_refused_total": Figure("Model bundles that were refused.", "bundles_refused"),
     "models_expired": Figure("Models past their last day.", "models_expired"),

@@ -32,6 +32,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.foreign_watch import ForeignWatch
 from coordinator.usecases.ingest import Ingest
 from coordinator.usecases.inventory import Inventory, in_service
 from coordinator.usecases.learning import Learner
@@ -184,7 +185,9 @@ def _ingest(
     codec = WireCodec()
     learner = Learner(inventory, history, codec, clock, events, book)
     learner.start(known)
-    return Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
+    ingest = Ingest(inventory, learner, codec, store, clock, events, counters, known.spools)
+    ingest.on_refused.append(ForeignWatch(events, counters, clock.link_s).see)
+    return ingest
 
 
 def _knowledge(

@@ -48,6 +48,8 @@ BAD_INDEX = "DATA-005"
 BAD_KIND = "DATA-006"
 
 Mask = NDArray[np.bool_]
+# First millisecond of each time, and the first after it.
+Windows = Sequence[tuple[int, int]]
 Words = NDArray[np.integer[Any]]  # numbers of enum words, in whatever width they came
 
 
@@ -165,11 +167,14 @@ class Judgement:
         self.bad |= fresh
 
 
-def judge(columns: Columns, table: Index) -> tuple[Index, Judgement]:
+def judge(
+    columns: Columns, table: Index, windows: Mapping[int, Windows] | None = None
+) -> tuple[Index, Judgement]:
     """District row of each row's EVSE, and which rows cannot be believed.
 
     `table` gives for each entry of the EVSEs named a district row, `UNKNOWN_EVSE` or
-    `FOREIGN_EVSE`.
+    `FOREIGN_EVSE`; `windows` the times at which the teller spoke for those entries that were, or
+    will be, another's.
     """
     judgement = Judgement(np.zeros(columns.kind.size, dtype=bool))
     index = columns.evse_index
@@ -180,6 +185,8 @@ def judge(columns: Columns, table: Index) -> tuple[Index, Judgement]:
         message = "the pile belongs to another agent"
         judgement.refuse(evse == FOREIGN_EVSE, FOREIGN, "evse_ids", message)
         judgement.refuse(evse == UNKNOWN_EVSE, UNKNOWN, "evse_ids", "no such EVSE is known")
+    for entry, spoken in (windows or {}).items():
+        _judge_owner(columns, entry, spoken, judgement)
     if columns.kind.size:
         _judge_words(columns, judgement)
     for name, values in columns.measured.items():
@@ -187,6 +194,16 @@ def judge(columns: Columns, table: Index) -> tuple[Index, Judgement]:
             continue
         _judge_values(name, values, columns.malformed.get(name), judgement)
     return evse, judgement
+
+
+def _judge_owner(columns: Columns, entry: int, spoken: Windows, judgement: Judgement) -> None:
+    """Refuses rows of an entry that were observed while another agent spoke for the pile."""
+    at = columns.observed_at_ms
+    own = np.zeros(at.size, dtype=bool)
+    for begin, end in spoken:
+        own |= (at >= begin) & (at < end)
+    message = "the pile belonged to another agent at that time"
+    judgement.refuse((columns.evse_index == entry) & ~own, FOREIGN, "evse_ids", message)
 
 
 def _judge_words(columns: Columns, judgement: Judgement) -> None:

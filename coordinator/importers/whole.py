@@ -135,7 +135,7 @@ async def import_into_store(data_dir: Path, imported: Imported) -> dict[str, int
             await store.put_users(imported.users)
             if imported.roads:
                 await store.put_roads(imported.roads, replace=True)
-            await store.put_owners(imported.owners, time.time())
+            await _inventory(store).assign(imported.owners)
             if imported.outages is not None:
                 await store.put_outages(imported.outages)
             await store.put_sessions(_placed(imported.sessions, store.load().stations))
@@ -185,13 +185,16 @@ async def retire_in_store(data_dir: Path, pile_id: str, reason: str) -> None:
 
 def _keeper(store: SqliteTelemetry) -> PileKeeper:
     """What keeps piles, over what the store knows now."""
+    return PileKeeper(_inventory(store), store, Events(time.time, time.time), time.time)
+
+
+def _inventory(store: SqliteTelemetry) -> Inventory:
+    """The lists and owners that the store knows now."""
     known = store.load()
-    events = Events(time.time, time.time)
-    inventory = Inventory(
-        District(known.stations), store, events, time.time, agent_open=False, owners=known.owners,
-        retired=known.retired,
+    return Inventory(
+        District(known.stations), store, Events(time.time, time.time), time.time,
+        agent_open=False, owners=known.owners, retired=known.retired,
     )  # fmt: skip
-    return PileKeeper(inventory, store, events, time.time)
 
 
 async def _put_piles(keeper: PileKeeper, piles: Sequence[Pile]) -> None:

@@ -1,4 +1,4 @@
-"""`OperatorService`: the live picture, events, indexes and agents.
+"""`OperatorService`: the live picture, events and indexes.
 
 What operators put in is in `operator_lists.py`, what they have done at piles in
 `operator_commands.py`. Methods that no file has answer UNIMPLEMENTED;
@@ -17,7 +17,7 @@ from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc import operator_codec as codec
-from coordinator.rpc.noun_codec import check_id, invalid, page_start, seconds, timestamp
+from coordinator.rpc.noun_codec import page_start, seconds, timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.directives import Fences
@@ -133,41 +133,6 @@ class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
             if from_s >= to_s:
                 raise FieldInvalid(FieldFault("window", "from_at must lie before to_at"))
         return {} if self.happened is None else await self.happened.between(from_s, to_s)
-
-    async def ListAgents(  # noqa: N802 - the contract
-        self, request: op.ListAgentsRequest, context: Context
-    ) -> op.ListAgentsResponse:
-        """Agents, with what the store holds of each, counted now."""
-        picked, token = page(self._inventory.agents() | self._links.open.keys(), request.page)
-        agents = [await self._agent(agent_id) for agent_id in picked]
-        return op.ListAgentsResponse(agents=agents, next_page_token=token)
-
-    async def _agent(self, agent_id: str) -> op.AgentInfo:
-        spools = [codec.from_spool(s) for s in await self._store.count_spools(agent_id)]
-        info = op.AgentInfo(
-            agent_id=agent_id, pile_ids=self._inventory.piles_of(agent_id), spools=spools
-        )
-        link = self._links.open.get(agent_id)
-        if link is not None:
-            ago_s = (self._clock.link_s() - link.last_heard_link_s) * self._clock.speed
-            info.connected = not link.closing
-            seen_at = timestamp(self._clock.now_s() - ago_s)
-            if seen_at is not None:
-                info.last_seen_at.CopyFrom(seen_at)
-            info.software_version = link.software_version
-            info.spool_depth = link.spool_depth
-            info.clock_skew_s = link.clock_skew_s
-        return info
-
-    async def AssignPile(  # noqa: N802 - the contract
-        self, request: op.AssignPileRequest, context: Context
-    ) -> op.AssignPileResponse:
-        """Gives a pile to an agent from now on."""
-        invalid([*check_id(request.pile_id, "pile_id"), *check_id(request.agent_id, "agent_id")])
-        if request.HasField("valid_from"):
-            raise FieldInvalid(FieldFault("valid_from", "only now is possible: leave it out"))
-        await self._inventory.assign({request.pile_id: request.agent_id})
-        return op.AssignPileResponse()
 
 
 def page(entries: Any, request: nouns.PageRequest) -> tuple[list[Any], str]:

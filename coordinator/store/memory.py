@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from coordinator.core.ownership import Ownership
 from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.reliability.map_settings import MapState
@@ -11,6 +12,12 @@ from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Key, visits_of
 from coordinator.core.surroundings import ContextValue
 from coordinator.errors import StoreClosed
+from coordinator.usecases.agent_store import (
+    BootstrapToken,
+    EnrolledAgent,
+    IssuedCertificate,
+    KnownAgents,
+)
 from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.telemetry import (
     Checkpoint,
@@ -43,7 +50,11 @@ class MemoryTelemetry:
         self._roads: dict[tuple[str, str], Road] = {}
         self._retired: list[RetiredPile] = []
         self._outages: list[PlannedOutage] = []
-        self._owners: dict[str, str] = {}
+        self._owners = Ownership()
+        self._piles: set[str] = set()
+        self._agents: dict[str, EnrolledAgent] = {}
+        self._certificates: dict[str, IssuedCertificate] = {}
+        self._tokens: dict[str, BootstrapToken] = {}
         self._facts: dict[str, list[FactSpan]] = {}
         self._knowledge = MapState()
         self._closed = False
@@ -56,7 +67,12 @@ class MemoryTelemetry:
             users=list(self._users.values()),
             roads=list(self._roads.values()),
             outages=list(self._outages),
-            owners=dict(self._owners),
+            owners=[s for pile in sorted(self._piles) for s in self._owners.spans_of(pile)],
+            agents=KnownAgents(
+                list(self._agents.values()),
+                list(self._certificates.values()),
+                list(self._tokens.values()),
+            ),
             spools={spool_id: spool.copy() for spool_id, spool in self._spools.items()},
             states=list(self._states.values()),
             tail=self.batches[self._through :],
@@ -128,10 +144,28 @@ class MemoryTelemetry:
         self._check_open()
         self._retired = list(piles)
 
-    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
-        """Says which agent speaks for a pile from now on."""
+    async def put_owners(self, owners_: Mapping[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from then on."""
         self._check_open()
-        self._owners.update(owners)
+        for pile_id, agent_id in owners_.items():
+            self._owners.give(pile_id, agent_id, at_s)
+            self._piles.add(pile_id)
+
+    async def put_agents(
+        self,
+        agents_: Sequence[EnrolledAgent] = (),
+        certificates: Sequence[IssuedCertificate] = (),
+        tokens: Sequence[BootstrapToken] = (),
+        *,
+        forget_before_s: float = 0.0,
+    ) -> None:
+        """Adds or replaces; tokens and certificates that ended before then are forgotten."""
+        self._check_open()
+        self._agents.update({a.agent_id: a for a in agents_})
+        given = self._certificates | {c.serial: c for c in certificates}
+        out = self._tokens | {t.token_sha256: t for t in tokens}
+        self._certificates = {k: c for k, c in given.items() if c.valid_until_s >= forget_before_s}
+        self._tokens = {k: t for k, t in out.items() if t.valid_until_s >= forget_before_s}
 
     async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:
         """Says what is known of piles from now on."""

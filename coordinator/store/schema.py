@@ -9,6 +9,8 @@ request                what cars asked and were told, one compressed row each, f
 context                the surroundings: the newest value of each name and cell
 pile_fact              what was known of a pile as a device, since when, until when, who said so
 agent_pile             who speaks for a pile, since when, until when
+agent ── agent_certificate   who was enrolled or shut out; what its authority gave it
+bootstrap_token        one-time tokens that are out, by their hash
 station tariff user road outage retired   as imported, one JSON document each
 knowledge              updates of the knowledge map so far, settings an operator changed; one row
 """
@@ -19,7 +21,7 @@ from typing import Any
 
 from sqlite_utils import Migrations
 
-from coordinator.store import context, requests, sessions
+from coordinator.store import agents, context, owners, requests, sessions
 from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
@@ -145,5 +147,7 @@ for _name, _migration in (
     ("0005d_retired", _retired),
     ("0006_promised_sessions", sessions.add_promises),
     ("0007_knowledge", _knowledge),
+    ("0010_agents", agents.migrate),
+    ("0010b_owners", owners.migrate),
 ):
     telemetry(name=_name)(_migration)

@@ -15,10 +15,15 @@ from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.errors import StoreUnavailable
-from coordinator.store import context, pile_facts, requests, schema, sessions
+from coordinator.store import agents, context, owners, pile_facts, requests, schema, sessions
 from coordinator.store.database import open_reader
 from coordinator.store.sqlite_records import SqliteRecords
 from coordinator.store.writer import Connection, RowStatement, Writer
+from coordinator.usecases.agent_store import (
+    BootstrapToken,
+    EnrolledAgent,
+    IssuedCertificate,
+)
 from coordinator.usecases.telemetry import (
     STATE_COLUMNS,
     Checkpoint,
@@ -88,9 +93,8 @@ class SqliteTelemetry(SqliteRecords):
                 roads=_documents(db, "road", Road),
                 outages=_documents(db, "outage", PlannedOutage),
                 retired=_documents(db, "retired", RetiredPile),
-                owners=dict(
-                    db.execute("SELECT pile_id, agent_id FROM agent_pile WHERE valid_to_s IS NULL")
-                ),
+                owners=owners.read(db),
+                agents=agents.read(db),
                 spools={
                     spool_id: Spool(spool_id, agent_id, _ranges(settled))
                     for spool_id, agent_id, settled in db.execute(
@@ -156,23 +160,21 @@ class SqliteTelemetry(SqliteRecords):
 
         await self._writer.submit(write)
 
-    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
-        """Says which agent speaks for a pile from now on; the former's time ends."""
-        former = [(at_s, pile_id) for pile_id in owners]
-        latter = [(pile_id, agent_id, at_s) for pile_id, agent_id in owners.items()]
+    async def put_owners(self, owners_: Mapping[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from then on; the former's time ends."""
+        await self._writer.submit(lambda connection: owners.write(connection, owners_, at_s))
 
-        def write(connection: Connection) -> None:
-            connection.executemany(
-                "UPDATE agent_pile SET valid_to_s = ? WHERE pile_id = ? AND valid_to_s IS NULL",
-                former,
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO agent_pile (pile_id, agent_id, valid_from_s)"
-                " VALUES (?, ?, ?)",
-                latter,
-            )
-
-        await self._writer.submit(write)
+    async def put_agents(
+        self,
+        agents_: Sequence[EnrolledAgent] = (),
+        certificates: Sequence[IssuedCertificate] = (),
+        tokens: Sequence[BootstrapToken] = (),
+        *,
+        forget_before_s: float = 0.0,
+    ) -> None:
+        """Adds or replaces; tokens and certificates that ended before then are forgotten."""
+        entries: list[agents.Entry] = [*agents_, *certificates, *tokens]
+        await self._writer.submit(lambda c: agents.write(c, entries, forget_before_s))
 
     async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:
         """Says what is known of piles from now on; facts that are no longer told end."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from coordinator.clock import Clock
-from coordinator.core.report import Batch, BatchCodec
+from coordinator.core.report import Batch, BatchCodec, Refusal
 from coordinator.core.rows import Changes, Index, Rows
 from coordinator.errors import FieldFault, FieldInvalid, StoreClosed, StoreUnavailable
 from coordinator.usecases.counters import Counters
@@ -61,6 +61,8 @@ class Ingest:
         self._work = asyncio.Event()
         self._next_group_at_s = 0.0
         self._received_at_ms = 0
+        # Called with an agent and the rows refused of one of its batches, once these are durable.
+        self.on_refused: list[Callable[[str, list[Refusal]], None]] = []
 
     @property
     def on_heard(self) -> list[Callable[[Index], None]]:
@@ -176,3 +178,5 @@ class Ingest:
             link.waiting_batches -= 1
             link.room.set()
             link.acknowledge(spool_id, refusals)
+            for tell in self.on_refused if refusals else ():
+                tell(link.agent_id, refusals)

@@ -6,14 +6,15 @@ Imports say where stations are; agents add the facts of their piles, and station
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.core.district import District
 from coordinator.core.fact_order import AGENT, with_facts
+from coordinator.core.ownership import ALWAYS_S, Ownership, OwnerSpan, unlimited, windows_ms
 from coordinator.core.pile import Pile, RetiredPile, Station
 from coordinator.core.pile_facts import Fact, facts_of
-from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE
+from coordinator.core.report import FOREIGN_EVSE, UNKNOWN_EVSE, Windows
 from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.usecases.events import Events
 from coordinator.usecases.telemetry import TelemetryStore
@@ -22,9 +23,13 @@ from coordinator.usecases.telemetry import TelemetryStore
 class EvseTable(dict[str, int]):
     """From an EVSE id to its row; `FOREIGN_EVSE` and `UNKNOWN_EVSE` say why there is none."""
 
-    def __init__(self, own: dict[str, int], known: Container[str]) -> None:
+    def __init__(
+        self, own: dict[str, int], known: Container[str], windows: Mapping[str, Windows]
+    ) -> None:
         super().__init__(own)
         self._known = known
+        # Of EVSEs that the agent speaks for at some times only.
+        self.windows = windows
 
     def __missing__(self, evse_id: str) -> int:
         return FOREIGN_EVSE if evse_id in self._known else UNKNOWN_EVSE
@@ -44,7 +49,7 @@ class Inventory:
         now_s: Callable[[], float],
         *,
         agent_open: bool,
-        owners: dict[str, str],
+        owners: Iterable[OwnerSpan],
         retired: Iterable[RetiredPile] = (),
     ) -> None:
         self.district = district
@@ -55,41 +60,40 @@ class Inventory:
         self._events = events
         self._now_s = now_s
         self._agent_open = agent_open
-        self._owners: dict[str, str] = {}
-        self._piles: dict[str, set[str]] = {}
-        self._own(owners)
+        self.ownership = Ownership(owners)
 
     def owner_of(self, pile_id: str) -> str:
-        """The agent that speaks for a pile; empty if nobody does."""
-        return self._owners.get(pile_id, "")
+        """The agent that speaks for a pile now; empty if nobody does."""
+        return self.ownership.owner_at(pile_id, self._now_s())
 
     def speaker_of(self, evse_id: str) -> str:
-        """The agent that speaks for an EVSE; empty if nobody does."""
+        """The agent that speaks for an EVSE now; empty if nobody does."""
         row = self.district.row.get(evse_id)
         if row is None:
             return ""
         return self.owner_of(self.district.piles[self.district.pile[row]].pile_id)
 
     def piles_of(self, agent_id: str) -> list[str]:
-        """Piles that an agent speaks for."""
-        return sorted(self._piles.get(agent_id, ()))
+        """Piles that an agent speaks for now."""
+        return self.ownership.piles_of(agent_id, self._now_s())
 
     def agents(self) -> set[str]:
-        """Agents that speak for a pile."""
-        return {agent_id for agent_id, piles in self._piles.items() if piles}
+        """Agents that speak for a pile now."""
+        return self.ownership.agents_at(self._now_s())
 
     def table_for(self, agent_id: str) -> EvseTable:
-        """EVSEs to their rows, or why this agent may not report them."""
-        rows, piles = self.district.row, self.district.piles
-        mine = [pile for pile in self._piles.get(agent_id, ()) if pile in self.district.pile_row]
-        return EvseTable(
-            {
-                evse.evse_id: rows[evse.evse_id]
-                for pile_id in mine
-                for evse in piles[self.district.pile_row[pile_id]].evses
-            },
-            rows,
-        )
+        """EVSEs to their rows, or why this agent may not report them.
+
+        EVSEs of piles that were, or will be, another's are there with the agent's own times.
+        """
+        district, own, windows = self.district, {}, {}
+        for pile_id, spans in self.ownership.spans_with(agent_id).items():
+            place = district.pile_row.get(pile_id)
+            for evse in () if place is None else district.piles[place].evses:
+                own[evse.evse_id] = district.row[evse.evse_id]
+                if not unlimited(spans):
+                    windows[evse.evse_id] = windows_ms(spans)
+        return EvseTable(own, district.row, windows)
 
     async def put_stations(self, stations: Sequence[Station]) -> None:
         """Adds or replaces stations; facts that agents gave of piles kept in them stay.
@@ -131,18 +135,26 @@ class Inventory:
         added = tuple(pile for pile in kept if pile.sources.get("station") == "agent")
         return replace(station, piles=station.piles + added) if added else station
 
-    async def assign(self, owners: dict[str, str]) -> None:
-        """Says which agent speaks for each of these piles from now on."""
+    async def assign(self, owners: Mapping[str, str], from_s: float | None = None) -> None:
+        """Says which agent speaks for each of these piles from then on, else from now on.
+
+        A pile that nobody had before is its agent's from the beginning, unless `from_s` is given;
+        an empty agent leaves a pile to nobody.
+        """
         async with self.changing:
-            await self._store.put_owners(owners, self._now_s())
-            self._own(owners)
+            await self._give(owners, from_s)
             self.version += 1
 
-    def _own(self, owners: dict[str, str]) -> None:
+    async def _give(self, owners: Mapping[str, str], from_s: float | None = None) -> None:
+        """Gives piles away, durably, as `assign` says."""
+        begins: dict[float, dict[str, str]] = {}
         for pile_id, agent_id in owners.items():
-            self._piles.get(self._owners.get(pile_id, ""), set()).discard(pile_id)
-            self._piles.setdefault(agent_id, set()).add(pile_id)
-        self._owners.update(owners)
+            since_s = self._now_s() if self.ownership.had_owner(pile_id) else ALWAYS_S
+            begins.setdefault(since_s if from_s is None else from_s, {})[pile_id] = agent_id
+        for at_s, given in begins.items():
+            await self._store.put_owners(given, at_s)
+            for pile_id, agent_id in given.items():
+                self.ownership.give(pile_id, agent_id, at_s)
 
     async def introduce(self, agent_id: str, piles: Iterable[Pile]) -> None:
         """Takes in what an agent says of its piles; piles of others are left alone.
@@ -158,8 +170,8 @@ class Inventory:
                 if pile.pile_id in self.retired:
                     self._say_retired(agent_id, pile.pile_id)
                     continue
-                owner = self._owners.get(pile.pile_id) or taken.get(pile.pile_id)
-                if owner is None and self._agent_open:
+                owner = taken.get(pile.pile_id) or self.owner_of(pile.pile_id)
+                if not self.ownership.had_owner(pile.pile_id) and self._agent_open:
                     owner = taken[pile.pile_id] = agent_id
                 if owner != agent_id or self._names_others(pile):
                     self._events.add(
@@ -174,8 +186,7 @@ class Inventory:
                     continue
                 self._place(agent_id, pile, touched)
             if taken:
-                await self._store.put_owners(taken, self._now_s())
-                self._own(taken)
+                await self._give(taken)
             if touched:
                 await self._store.put_stations(list(touched.values()))
                 await self._store.put_facts(all_facts(touched.values()), self._now_s())

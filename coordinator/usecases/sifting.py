@@ -21,6 +21,7 @@ from coordinator.core.report import (
     Judgement,
     Mask,
     Refusal,
+    Windows,
     judge,
 )
 from coordinator.core.rows import Index, Rows
@@ -55,6 +56,7 @@ class _Known:
     table: EvseTable
     evse_ids: tuple[str, ...] = ()
     rows: Index = field(default_factory=lambda: np.zeros(0, np.intp))
+    windows: dict[int, Windows] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -107,8 +109,15 @@ class Sifter:
     def _sort(self, group: Group, pieces: list[_Piece]) -> None:
         """Adds the new and believable rows of batches of one shape to the group."""
         columns = self._codec.decode([piece.batch for piece in pieces])
-        tables = [self._rows(piece.link.agent_id, piece.batch.evse_ids) for piece in pieces]
-        evse, judgement = judge(columns, np.concatenate([*tables, _NOWHERE]))
+        tables: list[Index] = []
+        windows: dict[int, Windows] = {}
+        start = 0
+        for piece in pieces:
+            known = self._known(piece.link.agent_id, piece.batch.evse_ids)
+            tables.append(known.rows)
+            windows |= {start + entry: times for entry, times in known.windows.items()}
+            start += known.rows.size
+        evse, judgement = judge(columns, np.concatenate([*tables, _NOWHERE]), windows)
         at_ms = group.stored.received_at_ms
         if not judgement.faults and all(piece.whole for piece in pieces):
             group.stored.batches += [
@@ -151,7 +160,7 @@ class Sifter:
         if keep.any():
             group.rows.append(believed_rows(columns, evse, keep, at_ms / 1000))
 
-    def _rows(self, agent_id: str, evse_ids: tuple[str, ...]) -> Index:
+    def _known(self, agent_id: str, evse_ids: tuple[str, ...]) -> _Known:
         """The district's rows of an agent's EVSEs; looked up anew only when something changed."""
         version = self._inventory.version
         known = self._tables.get(agent_id)
@@ -162,7 +171,9 @@ class Sifter:
         if known.evse_ids is not evse_ids:
             known.evse_ids = evse_ids
             known.rows = np.array([known.table[evse_id] for evse_id in evse_ids], dtype=np.intp)
-        return known.rows
+            times = known.table.windows
+            known.windows = {n: times[e] for n, e in enumerate(evse_ids) if e in times}
+        return known
 
 
 def _spool(

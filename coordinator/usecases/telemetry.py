@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from coordinator.core.ownership import OwnerSpan
 from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan
 from coordinator.core.ranges import Ranges
@@ -16,6 +17,7 @@ from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Visits
 from coordinator.core.surroundings import ContextValue
+from coordinator.usecases.agent_store import AgentStore, KnownAgents
 from coordinator.usecases.requests import RequestArchive
 
 # Columns of a state row, in order: the picture of one EVSE and what its rows have taught.
@@ -137,7 +139,7 @@ class Snapshot:
     users: list[User]
     roads: list[Road]
     outages: list[PlannedOutage]
-    owners: dict[str, str]  # pile to agent
+    owners: list[OwnerSpan]
     spools: dict[str, Spool]
     states: list[StateRow]
     tail: list[StoredBatch]  # committed after the states, in order
@@ -148,9 +150,10 @@ class Snapshot:
     recent_requests: dict[str, str] = field(default_factory=dict)  # to their recommendations
     context: list[ContextValue] = field(default_factory=list)
     retired: list[RetiredPile] = field(default_factory=list)
+    agents: KnownAgents = field(default_factory=KnownAgents)
 
 
-class TelemetryStore(RequestArchive, Protocol):
+class TelemetryStore(RequestArchive, AgentStore, Protocol):
     """Durable memory of readings and of the district's lists. Every method is durable on return.
 
     Raises `StoreUnavailable` if the disk refuses, `StoreClosed` after `close`.
@@ -196,8 +199,11 @@ class TelemetryStore(RequestArchive, Protocol):
         """Replaces the scrapped piles."""
         ...
 
-    async def put_owners(self, owners: dict[str, str], at_s: float) -> None:
-        """Says which agent speaks for a pile from now on; the former's time ends."""
+    async def put_owners(self, owners_: Mapping[str, str], at_s: float) -> None:
+        """Says which agent speaks for a pile from then on; the former's time ends.
+
+        An empty agent leaves it to nobody; what was to begin then or later is dropped.
+        """
         ...
 
     async def put_facts(self, facts: Mapping[str, Mapping[str, Fact]], at_s: float) -> None:

@@ -2838,10 +2838,12 @@ class AssignPileRequest(_message.Message):
     pile_id: _builtins.str
     """The pile."""
     agent_id: _builtins.str
-    """The agent."""
+    """The agent; empty leaves the pile to nobody."""
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """From when; absent means now."""
+        """From when, domain time; absent means now, and for a pile that nobody had from the beginning.
+        What was to hold from then on or later is dropped; readings are judged by when they were observed.
+        """
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class Kept:
         self.district = District(stations)
         self.events = Events(time.time, time.time)
         self.inventory = Inventory(
-            self.district, self.store, self.events, time.time, agent_open=True, owners={}
+            self.district, self.store, self.events, time.time, agent_open=True, owners=[]
         )
         self.keeper = PileKeeper(self.inventory, self.store, self.events, time.time)
 

@@ -83,7 +83,7 @@ async def test_lists_come_back_as_they_were_put(open_store: Opener) -> None:
     assert known.users == [user]
     assert known.roads == [road]
     assert known.outages == [PlannedOutage(3.0, 4.0, station_id="S1", reason="paint")]
-    assert known.owners == {"P1": "agent-2"}
+    assert known.owners == [("P1", "agent-1", 1.0, 2.0), ("P1", "agent-2", 2.0, None)]
 
 
 async def test_what_outlives_the_knowledge_map_comes_back(open_store: Opener) -> None:
