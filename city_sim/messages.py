@@ -45,6 +45,7 @@ def _pile(pile: Pile, station_id: str) -> nouns.PileFacts:
         evses=[_evse(evse) for evse in pile.evses],
         sources=pile.sources,
         bay_count=pile.bay_count,
+        address=pile.address,
     )
     if pile.commissioned_at_s is not None:
         message.commissioned_at.CopyFrom(_instant(pile.commissioned_at_s))

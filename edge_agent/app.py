@@ -26,6 +26,7 @@ from edge_agent.errors import ConfigError
 from edge_agent.figures import Figures
 from edge_agent.host_clock import HostClock
 from edge_agent.host_notify import ServiceNotify
+from edge_agent.meeting_places import meeting_places
 from edge_agent.metrics import Collect, serve_metrics
 from edge_agent.parts_modbus import Buses, modbus_pile
 from edge_agent.performers import Performers, tap_frames
@@ -147,6 +148,7 @@ async def _run(
 ) -> None:
     server = agent.server
     ocpp_url = await _listen(config, "ocpp.listen", server.start) if server else None
+    agent.watch.meet(meeting_places(config, (server.url, server.tls_url) if server else ("", "")))
     metrics, stop_metrics = await _serve_metrics(config, agent.figures.collect)
     try:
         async with asyncio.TaskGroup() as group:

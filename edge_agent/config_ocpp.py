@@ -22,11 +22,11 @@ THIS_GATEWAY: Final = "ADDRESS-OF-THIS-GATEWAY"
 _EVERYWHERE: Final = ("0.0.0.0", "::", "*")
 
 
-def dial_url(config: Config, pile: PileConfig, host: str = "") -> str:
+def dial_url(config: Config, pile: PileConfig, host: str = "", port: int = 0) -> str:
     """The exact URL to type into a pile, or "" for one that does not dial in.
 
     `host` is the gateway's address as the pile sees it; needed where the agent listens everywhere
-    and `ocpp.url` is not set.
+    and `ocpp.url` is not set. `port` is the one that is bound, where the file leaves the choice.
     """
     if pile.door is None or config.ocpp is None:
         return ""
@@ -39,7 +39,9 @@ def dial_url(config: Config, pile: PileConfig, host: str = "") -> str:
     assert address is not None  # checked with the file
     shown = (host or THIS_GATEWAY) if address[0] in _EVERYWHERE else address[0]
     shown = f"[{shown}]" if ":" in shown else shown
-    return url_for(f"{'wss' if secure else 'ws'}://{shown}:{address[1]}/", pile.door.identity)
+    return url_for(
+        f"{'wss' if secure else 'ws'}://{shown}:{address[1] or port}/", pile.door.identity
+    )
 
 
 def check_ocpp(ocpp: OcppSection | None, folder: Path, source: TomlSource) -> None:

@@ -79,6 +79,13 @@ class Watch:
         """The present inventory."""
         return list(self._facts.values())
 
+    def meet(self, addresses: Mapping[str, str]) -> None:
+        """Learns where piles and agent meet, by pile, once everything listens."""
+        for pile_id, address in addresses.items():
+            facts = self._facts[pile_id]
+            sources = {**facts.sources, "address": CONFIG}
+            self._facts[pile_id] = replace(facts, address=address, sources=sources)
+
     def fused(self, evse_id: str) -> Fused | None:
         """The present status of an EVSE."""
         return self._picture.fused(evse_id)

@@ -35,6 +35,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "firmware": ("firmware",),
     "commissioned_at": ("commissioned_at_s",),
     "bay_count": ("bay_count",),
+    "address": ("address",),
     "position": ("latitude_deg", "longitude_deg"),
 }
 

@@ -105,6 +105,8 @@ class Evse:
 class Pile:
     """A pile as a device: the patent's first basic information. Empty or None means unknown.
 
+    `address` is where it and its agent meet: the URL to type into it, or where it is asked.
+
     Source: US 12,393,974 B2, step 410 (basic information).
     """
 
@@ -120,6 +122,7 @@ class Pile:
     latitude_deg: float | None = None
     longitude_deg: float | None = None
     bay_count: int = 0
+    address: str = ""
     sources: dict[str, str] = field(default_factory=dict)
 
 

@@ -45,6 +45,7 @@ def facts_of(pile: Pile) -> dict[str, Fact]:
         "position": _place(pile.latitude_deg, pile.longitude_deg),
         "pile_type": type_of(pile),
         "bay_count": str(pile.bay_count or ""),
+        "address": pile.address,
         "evses": _evses(pile),
     }
     return {

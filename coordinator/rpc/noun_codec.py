@@ -88,7 +88,7 @@ def pile_faults(facts: nouns.PileFacts, field: str) -> Iterator[FieldFault]:
     yield from check_id(facts.pile_id, f"{field}.pile_id")
     if facts.station_id:
         yield from check_id(facts.station_id, f"{field}.station_id")
-    for name in ("label", "maker", "model", "serial", "firmware"):
+    for name in ("label", "maker", "model", "serial", "firmware", "address"):
         yield from check_text(getattr(facts, name), f"{field}.{name}")
     if facts.HasField("position"):
         yield from check_position(facts.position, f"{field}.position")
@@ -124,6 +124,7 @@ def to_pile(facts: nouns.PileFacts, station_id: str = "") -> Pile:
         latitude_deg=place[0],
         longitude_deg=place[1],
         bay_count=min(facts.bay_count, 10_000),
+        address=facts.address,
         sources=dict(facts.sources),
     )
 

@@ -80,6 +80,7 @@ class Piles:
                 "station": station.station_id,
                 "station_name": station.name or station.station_id,
                 "agent": sources.inventory.owner_of(pile_id),
+                "address": pile.address,
                 "connected": sources.inventory.owner_of(pile_id) in sources.links.open,
                 "facts": [
                     {"field": s.field, "value": s.value, "source": s.source,

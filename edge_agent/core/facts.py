@@ -93,7 +93,8 @@ class ConnectorFacts:
 class PileFacts:
     """One pile; empty strings and None are unknown. EVSE n serves connector n of `connectors`.
 
-    `bay_count` is the parking spaces of the whole pile, None unknown. `sources` names for each
+    `bay_count` is the parking spaces of the whole pile, None unknown. `address` is where pile and
+    agent meet: a URL to type into the pile, or where the agent asks it. `sources` names for each
     known field who said so.
     """
 
@@ -109,6 +110,7 @@ class PileFacts:
     longitude_deg: float | None = None
     station_id: str = ""
     bay_count: int | None = None
+    address: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -168,6 +168,7 @@ def to_facts(facts: PileFacts) -> types.PileFacts:
         station_id=facts.station_id,
         sources=dict(facts.sources),
         bay_count=facts.bay_count or 0,
+        address=facts.address,
     )
     if facts.pile_type:
         message.pile_type = types.PileType.Value(f"PILE_TYPE_{facts.pile_type}")

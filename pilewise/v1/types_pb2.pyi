@@ -810,6 +810,7 @@ class PileFacts(_message.Message):
     SOURCES_FIELD_NUMBER: _builtins.int
     PILE_TYPE_FIELD_NUMBER: _builtins.int
     BAY_COUNT_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
     pile_id: _builtins.str
     """The controller."""
     label: _builtins.str
@@ -828,6 +829,11 @@ class PileFacts(_message.Message):
     """AC or DC, as its plugs say."""
     bay_count: _builtins.int
     """Parking spaces of the whole pile; 0 means unknown."""
+    address: _builtins.str
+    """Where pile and agent meet. Of a pile that dials in: the exact URL to type into it, ws:// or
+    wss://, with its identity. Of one that is asked: e.g. `modbus-tcp 192.168.1.40:502 unit 1`.
+    Empty means unknown.
+    """
     @_builtins.property
     def commissioned_at(self) -> _timestamp_pb2.Timestamp:
         """Start of service; absent means unknown."""
@@ -860,10 +866,11 @@ class PileFacts(_message.Message):
         sources: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         pile_type: Global___PileType.ValueType = ...,
         bay_count: _builtins.int = ...,
+        address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["commissioned_at", b"commissioned_at", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bay_count", b"bay_count", "commissioned_at", b"commissioned_at", "evses", b"evses", "firmware", b"firmware", "label", b"label", "maker", b"maker", "model", b"model", "pile_id", b"pile_id", "pile_type", b"pile_type", "position", b"position", "serial", b"serial", "sources", b"sources", "station_id", b"station_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bay_count", b"bay_count", "commissioned_at", b"commissioned_at", "evses", b"evses", "firmware", b"firmware", "label", b"label", "maker", b"maker", "model", b"model", "pile_id", b"pile_id", "pile_type", b"pile_type", "position", b"position", "serial", b"serial", "sources", b"sources", "station_id", b"station_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

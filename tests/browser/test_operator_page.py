@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from watched_town import BLOCKED, BROKEN, TOKEN, WatchedTown
+from watched_town import BLOCKED, BROKEN, TOKEN, URL, WatchedTown
 
 from pilewise.v1 import operator_service_pb2 as op
 
@@ -144,6 +144,20 @@ async def test_a_lost_connection_is_said_and_mends_itself(town: WatchedTown, chr
     await page.wait_for_selector('.asof[data-state="live"]')
     assert "What you see is of" in lost
     assert await page.locator(".banner").count() == 0
+
+
+async def test_the_url_of_a_pile_is_copied_as_it_is(town: WatchedTown, tab: Any) -> None:
+    """What lands on the clipboard is the URL to the letter; a pile that is asked has no button."""
+    await tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await tab.open("piles/A-1")
+    await tab.page.click("button[data-key=copy]")
+    await tab.page.wait_for_selector("button[data-key=copy]:has-text('Copied')")
+    copied = await tab.page.evaluate("navigator.clipboard.readText()")
+    await tab.open("piles/B-1")
+    await tab.page.wait_for_selector("#address:has-text('modbus-tcp 10.0.0.7:502 unit 1')")
+
+    assert copied == URL
+    assert await tab.page.locator("button[data-key=copy]").count() == 0
 
 
 async def test_an_empty_district_says_what_to_do(town: WatchedTown, tab: Any) -> None:

@@ -20,6 +20,7 @@ from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 from pilewise.v1 import types_pb2 as nouns
 
 TOKEN = "a-token-that-nobody-guesses"
+URL = "ws://127.0.0.1:9000/A-1"  # that A-1 dials; B-1 is asked over Modbus
 EVSES = ("A-1*1", "A-2*1", "B-1*1")
 FREE, BROKEN = nouns.EVSE_STATUS_AVAILABLE, nouns.EVSE_STATUS_OUTOFORDER
 BLOCKED = nouns.EVSE_STATUS_BLOCKED
@@ -88,6 +89,7 @@ async def watched_town(folder: Path) -> AsyncIterator[WatchedTown]:
             stations = [station_message(station(*place)) for place in (("A", 1.0, 2), ("B", 2.0))]
             await operator.PutStations(op.PutStationsRequest(stations=stations), timeout=10)
             piles = [pile for one in stations for pile in one.piles]
+            piles[0].address, piles[2].address = URL, "modbus-tcp 10.0.0.7:502 unit 1"
             async with WireAgent(process.address, piles=piles) as agent:
                 town = WatchedTown(process, agent, rpc.ChargingServiceStub(channel), operator)
                 await town.see(EVSES, FREE)

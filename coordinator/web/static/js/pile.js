@@ -84,10 +84,40 @@ function factsCard(told) {
   return card(t("facts"), body, told.earlier > 0 && h("p", { class: "quiet small" }, t("facts.earlier", { n: number(told.earlier) })));
 }
 
+// What stands in a URL where the agent cannot know by which address its piles reach it.
+const UNTOLD = "ADDRESS-OF-THIS-GATEWAY";
+
 function urlCard(told) {
-  const agent = told.agent || "–";
-  return card(t("url"), facts([[t("agent"), [agent, " ", told.connected ? h("span", { class: "is-good" }, t("connected")) : h("span", { class: "is-bad" }, t("not_connected"))]]]),
-    told.url ? h("p", {}, h("code", { class: "mono" }, told.url)) : h("p", { class: "quiet" }, t("url.unknown")));
+  const agent = [told.agent || "–", " ", told.connected
+    ? h("span", { class: "is-good" }, t("connected")) : h("span", { class: "is-bad" }, t("not_connected"))];
+  const dials = /^wss?:/.test(told.address);
+  return card(t(told.address && !dials ? "asked_at" : "url"), facts([[t("agent"), agent]]),
+    told.address
+      ? [h("p", { class: "row" }, h("code", { class: "mono address", id: "address" }, told.address),
+        dials && copyButton(told.address)),
+      h("p", { class: "quiet small" }, t(!dials ? "asked_at.text" : told.address.includes(UNTOLD) ? "url.untold" : "url.text"))]
+      : h("p", { class: "quiet" }, t("url.unknown")));
+}
+
+// The page is drawn anew every few seconds: whether it was copied is kept beside it.
+let copied = "";
+
+function copyButton(text) {
+  const button = h("button", { type: "button", "data-key": "copy", onclick: () => copy(text, button) },
+    t(copied === text ? "copied" : "copy"));
+  return button;
+}
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    copied = text;
+    button.textContent = t("copied");
+    setTimeout(() => { copied = ""; }, 5000);
+  } catch {
+    getSelection().selectAllChildren(document.getElementById("address")); // for Ctrl-C
+    button.textContent = t("copy.by_key");
+  }
 }
 
 function eventsCard(told) {
