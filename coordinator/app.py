@@ -120,6 +120,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)
+    parts.charging = charging
     parts.on_stop.append(charging.stop)
     parts.switch.on_switch.append(lambda serving: charging.codec.name_models(serving.parts))
     operator.claim_store, operator.charging_codec = parts.brain.claims, charging.codec

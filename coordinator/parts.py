@@ -25,6 +25,7 @@ from coordinator.models.shadow import Shadow
 from coordinator.models.signature import Trust
 from coordinator.models.switch import ModelSwitch
 from coordinator.rpc.batch_codec import WireCodec
+from coordinator.rpc.charging import ChargingServicer
 from coordinator.store.database import DirectoryLock
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.agent_register import AgentRegister
@@ -70,6 +71,7 @@ class Parts:
     brain: Brain
     knowledge: Knowledge
     tastes: TasteKeeper
+    charging: ChargingServicer | None = None  # once it is served
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""The operator's page of a running coordinator, put together from its parts.
+"""The pages of a running coordinator, put together from its parts.
 
 Imported only where a page is configured: its libraries cost memory.
 """
@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from coordinator.addresses import split_address
 from coordinator.parts import Parts
+from coordinator.rpc.charging_json import ChargingJson
 from coordinator.usecases.commanding import Commander
+from coordinator.web.drive_stream import StationPicture
 from coordinator.web.feed import Feed
 from coordinator.web.gate import Gate
 from coordinator.web.live import Live
@@ -24,6 +26,7 @@ class Web:
     """The page; `url` once it is started."""
 
     feed: Feed
+    drivers: Feed
     server: WebServer
     url: str = ""
 
@@ -36,11 +39,13 @@ class Web:
         return [
             group.create_task(self.server.serve(), name="coordinator:web"),
             group.create_task(self.feed.run(), name="coordinator:web-feed"),
+            group.create_task(self.drivers.run(), name="coordinator:web-drivers"),
         ]
 
     async def stop(self) -> None:
         """Says goodbye to every tab and ends."""
         self.feed.close()
+        self.drivers.close()
         await self.server.stop()
 
 
@@ -50,12 +55,14 @@ def make_web(parts: Parts) -> Web:
     sources = sources_of(parts)
     feed = Feed(Live(sources), clock.link_s, clock.system_s)
     host, _ = split_address(section.listen)
-    app = site(sources, feed, Gate(section.token_file, clock.link_s), host)
-    return Web(feed, WebServer(app, parts.config.coordinator.grace_s))
+    drivers = Feed(StationPicture(sources), clock.link_s, clock.system_s, "the driver's page")
+    app = site(sources, feed, drivers, Gate(section.token_file, clock.link_s), host)
+    return Web(feed, drivers, WebServer(app, parts.config.coordinator.grace_s))
 
 
 def sources_of(parts: Parts) -> Sources:
-    """What the pages read."""
+    """What the pages read; servicers must be there."""
+    assert parts.charging is not None
     return Sources(
         name=parts.config.coordinator.district,
         clock=parts.clock,
@@ -74,5 +81,7 @@ def sources_of(parts: Parts) -> Sources:
         shadow=parts.shadow,
         commander=Commander(parts.inventory, parts.links, parts.events),
         outgoing=parts.outgoing,
+        charging=ChargingJson(parts.charging),
+        guidance=parts.brain.guidance,
         offset_h=parts.brain.intentions.offset_h,
     )

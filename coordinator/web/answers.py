@@ -21,6 +21,8 @@ from coordinator.errors import (
     FieldInvalid,
     NotFound,
     Overloaded,
+    PromiseLost,
+    ProtocolBroken,
     Retryable,
 )
 
@@ -33,6 +35,8 @@ _STATUS: tuple[tuple[type[CoordinatorError], int], ...] = (
     (FieldInvalid, 400),
     (BundleRefused, 422),
     (DirectiveRefused, 409),
+    (PromiseLost, 409),
+    (ProtocolBroken, 409),
     (AgentOffline, 503),
     (DirectiveUnanswered, 504),
     (Overloaded, 503),
@@ -55,8 +59,11 @@ def failure(status: int, code: str, message: str, hint: str = "", field: str = "
 def failed(error: CoordinatorError) -> Response:
     """An error of this room as HTTP says it."""
     status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
-    field = error.faults[0].field if isinstance(error, FieldInvalid) and error.faults else ""
-    return failure(status, error.code, str(error), error.hint, field)
+    faults = error.faults if isinstance(error, FieldInvalid) else ()
+    fields = {fault.field: fault.message for fault in faults}
+    told = {"code": error.code, "message": str(error), "hint": error.hint,
+            "field": next(iter(fields), ""), "fields": fields}  # fmt: skip
+    return answer({"error": told}, status)
 
 
 async def body_of(request: Request, names: frozenset[str]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ REPLAYED_BYTES = 4 * 1024 * 1024  # and how much of them
 WAITING = 64  # frames that a tab may be behind
 TABS = 200
 RETRY_MS = 2_000
+# A tab that takes nothing for so long is gone; its connection is closed.
+SEND_S = 20.0
+# The feed beats itself; this is beyond any stream.
+NEVER_S = 86_400
 _IDS_PER_MS = 1_000
 
 
@@ -70,9 +74,14 @@ class Feed:
     """All tabs; used by the event loop only."""
 
     def __init__(
-        self, picture: Picture, link_s: Callable[[], float], system_s: Callable[[], float]
+        self,
+        picture: Picture,
+        link_s: Callable[[], float],
+        system_s: Callable[[], float],
+        page: str = "the operator's page",
     ) -> None:
         self._picture = picture
+        self._page = page
         self._link_s = link_s
         self._id = int(system_s() * 1_000) * _IDS_PER_MS
         self._kept: deque[tuple[int, bytes]] = deque()
@@ -109,7 +118,7 @@ class Feed:
             self._publish("change", changed)
         elif self._link_s() - self._told_link_s >= BEAT_S:
             self._told_link_s = self._link_s()
-            beat = _frame("beat", self._picture.head())
+            beat = frame("beat", self._picture.head())
             for seat in self._seats:
                 seat.put(beat)
 
@@ -122,7 +131,7 @@ class Feed:
             self.leave(seat)
             seat.end("DISPLACED")
         if len(self._seats) >= TABS or self._closed:
-            raise Overloaded("tabs of the operator's page", len(self._seats), TABS)
+            raise Overloaded(f"tabs of {self._page}", len(self._seats), TABS)
         if not self._seats:
             self.tell()  # what happened while nobody watched
         seat = Seat(tab)
@@ -131,7 +140,7 @@ class Feed:
             seat.put(b"".join(frame for number, frame in self._kept if number > last_id))
         else:
             seat.put(self._snapshot())
-        seat.put(_frame("beat", self._picture.head()))
+        seat.put(frame("beat", self._picture.head()))
         self._seats[seat] = None
         self._came.set()
         return seat
@@ -157,29 +166,29 @@ class Feed:
                 if not seat.ended:
                     seat.news.clear()
                     await seat.news.wait()
-            yield _frame("end", {"reason": seat.ended})
+            yield frame("end", {"reason": seat.ended})
         finally:
             self.leave(seat)
 
     def _snapshot(self) -> bytes:
         """The whole picture under the newest id; made once for tabs that come together."""
         if self._whole[0] != self._id:
-            self._whole = self._id, _frame("snapshot", self._picture.whole(), self._id)
+            self._whole = self._id, frame("snapshot", self._picture.whole(), self._id)
         return self._whole[1]
 
     def _publish(self, kind: str, value: dict[str, Any]) -> None:
         self._id += 1
-        frame = _frame(kind, value, self._id)
-        self._kept.append((self._id, frame))
-        self._kept_bytes += len(frame)
+        made = frame(kind, value, self._id)
+        self._kept.append((self._id, made))
+        self._kept_bytes += len(made)
         while len(self._kept) > REPLAYED or self._kept_bytes > REPLAYED_BYTES:
             self._kept_bytes -= len(self._kept.popleft()[1])
         self._told_link_s = self._link_s()
         for seat in self._seats:
-            seat.put(frame)
+            seat.put(made)
 
 
-def _frame(kind: str, value: Any, number: int | None = None) -> bytes:
+def frame(kind: str, value: Any, number: int | None = None) -> bytes:
     """A server-sent event; JSON has no line ends, so it is one line."""
     name = b"" if number is None else b"id: %d\r\n" % number
     return b"%sevent: %s\r\ndata: %s\r\n\r\n" % (name, kind.encode(), encode(value))

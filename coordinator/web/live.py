@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from coordinator.usecases.events import Event
 from coordinator.web import stations
 from coordinator.web.cars import Cars
@@ -28,22 +26,19 @@ class Live:
         self._cars = Cars(sources.promises)
         self._affected = Affected()
         self._faults = Faults(sources, self._affected)
-        self._table = np.zeros((0, len(stations.Kind)), dtype=np.int64)
-        self._version = -1
+        self._board = stations.Board(sources.district, sources.view, sources.inventory)
         self._told_faults: dict[str, Any] = {}
         self._event_id = 0
         self._ticker: list[dict[str, Any]] = []
 
     def whole(self) -> dict[str, Any]:
         """Everything that the page needs to begin with."""
-        district = self._sources.district
         statuses = self._sources.view.statuses()
-        table = stations.counts(district, statuses).tolist()
         return {
             **self._head(),
             "district": self._sources.name,
             "speed": self._sources.clock.speed,
-            "stations": [stations.shown(district, n, row) for n, row in enumerate(table)],
+            "stations": self._board.all(),
             "cars": self._cars.all(),
             "faults": self._faults.listed(statuses),
             "events": self._ticker,
@@ -70,16 +65,10 @@ class Live:
         return self._head()
 
     def _look_at_stations(self, changed: dict[str, Any]) -> bool:
-        district, version = self._sources.district, self._sources.inventory.version
-        statuses = self._sources.view.statuses()
-        table = stations.counts(district, statuses)
-        other = version != self._version or table.shape != self._table.shape
-        if not other:
-            rows = np.flatnonzero((table != self._table).any(axis=1)).tolist()
-            if rows:
-                changed["stations"] = [stations.shown(district, n, table[n].tolist()) for n in rows]
-        self._table, self._version = table, version
-        faults = self._faults.listed(statuses)
+        other, rows = self._board.look()
+        if rows:
+            changed["stations"] = rows
+        faults = self._faults.listed(self._sources.view.statuses())
         if faults != self._told_faults:
             changed["faults"] = self._told_faults = faults
         return other

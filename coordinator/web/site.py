@@ -20,9 +20,11 @@ from starlette.types import ASGIApp
 from coordinator.errors import CoordinatorError
 from coordinator.web.answers import answer, failed, failure
 from coordinator.web.assets import Assets, told
+from coordinator.web.drive import Drive
+from coordinator.web.drive_stream import DriveStreams
 from coordinator.web.evaluation import Evaluation
 from coordinator.web.exports import Exports
-from coordinator.web.feed import Feed
+from coordinator.web.feed import NEVER_S, SEND_S, Feed
 from coordinator.web.frames import Frames
 from coordinator.web.gate import Gate, Refused
 from coordinator.web.guard import Guard
@@ -36,10 +38,6 @@ from coordinator.web.sources import Sources
 
 log = structlog.get_logger()
 
-# A tab that takes nothing for so long is gone; its connection is closed.
-SEND_S = 20.0
-# The feed beats itself; this is beyond any stream.
-NEVER_S = 86_400
 NAMES = ("localhost", "127.0.0.1", "::1")
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -51,12 +49,12 @@ logging.getLogger("sse_starlette").setLevel(logging.WARNING)
 class Front:
     """The page itself, its stream, and who is asking."""
 
-    def __init__(self, sources: Sources, feed: Feed, gate: Gate) -> None:
+    def __init__(self, sources: Sources, feed: Feed, gate: Gate, assets: Assets) -> None:
         self._sources = sources
         self._feed = feed
         self._gate = gate
         self._live = Live(sources)
-        self._assets = Assets()
+        self._assets = assets
 
     def routes(self) -> list[Route]:
         """Where these are found."""
@@ -89,10 +87,15 @@ class Front:
         return answer({"name": self._gate.admit(request)})
 
 
-def site(sources: Sources, feed: Feed, gate: Gate, host: str) -> ASGIApp:
-    """All pages behind their guard; `host` is the name that the server listens at."""
+def site(sources: Sources, feed: Feed, drivers: Feed, gate: Gate, host: str) -> ASGIApp:
+    """All pages behind their guard; `host` is the name that the server listens at.
+
+    `feed` is that of the operator's page, `drivers` that of the driver's.
+    """
+    assets = Assets()
     routes = [
-        *Front(sources, feed, gate).routes(),
+        *Front(sources, feed, gate, assets).routes(),
+        *Drive(sources, DriveStreams(sources, drivers)).routes(),
         *Piles(sources).routes(),
         *Frames(sources, gate).routes(),
         *Ledger(sources).routes(),

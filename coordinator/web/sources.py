@@ -1,6 +1,7 @@
 """What the pages read, handed in by the composition root; nothing here is changed by looking.
 
-The few things that a token allows go through `commander` and `switch`.
+The few things that a token allows go through `commander` and `switch`, what a driver asks through
+`charging`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from coordinator.importers.outgoing import Outgoing
 from coordinator.jobs.knowledge import Knowledge
 from coordinator.models.shadow import Shadow
 from coordinator.models.switch import ModelSwitch
+from coordinator.rpc.charging_json import ChargingJson
 from coordinator.usecases.commanding import Commander
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.guide import Guidance
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
@@ -47,4 +50,6 @@ class Sources:
     shadow: Shadow
     commander: Commander
     outgoing: Outgoing
+    charging: ChargingJson
+    guidance: Guidance
     offset_h: Callable[[], float]  # local time of the district against UTC

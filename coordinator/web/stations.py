@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus
+from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.inventory import Inventory
 
 Ints = NDArray[np.int64]
 
@@ -53,6 +55,31 @@ def counts(district: District, statuses: NDArray[np.int8]) -> Ints:
     held = district.station[district.claim_count > 0]
     table[:, Kind.HELD] = np.bincount(held, minlength=size)
     return table
+
+
+class Board:
+    """The stations as one page shows them, and which of them look otherwise since the last look."""
+
+    def __init__(self, district: District, view: DistrictView, inventory: Inventory) -> None:
+        self._district, self._view, self._inventory = district, view, inventory
+        self._table: Ints = np.zeros((0, len(Kind)), dtype=np.int64)
+        self._version = -1
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every station as it is now."""
+        table = counts(self._district, self._view.statuses()).tolist()
+        return [shown(self._district, number, row) for number, row in enumerate(table)]
+
+    def look(self) -> tuple[bool, list[dict[str, Any]]]:
+        """Whether the list is another one, and else the stations that look otherwise."""
+        version, table = self._inventory.version, counts(self._district, self._view.statuses())
+        other = version != self._version or table.shape != self._table.shape
+        changed = []
+        if not other:
+            rows = np.flatnonzero((table != self._table).any(axis=1)).tolist()
+            changed = [shown(self._district, n, table[n].tolist()) for n in rows]
+        self._table, self._version = table, version
+        return other, changed
 
 
 def state_of(row: Any) -> str:
