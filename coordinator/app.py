@@ -156,7 +156,7 @@ async def run(config: Config, path: Path) -> None:
 
 async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     settings = parts.config.coordinator
-    server = RpcServer(random.Random())
+    server = RpcServer(random.Random(), parts.counters)
     serve_all(parts, server.guarded)
     await parts.brain.start()
     metrics = Metrics(parts.counters, partial(gauges, parts), asyncio.get_running_loop())

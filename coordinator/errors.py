@@ -5,6 +5,8 @@
     │   ├── StoreUnavailable     STORE-001  the disk or the database refused
     │   ├── StoreClosed          STORE-002  the process is going down
     │   ├── Overloaded           LOAD-001   too much work is waiting
+    │   ├── DeadlinePassed       LOAD-002   nobody waits any more (usecases/refusals.py)
+    │   ├── ReaderTooSlow        LOAD-003   a stream is not read (usecases/refusals.py)
     │   ├── AgentOffline         LINK-001   no stream of the agent is open
     │   └── DirectiveUnanswered  LINK-002   the agent did not answer in time
     └── Permanent              the call must change first
@@ -15,6 +17,7 @@
         ├── AddressRefused       NET-011    cannot listen there
         ├── FieldInvalid         DATA-001   one or more fields of a message
         ├── BatchRagged          DATA-002   columns of a batch differ in length
+        ├── MessageTooLarge      DATA-011   too many bytes (usecases/refusals.py)
         ├── ClockMismatch        LINK-010   agent and coordinator live in different times
         ├── AgentDoubled         LINK-012   another gateway reports under this agent id
         ├── DirectiveRefused     LINK-013   the agent would not do it

@@ -17,7 +17,8 @@ from google.protobuf.message import Message
 from coordinator.errors import FieldFault, FieldInvalid, Overloaded
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import reminder_of
-from coordinator.rpc.server import UNARY_DEADLINE_S, Context
+from coordinator.rpc.limits import LIMITS
+from coordinator.rpc.server import Context
 from coordinator.usecases.answer import Answer, Reminded
 from pilewise.v1 import charging_service_pb2 as wire
 
@@ -61,7 +62,7 @@ class ChargingJson:
             raise Overloaded("calls of drivers", self._under_way, UNDER_WAY)
         self._under_way += 1
         try:
-            async with asyncio.timeout(UNARY_DEADLINE_S):
+            async with asyncio.timeout(LIMITS.unary_s):
                 return shown(await getattr(self._servicer, name)(request, NO_CONTEXT))
         finally:
             self._under_way -= 1

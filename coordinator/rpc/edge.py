@@ -25,6 +25,7 @@ from coordinator.errors import (
 from coordinator.rpc import edge_codec
 from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.rpc.directive_codec import from_directive, to_result
+from coordinator.rpc.limits import LIMITS
 from coordinator.rpc.noun_codec import check_id, pile_faults, seconds, timestamp, to_pile
 from coordinator.rpc.packed import batch_payload
 from coordinator.rpc.peer import agent_identity
@@ -35,17 +36,18 @@ from coordinator.usecases.events import Events
 from coordinator.usecases.ingest import CREDIT, Ingest
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.links import AgentLinks, Link
+from coordinator.usecases.refusals import MessageTooLarge, ReaderTooSlow
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import edge_service_pb2_grpc, types_pb2
 
 log = structlog.get_logger()
 
 PROTOCOL_MINOR = 1
-TELEMETRY_LIMIT = 256 * 1024
+TELEMETRY_LIMIT = LIMITS.batch_bytes
 HELLO_TIMEOUT_S = 10.0
 BEAT_S = 20.0
 SILENCE_S = 60.0
-WRITE_TIMEOUT_S = 30.0
+WRITE_TIMEOUT_S = LIMITS.write_s
 PILE_LIMIT = 2_000
 
 
@@ -197,8 +199,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         while (raw := await context.read()) is not grpc.aio.EOF:
             link.last_heard_link_s = self._clock.link_s()
             if len(raw) > TELEMETRY_LIMIT:
-                why = f"a message has {len(raw)} bytes, at most {TELEMETRY_LIMIT}"
-                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, why)
+                raise MessageTooLarge("ConnectRequest", len(raw), TELEMETRY_LIMIT)
             payload = batch_payload(raw)
             if payload is not None:
                 await self._ingest.offer(link, codec.read(payload))
@@ -224,7 +225,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
                 await link.wake.wait()
                 link.wake.clear()
                 for message in self._messages(link):
-                    await context.write(message)
+                    await _write(context, message)
             goodbye = edge.GoAway(resume_after_s=link.resume_after_s, reason=link.closing)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
@@ -262,6 +263,15 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         log.info(f"agent {what}", agent_id=link.agent_id)
         facts = {"what": what, "agent_id": link.agent_id}
         self._events.add("AGENT", f"agent {link.agent_id} {what}", facts=facts)
+
+
+async def _write(context: Context, message: edge.ConnectResponse) -> None:
+    """Writes one message; raises `ReaderTooSlow` where the agent takes none."""
+    try:
+        async with asyncio.timeout(WRITE_TIMEOUT_S):
+            await context.write(message)
+    except TimeoutError as error:
+        raise ReaderTooSlow(WRITE_TIMEOUT_S) from error
 
 
 def add_edge_servicer(servicer: EdgeServicer, guarded: GuardedServer) -> None:

@@ -8,7 +8,10 @@ from google.protobuf.message import DecodeError
 
 from coordinator.core.ranges import Ranges
 from coordinator.core.report import Refusal
-from coordinator.errors import FieldFault, FieldInvalid
+from coordinator.errors import FieldFault
+from coordinator.rpc.limits import LIMITS
+from coordinator.rpc.shape import faults_of
+from coordinator.usecases.refusals import MessageUnfit
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import types_pb2 as nouns
 
@@ -17,11 +20,15 @@ NAMED_REJECTIONS = 64
 
 
 def parse(raw: bytes) -> edge.ConnectRequest:
-    """The message; raises `FieldInvalid` if the bytes are none."""
+    """The message; raises `MessageUnfit` if the bytes are none, or mostly none."""
     try:
-        return edge.ConnectRequest.FromString(raw)
+        message = edge.ConnectRequest.FromString(raw)
     except DecodeError as error:
-        raise FieldInvalid(FieldFault("message", "is not a valid ConnectRequest")) from error
+        raise MessageUnfit(FieldFault("message", "is not a valid ConnectRequest")) from error
+    faults = faults_of(message, len(raw), LIMITS, deep=False)
+    if faults:
+        raise MessageUnfit(*faults)
+    return message
 
 
 def from_ranges(settled: Ranges) -> edge.StoredRanges:

@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from coordinator import auth_errors, errors
 from coordinator.errors import CoordinatorError
+from coordinator.usecases import refusals
 
 DOMAIN = "pilewise"
 
@@ -19,6 +20,9 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
     (errors.StoreUnavailable, code_pb2.UNAVAILABLE),
     (errors.StoreClosed, code_pb2.UNAVAILABLE),
     (errors.Overloaded, code_pb2.RESOURCE_EXHAUSTED),
+    (refusals.DeadlinePassed, code_pb2.DEADLINE_EXCEEDED),
+    (refusals.ReaderTooSlow, code_pb2.RESOURCE_EXHAUSTED),
+    (refusals.MessageTooLarge, code_pb2.RESOURCE_EXHAUSTED),
     (errors.AgentOffline, code_pb2.UNAVAILABLE),
     (errors.DirectiveUnanswered, code_pb2.DEADLINE_EXCEEDED),
     (errors.Retryable, code_pb2.UNAVAILABLE),

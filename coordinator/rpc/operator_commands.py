@@ -17,8 +17,9 @@ from coordinator.errors import (
     NotFound,
 )
 from coordinator.rpc.directive_codec import from_result, to_action
+from coordinator.rpc.limits import LIMITS
 from coordinator.rpc.noun_codec import timestamp
-from coordinator.rpc.server import UNARY_DEADLINE_S, Context
+from coordinator.rpc.server import Context
 from coordinator.usecases.commanding import Commander
 from coordinator.usecases.directives import CaptureFrames, Fences, Outcome
 from coordinator.usecases.telemetry import TelemetryStore
@@ -151,4 +152,4 @@ class OperatorCommands(operator_service_pb2_grpc.OperatorServiceServicer):
 
 def _time_left_s(context: Context) -> float:
     left_s = context.time_remaining()
-    return (UNARY_DEADLINE_S if left_s is None else left_s) - ANSWER_IN_S
+    return (LIMITS.unary_s if left_s is None else left_s) - ANSWER_IN_S

@@ -14,6 +14,7 @@ import structlog
 
 from coordinator.core.report import Refusal
 from coordinator.errors import AgentOffline, DirectiveUnanswered, Overloaded
+from coordinator.usecases.deadline import step_s
 from coordinator.usecases.directives import Directive, DirectiveResult
 
 log = structlog.get_logger()
@@ -145,7 +146,7 @@ class AgentLinks:
         )
         link.wake.set()
         try:
-            return await asyncio.wait_for(answer, timeout_s)
+            return await asyncio.wait_for(answer, step_s(timeout_s))
         except TimeoutError as error:
             raise DirectiveUnanswered(evse_id, timeout_s) from error
         finally:

@@ -1,0 +1,209 @@
+"""What stands around every method: limits, deadlines, patience, and our errors as statuses.
+
+Bytes that are no message become INVALID_ARGUMENT, our errors statuses (see `errors.py`), a unary
+call without a deadline gets one, and who does not read a stream is cut. Servicers stay plain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+
+from coordinator.errors import CoordinatorError, FieldFault
+from coordinator.rpc.conduct import Conduct
+from coordinator.rpc.errors import to_status
+from coordinator.rpc.limits import Limits
+from coordinator.rpc.shape import Unfit, guarded_parse
+from coordinator.usecases.counters import Counters
+from coordinator.usecases.deadline import DUE
+from coordinator.usecases.refusals import (
+    DeadlinePassed,
+    MessageTooLarge,
+    MessageUnfit,
+    ReaderTooSlow,
+)
+from coordinator.usecases.trace import HEADER, TRACE, trace_of
+
+log = structlog.get_logger()
+
+ABORT_S = 5.0  # that a cut reader has to take the reason
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_COUNTED = {
+    MessageUnfit: "messages_unfit",
+    MessageTooLarge: "messages_too_large",
+    DeadlinePassed: "calls_late",
+    ReaderTooSlow: "readers_cut",
+}
+
+
+class Guard:
+    """Puts itself around handlers; counts what it refuses."""
+
+    def __init__(self, limits: Limits, conduct: Conduct, counters: Counters) -> None:
+        self._limits = limits
+        self._conduct = conduct
+        self._counters = counters
+
+    def around(self, service: str, name: str, handler: Any, *, raw: bool) -> Any:
+        """The handler with everything around it; `raw` ones get requests as bytes."""
+        method = f"{service}/{name}"
+        parse = None if raw else guarded_parse(handler.request_deserializer, service, self._limits)
+        write = handler.response_serializer
+        if handler.request_streaming and handler.response_streaming:
+            behaviour = self._streams(method, handler.stream_stream)
+            return grpc.stream_stream_rpc_method_handler(behaviour, parse, write)
+        if handler.request_streaming:
+            raise NotImplementedError(f"{method}: streams with one answer are not served")
+        # Served as streams of requests, so that it is us who wait for the first one: a call that
+        # never sends its request would else be waited for without end.
+        if handler.response_streaming:
+            behaviour = self._stream(method, handler.unary_stream)
+            return grpc.stream_stream_rpc_method_handler(behaviour, parse, write)
+        behaviour = self._unary(method, handler.unary_unary)
+        return grpc.stream_unary_rpc_method_handler(behaviour, parse, write)
+
+    def _unary(
+        self, method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]
+    ) -> Callable[[Any, Context], Awaitable[Any]]:
+        limits = self._limits
+
+        async def call(requests: Any, context: Context) -> Any:
+            _note_trace(context)
+            try:
+                left_s = context.time_remaining()
+                request = await self._first(context)
+                if left_s is None:
+                    DUE.set(time.monotonic() + limits.unary_s)
+                    async with asyncio.timeout(limits.unary_s):
+                        return await behaviour(request, context)
+                if left_s <= 0.0:
+                    raise DeadlinePassed
+                DUE.set(time.monotonic() + left_s)
+                return await behaviour(request, context)
+            except TimeoutError:
+                await self._abort(method, DeadlinePassed(), context)
+            except Exception as error:  # noqa: BLE001 - the top of the call
+                await self._abort(method, error, context)
+
+        return call
+
+    def _stream(
+        self, method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]]
+    ) -> Callable[[Any, Context], Awaitable[None]]:
+        async def call(requests: Any, context: Context) -> None:
+            try:
+                request = await self._first(context)
+                await self._say(context, lambda: behaviour(request, context))
+            except Exception as error:  # noqa: BLE001 - the top of the call
+                await self._abort(method, error, context)
+
+        return call
+
+    def _streams(
+        self, method: str, behaviour: Callable[[AsyncIterator[Any], Context], Any]
+    ) -> Callable[[Any, Context], Awaitable[None]]:
+        async def checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+            async for request in requests:
+                yield _fit(request)
+
+        async def converse(requests: Any, context: Context) -> None:
+            try:
+                self._conduct.check(context.peer())
+                if inspect.iscoroutinefunction(behaviour):
+                    name = self._conduct.open(context.peer())
+                    try:
+                        # It reads and writes by its context, and keeps time by itself.
+                        await behaviour(requests, context)
+                    finally:
+                        self._conduct.close(name)
+                else:
+                    await self._say(context, lambda: behaviour(checked(requests), context))
+            except Exception as error:  # noqa: BLE001 - the top of the call
+                await self._abort(method, error, context)
+
+        return converse
+
+    async def _first(self, context: Context) -> Any:
+        """The request of a call with one; raises `MessageUnfit` and `DeadlinePassed`."""
+        self._conduct.check(context.peer())
+        try:
+            async with asyncio.timeout(self._limits.first_message_s):
+                request = await context.read()
+        except TimeoutError as error:
+            self._counters.add("calls_without_request")
+            raise DeadlinePassed from error
+        if request is grpc.aio.EOF:
+            raise MessageUnfit(FieldFault("message", "is missing"))
+        return _fit(request)
+
+    async def _say(self, context: Context, say: Callable[[], AsyncIterator[Any]]) -> None:
+        """Writes all that there is to say; raises `ReaderTooSlow` if it is not taken."""
+        limits, name = self._limits, self._conduct.open(context.peer())
+        try:
+            words = say()
+            async for word in words:
+                try:
+                    async with asyncio.timeout(limits.write_s):
+                        await context.write(word)
+                except TimeoutError as error:
+                    await words.aclose()  # type: ignore[attr-defined]  # a generator
+                    raise ReaderTooSlow(limits.write_s) from error
+        finally:
+            self._conduct.close(name)
+
+    async def _abort(self, method: str, error: Exception, context: Context) -> None:
+        """Ends the call with the status of the error; one that is not ours is logged, not told."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        if isinstance(error, CoordinatorError):
+            counted = _COUNTED.get(type(error))
+            if counted:
+                self._counters.add(counted)
+            if isinstance(error, (MessageUnfit, MessageTooLarge)):
+                self._conduct.strike(context.peer())
+            if isinstance(error, ReaderTooSlow):
+                log.warning("reader cut", method=method, peer=context.peer(), why=str(error))
+                await _cut(error, context)
+            await _end(error, context)
+        if isinstance(error, NotImplementedError):
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not built yet")
+        log.error("call failed", method=method, exc_info=error)
+        await context.abort(grpc.StatusCode.INTERNAL, "the coordinator failed; its log says more")
+
+
+def _fit(request: Any) -> Any:
+    """The request; raises what is wrong with it."""
+    if type(request) is Unfit:
+        raise request.why
+    return request
+
+
+async def _end(error: CoordinatorError, context: Context) -> None:
+    status = to_status(error)
+    await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+async def _cut(error: CoordinatorError, context: Context) -> None:
+    """Says why, and resets the stream if even that is not taken."""
+    try:
+        async with asyncio.timeout(ABORT_S):
+            await _end(error, context)
+    except TimeoutError:
+        raise asyncio.CancelledError from error
+
+
+def _note_trace(context: Context) -> None:
+    """Has everything that this call leads to logged under the name that the car gave it."""
+    for key, value in context.invocation_metadata() or ():
+        if key == HEADER:
+            trace_id = trace_of(str(value))
+            TRACE.set(trace_id)
+            structlog.contextvars.bind_contextvars(trace_id=trace_id)
+            return

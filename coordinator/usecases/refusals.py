@@ -1,0 +1,42 @@
+"""Refusals that protect a district from its callers: too much, too late, too slow.
+
+Other errors, and what they have in common, are in `coordinator/errors.py`.
+"""
+
+from __future__ import annotations
+
+from coordinator.errors import FieldInvalid, Permanent, Retryable
+
+
+class MessageUnfit(FieldInvalid):
+    """Bytes that are no message of the contract, or one beyond its limits."""
+
+
+class MessageTooLarge(Permanent):
+    """A message has more bytes than its service takes."""
+
+    code = "DATA-011"
+    hint = "send less at once"
+
+    def __init__(self, what: str, size: int, most: int) -> None:
+        super().__init__(f"{what} has {size} bytes, at most {most}")
+        self.size = size
+
+
+class DeadlinePassed(Retryable):
+    """Nobody waits for the answer any more, so the work was not done."""
+
+    code = "LOAD-002"
+
+    def __init__(self, why: str = "no answer in time") -> None:
+        super().__init__(why)
+
+
+class ReaderTooSlow(Retryable):
+    """Whoever opened a stream does not read it; it is cut so that nothing piles up."""
+
+    code = "LOAD-003"
+    hint = "open it again, and read what comes"
+
+    def __init__(self, write_s: float) -> None:
+        super().__init__(f"a message of this stream was not taken within {write_s:g} s")
