@@ -1,7 +1,7 @@
 """What is wrong with EVSEs now, those first that cost most drivers their place.
 
 A driver counts from the moment that a promise was lost because of the EVSE, until it works again;
-and whoever is promised it still.
+and whoever is promised it still. What energy is lost meanwhile is an estimate.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from coordinator.core.lost_energy import lost_kwh, usual_kw
 from coordinator.core.pile import EvseStatus
 from coordinator.usecases.events import Event
 from coordinator.web.sources import Sources
@@ -62,11 +63,13 @@ class Faults:
     def listed(self, statuses: Any) -> dict[str, Any]:
         """The worst of them, and how many there are in all."""
         rows = np.flatnonzero(np.isin(statuses, WRONG)).tolist()
-        entries = [self._entry(row, EvseStatus(int(statuses[row]))) for row in rows]
-        entries.sort(key=_worst_first)
+        now_s = self._sources.clock.now_s()
+        usual = usual_kw(self._sources.district, now_s)
+        entries = [self._entry(row, EvseStatus(int(statuses[row])), usual[row]) for row in rows]
+        entries.sort(key=lambda entry: _worst_first(entry, now_s))
         return {"total": len(entries), "worst": entries[:SHOWN]}
 
-    def _entry(self, row: int, status: EvseStatus) -> dict[str, Any]:
+    def _entry(self, row: int, status: EvseStatus, usual: float) -> dict[str, Any]:
         sources = self._sources
         district = sources.district
         evse_id = district.evse_ids[row]
@@ -86,6 +89,7 @@ class Faults:
             "code": code,
             "since_s": self._since_s(row, status),
             "drivers": len(drivers),
+            "usual_kw": _told_kw(status, usual),
             "agent": sources.inventory.owner_of(pile.pile_id),
             "advice": _advice(status, code),
         }
@@ -109,6 +113,20 @@ def _advice(status: EvseStatus, code: str) -> str:
     return "send_somebody" if code else "ask_the_pile"
 
 
-def _worst_first(entry: dict[str, Any]) -> tuple[Any, ...]:
+def _told_kw(status: EvseStatus, usual: float) -> float | None:
+    """What usually flows there, so that a page can say what was lost until its own now.
+
+    None if it is not known, and for one that is silent: it may charge all the time. Told in two
+    digits, or the list would change with every look.
+    """
+    if status is EvseStatus.UNKNOWN or not math.isfinite(usual):
+        return None
+    return float(f"{usual:.2g}")
+
+
+def _worst_first(entry: dict[str, Any], now_s: float) -> tuple[Any, ...]:
     since_s, silent = entry["since_s"], entry["status"] == "UNKNOWN"
-    return -entry["drivers"], silent, math.inf if since_s is None else since_s, entry["evse"]
+    lost = lost_kwh(entry["usual_kw"] or 0.0, 0.0 if since_s is None else now_s - since_s)
+    since = math.inf if since_s is None else since_s
+    # Whole kWh: two that lose the same must not change places with every look.
+    return -entry["drivers"], silent, -round(lost), since, entry["evse"]

@@ -180,6 +180,28 @@ async def test_web_stream_tells_the_whole_then_changes_and_replays(
     assert "snapshot" not in kinds
 
 
+async def test_web_faults_say_what_usually_flows_there(
+    served: CoordinatorProcess, site: Site
+) -> None:
+    """A pile that charged a day through and broke loses the power of a session all the time."""
+    steps = 100  # 15 min apart: more than a day
+    history = batch(
+        "spool-1", 1, ["P1*1"] * (steps + 1),
+        [nouns.EVSE_STATUS_CHARGING] * steps + [nouns.EVSE_STATUS_OUTOFORDER],
+    )  # fmt: skip
+    now_ms = history.observed_at_ms[-1]
+    history.observed_at_ms[:] = [now_ms - (steps - n) * 890_000 for n in range(steps + 1)]
+
+    async with WireAgent(served.address, piles=[pile("P1")]) as agent:
+        await agent.report(history)
+        _, body = await asyncio.to_thread(site.ask, "/api/snapshot")
+
+    (fault,) = json.loads(body)["faults"]["worst"]
+    assert fault["evse"] == "P1*1"
+    assert fault["usual_kw"] > 10
+    assert fault["since_s"] == round(now_ms / 1000)
+
+
 async def test_web_stream_ends_with_a_reason_when_the_coordinator_stops(
     served: CoordinatorProcess, site: Site
 ) -> None:

@@ -54,7 +54,7 @@ def grade(candidates: Candidates, asked: Asked) -> Floats | float:
 
 def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats]:
     """Power class of every EVSE and mean use of each class, renewed every few seconds."""
-    power_class = _power_class(district)
+    power_class = power_class_of(district)
     kept = district.derived.get("class_mean")
     if not isinstance(kept, tuple) or abs(now_s - kept[0]) > _REFRESH_S:
         _, count, served = class_use(district)
@@ -62,7 +62,8 @@ def _classes(district: District, now_s: float) -> tuple[NDArray[np.intp], Floats
     return power_class, kept[1]
 
 
-def _power_class(district: District) -> NDArray[np.intp]:
+def power_class_of(district: District) -> NDArray[np.intp]:
+    """Slow AC, fast AC, DC or high-power DC, as 0 to 3, of every EVSE. Source: paper 2.3.2.3."""
     power_class = district.derived.get("power_class")
     if not isinstance(power_class, np.ndarray):
         power_class = np.searchsorted(_CLASS_BOUNDS_KW, district.max_power_kw)
@@ -75,7 +76,7 @@ def class_use(district: District) -> tuple[NDArray[np.intp], Floats, Floats]:
 
     Source: paper 2.3.2.3.
     """
-    power_class, size = _power_class(district), len(_CLASS_BOUNDS_KW) + 1
+    power_class, size = power_class_of(district), len(_CLASS_BOUNDS_KW) + 1
     used = district.served_today + district.claim_count
     served: Floats = np.bincount(power_class, weights=used, minlength=size).astype(np.float64)
     return power_class, np.bincount(power_class, minlength=size).astype(np.float64), served

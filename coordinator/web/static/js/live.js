@@ -114,8 +114,15 @@ function fault(entry) {
     h("div", {},
       h("div", {}, h("a", { href: `#/piles/${encodeURIComponent(entry.pile)}`, "data-key": `fault-${entry.evse}` }, entry.label), " ", status(entry.status),
         entry.code && h("span", { class: "mono" }, ` ${entry.code}`)),
-      h("div", { class: "quiet small" }, `${entry.station_name} · ${age}`),
+      h("div", { class: "quiet small" }, `${entry.station_name} · ${age}`, " · ", h("span", { class: "lost" }, lost(entry))),
       h("div", { class: "small" }, t(`advice.${entry.advice}`, { agent: entry.agent || "–" }))));
+}
+
+// Energy not delivered since, estimated from usual use; a dash where nothing usual is known.
+function lost(entry) {
+  if (entry.usual_kw === null || entry.since_s === null) return t("lost.unknown");
+  const kwh = (entry.usual_kw * Math.max(0, picture.as_of_s - entry.since_s)) / 3600;
+  return t("lost", { kwh: number(kwh, kwh < 10 ? 1 : 0) });
 }
 
 function eventList() {
