@@ -19,6 +19,7 @@ import structlog
 
 from coordinator.config import Config
 from coordinator.core.areas.assignment import Settings
+from coordinator.door_parts import make_door
 from coordinator.gauges import gauges
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
@@ -156,7 +157,7 @@ async def run(config: Config, path: Path) -> None:
 
 async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     settings = parts.config.coordinator
-    server = RpcServer(random.Random(), parts.counters)
+    server = RpcServer(random.Random(), parts.counters, door=make_door(parts))
     serve_all(parts, server.guarded)
     await parts.brain.start()
     metrics = Metrics(parts.counters, partial(gauges, parts), asyncio.get_running_loop())

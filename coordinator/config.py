@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from coordinator.addresses import address_faults
+from coordinator.config_identity import IdentitySection, identity_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
@@ -151,6 +152,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     web: WebSection = WebSection()
     tls: TlsSection = TlsSection()
     ocpi: OcpiSection = OcpiSection()
+    identity: IdentitySection = IdentitySection()
 
     @property
     def agent_open(self) -> bool:
@@ -239,7 +241,8 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
-    tls, section = data.get("tls"), data.get("coordinator")
+    identity, tls, section = data.get("identity"), data.get("tls"), data.get("coordinator")
+    yield from identity_faults(identity, lambda key: _where(path, f"identity.{key}", lines))
     yield from tls_faults(tls, lambda key: _where(path, f"tls.{key}", lines))
     if not isinstance(section, dict):
         return

@@ -30,7 +30,7 @@
         ├── KeyUnusable          MODEL-003  a key cannot sign or check bundles (models/refusals.py)
         └── ImportInvalid        IMP-001    problems of an imported file
 
-How each looks on the wire stands in `rpc/errors.py`.
+Callers who are turned away, AUTH-020…: `denials.py`. How each looks on the wire: `rpc/errors.py`.
 """
 
 from __future__ import annotations

@@ -72,6 +72,11 @@ FIGURES: Final = {
     "records_foreign_total": Figure("Of those, of piles of other agents.", "records_foreign"),
     "agents_refused_total": Figure("Streams of agents refused by who they are.", "agents_refused"),
     "ingest_groups_total": Figure("Commits that records shared.", "ingest_groups"),
+    "calls_unauthenticated_total": Figure(
+        "Calls without a token that is good here.", "calls_unauthenticated"
+    ),
+    "calls_forbidden_total": Figure("Calls that were not the caller's to make.", "calls_forbidden"),
+    "calls_throttled_total": Figure("Calls of who called too often.", "calls_throttled"),
     "bundles_refused_total": Figure("Model bundles that were refused.", "bundles_refused"),
     "models_expired": Figure("Models past their last day.", "models_expired"),
     "model_slow_runs": Figure("Runs of models over their time, since their start.",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coordinator.bearers import Bearers
 from coordinator.brain import Brain, build_brain
 from coordinator.clock import Clock
 from coordinator.config import Config, KnowledgeSection, ModelsSection
@@ -71,6 +72,7 @@ class Parts:
     brain: Brain
     knowledge: Knowledge
     tastes: TasteKeeper
+    bearers: Bearers | None  # None: nobody is asked for a token
     charging: ChargingServicer | None = None  # once it is served
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
@@ -132,8 +134,15 @@ def build_parts(config: Config) -> Parts:
         brain=brain,
         knowledge=knowledge,
         tastes=_tastes(district, book, brain, switch),
+        bearers=_bearers(config, clock),
         on_stop=[events.close],
     )  # fmt: skip
+
+
+def _bearers(config: Config, clock: Clock) -> Bearers | None:
+    """Whose tokens are taken, where any are."""
+    identity = config.identity
+    return Bearers(identity, clock.system_s, clock.link_s) if identity.configured else None
 
 
 def _switch(

@@ -56,7 +56,8 @@ def make_web(parts: Parts) -> Web:
     feed = Feed(Live(sources), clock.link_s, clock.system_s)
     host, _ = split_address(section.listen)
     drivers = Feed(StationPicture(sources), clock.link_s, clock.system_s, "the driver's page")
-    app = site(sources, feed, drivers, Gate(section.token_file, clock.link_s), host)
+    gate = Gate(section.token_file, clock.link_s, parts.bearers)
+    app = site(sources, feed, drivers, gate, host)
     return Web(feed, drivers, WebServer(app, parts.config.coordinator.grace_s))
 
 

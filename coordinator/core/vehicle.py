@@ -139,6 +139,7 @@ class ChargingRequest:
     accuracy_m: float | None = None  # of the position; None means unknown
     position_source: PositionSource = PositionSource.UNSPECIFIED
     target_said: bool = True  # False: the target is the default
+    vip: bool = False  # whether this car's own token says so
 
     @property
     def coarse(self) -> bool:

@@ -14,6 +14,7 @@ from coordinator.core.recommend import explain
 from coordinator.core.recommend.intention import Intention
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.errors import FieldFault, FieldInvalid, NotFound, ProtocolBroken
+from coordinator.rpc.calling import as_signed
 from coordinator.rpc.charging_codec import ChargingCodec, fill_reminder, reminder_of
 from coordinator.rpc.charging_map import list_stations
 from coordinator.rpc.charging_request import (
@@ -77,7 +78,8 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         self, request: wire.RecommendRequest, context: Context
     ) -> wire.RecommendResponse:
         """The best place that could be held."""
-        return self.codec.response(await self._recommender.recommend(to_request(request)))
+        asked = as_signed(to_request(request))
+        return self.codec.response(await self._recommender.recommend(asked))
 
     async def Confirm(  # noqa: N802 - the contract
         self, request: wire.ConfirmRequest, context: Context
@@ -287,7 +289,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
                 "", request.vehicle_id, to_vehicle(request.vehicle), soc_pct, *found.here,
                 request.user_id,
             )  # fmt: skip
-            level, response.level_reason, _ = self._levels.level(asked)
+            level, response.level_reason, _ = self._levels.level(as_signed(asked))
             response.level = int(level)  # type: ignore[assignment]  # the same numbers
         return response
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from coordinator.core.vehicle import Fix
 from coordinator.errors import FieldFault, FieldInvalid, ProtocolBroken
+from coordinator.rpc.calling import as_signed
 from coordinator.rpc.charging_codec import ChargingCodec, reminder_of
 from coordinator.rpc.charging_request import check_progress, to_wish
 from coordinator.rpc.guide_beat import beat, heard_in_time
@@ -42,7 +43,7 @@ class UnaskedCars:
         if opening.recommendation_id:
             fault = "cannot stand beside recommendation_id: either a promise or a wish is followed"
             raise FieldInvalid(FieldFault("open.wish", fault))
-        followed = Followed(to_wish(opening.wish, "open.wish"))
+        followed = Followed(as_signed(to_wish(opening.wish, "open.wish")))
         if opening.HasField("progress"):
             place = check_progress(opening.progress, "open.progress")
         else:

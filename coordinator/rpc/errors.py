@@ -9,7 +9,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from coordinator import auth_errors, errors
+from coordinator import auth_errors, denials, errors
 from coordinator.errors import CoordinatorError
 from coordinator.usecases import refusals
 
@@ -23,9 +23,13 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
     (refusals.DeadlinePassed, code_pb2.DEADLINE_EXCEEDED),
     (refusals.ReaderTooSlow, code_pb2.RESOURCE_EXHAUSTED),
     (refusals.MessageTooLarge, code_pb2.RESOURCE_EXHAUSTED),
+    (denials.TooOften, code_pb2.RESOURCE_EXHAUSTED),
     (errors.AgentOffline, code_pb2.UNAVAILABLE),
     (errors.DirectiveUnanswered, code_pb2.DEADLINE_EXCEEDED),
     (errors.Retryable, code_pb2.UNAVAILABLE),
+    (denials.Unauthenticated, code_pb2.UNAUTHENTICATED),
+    (denials.Forbidden, code_pb2.PERMISSION_DENIED),
+    (denials.HeardBefore, code_pb2.ALREADY_EXISTS),
     (errors.FieldInvalid, code_pb2.INVALID_ARGUMENT),
     (errors.BatchRagged, code_pb2.INVALID_ARGUMENT),
     (errors.ImportInvalid, code_pb2.INVALID_ARGUMENT),

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from coordinator.errors import AddressRefused
 from coordinator.rpc.conduct import Conduct
+from coordinator.rpc.door import Door
 from coordinator.rpc.guard import Context, Guard
 from coordinator.rpc.limits import LIMITS, Limits, server_options
 from coordinator.usecases.counters import Counters
@@ -28,9 +29,10 @@ class GuardedServer:
     It stands where the generated `add_…_to_server` functions expect a server.
     """
 
-    def __init__(self, server: grpc.aio.Server, guard: Guard) -> None:
+    def __init__(self, server: grpc.aio.Server, guard: Guard, door: Door | None = None) -> None:
         self._server = server
         self._guard = guard
+        self._door = door
         self._raw: Collection[str] = ()
         self.service_names: list[str] = []
 
@@ -48,6 +50,8 @@ class GuardedServer:
         self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         """Called by generated code with all methods of a service."""
+        if self._door is not None:
+            handlers = {n: self._door.around(f"{service}/{n}", h) for n, h in handlers.items()}
         guarded = {
             name: self._guard.around(service, name, handler, raw=name in self._raw)
             for name, handler in handlers.items()
@@ -62,12 +66,17 @@ class RpcServer:
     """A server with health and reflection; add servicers to `guarded`, `bind`, `start`."""
 
     def __init__(
-        self, rng: random.Random, counters: Counters | None = None, limits: Limits = LIMITS
+        self,
+        rng: random.Random,
+        counters: Counters | None = None,
+        limits: Limits = LIMITS,
+        door: Door | None = None,
     ) -> None:
         counters = counters or Counters()
         self._server = grpc.aio.server(options=server_options(rng, limits))
         self.conduct = Conduct(limits)
-        self.guarded = GuardedServer(self._server, Guard(limits, self.conduct, counters))
+        guard = Guard(limits, self.conduct, counters)
+        self.guarded = GuardedServer(self._server, guard, door)
         counters.gauge("open_streams", lambda: self.conduct.streams)
         self._health = health.aio.HealthServicer()
         self.guarded.serve(health_pb2_grpc.add_HealthServicer_to_server, self._health)

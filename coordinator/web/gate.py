@@ -1,6 +1,7 @@
-"""Who may do more than read: the bearer of a token from the file, and nobody after many guesses.
+"""Who may do more than read: the bearer of a good token, and nobody after many guesses.
 
-The file is read again when it has changed, so a token is withdrawn without a restart.
+Tokens are those of the page's own file, read again when it has changed, and those that the services
+take (`coordinator/bearers.py`) if they allow an operator to write.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from pathlib import Path
 import structlog
 from starlette.requests import Request
 
+from coordinator.bearers import Bearers
+from coordinator.core.caller import Scope
+from coordinator.denials import Unauthenticated
 from coordinator.token_file import TokenFileWrong, holder_of, read_tokens
 
 log = structlog.get_logger()
 
 GUESSES = 10  # wrong tokens within
 GUESSES_S = 60.0  # so long, link time; then everybody waits
-_BEARER = re.compile(r"Bearer ([\x21-\x7e]{1,512})", re.IGNORECASE)
+_BEARER = re.compile(r"Bearer ([\x21-\x7e]{1,4096})", re.IGNORECASE)
 
 
 class Refused(Exception):
@@ -30,10 +34,13 @@ class Refused(Exception):
 
 
 class Gate:
-    """Checks tokens; an empty path lets nobody through."""
+    """Checks tokens; an empty path and no bearers let nobody through."""
 
-    def __init__(self, token_file: str, link_s: Callable[[], float]) -> None:
+    def __init__(
+        self, token_file: str, link_s: Callable[[], float], bearers: Bearers | None = None
+    ) -> None:
         self._path = Path(token_file) if token_file else None
+        self._bearers = bearers
         self._link_s = link_s
         self._tokens: Mapping[str, bytes] = {}
         self._read_at_ns = 0
@@ -42,11 +49,11 @@ class Gate:
     @property
     def opens(self) -> bool:
         """Whether there are tokens at all."""
-        return self._path is not None
+        return self._path is not None or self._bearers is not None
 
     def admit(self, request: Request) -> str:
         """The name behind the request's token; raises `Refused`."""
-        if self._path is None:
+        if not self.opens:
             hint = "name a token_file in the section [web] of the coordinator's configuration"
             raise Refused(403, "WEB-003", "this page is read-only", hint)
         now_s = self._link_s()
@@ -57,11 +64,23 @@ class Gate:
         if bearer is None:
             hint = "send the header Authorization: Bearer TOKEN"
             raise Refused(401, "WEB-001", "a token is needed", hint)
-        name = holder_of(bearer[1], self._known(self._path))
+        name = self._holder(bearer[1])
         if not name:
             self._wrong.append(now_s)
             raise Refused(401, "WEB-002", "this token is not known", "look into the token file")
         return name
+
+    def _holder(self, token: str) -> str:
+        """Whose token this is; empty if it is nobody's, or may only read."""
+        name = holder_of(token, self._known(self._path)) if self._path is not None else ""
+        if name or self._bearers is None:
+            return name
+        try:
+            caller = self._bearers.caller_of(token)
+        except Unauthenticated as refusal:
+            log.info("page asked without a valid token", why=refusal.why)
+            return ""
+        return caller.name if caller.scopes & Scope.WRITE else ""
 
     def _known(self, path: Path) -> Mapping[str, bytes]:
         """The tokens of the file as it is now; a file that went bad lets nobody through."""

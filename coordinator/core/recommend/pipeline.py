@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from coordinator.core.district import District
+from coordinator.core.pile import User
 from coordinator.core.recommend import candidates, reminder, service_order, warning
 from coordinator.core.recommend.asked import Asked, ask
 from coordinator.core.recommend.columns import Columns, Ranked
@@ -114,6 +115,8 @@ def _levels(
     for number, (in_reach, around) in enumerate(counts):
         request, context = asked.requests[number], asked.contexts[number]
         user = district.users.get(request.user_id) if request.user_id else None
+        if request.vip:
+            user = User(request.user_id, vip=True)
         seen = warning.Situation(
             request.soc_pct, in_reach, around, left_min[number], context.cars_around, user
         )

@@ -1,0 +1,170 @@
+"""Each identity calls each method with its own things and others': exactly what may succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf import message_factory
+from guarded_district import SERVICES, Guarded, asking, serve_guarded
+
+from coordinator.rpc.access import TABLE
+from pilewise.v1 import charging_service_pb2 as wire
+
+OK, UNKNOWN_CALLER = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
+NOT_ALLOWED, HIDDEN = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND
+CHARGING, OPERATOR = "pilewise.v1.ChargingService/", "pilewise.v1.OperatorService/"
+
+METHODS = [
+    f"{service}/{method.name}" for service, found in SERVICES.items() for method in found.methods
+]
+OF_CARS = {
+    CHARGING + name
+    for name in (
+        "Recommend", "Confirm", "Guide", "UpdateProgress", "GetRecommendation", "Release",
+        "ReportOutcome", "DetectIntention",
+    )
+}  # fmt: skip
+MAP = {CHARGING + "ListStations"}
+READING = {
+    OPERATOR + name
+    for name in (
+        "ListPiles", "Watch", "Explain", "GetIndexes", "ListPileFacts", "GetKnowledgeMap",
+        "ListModels", "CompareModels", "ListAgents", "ListClaims", "GetFrames", "Export",
+    )
+}  # fmt: skip
+WRITING = {
+    OPERATOR + name
+    for name in (
+        "Command", "PutPiles", "RetirePile", "PutPlannedOutages", "PutUsers", "PutSessions",
+        "PutRequests", "PutContext", "PutStations", "PutTariffs", "PutRoads",
+        "UpdateKnowledgeMap", "ReleaseClaim",
+    )
+}  # fmt: skip
+ALL_OPERATOR = {method for method in METHODS if method.startswith(OPERATOR)}
+DISTRICT = {method for method in METHODS if method.startswith("pilewise.v1.DistrictService/")}
+ENROLMENT = {"pilewise.v1.EdgeService/Enroll"}
+
+# What each may call; None is nobody who is known.
+MAY: dict[str, set[str] | None] = {
+    "nobody": None,
+    "forged": None,
+    "expired": None,
+    "car": OF_CARS | MAP,
+    "fleet": OF_CARS | MAP,
+    "reader": READING | MAP,
+    "writer": READING | WRITING | MAP,
+    "admin": ALL_OPERATOR | MAP,
+    "district": DISTRICT,
+}
+
+
+def tokens(guarded: Guarded) -> dict[str, str]:
+    """A token of each identity; the car is A-1, the fleet has all that begin with A-."""
+    token = guarded.provider.token
+    return {
+        "nobody": "",
+        "forged": token("admin")[:-4] + "AAAA",
+        "expired": token("admin", iat=1_700_000_000, exp=1_700_000_600),
+        "car": token("car", vid="A-1"),
+        "fleet": token("fleet", vid_prefix="A-"),
+        "reader": token("operator.read"),
+        "writer": token("operator.write"),
+        "admin": token("admin"),
+        "district": token("district"),
+    }
+
+
+@pytest_asyncio.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Guarded]:
+    """A coordinator with identities; turns are not what is tried here."""
+    freely = {"vehicle_per_s": 1e6, "vehicle_burst": 1e6, "operator_burst": 1e6}
+    async with serve_guarded(tmp_path, **freely) as served:
+        yield served
+
+
+async def promised(guarded: Guarded, car: str, number: str = "first") -> str:
+    """The name of an answer to this car."""
+    token = guarded.provider.token("car", vid=car)
+    code, answer = await guarded.outcome(CHARGING + "Recommend", asking(car, number), token)
+    assert code is OK, answer
+    return str(answer.promise.recommendation_id)
+
+
+def of_car(name: str, car: str, recommendation_id: str, number: int) -> Any:
+    """A request to `ChargingService` that names things of this car."""
+    if name == "Recommend":
+        return asking(car, number)
+    if name == "Guide":
+        return wire.GuideRequest(open=wire.GuideOpen(recommendation_id=recommendation_id))
+    if name == "ReportOutcome":
+        return wire.ReportOutcomeRequest(
+            recommendation_id=recommendation_id, outcome=wire.OUTCOME_KIND_ABANDONED
+        )
+    if name == "DetectIntention":
+        return wire.DetectIntentionRequest(vehicle_id=car)
+    kind = message_factory.GetMessageClass(
+        SERVICES["pilewise.v1.ChargingService"].methods_by_name[name].input_type
+    )
+    return kind(recommendation_id=recommendation_id)
+
+
+def bare(method: str) -> Any:
+    """An empty request: it is enough to see who is let in."""
+    service, _, name = method.partition("/")
+    found = SERVICES[service].methods_by_name[name]
+    return message_factory.GetMessageClass(found.input_type)()
+
+
+def test_every_method_of_the_contract_has_a_rule() -> None:
+    """No method is forgotten in the table, and the table names none that is not there."""
+    assert set(TABLE) == set(METHODS)
+    assert len(METHODS) == len(OF_CARS | MAP | ALL_OPERATOR | DISTRICT) + 3
+
+
+@pytest.mark.parametrize("who", MAY)
+async def test_an_identity_reaches_exactly_its_methods(guarded: Guarded, who: str) -> None:
+    """Every method that touches nothing of a car lets in whom it should, and nobody else."""
+    token, may = tokens(guarded)[who], MAY[who]
+    seen, expected = {}, {}
+    for method in METHODS:
+        if method in OF_CARS:
+            continue
+        code = await guarded.code(method, bare(method), token)
+        seen[method] = code if code in (UNKNOWN_CALLER, NOT_ALLOWED) else OK
+        if method in ENROLMENT:
+            expected[method] = OK
+        elif may is None:
+            expected[method] = UNKNOWN_CALLER
+        else:
+            expected[method] = OK if method in may else NOT_ALLOWED
+
+    assert seen == expected
+
+
+@pytest.mark.parametrize("who", MAY)
+async def test_cars_reach_what_is_theirs_only(guarded: Guarded, who: str) -> None:
+    """A car, and each car of a fleet, reaches its own answers; those of others do not exist."""
+    own, foreign = await promised(guarded, "A-1"), await promised(guarded, "B-1")
+    token, may = tokens(guarded)[who], MAY[who]
+    seen, expected = {}, {}
+    for number, method in enumerate(sorted(OF_CARS)):
+        name = method.rpartition("/")[2]
+        for car, answer in (("A-1", own), ("B-1", foreign)):
+            code = await guarded.code(method, of_car(name, car, answer, number), token)
+            seen[name, car] = code
+            if may is None or method not in may:
+                expected[name, car] = UNKNOWN_CALLER if may is None else NOT_ALLOWED
+            elif car == "A-1":
+                expected[name, car] = OK
+            else:
+                named = name in ("Recommend", "DetectIntention")
+                expected[name, car] = NOT_ALLOWED if named else HIDDEN
+        if name == "Recommend" and may and method in may:  # it has another answer now
+            own = await promised(guarded, "A-1", "again")
+
+    assert seen == expected
