@@ -15,7 +15,7 @@ from sqlite_utils import Migrations
 
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.vehicle import WarningLevel
-from coordinator.store import claims_tokens
+from coordinator.store import claims_tokens, file_epoch
 from coordinator.store.writer import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
 
@@ -76,6 +76,7 @@ migrations(name="0001_steps")(_steps)
 migrations(name="0002_outcomes")(_outcomes)
 migrations(name="0008_fences")(_fences)
 migrations(name="0009_tokens")(claims_tokens.migrate)
+migrations(name="0013_owner")(file_epoch.migrate)
 
 APPEND = RowStatement(
     "INSERT INTO step (kind, at_s, claims, recommendation_id, request_id, vehicle_id,"

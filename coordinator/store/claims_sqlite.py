@@ -42,6 +42,7 @@ from coordinator.store.writer import Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
 from coordinator.usecases.requests import RequestArchive, unpacked
 
+GUARDED = ("step", "fence")
 REMOVED_AT_ONCE = 500
 RECENT_REQUESTS = 20_000  # steps whose request ids are known again after a restart
 
@@ -64,7 +65,7 @@ class SqliteClaims(MemoryClaims):
         """
         super().__init__(queue_places)
         self._archive = archive
-        self._writer = Writer(path, migrations)
+        self._writer = Writer(path, migrations, guarded=GUARDED)
         connection: sqlite3.Connection = self._writer.database.conn
         clean(connection)
         self.index.restore(stored_steps(connection, moment))

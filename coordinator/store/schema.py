@@ -12,6 +12,7 @@ agent_pile             who speaks for a pile, since when, until when
 agent ── agent_certificate   who was enrolled or shut out; what its authority gave it
 bootstrap_token        one-time tokens that are out, by their hash
 station tariff user road outage retired   as imported, one JSON document each
+owner                  in which epoch the file is: see `file_epoch.py`; one row
 knowledge              updates of the knowledge map so far, settings an operator changed; one row
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 from sqlite_utils import Migrations
 
-from coordinator.store import agents, context, owners, requests, sessions
+from coordinator.store import agents, context, file_epoch, owners, requests, sessions
 from coordinator.usecases.telemetry import STATE_COLUMNS
 
 telemetry = Migrations("telemetry")
@@ -149,5 +150,6 @@ for _name, _migration in (
     ("0007_knowledge", _knowledge),
     ("0010_agents", agents.migrate),
     ("0010b_owners", owners.migrate),
+    ("0013_owner", file_epoch.migrate),
 ):
     telemetry(name=_name)(_migration)

@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 _STATE = tuple(name for name, _ in STATE_COLUMNS)
 
+GUARDED = ("batch", "spool", "evse_state", "agent_pile")
+
 _BATCH = RowStatement(
     "INSERT INTO batch (spool_id, first_seq, last_seq, record_count, received_at_ms, payload)", 6
 )
@@ -80,7 +82,7 @@ class SqliteTelemetry(SqliteRecords):
     def __init__(self, directory: Path) -> None:
         """Opens or makes the file; raises `StoreTooNew` or `StoreUnavailable`."""
         self._path = directory / "telemetry.db"
-        self._writer = Writer(self._path, schema.telemetry)
+        self._writer = Writer(self._path, schema.telemetry, guarded=GUARDED)
 
     def load(self) -> Snapshot:
         """Everything, before the first write."""

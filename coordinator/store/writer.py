@@ -26,16 +26,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-import structlog
-
-from coordinator.errors import Overloaded, StoreClosed, StoreUnavailable
-from coordinator.store.database import MigrationSet, open_database
+from coordinator.errors import Overloaded, StoreClosed
+from coordinator.store.database import MigrationSet
+from coordinator.store.own_connection import OwnConnection, is_of_the_disk, named
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 Row = Sequence[Any]
-
-log = structlog.get_logger()
 
 _AT_ONCE = 64  # rows; each number of them is a statement of its own in SQLite's cache of 128
 _VARIABLES_LIMIT = 32_000  # SQLite takes 32,766 in one statement
@@ -102,11 +99,18 @@ Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
 class Writer:
     """The only writing connection to one SQLite file; use it from one event loop."""
 
-    def __init__(self, path: Path, migrations: MigrationSet, *, limit: int = 20_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: MigrationSet,
+        *,
+        guarded: Sequence[str] = (),
+        limit: int = 20_000,
+    ) -> None:
+        """Opens the file; nobody who had it open before inserts into the guarded tables again."""
         self.path = path
         self._limit = limit
-        self._migrations = migrations
-        self._database = open_database(path, migrations)
+        self._own = OwnConnection(path, migrations, guarded)
         self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -121,7 +125,7 @@ class Writer:
     @property
     def database(self) -> Any:
         """The `sqlite_utils.Database`, for use before the first submission only."""
-        return self._database
+        return self._own.database
 
     async def submit(self, function: Callable[[Connection], T]) -> T:
         """What the function returns, once its writes are durable; it runs on the thread.
@@ -173,7 +177,7 @@ class Writer:
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.to_thread(self._thread.join)
-        self._database.conn.close()
+        self._own.close()
 
     # From here on: the thread.
 
@@ -194,8 +198,8 @@ class Writer:
                     return
 
     def _commit(self, group: list[_Unit]) -> list[Outcome]:
-        connection = self._database.conn
         try:
+            connection = self._own.ready()
             statement = _only_statement(group)
             if statement is not None:
                 # One statement is a transaction of its own: one wait for the lock instead of three.
@@ -205,17 +209,18 @@ class Writer:
             results = _run_together(connection, group)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear it
-            self._roll_back()
-            if len(group) == 1:
-                return [(group[0].future, None, self._named(error))]
+            self._own.after(error)
+            if len(group) == 1 or is_of_the_disk(error):
+                told = named(self.path.name, error)
+                return [(unit.future, None, told) for unit in group]
             return self._commit_apart(group)
         return [(unit.future, result, None) for unit, result in zip(group, results, strict=True)]
 
     def _commit_apart(self, group: list[_Unit]) -> list[Outcome]:
         """The group again, a savepoint around each unit, so that one failure stays alone."""
-        connection = self._database.conn
         outcomes: list[Outcome] = []
         try:
+            connection = self._own.ready()
             connection.execute("BEGIN IMMEDIATE")
             for unit in group:
                 connection.execute("SAVEPOINT unit")
@@ -223,33 +228,16 @@ class Writer:
                     result = _run_together(connection, [unit])[0]
                 except Exception as error:  # noqa: BLE001 - handed to the caller of this unit
                     connection.execute("ROLLBACK TO unit")
-                    outcomes.append((unit.future, None, self._named(error)))
+                    outcomes.append((unit.future, None, named(self.path.name, error)))
                 else:
                     outcomes.append((unit.future, result, None))
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - nothing of the group is durable
-            self._roll_back()
-            named = self._named(error)
-            return [(unit.future, None, named) for unit in group]
+            self._own.after(error)
+            told = named(self.path.name, error)
+            return [(unit.future, None, told) for unit in group]
         return outcomes
-
-    def _roll_back(self) -> None:
-        """Leaves no open transaction; after an I/O error the connection is opened anew."""
-        try:
-            if self._database.conn.in_transaction:
-                self._database.conn.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            log.warning("store reopened", store=self.path.name, why=str(error))
-            self._database.conn.close()
-            self._database = open_database(self.path, self._migrations)
-
-    def _named(self, error: BaseException) -> BaseException:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-            unavailable = StoreUnavailable(self.path.name, str(error))
-            unavailable.__cause__ = error
-            return unavailable
-        return error
 
     # Back on the event loop.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -16,14 +17,15 @@ STOP_S = 25.0
 class CoordinatorProcess:
     """`python -m coordinator` on a free port; the directory outlives restarts."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, more: str = "", **settings: Any) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
         self.config = folder / "coordinator.toml"
         given = {"district": "test", "data_dir": str(self.data_dir), **settings}
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
-        self.config.write_text("[coordinator]\n" + "\n".join(lines) + "\n")
+        self.config.write_text("[coordinator]\n" + "\n".join(lines) + f"\n{more}")
         self.log: Path | None = None  # what it logs, info and above; None shows warnings
+        self.environment: dict[str, str] = {}  # beside ours
         self.ready: dict[str, Any] = {}
         self.kills = 0
         self._process: asyncio.subprocess.Process | None = None
@@ -32,6 +34,12 @@ class CoordinatorProcess:
     def address(self) -> str:
         """Where it listens."""
         return str(self.ready["grpc"])
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -51,12 +59,18 @@ class CoordinatorProcess:
             "warning" if log is None else "info",
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
+            env={**os.environ, **self.environment},
         )
         if log is not None:
             log.close()
         assert self._process.stdout is not None
         line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
         self.ready = json.loads(line)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends the process a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """SIGKILL, at once."""

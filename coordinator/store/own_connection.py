@@ -1,0 +1,112 @@
+"""The one writing connection of a SQLite file: whose it is, and how it is had again after a fault.
+
+When it commits what is `writer.py`'s part.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from coordinator.errors import StoreUnavailable
+from coordinator.store import file_epoch
+from coordinator.store.database import MigrationSet, open_database
+
+log = structlog.get_logger()
+
+# What the disk says, of the whole group and not of one unit in it. A lock that was waited for once
+# is not waited for again: whoever asked has a deadline.
+_OF_THE_DISK = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+
+
+def primary_code(error: BaseException) -> int:
+    """SQLite's primary result code of an error; 0 if it is none of SQLite's."""
+    code = getattr(error, "sqlite_errorcode", 0) if isinstance(error, sqlite3.Error) else 0
+    return int(code) & 0xFF
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether a second try of the same work at once would fail as well."""
+    return isinstance(error, StoreUnavailable) or primary_code(error) in _OF_THE_DISK
+
+
+class OwnConnection:
+    """Open, and this process's, as long as no other has taken the file over."""
+
+    def __init__(self, path: Path, migrations: MigrationSet, guarded: Sequence[str] = ()) -> None:
+        """Raises `StoreUnavailable` and `StoreTooNew`; nobody else inserts into `guarded` then."""
+        self._path = path
+        self._migrations = migrations
+        self._guarded = tuple(guarded)
+        self.database = open_database(path, migrations)
+        self._epoch = 0
+        if guarded:
+            try:
+                self._epoch = file_epoch.next_epoch(self.database.conn)
+                self._guard()
+            except sqlite3.Error as error:
+                self.database.conn.close()
+                raise StoreUnavailable(path.name, str(error)) from error
+        self._broken = False
+
+    def ready(self) -> sqlite3.Connection:
+        """The connection; opened anew if it must be. Raises `StoreUnavailable` if it cannot."""
+        if self._broken:
+            self.database = open_database(self._path, self._migrations)
+            self._guard()
+            self._broken = False
+            log.warning("store reopened", store=self._path.name)
+        connection: sqlite3.Connection = self.database.conn
+        return connection
+
+    def after(self, error: BaseException) -> None:
+        """Leaves no open transaction; what an I/O error has touched is opened anew for the next."""
+        try:
+            connection: Any = self.database.conn
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as second:
+            self._give_up(str(second))
+        else:
+            if primary_code(error) in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}:
+                self._give_up(str(error))
+
+    def _give_up(self, why: str) -> None:
+        if not self._broken:
+            log.warning("store given up for now", store=self._path.name, why=why)
+        self._broken = True
+        self.database.conn.close()
+
+    def _guard(self) -> None:
+        for table in self._guarded:
+            file_epoch.guard(self.database.conn, table, self._epoch)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.database.conn.close()
+
+
+def named(store: str, error: BaseException) -> BaseException:
+    """The error as callers know it: what the disk refused, or the error itself."""
+    if file_epoch.is_lost(error):
+        log.error("store lost", store=store, why=file_epoch.LOST)
+    elif not isinstance(error, sqlite3.Error) or isinstance(error, sqlite3.IntegrityError):
+        return error
+    unavailable = StoreUnavailable(store, str(error))
+    unavailable.__cause__ = error
+    return unavailable
