@@ -19,7 +19,7 @@ from pathlib import Path
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment, Move, Refused, Step
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims_sqlite import SqliteClaims
-from coordinator.usecases.directives import Fences
+from coordinator.usecases.fences import Fences
 
 TASKS = 16
 EVSES = 240

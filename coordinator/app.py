@@ -32,6 +32,7 @@ from coordinator.rpc.district import DistrictServicer
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_agents import OperatorAgents
+from coordinator.rpc.operator_backup import OperatorBackup
 from coordinator.rpc.operator_claims import OperatorClaims
 from coordinator.rpc.operator_commands import OperatorCommands
 from coordinator.rpc.operator_context import OperatorContext
@@ -67,6 +68,7 @@ GC_THRESHOLDS = (5_000, 80, 50)
 
 class OperatorServicer(
     OperatorAgents,
+    OperatorBackup,
     OperatorClaims,
     OperatorCommands,
     OperatorContext,
@@ -112,7 +114,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.surroundings = parts.brain.surroundings
-    operator.pile_keeper = parts.pile_keeper
+    operator.pile_keeper, operator.backup = parts.pile_keeper, parts.backup
     operator.switch, operator.shadow = parts.switch, parts.shadow
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
     operator.happened = Happened(

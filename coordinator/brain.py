@@ -19,10 +19,10 @@ from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.directives import Fences
 from coordinator.usecases.displace import Displacer
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.fleet import Fleet
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import HoldTelling

@@ -4,6 +4,7 @@
     ├── Retryable              the same call may succeed later
     │   ├── StoreUnavailable     STORE-001  the disk or the database refused
     │   ├── StoreClosed          STORE-002  the process is going down
+    │   ├── FenceBehind          STORE-003  the store is older than what agents know (fences.py)
     │   ├── Overloaded           LOAD-001   too much work is waiting
     │   ├── DeadlinePassed       LOAD-002   nobody waits any more (usecases/refusals.py)
     │   ├── ReaderTooSlow        LOAD-003   a stream is not read (usecases/refusals.py)

@@ -48,6 +48,10 @@ FIGURES: Final = {
     "proposals_open": Figure("Offered moves that wait for an answer.", "open_proposals"),
     "offers_total": Figure("Offers to cars that had not asked.", "offers"),
     "offers_taken_total": Figure("Of those, taken.", "offers_taken"),
+    "fences_behind": Figure(
+        "1 while nothing is granted because the store is older than what agents know.",
+        "fences_behind",
+    ),
     "promises_open": Figure("Promises of now.", "open_promises"),
     "holds_firm_total": Figure("Holds that a pile confirmed.", "holds_firm"),
     "holds_soft_total": Figure("Holds that only the coordinator keeps.", "holds_soft"),

@@ -5,9 +5,12 @@ A new part is a field here, made in `build_parts`; servicers that use it are add
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
 
 from coordinator.bearers import Bearers
 from coordinator.brain import Brain, build_brain
@@ -27,22 +30,27 @@ from coordinator.models.signature import Trust
 from coordinator.models.switch import ModelSwitch
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.rpc.charging import ChargingServicer
+from coordinator.store.backup import write_backup
 from coordinator.store.database import DirectoryLock
+from coordinator.store.restore import Restored, forget_restored, restored_here
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.agent_register import AgentRegister
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.fences import FENCE_BEHIND, FenceBehind, Fences
 from coordinator.usecases.foreign_watch import ForeignWatch
 from coordinator.usecases.ingest import Ingest
 from coordinator.usecases.inventory import Inventory, in_service
 from coordinator.usecases.learning import Learner
+from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.lists import Lists
 from coordinator.usecases.pile_keeper import PileKeeper
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -82,6 +90,11 @@ class Parts:
         """What serves now."""
         return self.switch.serving
 
+    def backup(self, place: Path, at_s: float, cancelled: threading.Event) -> Path:
+        """Copies the data directory to a file or folder; blocks. Raises `BackupFailed`."""
+        district = self.config.coordinator.district
+        return write_backup(self.data_dir, district, place, at_s, cancelled)
+
     @property
     def outgoing(self) -> Outgoing:
         """What writes files for others."""
@@ -95,6 +108,7 @@ def build_parts(config: Config) -> Parts:
     clock = Clock(config.clock.epoch_at_ms, config.clock.anchor_s, config.clock.speed)
     data_dir = Path(settings.data_dir)
     lock = DirectoryLock(data_dir)
+    mark = restored_here(data_dir)
     store = SqliteTelemetry(data_dir)
     known = store.load()
     district, history = District(_in_service(known)), History()
@@ -126,7 +140,7 @@ def build_parts(config: Config) -> Parts:
         register=AgentRegister(
             settings.district, events, counters, required=config.tls.enabled
         ),
-        fences=Fences(brain.claims),
+        fences=_fences(brain.claims, inventory, mark, data_dir, events, counters),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),
         switch=switch,
@@ -143,6 +157,36 @@ def _bearers(config: Config, clock: Clock) -> Bearers | None:
     """Whose tokens are taken, where any are."""
     identity = config.identity
     return Bearers(identity, clock.system_s, clock.link_s) if identity.configured else None
+
+
+def _fences(
+    claims: ClaimStore,
+    inventory: Inventory,
+    mark: Restored | None,
+    data_dir: Path,
+    events: Events,
+    counters: Counters,
+) -> Fences:
+    """The fences; while they are behind, nothing is granted."""
+    known = frozenset(inventory.district.evse_ids)
+    fences = Fences(claims, mark.behind if mark else "", lambda: len(inventory.agents()), known)
+    fences.forget = lambda: forget_restored(data_dir)
+
+    def pause(why: str) -> None:
+        claims.paused = FENCE_BEHIND
+        events.add("STORE", f"nothing is granted: {why}; {FenceBehind.hint}")
+
+    def resume() -> None:
+        claims.paused = ""
+        events.add("STORE", "fences advanced")
+
+    fences.on_behind.append(pause)
+    fences.on_advanced.append(resume)
+    if fences.behind:
+        pause(fences.behind)
+        log.error("fences are behind", why=fences.behind, hint=FenceBehind.hint)
+    counters.gauge("fences_behind", lambda: int(bool(fences.behind)))
+    return fences
 
 
 def _switch(

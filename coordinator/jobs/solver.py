@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing import connection
 
 import numpy as np
 import structlog
@@ -37,7 +40,7 @@ class WorkerSolver:
         fresh = self._pool is None
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn)
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent)
         problem = await asyncio.to_thread(_small, problem)
         loop = asyncio.get_running_loop()
         limit_s = self._budget_s + LATE_S + (START_S if fresh else 0.0)
@@ -66,6 +69,23 @@ class WorkerSolver:
             await asyncio.to_thread(self.kill)
             pool, self._pool = self._pool, None
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Has this worker end when its coordinator is killed.
+
+    A pool's worker waits at a pipe that it holds open itself, so it would wait for ever, and keep
+    the coordinator's stdout open with it.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch(sentinel: int) -> None:
+        connection.wait([sentinel])
+        os._exit(0)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), name="parent", daemon=True).start()
 
 
 def solve(problem: Problem, settings: Settings, budget_s: float) -> Plan:

@@ -31,8 +31,8 @@ from coordinator.rpc.packed import batch_payload
 from coordinator.rpc.peer import agent_identity
 from coordinator.rpc.server import Context, GuardedServer
 from coordinator.usecases.agent_register import AgentRegister
-from coordinator.usecases.directives import Fences
 from coordinator.usecases.events import Events
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.ingest import CREDIT, Ingest
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.links import AgentLinks, Link
@@ -133,7 +133,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         await self._introduce(hello.agent_id, hello.piles)
         for floor in hello.fence_floors:
             if self._inventory.speaker_of(floor.evse_id) == hello.agent_id:
-                self._fences.hear(floor.evse_id, floor.fence)
+                self._fences.hear(floor.evse_id, floor.fence, hello.agent_id)
         skew = seconds(hello.sent_at) - self._clock.system_s() if hello.HasField("sent_at") else 0.0
         return Link(
             hello.agent_id,

@@ -20,9 +20,9 @@ from coordinator.rpc import operator_codec as codec
 from coordinator.rpc.noun_codec import page_start, seconds, timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.directives import Fences
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.indexes_now import Happened
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.links import AgentLinks

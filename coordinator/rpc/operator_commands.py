@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from coordinator.clock import Clock
 from coordinator.core.district import District
 from coordinator.errors import (
     CoordinatorError,
@@ -21,7 +20,7 @@ from coordinator.rpc.limits import LIMITS
 from coordinator.rpc.noun_codec import timestamp
 from coordinator.rpc.server import Context
 from coordinator.usecases.commanding import Commander
-from coordinator.usecases.directives import CaptureFrames, Fences, Outcome
+from coordinator.usecases.directives import CaptureFrames, Outcome
 from coordinator.usecases.telemetry import TelemetryStore
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc
@@ -31,7 +30,6 @@ COMMAND_LIMIT = 200
 CAPTURE_LIMIT_S = 600.0
 # Frames of one answer; a message holds at most 4 MiB.
 FRAMES_LIMIT = 3 * 1024 * 1024
-ADVANCE_LIMIT = 10**15
 # An answer leaves before the caller's deadline, so that it says who was late.
 ANSWER_IN_S = 0.5
 # Directives that change who may use an EVSE are drawn by the ledger, not by hand.
@@ -42,9 +40,7 @@ class OperatorCommands(operator_service_pb2_grpc.OperatorServiceServicer):
     """The part of the service that acts."""
 
     _district: District
-    _fences: Fences
     _store: TelemetryStore
-    _clock: Clock
     commander: Commander
 
     async def Command(  # noqa: N802 - the contract
@@ -89,16 +85,6 @@ class OperatorCommands(operator_service_pb2_grpc.OperatorServiceServicer):
         if told.outcome is not Outcome.DONE:
             raise DirectiveRefused(request.pile_id, told.outcome.name, told.message)
         return op.GetFramesResponse(frames=told.frames)
-
-    async def AdvanceFence(  # noqa: N802 - the contract
-        self, request: op.AdvanceFenceRequest, context: Context
-    ) -> op.AdvanceFenceResponse:
-        """Lifts the fences of all EVSEs; after a restore agents refuse until they are passed."""
-        if not 1 <= request.by <= ADVANCE_LIMIT:
-            raise FieldInvalid(FieldFault("by", f"must be within 1 to {ADVANCE_LIMIT}"))
-        evse_ids = self._district.evse_ids
-        count = self._fences.advance(evse_ids, request.by, self._clock.system_s())
-        return op.AdvanceFenceResponse(evse_count=count)
 
     async def ListPileFacts(  # noqa: N802 - the contract
         self, request: op.ListPileFactsRequest, context: Context

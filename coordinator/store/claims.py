@@ -24,11 +24,13 @@ class MemoryClaims:
 
     Decision and memory change together without a pause, so two callers never get one place; the
     caller learns the outcome only after `_keep` returned. If that fails the step is taken back.
+    `paused` is why nothing new is granted just now, or "".
     """
 
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self.index = ClaimIndex(queue_places)
         self.watchers: list[Watcher] = []
+        self.paused = ""
         self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._by_request: dict[str, str] = {}
         self._outcomes: dict[str, list[Outcome]] = {}
@@ -43,6 +45,8 @@ class MemoryClaims:
         self, wish: Claim, moment: Moment, answering: Answering | None = None
     ) -> Step | Refused:
         """Grants the wish or refuses; `answering` makes what is stored beside the grant."""
+        if self.paused:
+            return Refused(self.paused)
         return await self._settle(self.index.claim(wish, moment), moment, answering)
 
     async def confirm(
@@ -53,6 +57,8 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """Makes an offer firm until this domain instant."""
+        if self.paused:
+            return Refused(self.paused)
         decided = self.index.confirm(claim_id, lease_until_s, moment)
         return await self._settle(decided, moment, answering)
 
@@ -94,6 +100,8 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """The car sets out for its window in the future."""
+        if self.paused:
+            return Refused(self.paused)
         return await self._settle(self.index.begin(claim_id, moment, instead), moment, answering)
 
     async def walk_in(
@@ -145,6 +153,8 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """Makes all moves in one step, or none."""
+        if self.paused:
+            return Refused(self.paused)
         decided = self.index.apply(moves, expected_revisions, moment)
         return await self._settle(decided, moment, answering)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Protocol
 
 import uuid_utils
 
@@ -104,57 +102,3 @@ class DirectiveResult:
     message: str = ""
     frames: tuple[bytes, ...] = ()
     more: bool = False  # further frames follow in another result
-
-
-class FenceKeeper(Protocol):
-    """What remembers fences beyond the process: the store of claims."""
-
-    @property
-    def fences(self) -> Mapping[str, int]:
-        """The newest fence kept for each EVSE."""
-        ...
-
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
-        """Returns once the fence is durable."""
-        ...
-
-
-class Fences:
-    """The newest fence of each EVSE: drawn anew for each reserve, extend and cancel.
-
-    A fence is never below the system time in milliseconds. With a `keeper`, `issue` makes it
-    durable before it is used: no restart draws a lower one, whatever the clock says then.
-    """
-
-    def __init__(self, keeper: FenceKeeper | None = None) -> None:
-        self._keeper = keeper
-        self._floors: dict[str, int] = {} if keeper is None else dict(keeper.fences)
-
-    async def issue(self, evse_id: str, system_s: float) -> int:
-        """A fence for a directive that is about to be sent; raises `StoreUnavailable`."""
-        fence = self.draw(evse_id, system_s)
-        if self._keeper is not None:
-            await self._keeper.keep_fence(evse_id, fence)
-        return fence
-
-    def draw(self, evse_id: str, system_s: float) -> int:
-        """A fence above all that were drawn or heard of for this EVSE."""
-        fence = max(self._floors.get(evse_id, 0) + 1, int(system_s * 1000))
-        self._floors[evse_id] = fence
-        return fence
-
-    def hear(self, evse_id: str, fence: int) -> None:
-        """Takes a floor that an agent remembers; the higher wins."""
-        self._floors[evse_id] = max(self._floors.get(evse_id, 0), fence)
-
-    def advance(self, evse_ids: Iterable[str], by: int, system_s: float) -> int:
-        """Lifts the floors of these EVSEs, past what agents know; says how many were lifted."""
-        lifted = 0
-        for evse_id in evse_ids:
-            self._floors[evse_id] = max(self.floor(evse_id), int(system_s * 1000)) + by
-            lifted += 1
-        return lifted
-
-    def floor(self, evse_id: str) -> int:
-        """The newest fence; 0 means none."""
-        return self._floors.get(evse_id, 0)

@@ -164,8 +164,8 @@ class Guidance:
     async def _open(self, recommendation_id: str) -> Promise:
         """The promise, if something stands behind it; raises `PromiseLost`."""
         promise = await self.find(recommendation_id)
-        if promise.closed or not promise.claim_id:
-            raise PromiseLost(recommendation_id, promise.closed or promise.answer.hold.reason)
+        if (why := promise.closed or self._claims.paused) or not promise.claim_id:
+            raise PromiseLost(recommendation_id, why or promise.answer.hold.reason)
         return promise
 
     async def _switch(self, promise: Promise, evse_id: str) -> None:

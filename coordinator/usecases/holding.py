@@ -25,10 +25,10 @@ from coordinator.usecases.directives import (
     Directive,
     DirectiveResult,
     Extend,
-    Fences,
     Outcome,
     Reserve,
 )
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.hold_telling import (
     AGENT_OFFLINE,
     CANNOT_RESERVE,

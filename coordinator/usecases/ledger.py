@@ -64,6 +64,7 @@ class ClaimStore(Protocol):
     """
 
     watchers: list[Watcher]
+    paused: str  # why nothing new is granted, confirmed or moved just now; "" means it is
 
     @property
     def table(self) -> ClaimTable:

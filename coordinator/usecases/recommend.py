@@ -141,7 +141,7 @@ class Recommender:
 
     async def _answer(self, request: ChargingRequest) -> Answer:
         request = usual(request, user_of(self._district, request.user_id, request.vehicle_id))
-        if request.arrival_window_s is not None:
+        if request.arrival_window_s is not None and not self._claims.paused:
             return await self._for_later(request)
         ranked, context = await self._desk.rank(request)
         now_s = self._clock.now_s()
@@ -196,7 +196,7 @@ class Recommender:
                 confirmed = step.claim.state is ClaimState.CONFIRMED
                 self._promises.add(Promise(grant.answer, request, confirmed))
                 return grant.answer
-            if step.reason == CAR_IS_CHARGING:
+            if step.reason in (CAR_IS_CHARGING, self._claims.paused):
                 return self._without_hold(request, context, ranked, step.reason, moment.now_s)
         return self._full(request, ranked, moment.now_s)
 

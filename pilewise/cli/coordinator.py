@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pilewise.cli import knowledge, models
+from pilewise.cli import backup, knowledge, models
 from pilewise.cli.ask import AsJson, place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
@@ -27,6 +27,9 @@ app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
 app.command()(command)
 app.command()(unit)
 app.command()(whatif)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.add_typer(backup.fence, name="fence")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(models.app, name="models")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]

@@ -21,9 +21,10 @@ from wire_agent import WireAgent, batch, pile
 from city_sim.messages import station_message
 from coordinator.errors import DirectoryBusy
 from coordinator.importers import Files, import_into_store, read_files
+from pilewise.v1 import district_service_pb2 as district
+from pilewise.v1 import district_service_pb2_grpc, operator_service_pb2_grpc
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1 import operator_service_pb2 as op
-from pilewise.v1 import operator_service_pb2_grpc
 from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
@@ -276,10 +277,12 @@ async def test_health_reflection_and_metrics_answer(
     assert "pilewise_coordinator_records_stored_total 7.0" in page
 
 
-async def test_what_is_not_built_says_so(operator: Stub) -> None:
+async def test_what_is_not_built_says_so(coordinator: CoordinatorProcess) -> None:
     """A method of the contract without a servicer is UNIMPLEMENTED, not a crash."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await operator.Backup(op.BackupRequest(path="/nowhere"), timeout=10)
+    async with grpc.aio.insecure_channel(coordinator.address) as channel:
+        city = district_service_pb2_grpc.DistrictServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await city.Summarize(district.SummarizeRequest(), timeout=10)
 
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
 from coordinator.store.claims_sqlite import SqliteClaims
-from coordinator.usecases.directives import Fences
+from coordinator.usecases.fences import Fences
 
 T = TypeVar("T")
 cars = st.sampled_from([f"car-{number}" for number in range(5)])

@@ -26,7 +26,7 @@ from coordinator.core.areas.ledger import (
     Refused,
     Step,
 )
-from coordinator.usecases.directives import Fences
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.ledger import ClaimStore
 
 NOW = Moment(1_000_000.0, 500.0)

@@ -15,7 +15,7 @@ from coordinator.core.areas.ledger import ClaimState
 from coordinator.core.pile import EvseStatus
 from coordinator.core.vehicle import Fix
 from coordinator.store.claims_sqlite import SqliteClaims
-from coordinator.usecases.directives import Fences
+from coordinator.usecases.fences import Fences
 
 HOUR_S = 3_600.0
 

@@ -40,7 +40,8 @@ from coordinator.store.claims_rows import stored_answer, stored_steps
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.answer import Answer, HoldKind
 from coordinator.usecases.composing import answers
-from coordinator.usecases.directives import Fences, Outcome
+from coordinator.usecases.directives import Outcome
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.plugging import hashed
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver

@@ -10,8 +10,9 @@ import pytest
 from coordinator.clock import Clock
 from coordinator.errors import AgentOffline, DirectiveUnanswered
 from coordinator.usecases.counters import Counters
-from coordinator.usecases.directives import Directive, DirectiveResult, Fences, Outcome, PollNow
+from coordinator.usecases.directives import Directive, DirectiveResult, Outcome, PollNow
 from coordinator.usecases.events import Event, Events
+from coordinator.usecases.fences import Fences
 from coordinator.usecases.links import AgentLinks, Link
 
 TIMEOUT_S = 5.0

@@ -1,6 +1,11 @@
 """The solver's worker process: plans as in this process, and what happens when it dies."""
 
 import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,3 +71,41 @@ async def test_worker_without_time_repairs_only() -> None:
     assert plan is not None
     assert plan.repaired == 40
     assert plan.served == 30
+
+
+ORPHANED = """
+import asyncio, sys
+sys.path[:0] = {path!r}
+from coordinator.jobs.solver import WorkerSolver
+from test_replan_solver import contended
+
+async def main():
+    solver = WorkerSolver()
+    await solver.plan(contended(3))
+    print(*solver._pool._processes, flush=True)
+    await asyncio.sleep(60)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_worker_ends_with_a_coordinator_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL of the coordinator leaves no worker behind that holds its stdout and its memory."""
+    script = tmp_path / "orphaned.py"
+    script.write_text(ORPHANED.format(path=[str(Path(__file__).parent)]))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    worker = int(await asyncio.wait_for(process.stdout.readline(), 60))
+    process.kill()
+
+    try:
+        # It has the pipe open, too: its end is the end of the output.
+        assert await asyncio.wait_for(process.stdout.read(), 20) == b""
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+        await process.wait()
