@@ -82,6 +82,8 @@ def sources_of(parts: Parts) -> Sources:
         shadow=parts.shadow,
         commander=Commander(parts.inventory, parts.links, parts.events),
         outgoing=parts.outgoing,
+        world=parts.brain.world,
+        roads=parts.brain.roads,
         charging=ChargingJson(parts.charging),
         guidance=parts.brain.guidance,
         offset_h=parts.brain.intentions.offset_h,

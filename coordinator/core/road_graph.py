@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 ON_ROAD_KM = 1.0  # from a crossing, as far as a car is thought to be on one of its roads
+SHORTEST_KM = 1e-6  # an edge of no length would be none to a sparse matrix
 MOST_ENTRIES = 50_000_000  # stations x crossings held, 4 bytes each
 
 
@@ -64,7 +65,9 @@ class RoadGraph:
             raise ValueError(f"{len(nodes)} crossings x {len(station_lat_deg)} stations")
         places = np.array(list(nodes), dtype=np.float64)
         self._nodes = Places(places[:, 0], places[:, 1])
-        self._edges = edges
+        self.edges = edges
+        self._ends = [(nodes[edge.start], nodes[edge.end]) for edge in edges]
+        self._leading: list[list[tuple[int, int]]] | None = None
         points = np.stack([station_lat_deg, station_lon_deg], axis=-1)
         station_node, access_km = self._nodes.nearest_to_each(points, 1)
         self._access_km = access_km[:, 0] * DETOUR_FACTOR
@@ -86,6 +89,41 @@ class RoadGraph:
         estimated: Floats = straight_km * DETOUR_FACTOR
         known = np.isfinite(way_km)
         return np.where(known, np.maximum(way_km, straight_km), estimated)
+
+    def way(self, latitude_deg: float, longitude_deg: float, station: int) -> list[int]:
+        """Numbers of the edges on the shortest way from a place to a station, in order.
+
+        Empty where no road leads. A two-way edge has one number for both directions. Source: paper
+        2.3.2.3 (traffic load of the paths).
+        """
+        leading, km = self._leading_edges(), self._km[station]
+        here = int(self._nodes.nearest(latitude_deg, longitude_deg, 1)[0][0])
+        found: list[int] = []
+        if not np.isfinite(km[here]):
+            return found
+        while km[here] > 0.0:
+            # The next crossing is the one from which the rest is shortest; it is always nearer.
+            ahead = [
+                (float(km[there]) + max(self.edges[edge].length_km, SHORTEST_KM), edge, there)
+                for edge, there in leading[here]
+                if km[there] < km[here]
+            ]
+            if not ahead:
+                break
+            _, edge, here = min(ahead)
+            found.append(edge)
+        return found
+
+    def _leading_edges(self) -> list[list[tuple[int, int]]]:
+        """From each crossing the edges that lead on, and where; made when first asked."""
+        if self._leading is None:
+            leading: list[list[tuple[int, int]]] = [[] for _ in range(self._km.shape[1])]
+            for number, (start, end) in enumerate(self._ends):
+                leading[start].append((number, end))
+                if self.edges[number].two_way:
+                    leading[end].append((number, start))
+            self._leading = leading
+        return self._leading
 
     def between_km(self, from_deg: tuple[float, float], to_deg: tuple[float, float]) -> float:
         """Between two points, km: estimated, since ways are held to stations only."""
@@ -133,7 +171,7 @@ def _to_stations(
     """Km from every crossing to every station's crossing, shape (stations, crossings)."""
     start = [nodes[edge.start] for edge in edges]
     end = [nodes[edge.end] for edge in edges]
-    length = [max(edge.length_km, 1e-6) for edge in edges]
+    length = [max(edge.length_km, SHORTEST_KM) for edge in edges]
     back = [number for number, edge in enumerate(edges) if edge.two_way]
     # Searched from the stations, so each edge is turned round.
     rows = [*end, *(start[number] for number in back)]

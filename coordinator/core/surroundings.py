@@ -75,9 +75,8 @@ class Around:
 class StationContext:
     """The same where each station stands (rows of the district), NaN means unknown.
 
-    `told` holds, by row, the values of `AROUND_PILE` behind the last two columns.
-
-    Source: US 12,393,974 B2, step 610 (environmental information).
+    `told` holds, by row, the values of `AROUND_PILE` behind the last two columns. Source: US
+    12,393,974 B2, step 610 (environmental information).
     """
 
     traffic_grade: Floats
@@ -205,6 +204,10 @@ class Surroundings:
             if value is not None and value.stands(now_s):
                 return value
         return None
+
+    def named(self, name: str, now_s: float) -> list[ContextValue]:
+        """All values of this name that stand."""
+        return [value for value in self._cells.get(name, {}).values() if value.stands(now_s)]
 
     def around(self, latitude_deg: float, longitude_deg: float, now_s: float) -> Around:
         """What decides something where a car is; remembered by its cell until values change."""

@@ -21,19 +21,20 @@ LOOK_S = 1.0
 class RoadKeeper:
     """Builds the graph on a worker thread whenever roads or stations changed.
 
-    Until it is done, and while there are no roads, distances are estimated.
+    Until it is done, and while there are no roads, distances are estimated. `edges` are the
+    network as it was put last.
     """
 
     def __init__(self, district: District, world: World, roads: Sequence[Road] = ()) -> None:
         self._district = district
         self._world = world
-        self._roads = list(roads)
+        self.edges = _edges(roads)
         self._built_for: tuple[int, Layout] | None = None
         self._version = 1 if roads else 0
 
     def on_roads(self, roads: Sequence[Road]) -> None:
         """Takes a new network; the graph follows within a second or two."""
-        self._roads = list(roads)
+        self.edges = _edges(roads)
         self._version += 1
 
     async def run(self) -> None:
@@ -48,13 +49,7 @@ class RoadKeeper:
         if not self._version or wanted == self._built_for:
             return
         self._built_for = wanted
-        edges = [
-            RoadEdge(
-                road.from_position, road.to_position, road.length_km, road.free_speed_kmh,
-                road.two_way, road.grade_by_hour,
-            )
-            for road in self._roads
-        ]  # fmt: skip
+        edges = self.edges
         self._world.graph = None
         if not edges or not len(self._district):
             return
@@ -66,3 +61,13 @@ class RoadKeeper:
             return
         self._world.graph, self._world.graph_layout = graph, wanted[1]
         log.info("road graph ready", edges=len(edges), stations=len(latitude))
+
+
+def _edges(roads: Sequence[Road]) -> list[RoadEdge]:
+    return [
+        RoadEdge(
+            road.from_position, road.to_position, road.length_km, road.free_speed_kmh,
+            road.two_way, road.grade_by_hour,
+        )
+        for road in roads
+    ]  # fmt: skip

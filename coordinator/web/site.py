@@ -34,6 +34,7 @@ from coordinator.web.models import Models
 from coordinator.web.ocpi import Ocpi
 from coordinator.web.piles import Piles
 from coordinator.web.quality import Quality
+from coordinator.web.roads import Roads
 from coordinator.web.sources import Sources
 
 log = structlog.get_logger()
@@ -102,6 +103,7 @@ def site(sources: Sources, feed: Feed, drivers: Feed, gate: Gate, host: str) -> 
         *Models(sources, gate).routes(),
         *Evaluation(sources).routes(),
         *Quality(sources).routes(),
+        *Roads(sources).routes(),
         *Exports(sources, gate).routes(),
         *Ocpi(sources).routes(),
     ]

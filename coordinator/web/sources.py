@@ -25,8 +25,10 @@ from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.promises import Promises
+from coordinator.usecases.roads import RoadKeeper
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import TelemetryStore
+from coordinator.usecases.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Sources:
     shadow: Shadow
     commander: Commander
     outgoing: Outgoing
+    world: World
+    roads: RoadKeeper
     charging: ChargingJson
     guidance: Guidance
     offset_h: Callable[[], float]  # local time of the district against UTC

@@ -146,6 +146,20 @@ async def test_a_lost_connection_is_said_and_mends_itself(town: WatchedTown, chr
     assert await page.locator(".banner").count() == 0
 
 
+async def test_roads_are_drawn_with_their_load_once_they_are_known(
+    town: WatchedTown, tab: Any
+) -> None:
+    """First the page says that none are known; then they are on the map, and the car on them."""
+    await town.promise("car-1")
+    await tab.open("live")
+    await tab.page.wait_for_selector("#roads:has-text('not known')")
+
+    await town.build_roads()
+    await tab.page.wait_for_selector('#map[data-roads="2"][data-busiest="1"]', timeout=40_000)
+
+    assert "2 roads; 1 guided cars" in await tab.page.locator("#roads").inner_text()
+
+
 async def test_the_url_of_a_pile_is_copied_as_it_is(town: WatchedTown, tab: Any) -> None:
     """What lands on the clipboard is the URL to the letter; a pile that is asked has no button."""
     await tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

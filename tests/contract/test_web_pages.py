@@ -144,6 +144,22 @@ async def test_web_models_are_shown_to_all_and_swapped_by_holders_only(town: Wat
     assert (again, shipped["bundles"][0]["sha256"]) == (200, active["sha256"])
 
 
+async def test_web_roads_are_not_known_until_they_are_put(town: WatchedTown) -> None:
+    """Without roads it is said; with them a car's way has it on each stretch before it."""
+    await town.promise("car-1")
+    _, before = await ask(town, "roads")
+    await town.build_roads()
+    deadline = asyncio.get_running_loop().time() + 30
+    while not (told := (await ask(town, "roads"))[1])["ways"]:
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.2)
+
+    assert (before["known"], before["roads"], before["cars"]) == (False, [], None)
+    assert (told["known"], told["total"], told["cars"]) == (True, 2, 1)
+    assert [road["cars"] for road in told["roads"]] == [1, 0]
+    assert {road["grade"] for road in told["roads"]} == {None}
+
+
 async def test_web_quality_tells_how_each_agent_fares(town: WatchedTown) -> None:
     """Lag, buffer, skew and gaps of a connected agent, and how old the rows are."""
     _, told = await ask(town, "quality")

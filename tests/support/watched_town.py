@@ -9,10 +9,11 @@ from pathlib import Path
 
 import grpc
 from coordinator_process import CoordinatorProcess
-from served_brain import asking, station
+from served_brain import HERE, KM_LAT, asking, station
 from wire_agent import WireAgent, batch
 
-from city_sim.messages import station_message
+from city_sim.messages import road_message, station_message
+from coordinator.usecases.telemetry import Road
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import charging_service_pb2_grpc as rpc
 from pilewise.v1 import operator_service_pb2 as op
@@ -52,6 +53,16 @@ class WatchedTown:
         listed = station(station_id, 1.0, 2)
         message = station_message(replace(listed, name=name))
         await self.operator.PutStations(op.PutStationsRequest(stations=[message]), timeout=10)
+
+    async def build_roads(self) -> None:
+        """A road of two stretches from where cars ask to both stations, A before B."""
+        lat = [HERE[0] + north_km * KM_LAT for north_km in (0.0, 1.0, 2.0)]
+        roads = [
+            Road(str(n), str(n + 1), (lat[n], HERE[1]), (lat[n + 1], HERE[1]), 1.0, 50.0)
+            for n in range(2)
+        ]
+        request = op.PutRoadsRequest(edges=map(road_message, roads), replace=True)
+        await self.operator.PutRoads(request, timeout=10)
 
     async def promise(self, car: str, **wishes: object) -> wire.Promise:
         """What the car is promised, and has confirmed."""

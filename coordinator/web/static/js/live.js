@@ -1,5 +1,6 @@
 // The live page: map, faults, what happens, stations and cars.
 
+import { get } from "./api.js";
 import { card, fill, figures, h, table } from "./dom.js";
 import { known, t, word } from "./i18n.js";
 import { clock, number, span } from "./format.js";
@@ -8,11 +9,14 @@ import { chip, level, STATES, status } from "./shapes.js";
 import { broken, empty, loading } from "./states.js";
 import { DistrictMap } from "./map.js";
 
+const ROADS_S = 10;
+
 export function live(root) {
   const banner = h("div", { id: "banner" });
   const numbers = h("div", { id: "numbers" });
   const mapBox = h("div", { class: "map", role: "region", id: "map", "aria-label": t("page.live") });
   const notes = h("div", {});
+  const roadNote = h("p", { class: "quiet small", id: "roads" });
   const faults = h("div", { id: "faults" });
   const ticker = h("div", { id: "ticker" });
   const stations = h("div", { id: "stations" });
@@ -22,7 +26,7 @@ export function live(root) {
   const list = (name, part) => h("div", { class: "list", tabindex: "0", role: "region", "aria-label": t(name) }, part);
   fill(root, h("h1", { class: "hidden" }, t("page.live")), banner,
     h("div", { class: "live" },
-      h("div", {}, card(null, numbers, mapBox, legend, notes)),
+      h("div", {}, card(null, numbers, mapBox, legend, roadNote, notes)),
       h("div", {}, card(t("faults"), h("p", { class: "quiet small" }, t("faults.order")), list("faults", faults)),
         card(t("ticker"), list("ticker", ticker)))),
     h("div", { class: "grid" }, card(t("cars"), cars), card(t("stations"), stations)));
@@ -52,6 +56,10 @@ export function live(root) {
     faults: () => fill(faults, faultList()),
     events: () => fill(ticker, eventList()),
   };
+  const roads = polled("/api/roads", ROADS_S, (told) => {
+    fill(roadNote, roadSentence(told));
+    map?.drawRoads(told.roads);
+  });
   const dark = matchMedia("(prefers-color-scheme: dark)");
   dark.addEventListener("change", redraw);
   const ages = setInterval(() => picture.loaded && parts.faults(), 10_000);
@@ -69,10 +77,34 @@ export function live(root) {
   const stop = subscribe(update);
   return () => {
     stop();
+    roads.stop();
     clearInterval(ages);
     dark.removeEventListener("change", redraw);
     if (map) map.remove();
   };
+}
+
+// Asks now and every `period_s`; what fails is tried again, for the stream says that it is lost.
+function polled(path, period_s, show) {
+  let stopped = false;
+  const ask = async () => {
+    try {
+      const told = await get(path);
+      if (!stopped) show(told);
+    } catch {
+      // The banner of the page says so already.
+    }
+  };
+  ask();
+  const timer = setInterval(ask, period_s * 1000);
+  return { stop() { stopped = true; clearInterval(timer); } };
+}
+
+function roadSentence(told) {
+  if (!told.known) return t("roads.none");
+  const values = { n: number(told.total), measured: number(told.measured), cars: number(told.cars) };
+  const text = t(told.ways ? "roads.text" : "roads.no_ways", values);
+  return told.total > told.roads.length ? `${text} ${t("roads.busiest", { n: number(told.roads.length) })}` : text;
 }
 
 function warning() {

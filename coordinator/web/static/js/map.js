@@ -40,6 +40,7 @@ export class DistrictMap {
     this.map = L.map(element, { preferCanvas: true, attributionControl: false, zoomSnap: 0.25, fadeAnimation: false, zoomAnimation: false });
     this.map.setView([0, 0], 12);
     L.control.scale({ imperial: false }).addTo(this.map);
+    this.roads = L.layerGroup().addTo(this.map);
     this.areas = L.layerGroup().addTo(this.map);
     this.lines = L.layerGroup().addTo(this.map);
     this.stations = L.layerGroup().addTo(this.map);
@@ -70,6 +71,27 @@ export class DistrictMap {
 
   show(lat, lon) {
     this.map.setView([lat, lon], Math.max(this.map.getZoom(), 14), { animate: false });
+  }
+
+  // Roads under everything else: the busier the wider; dashed where only the usual is known.
+  drawRoads(roads) {
+    this.roads.clearLayers();
+    for (const road of roads) {
+      const { grade, cars } = road;
+      const tone = grade === null ? "quiet" : grade >= 3.5 ? "bad" : grade >= 2.5 ? "warn" : "good";
+      const line = L.polyline([road.from, road.to], {
+        color: colour(tone), weight: Math.min(9, 1.5 + (grade || 1) * 0.5 + 1.5 * Math.sqrt(cars || 0)),
+        opacity: cars ? 0.75 : 0.4, dashArray: road.source === "measured" ? null : "2 6",
+      });
+      line.bindTooltip(h("span", {}, t("road.says", {
+        grade: grade === null ? "–" : number(grade, 1), source: t(`road.${road.source || "unknown"}`), cars: number(cars),
+      })), { sticky: true });
+      this.roads.addLayer(line);
+    }
+    // The layer was filled last but belongs below the others.
+    this.roads.eachLayer((line) => line.bringToBack());
+    this.element.dataset.roads = String(roads.length);
+    this.element.dataset.busiest = String(roads.length ? roads[0].cars ?? "" : "");
   }
 
   drawStation(station, count) {
