@@ -89,18 +89,8 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     parts.brain.world.follow(rules, lambda: knowledge.iterations)
     parts.brain.intentions.keep_holidays(parts.config.coordinator.holidays)
     parts.brain.hold_at_piles(parts.district, parts.links, parts.fences)
-    edge = EdgeServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
-        parts.config.coordinator.district,
-        parts.clock,
-        parts.inventory,
-        parts.ingest,
-        parts.links,
-        parts.fences,
-        parts.events,
-        parts.register,
-    )
-    add_edge_servicer(edge, guarded)
-    operator = OperatorServicer(  # type: ignore[abstract]  # as above
+    add_edge_servicer(_edge(parts), guarded)
+    operator = OperatorServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
         parts.inventory,
         parts.view,
         parts.store,
@@ -111,6 +101,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.clock,
     )
     operator.outgoing = parts.outgoing
+    operator.register, operator.enroller = parts.register, parts.enroller
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
     operator.surroundings = parts.brain.surroundings
@@ -133,6 +124,22 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # as above
     guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, sorting)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
+
+
+def _edge(parts: Parts) -> EdgeServicer:
+    """What serves agents."""
+    edge = EdgeServicer(
+        parts.config.coordinator.district,
+        parts.clock,
+        parts.inventory,
+        parts.ingest,
+        parts.links,
+        parts.fences,
+        parts.events,
+        parts.register,
+    )
+    edge.enroller = parts.enroller
+    return edge
 
 
 async def run(config: Config, path: Path) -> None:

@@ -23,7 +23,7 @@ from coordinator.config_identity import IdentitySection, identity_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
-from coordinator.config_tls import TlsSection, tls_faults
+from coordinator.config_tls import EnrolmentSection, TlsSection, enrolment_faults, tls_faults
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 from coordinator.core.reliability.baselines import Prior
@@ -151,6 +151,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replan: ReplanSection = ReplanSection()
     web: WebSection = WebSection()
     tls: TlsSection = TlsSection()
+    enrolment: EnrolmentSection = EnrolmentSection()
     ocpi: OcpiSection = OcpiSection()
     identity: IdentitySection = IdentitySection()
 
@@ -244,6 +245,9 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     identity, tls, section = data.get("identity"), data.get("tls"), data.get("coordinator")
     yield from identity_faults(identity, lambda key: _where(path, f"identity.{key}", lines))
     yield from tls_faults(tls, lambda key: _where(path, f"tls.{key}", lines))
+    yield from enrolment_faults(
+        data.get("enrolment"), tls, lambda key: _where(path, f"enrolment.{key}", lines)
+    )
     if not isinstance(section, dict):
         return
     secured = isinstance(tls, dict) and bool(tls.get("cert_file"))

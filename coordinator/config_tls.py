@@ -1,4 +1,4 @@
-"""The section `[tls]`: the certificate that the coordinator shows, and whose certificates it takes.
+"""Sections `[tls]` and `[enrolment]`: the certificate shown, those taken, and those given.
 
 Other sections are in `config.py`; the files are read in `trust/server_files.py`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     # PEM: the server's chain, leaf first. Replaced files count from the next connection on.
     cert_file: str = ""
+    # PEM; empty: the key is in cert_file, which then is a secret.
     key_file: str = ""
     # PEM: the authorities whose agents may connect.
     client_ca_file: str = ""
@@ -39,6 +40,28 @@ class TlsSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return bool(self.cert_file)
 
 
+class EnrolmentSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How agents come to their certificates; without ca_dir none are issued here."""
+
+    # Folder of the district's own authority.
+    ca_dir: str = ""
+    certificate_days: Annotated[float, msgspec.Meta(gt=0, le=825)] = 7.0
+    token_hours: Annotated[float, msgspec.Meta(gt=0, le=720)] = 24.0
+
+
+def enrolment_faults(section: Any, tls: Any, where: Callable[[str], str]) -> Iterator[Problem]:
+    """An authority without listeners that would take its certificates, or without its files."""
+    folder = section.get("ca_dir") if isinstance(section, dict) else None
+    if not isinstance(folder, str) or not folder:
+        return
+    if not isinstance(tls, dict) or not tls.get("agents_listen"):
+        text = "enrolment.ca_dir needs tls.agents_listen beside it"
+        yield Problem("CFG-004", where("ca_dir"), text, hint="see docs/trust.md")
+    if not (Path(folder) / "authority.pem").is_file():
+        text = f"ca_dir: {folder} holds no authority"
+        yield Problem("CFG-013", where("ca_dir"), text, hint="pilewise coordinator ca init")
+
+
 def tls_faults(section: Any, where: Callable[[str], str]) -> Iterator[Problem]:
     """Everything in the section that its types cannot show; `where` gives file and line of a key.
 
@@ -49,7 +72,6 @@ def tls_faults(section: Any, where: Callable[[str], str]) -> Iterator[Problem]:
     given = {key: value for key, value in section.items() if value}
     for key, needs in (
         ("key_file", "cert_file"),
-        ("cert_file", "key_file"),
         ("client_ca_file", "cert_file"),
         ("agents_listen", "cert_file"),
         ("agents_listen", "client_ca_file"),
@@ -59,13 +81,14 @@ def tls_faults(section: Any, where: Callable[[str], str]) -> Iterator[Problem]:
             yield Problem("CFG-004", where(key), f"tls.{key} needs tls.{needs} beside it")
     for key in FILES:
         if key in given:
-            yield from _file_faults(key, Path(given[key]), where(key))
+            secret = key == "key_file" or (key == "cert_file" and "key_file" not in given)
+            yield from _file_faults(key, Path(given[key]), where(key), secret=secret)
     if "agents_listen" in given:
         where_it_is = where("agents_listen")
         yield from address_faults("agents_listen", given["agents_listen"], where_it_is, tls=True)
 
 
-def _file_faults(key: str, path: Path, where: str) -> Iterator[Problem]:
+def _file_faults(key: str, path: Path, where: str, *, secret: bool) -> Iterator[Problem]:
     try:
         mode = path.stat().st_mode
         with path.open("rb"):
@@ -74,6 +97,6 @@ def _file_faults(key: str, path: Path, where: str) -> Iterator[Problem]:
         hint = "pilewise coordinator ca init, then ca issue-server, make such files"
         yield Problem("CFG-013", where, f"{key}: {path}: {error.strerror}", hint=hint)
         return
-    if key == "key_file" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
         text = f"{key}: {path} may be read by others"
         yield Problem("CFG-013", where, text, hint=f"chmod 600 {path}")

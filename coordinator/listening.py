@@ -26,7 +26,7 @@ def bind(config: Config, path: Path, server: RpcServer) -> dict[str, str]:
         from coordinator.trust.server_files import ServerFiles, server_credentials
 
         trusted = Path(tls.client_ca_file) if tls.client_ca_file else None
-        files = ServerFiles(Path(tls.cert_file), Path(tls.key_file), trusted)
+        files = ServerFiles(Path(tls.cert_file), Path(tls.key_file or tls.cert_file), trusted)
         if fault := files.fault():
             where = locate(path, "tls.cert_file")
             raise ConfigInvalid([Problem("CFG-013", where, fault, hint="see docs/trust.md")])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from coordinator.agent_parts import make_enroller, make_register
 from coordinator.bearers import Bearers
 from coordinator.brain import Brain, build_brain
 from coordinator.clock import Clock
@@ -34,9 +35,10 @@ from coordinator.store.backup import write_backup
 from coordinator.store.database import DirectoryLock
 from coordinator.store.restore import Restored, forget_restored, restored_here
 from coordinator.store.sqlite import SqliteTelemetry
-from coordinator.usecases.agent_register import AgentRegister
+from coordinator.usecases.agent_register import AgentRegister, Around
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.district_view import DistrictView
+from coordinator.usecases.enrolling import Enroller
 from coordinator.usecases.events import Events
 from coordinator.usecases.fences import FENCE_BEHIND, FenceBehind, Fences
 from coordinator.usecases.foreign_watch import ForeignWatch
@@ -72,6 +74,7 @@ class Parts:
     lists: Lists
     links: AgentLinks
     register: AgentRegister
+    enroller: Enroller | None
     fences: Fences
     ingest: Ingest
     view: DistrictView
@@ -129,17 +132,14 @@ def build_parts(config: Config) -> Parts:
     )  # fmt: skip
     knowledge = _knowledge(config.knowledge, district, switch, clock, known, store, ingest)
     _listen(ingest, pile_keeper, lists, knowledge, brain)
+    links = AgentLinks(inventory.speaker_of)
+    register = make_register(config, store, known, Around(links, events, counters, clock.system_s))
     switch.on_switch.append(brain.serve_models)
     return Parts(
         config=config, clock=clock, data_dir=data_dir, lock=lock, store=store,
         district=district, history=history, book=book, events=events, counters=counters,
-        inventory=inventory,
-        pile_keeper=pile_keeper,
-        lists=lists,
-        links=AgentLinks(inventory.speaker_of),
-        register=AgentRegister(
-            settings.district, events, counters, required=config.tls.enabled
-        ),
+        inventory=inventory, pile_keeper=pile_keeper, lists=lists, links=links, register=register,
+        enroller=make_enroller(config, register, clock),
         fences=_fences(brain.claims, inventory, mark, data_dir, events, counters),
         ingest=ingest,
         view=DistrictView(inventory, clock, settings.stale_after_s),

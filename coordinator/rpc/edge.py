@@ -25,6 +25,7 @@ from coordinator.errors import (
 from coordinator.rpc import edge_codec
 from coordinator.rpc.batch_codec import WireCodec, to_batch
 from coordinator.rpc.directive_codec import from_directive, to_result
+from coordinator.rpc.edge_enrolment import EdgeEnrolment
 from coordinator.rpc.limits import LIMITS
 from coordinator.rpc.noun_codec import check_id, pile_faults, seconds, timestamp, to_pile
 from coordinator.rpc.packed import batch_payload
@@ -49,10 +50,12 @@ BEAT_S = 20.0
 SILENCE_S = 60.0
 WRITE_TIMEOUT_S = LIMITS.write_s
 PILE_LIMIT = 2_000
+# A peer that is shut out has so long to hear why.
+GOODBYE_S = 0.3
 
 
-class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
-    """Serves `Connect`; enrolment needs an authority that this coordinator does not have yet."""
+class EdgeServicer(EdgeEnrolment):
+    """Serves `Connect`; how agents come to their certificates is in `edge_enrolment.py`."""
 
     def __init__(
         self,
@@ -105,12 +108,14 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         sender = asyncio.create_task(
             self._send(link, context), name=f"coordinator:send {link.agent_id}"
         )
+        cut = asyncio.create_task(_cut(link), name=f"coordinator:cut {link.agent_id}")
+        halves = (reader, sender, cut)
         try:
-            await asyncio.wait({reader, sender}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (reader, sender):
+            for task in halves:
                 task.cancel()
-            ended = await asyncio.gather(reader, sender, return_exceptions=True)
+            ended = await asyncio.gather(*halves, return_exceptions=True)
         for result in ended:
             if isinstance(result, Exception):
                 raise result
@@ -152,7 +157,7 @@ class EdgeServicer(edge_service_pb2_grpc.EdgeServiceServicer):
         text = f"agent id {hello.agent_id} is used by two gateways: {rival.peer} and {peer}"
         log.error("agent id used twice", agent_id=hello.agent_id, present=rival.peer, refused=peer)
         facts = {"what": "doubled", "agent_id": hello.agent_id, "refused": peer}
-        self._events.add("AGENT", text, facts=facts)
+        self._events.add("SECURITY", text, facts=facts)
         raise AgentDoubled(hello.agent_id, rival.peer)
 
     async def _introduce(self, agent_id: str, piles: Any) -> None:
@@ -272,6 +277,12 @@ async def _write(context: Context, message: edge.ConnectResponse) -> None:
             await context.write(message)
     except TimeoutError as error:
         raise ReaderTooSlow(WRITE_TIMEOUT_S) from error
+
+
+async def _cut(link: Link) -> None:
+    """Returns once the link must end, goodbye or not."""
+    await link.severed.wait()
+    await asyncio.sleep(GOODBYE_S)
 
 
 def add_edge_servicer(servicer: EdgeServicer, guarded: GuardedServer) -> None:

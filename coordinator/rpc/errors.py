@@ -38,6 +38,7 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
     (errors.ProtocolBroken, code_pb2.FAILED_PRECONDITION),
     (errors.NotFound, code_pb2.NOT_FOUND),
     (auth_errors.NotEnrolled, code_pb2.UNAUTHENTICATED),
+    (auth_errors.TokenRefused, code_pb2.UNAUTHENTICATED),
     (auth_errors.AgentBarred, code_pb2.PERMISSION_DENIED),
     (errors.Permanent, code_pb2.FAILED_PRECONDITION),
     (CoordinatorError, code_pb2.INTERNAL),

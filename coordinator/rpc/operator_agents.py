@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from coordinator.auth_errors import NoAuthority
 from coordinator.clock import Clock
 from coordinator.errors import FieldFault
 from coordinator.rpc import operator_codec as codec
-from coordinator.rpc.noun_codec import check_id, invalid, seconds, timestamp
+from coordinator.rpc.noun_codec import check_id, check_text, invalid, seconds, timestamp
 from coordinator.rpc.operator import page
 from coordinator.rpc.server import Context
+from coordinator.usecases.agent_register import AgentRegister
+from coordinator.usecases.enrolling import Enroller
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.telemetry import TelemetryStore
@@ -26,12 +29,15 @@ class OperatorAgents(operator_service_pb2_grpc.OperatorServiceServicer):
     _links: AgentLinks
     _store: TelemetryStore
     _clock: Clock
+    register: AgentRegister
+    enroller: Enroller | None = None
 
     async def ListAgents(  # noqa: N802 - the contract
         self, request: op.ListAgentsRequest, context: Context
     ) -> op.ListAgentsResponse:
         """Agents, with what the store holds of each, counted now."""
-        picked, token = page(self._inventory.agents() | self._links.open.keys(), request.page)
+        known = self._inventory.agents() | self._links.open.keys() | self.register.agents()
+        picked, token = page(known, request.page)
         agents = [await self._agent(agent_id) for agent_id in picked]
         return op.ListAgentsResponse(agents=agents, next_page_token=token)
 
@@ -40,6 +46,7 @@ class OperatorAgents(operator_service_pb2_grpc.OperatorServiceServicer):
         info = op.AgentInfo(
             agent_id=agent_id, pile_ids=self._inventory.piles_of(agent_id), spools=spools
         )
+        self._add_standing(info)
         link = self._links.open.get(agent_id)
         if link is not None:
             ago_s = (self._clock.link_s() - link.last_heard_link_s) * self._clock.speed
@@ -65,3 +72,37 @@ class OperatorAgents(operator_service_pb2_grpc.OperatorServiceServicer):
         invalid(faults)
         await self._inventory.assign({request.pile_id: request.agent_id}, from_s)
         return op.AssignPileResponse()
+
+    def _add_standing(self, info: op.AgentInfo) -> None:
+        """Says whether the agent is enrolled, until when, and whether it was shut out."""
+        agent = self.register.agent(info.agent_id)
+        if agent is not None:
+            info.revoked = agent.revoked_at_s is not None
+            info.revoked_reason = agent.revoked_why
+            if agent.enrolment and (enrolled_at := timestamp(agent.enrolled_at_s)):
+                info.enrolled_at.CopyFrom(enrolled_at)
+        given = self.register.certificate_of(info.agent_id)
+        if given is not None and (until := timestamp(given.valid_until_s)):
+            info.certificate_valid_until.CopyFrom(until)
+            info.certificate_issuer = given.issuer
+
+    async def IssueToken(  # noqa: N802 - the contract
+        self, request: op.IssueTokenRequest, context: Context
+    ) -> op.IssueTokenResponse:
+        """A one-time token for an agent; it is shown here and never again."""
+        invalid(list(check_id(request.agent_id, "agent_id")))
+        if self.enroller is None:
+            raise NoAuthority
+        token, until_s = await self.enroller.issue_token(request.agent_id)
+        return op.IssueTokenResponse(bootstrap_token=token, valid_until=timestamp(until_s))
+
+    async def RevokeAgent(  # noqa: N802 - the contract
+        self, request: op.RevokeAgentRequest, context: Context
+    ) -> op.RevokeAgentResponse:
+        """Shuts an agent out within a second, or lets it in again."""
+        invalid([*check_id(request.agent_id, "agent_id"), *check_text(request.reason, "reason")])
+        if request.readmit:
+            await self.register.readmit(request.agent_id)
+        else:
+            await self.register.revoke(request.agent_id, request.reason)
+        return op.RevokeAgentResponse()

@@ -48,6 +48,7 @@ class Link:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     waiting_batches: int = 0  # taken from the stream and not yet acked
     room: asyncio.Event = field(default_factory=asyncio.Event)
+    severed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledge(self, spool_id: str, refusals: list[Refusal]) -> None:
         """Has an ack of this spool sent soon; acks that wait melt into one."""
@@ -59,6 +60,12 @@ class Link:
         self.closing = self.closing or why
         self.wake.set()
         self.room.set()
+
+    def cut(self, why: str) -> None:
+        """The same, even if the peer does not read; what it still sends is not looked at."""
+        self.closing = ""
+        self.close(why)
+        self.severed.set()
 
 
 class AgentLinks:

@@ -86,6 +86,8 @@ class Sifter:
         group = Group(IngestGroup(received_at_ms))
         shapes: dict[Hashable, list[_Piece]] = {}
         for link, batch in taken:
+            if link.severed.is_set():
+                continue
             spool = _spool(group.stored, link, batch, spool_of)
             if spool is None:
                 link.close("FOREIGN_SPOOL")

@@ -179,8 +179,11 @@ class EnrollResponse(_message.Message):
 
     CERTIFICATE_CHAIN_PEM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    TRUST_PEM_FIELD_NUMBER: _builtins.int
     certificate_chain_pem: _builtins.str
     """Certificate chain, PEM, leaf first."""
+    trust_pem: _builtins.str
+    """Certificates of the authorities to trust from now on, PEM; empty means as before."""
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """End of validity."""
@@ -190,10 +193,11 @@ class EnrollResponse(_message.Message):
         *,
         certificate_chain_pem: _builtins.str = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
+        trust_pem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_chain_pem", b"certificate_chain_pem", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_chain_pem", b"certificate_chain_pem", "trust_pem", b"trust_pem", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,8 +233,11 @@ class RenewResponse(_message.Message):
 
     CERTIFICATE_CHAIN_PEM_FIELD_NUMBER: _builtins.int
     VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    TRUST_PEM_FIELD_NUMBER: _builtins.int
     certificate_chain_pem: _builtins.str
     """Certificate chain, PEM, leaf first."""
+    trust_pem: _builtins.str
+    """Certificates of the authorities to trust from now on, PEM; empty means as before."""
     @_builtins.property
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """End of validity."""
@@ -240,10 +247,11 @@ class RenewResponse(_message.Message):
         *,
         certificate_chain_pem: _builtins.str = ...,
         valid_until: _timestamp_pb2.Timestamp | None = ...,
+        trust_pem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_chain_pem", b"certificate_chain_pem", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_chain_pem", b"certificate_chain_pem", "trust_pem", b"trust_pem", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2646,6 +2646,10 @@ class AgentInfo(_message.Message):
     CLOCK_SKEW_S_FIELD_NUMBER: _builtins.int
     SPOOLS_FIELD_NUMBER: _builtins.int
     REVOKED_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_ISSUER_FIELD_NUMBER: _builtins.int
+    ENROLLED_AT_FIELD_NUMBER: _builtins.int
+    REVOKED_REASON_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """Which."""
     connected: _builtins.bool
@@ -2658,6 +2662,10 @@ class AgentInfo(_message.Message):
     """Its clock minus ours, seconds."""
     revoked: _builtins.bool
     """Whether it is shut out."""
+    certificate_issuer: _builtins.str
+    """Who signed it: SHA-256 of that authority's certificate."""
+    revoked_reason: _builtins.str
+    """Why it is shut out."""
     @_builtins.property
     def last_seen_at(self) -> _timestamp_pb2.Timestamp:
         """Domain time."""
@@ -2669,6 +2677,14 @@ class AgentInfo(_message.Message):
     @_builtins.property
     def spools(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredSpool]:
         """What is stored of it."""
+
+    @_builtins.property
+    def certificate_valid_until(self) -> _timestamp_pb2.Timestamp:
+        """End of the newest certificate that it was given here; absent if none is in force."""
+
+    @_builtins.property
+    def enrolled_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was enrolled, system time; absent if it never was."""
 
     def __init__(
         self,
@@ -2682,10 +2698,14 @@ class AgentInfo(_message.Message):
         clock_skew_s: _builtins.float = ...,
         spools: _abc.Iterable[Global___StoredSpool] | None = ...,
         revoked: _builtins.bool = ...,
+        certificate_valid_until: _timestamp_pb2.Timestamp | None = ...,
+        certificate_issuer: _builtins.str = ...,
+        enrolled_at: _timestamp_pb2.Timestamp | None = ...,
+        revoked_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen_at", b"last_seen_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["certificate_valid_until", b"certificate_valid_until", "enrolled_at", b"enrolled_at", "last_seen_at", b"last_seen_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "clock_skew_s", b"clock_skew_s", "connected", b"connected", "last_seen_at", b"last_seen_at", "pile_ids", b"pile_ids", "revoked", b"revoked", "software_version", b"software_version", "spool_depth", b"spool_depth", "spools", b"spools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "certificate_issuer", b"certificate_issuer", "certificate_valid_until", b"certificate_valid_until", "clock_skew_s", b"clock_skew_s", "connected", b"connected", "enrolled_at", b"enrolled_at", "last_seen_at", b"last_seen_at", "pile_ids", b"pile_ids", "revoked", b"revoked", "revoked_reason", b"revoked_reason", "software_version", b"software_version", "spool_depth", b"spool_depth", "spools", b"spools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2791,19 +2811,23 @@ class RevokeAgentRequest(_message.Message):
 
     AGENT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    READMIT_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """Which."""
     reason: _builtins.str
     """Why."""
+    readmit: _builtins.bool
+    """True lets it in again with the certificate that it has."""
     def __init__(
         self,
         *,
         agent_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        readmit: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "readmit", b"readmit", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

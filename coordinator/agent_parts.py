@@ -1,0 +1,35 @@
+"""What decides about agents, put together: who may speak, and who gives certificates.
+
+The other parts of a coordinator are made in `parts.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coordinator.clock import Clock
+from coordinator.config import Config
+from coordinator.usecases.agent_register import AgentRegister, Around
+from coordinator.usecases.enrolling import Enroller, Terms
+from coordinator.usecases.telemetry import Snapshot, TelemetryStore
+
+
+def make_register(
+    config: Config, store: TelemetryStore, known: Snapshot, around: Around
+) -> AgentRegister:
+    """Who may speak as an agent: whose certificate says so, where there is TLS."""
+    name, needed = config.coordinator.district, config.tls.enabled
+    return AgentRegister(name, store, known.agents, around, required=needed)
+
+
+def make_enroller(config: Config, register: AgentRegister, clock: Clock) -> Enroller | None:
+    """Who gives certificates, where the district has an authority; raises `AuthorityUnusable`."""
+    section = config.enrolment
+    if not section.ca_dir:
+        return None
+    # Imported late, because only this needs cryptography.
+    from coordinator.trust.authority import Authority
+
+    terms = Terms(section.certificate_days * 86_400.0, section.token_hours * 3_600.0)
+    signer = Authority(Path(section.ca_dir))
+    return Enroller(config.coordinator.district, register, signer, terms, clock.system_s)
