@@ -36,6 +36,7 @@ from coordinator.usecases.answer import Answer, Hold, HoldKind
 from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
+from coordinator.usecases.elsewhere import refuse_elsewhere
 from coordinator.usecases.events import Events
 from coordinator.usecases.granting import Grant
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
@@ -84,7 +85,7 @@ class Recommender:
     async def recommend(self, request: ChargingRequest) -> Answer:
         """The answer to a request; the same request_id again gives the same answer and one claim.
 
-        Raises `FieldInvalid` if another car used the request_id.
+        Raises `FieldInvalid` if another car used the request_id, or the car is far from here.
         """
         under_way = self._under_way.get(request.request_id)
         if under_way is not None:
@@ -222,6 +223,7 @@ class Recommender:
         """Why nothing can be recommended; NOTHING_FREE if only promises are in the way."""
         if not len(self._district):
             return self._nothing(request, ranked, "NOTHING_KNOWN", None, now_s)
+        refuse_elsewhere(self._district, request)
         unlimited = replace(context, rules=replace(context.rules, queue_places=32_000))
         behind = pipeline.rank(self._district, request, unlimited, Models(), now_s)
         if behind.batch is None:
