@@ -15,7 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from coordinator.errors import FieldFault, FieldInvalid
+from coordinator.usecases.promises import Promise
 from coordinator.web.answers import answer, body_of, failure
+from coordinator.web.assets import Assets, told
 from coordinator.web.drive_stream import DriveStreams
 from coordinator.web.drivers import HEADER, caller, own_promise, watcher
 from coordinator.web.feed import NEVER_S, SEND_S
@@ -36,20 +38,26 @@ LANGUAGES = ("en", "zh")
 
 
 class Drive:
-    """The calls of the page and its streams."""
+    """The page, its calls and its streams."""
 
-    def __init__(self, sources: Sources, streams: DriveStreams) -> None:
+    def __init__(self, sources: Sources, streams: DriveStreams, assets: Assets) -> None:
         self._charging = sources.charging
         self._guidance = sources.guidance
         self._streams = streams
+        self._assets = assets
 
     def routes(self) -> list[Route]:
         """Where these are found."""
         return [
+            Route("/drive", self.page),
             Route("/api/drive/stream", self.stream),
             Route("/api/drive/push", self.push, methods=["POST"]),
             Route("/api/drive/{call}", self.call, methods=["POST"]),
         ]
+
+    async def page(self, request: Request) -> Response:
+        """The page; what it shows it asks for itself."""
+        return told(self._assets.page("drive.html"), request)
 
     async def call(self, request: Request) -> Response:
         """One call of the contract, for the car of this page only."""
@@ -58,6 +66,7 @@ class Drive:
             return failure(404, "WEB-404", f"there is no call {request.path_params['call'][:40]!r}")
         vehicle_id = caller(request)
         body = await body_of(request, self._charging.fields(name))
+        promise: Promise | None = None
         if name == "Recommend":
             if body.setdefault("vehicle_id", vehicle_id) != vehicle_id:
                 raise FieldInvalid(FieldFault("vehicle_id", f"is made of the header {HEADER}"))
@@ -65,13 +74,16 @@ class Drive:
             recommendation_id = body.get("recommendation_id")
             if not isinstance(recommendation_id, str):
                 raise FieldInvalid(FieldFault("recommendation_id", "is missing"))
-            await own_promise(self._guidance, recommendation_id, vehicle_id)
+            promise = await own_promise(self._guidance, recommendation_id, vehicle_id)
         try:
-            return answer(await self._charging.call(name, body))
+            reply = await self._charging.call(name, body)
         except TimeoutError:
             log.warning("driver's call unanswered", call=name)
             hint = "send it again; the same request_id makes no second claim"
             return failure(504, "WEB-504", "no answer in time", hint)
+        if promise is not None:
+            promise.tell()  # what has no revision of its own, e.g. an arrival, is told too
+        return answer(reply)
 
     async def push(self, request: Request) -> Response:
         """Hands what the car itself measured to its open tabs; gives how many there are."""

@@ -96,7 +96,7 @@ def site(sources: Sources, feed: Feed, drivers: Feed, gate: Gate, host: str) -> 
     assets = Assets()
     routes = [
         *Front(sources, feed, gate, assets).routes(),
-        *Drive(sources, DriveStreams(sources, drivers)).routes(),
+        *Drive(sources, DriveStreams(sources, drivers), assets).routes(),
         *Piles(sources).routes(),
         *Frames(sources, gate).routes(),
         *Ledger(sources).routes(),

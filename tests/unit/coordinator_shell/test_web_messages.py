@@ -12,12 +12,17 @@ from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.change_words import CHANGE_WORDS
 from coordinator.web import assets
 
-JS = sorted((assets.OWN / "js").glob("*.js"))
+JS = sorted((assets.OWN / "js").rglob("*.js"))
 LANGUAGES = ("en", "zh")
 
 
 def messages(language: str) -> dict[str, str]:
-    return dict(json.loads((assets.OWN / "i18n" / f"{language}.json").read_text("utf-8")))
+    folder, told = assets.OWN / "i18n", {}
+    for path in sorted(folder.glob(f"*{language}.json")):
+        words = json.loads(path.read_text("utf-8"))
+        assert not told.keys() & words.keys()
+        told |= words
+    return told
 
 
 def test_every_language_says_the_same_with_the_same_blanks() -> None:

@@ -14,6 +14,11 @@ function local(at_s) {
   return new Date((at_s + offset_h * 3600) * 1000);
 }
 
+// When the day of the district began in which this instant lies.
+export function localDay_s(at_s) {
+  return Math.floor((at_s + offset_h * 3600) / 86_400) * 86_400 - offset_h * 3600;
+}
+
 function missing(value) {
   return value === null || value === undefined || Number.isNaN(value);
 }

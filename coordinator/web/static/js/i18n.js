@@ -1,13 +1,20 @@
 // Sentences of the page, by language; a missing one shows its key, so that it is seen.
 
 export const languages = { en: "English", zh: "中文" };
+const files = [""]; // what the names of the files of words begin with
 const KEPT = "pilewise.language";
 let words = {};
 let fallback = {};
 export let language = "en";
 
+// A page with words of its own names them before it starts: also("drive-").
+export function also(prefix) {
+  files.push(prefix);
+}
+
 export async function start(name = chosen()) {
-  const load = async (code) => (await fetch(`/static/i18n/${code}.json`)).json();
+  const one = async (prefix, code) => (await fetch(`/static/i18n/${prefix}${code}.json`)).json();
+  const load = async (code) => Object.assign({}, ...await Promise.all(files.map((prefix) => one(prefix, code))));
   language = name in languages ? name : "en";
   [fallback, words] = await Promise.all([load("en"), load(language)]);
   document.documentElement.lang = language === "zh" ? "zh-CN" : language;

@@ -10,7 +10,7 @@ import { t } from "./i18n.js";
 const NAMED = 40; // stations whose names stand beside them
 const AREAS = 60; // cars whose areas are drawn when none is chosen
 
-const Mark = L.CircleMarker.extend({
+export const Mark = L.CircleMarker.extend({
   _updatePath() {
     const renderer = this._renderer;
     if (!this.options.shape) return renderer._updateCircle(this);
@@ -27,7 +27,7 @@ const Mark = L.CircleMarker.extend({
   },
 });
 
-function colour(name) {
+export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
