@@ -46,7 +46,6 @@ from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
 from coordinator.usecases.commanding import Commander
 from coordinator.usecases.finding import Finder
-from coordinator.usecases.indexes_now import Happened
 from pilewise.v1 import (
     charging_service_pb2_grpc,
     district_service_pb2_grpc,
@@ -108,9 +107,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     operator.pile_keeper, operator.backup = parts.pile_keeper, parts.backup
     operator.switch, operator.shadow = parts.switch, parts.shadow
     operator.commander = Commander(parts.inventory, parts.links, parts.events)
-    operator.happened = Happened(
-        parts.district, parts.book, parts.store, parts.brain.promises.newest
-    )
+    operator.happened = parts.happened
     operator.claims, operator.guidance = parts.brain.claims.table, parts.brain.guidance
     operator.clock, operator.claim_of = parts.clock, operator.newest
     charging = parts.brain.servicer(parts.district, parts.view, parts.models, parts.clock.speed)

@@ -42,6 +42,7 @@ from coordinator.usecases.enrolling import Enroller
 from coordinator.usecases.events import Events
 from coordinator.usecases.fences import FENCE_BEHIND, FenceBehind, Fences
 from coordinator.usecases.foreign_watch import ForeignWatch
+from coordinator.usecases.indexes_now import Happened
 from coordinator.usecases.ingest import Ingest
 from coordinator.usecases.inventory import Inventory, in_service
 from coordinator.usecases.learning import Learner
@@ -97,6 +98,11 @@ class Parts:
         """Copies the data directory to a file or folder; blocks. Raises `BackupFailed`."""
         district = self.config.coordinator.district
         return write_backup(self.data_dir, district, place, at_s, cancelled)
+
+    @property
+    def happened(self) -> Happened:
+        """What tells what happened in a window."""
+        return Happened(self.district, self.book, self.store, self.brain.promises.newest)
 
     @property
     def outgoing(self) -> Outgoing:

@@ -84,6 +84,7 @@ def sources_of(parts: Parts) -> Sources:
         outgoing=parts.outgoing,
         world=parts.brain.world,
         roads=parts.brain.roads,
+        happened=parts.happened,
         charging=ChargingJson(parts.charging),
         guidance=parts.brain.guidance,
         offset_h=parts.brain.intentions.offset_h,

@@ -1,7 +1,7 @@
 """How well a district did over a window: the five indexes, waits by level, use by the hour.
 
-Pure: sessions and promises in, figures out; the figures themselves are defined in
-`core/indexes.py` and `core/indexes_field.py`. What the coordinator does not know is None, never 0:
+Pure: sessions and promises in, figures out; what sessions come to is reckoned in
+`window_figures.py`, for `GetIndexes` as well. What the coordinator does not know is None, never 0:
 it sees no loads of roads, so the paper's fifth index is told as cars on their way by station.
 """
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from coordinator.core import indexes, indexes_field
 from coordinator.core.sessions import ChargeSession
 from coordinator.core.vehicle import WarningLevel
+from coordinator.usecases.window_figures import Charged, totals, waits_by_level
 
 BUCKETS = 24
 Floats = NDArray[np.float64]
@@ -62,38 +63,29 @@ class Window:
 
 def evaluate(window: Window, level_of: Mapping[str, WarningLevel]) -> dict[str, Any]:
     """All figures of the window; `level_of` gives the level behind a recommendation."""
-    evse = np.array([window.row.get(s.evse_id, -1) for s in window.sessions], dtype=np.intp)
-    begin = np.array([s.started_at_s for s in window.sessions], dtype=np.float64)
-    end = np.array(
-        [window.to_s if s.ended_at_s is None else s.ended_at_s for s in window.sessions],
-        dtype=np.float64,
-    )
-    known = evse >= 0
-    served = np.bincount(evse[known], minlength=len(window.row)).astype(np.float64)
-    waits = np.array([s.wait_s for s in window.sessions], dtype=np.float64)
-    levels = np.array(
-        [int(level_of.get(s.recommendation_id, 0)) for s in window.sessions], dtype=np.intp
-    )
-    use = _use(window, evse[known], begin[known], end[known])
-    gaps = indexes.idle_gaps(evse[known], begin[known], end[known])
-    prices = np.array([s.price for s in window.sessions], dtype=np.float64)
+    charged = Charged.of(window.sessions, window.row, level_of)
+    known = charged.evse >= 0
+    ends_s = charged.until(window.to_s)
+    use = _use(window, charged.evse[known], charged.begin_s[known], ends_s[known])
+    told, served = totals(charged, len(window.row), window.to_s), charged.served(len(window.row))
+    gaps = told.gaps
     return {
         "from_s": window.from_s,
         "to_s": window.to_s,
         "step_s": window.step_s,
         "five": {
             "point_demand_km": indexes.point_demand_km(_column(window.told, "distance_km")),
-            "flow_demand": len(window.sessions),
-            "cost": indexes.total_cost(prices),
-            "cost_known": int(np.count_nonzero(~np.isnan(prices))),
-            "gini": indexes.gini(served) if served.sum() else None,
-            "variation": indexes.variation(served) if served.sum() else None,
+            "flow_demand": told.count,
+            "cost": told.cost,
+            "cost_known": told.priced,
+            "gini": told.gini if served.sum() else None,
+            "variation": told.variation if served.sum() else None,
             "short_gaps": gaps.short_share if gaps.count else None,
         },
-        "over_time": _over_time(window, begin, waits, prices, use),
-        "by_level": _by_level(waits, levels, window.told),
+        "over_time": _over_time(window, charged, use),
+        "by_level": _by_level(charged, window.told),
         "use": _strips(window, use),
-        "served": _most_and_least(window, served),
+        "served": _most_and_least(served),
     }
 
 
@@ -109,10 +101,8 @@ def _use(window: Window, evse: NDArray[np.intp], begin: Floats, end: Floats) -> 
     return np.minimum(table, 1.0)
 
 
-def _over_time(
-    window: Window, begin: Floats, waits: Floats, prices: Floats, use: Floats
-) -> list[dict[str, Any]]:
-    part = _part(window, begin)
+def _over_time(window: Window, charged: Charged, use: Floats) -> list[dict[str, Any]]:
+    part = _part(window, charged.begin_s)
     told_at = _part(window, _column(window.told, "promised_at_s"))
     ways = _column(window.told, "distance_km")
     rows = []
@@ -124,8 +114,8 @@ def _over_time(
                 "promised": int(asked.sum()),
                 "point_demand_km": float(np.nansum(ways[asked])),
                 "flow_demand": int(mine.sum()),
-                "cost": float(np.nansum(prices[mine])),
-                "wait_s": _known(indexes_field.mean(waits[mine])),
+                "cost": indexes.total_cost(charged.price[mine]),
+                "wait_s": _known(indexes_field.mean(charged.wait_s[mine])),
                 "use": float(use[:, number].mean()) if len(use) else None,
                 "gini": indexes.gini(use[:, number]) if use[:, number].sum() else None,
             }
@@ -133,21 +123,17 @@ def _over_time(
     return rows
 
 
-def _by_level(
-    waits: Floats, levels: NDArray[np.intp], told: Sequence[Told]
-) -> dict[str, dict[str, Any]]:
+def _by_level(charged: Charged, told: Sequence[Told]) -> dict[str, dict[str, Any]]:
     """Measured waits of guided cars, and what they were told, by warning level."""
     promised, promised_level = _column(told, "wait_s"), np.array([int(t.level) for t in told])
-    measured = indexes_field.by_level(waits, levels)
     answer = {}
-    for level, mean_s in measured.items():
-        mine = waits[(levels == int(level)) & ~np.isnan(waits)]
+    for level, measured in waits_by_level(charged).items():
         asked = promised[promised_level == int(level)] if len(told) else promised
         answer[level.name.lower()] = {
             "cars": len(asked),
-            "measured": len(mine),
-            "mean_wait_s": _known(mean_s),
-            "p95_wait_s": _known(indexes_field.quantile(mine)),
+            "measured": measured.count,
+            "mean_wait_s": _known(measured.mean_s),
+            "p95_wait_s": _known(measured.p95_s),
             "told_wait_s": _known(indexes_field.mean(asked)),
         }
     return answer
@@ -168,7 +154,7 @@ def _strips(window: Window, use: Floats) -> list[dict[str, Any]]:
     return sorted(strips, key=lambda strip: -sum(strip["shares"]))
 
 
-def _most_and_least(window: Window, served: Floats) -> list[int]:
+def _most_and_least(served: Floats) -> list[int]:
     """How many cars each EVSE served, in descending order: what the Gini coefficient is of."""
     ordered: list[int] = np.sort(served)[::-1].astype(int).tolist()
     return ordered

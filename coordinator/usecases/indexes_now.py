@@ -1,6 +1,7 @@
 """The paper's five indexes and the field's for a window of what really happened, from the store.
 
-The formulas are those of the laboratory (`core/indexes.py`). Sessions say who charged when, where,
+The formulas are those of the laboratory (`core/indexes.py`), reckoned in `window_figures.py` for
+the web's evaluation as well. Sessions say who charged when, where,
 after which wait; requests say from where cars were sent. Nothing here runs while a car is answered.
 """
 
@@ -15,27 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
-from coordinator.core.indexes import (
-    gini,
-    idle_gaps,
-    point_demand_km,
-    total_cost,
-    traffic,
-    variation,
-)
-from coordinator.core.indexes_field import by_level, mean, no_plug, quantile
+from coordinator.core.indexes import point_demand_km, traffic
+from coordinator.core.indexes_field import mean, no_plug
 from coordinator.core.passing import cars_passing, cell_loads, in_step, plane_km
 from coordinator.core.roads import DETOUR_FACTOR
 from coordinator.core.sessions import ChargeSession
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.requests import RequestArchive, StoredRequest
 from coordinator.usecases.sessions import SessionBook
+from coordinator.usecases.window_figures import Charged, totals, waits, waits_by_level
 
 Float64 = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 # Nobody is sent farther in a district; an imported request that says so has its place wrong.
 FARTHEST_KM = 200.0
+LONGEST_STAY_S = 12 * 3600.0  # a car that came earlier and has left is not looked for
 AT_ONCE_S = 60.0  # who plugged in so soon after it had come found a free plug
 
 
@@ -106,45 +102,38 @@ def indexes_of(
 
     `sessions` began in the window; those of EVSEs that are gone count for cost and waits only.
     """
-    told = _use(standing, sessions) | _waits(sessions, cars) | _ways(standing, cars)
+    level_of = {car.recommendation_id: car.level for car in cars}
+    charged = Charged.of(sessions, standing.evse_row, level_of)
+    told = _use(charged, len(standing.evse_row)) | _waits(charged) | _ways(standing, cars)
     return {name: value for name, value in told.items() if not math.isnan(value)}
 
 
-def _use(standing: Standing, sessions: Sequence[ChargeSession]) -> dict[str, float]:
+def _use(charged: Charged, evse_count: int) -> dict[str, float]:
     """Flow demand, cost, equilibrium, charges that failed."""
-    rows = np.array([standing.evse_row.get(s.evse_id, -1) for s in sessions], dtype=np.intp)
-    known = rows >= 0
-    served = np.bincount(rows[known], minlength=len(standing.evse_row)).astype(np.float64)
-    ended = known & np.array([s.ended_at_s is not None for s in sessions], dtype=bool)
-    from_s = np.array([s.started_at_s for s in sessions], dtype=np.float64)
-    to_s = np.array([s.ended_at_s or math.nan for s in sessions], dtype=np.float64)
-    gaps = idle_gaps(rows[ended], from_s[ended], to_s[ended])
-    prices = np.array([s.price for s in sessions], dtype=np.float64)
-    failed = np.array([s.ended_by_fault for s in sessions], dtype=np.float64)
+    told = totals(charged, evse_count)
+    gaps = told.gaps
     return {
-        "cars_served": float(len(sessions)),
-        "total_cost": total_cost(prices) if not np.isnan(prices).all() else math.nan,
-        "mean_price": mean(prices),
-        "gini": gini(served),
-        "cv": variation(served),
+        "cars_served": float(told.count),
+        "total_cost": told.cost if told.priced else math.nan,
+        "mean_price": told.mean_price,
+        "gini": told.gini,
+        "cv": told.variation,
         "idle_gap_count": float(gaps.count),
         "short_gap_share": gaps.short_share if gaps.count else math.nan,
         "short_gap_time_share": gaps.short_time_share if gaps.count else math.nan,
-        "failed_charge_share": mean(failed),
+        "failed_charge_share": told.failed_share,
     }
 
 
-def _waits(sessions: Sequence[ChargeSession], cars: Sequence[Sent]) -> dict[str, float]:
+def _waits(charged: Charged) -> dict[str, float]:
     """Waits of cars that said when they were there, by level, and how many found no free plug."""
-    level_of = {car.recommendation_id: car.level for car in cars if car.recommendation_id}
-    came = [s for s in sessions if not math.isnan(s.wait_s)]
-    waits = np.array([s.wait_s for s in came], dtype=np.float64) / 60.0
-    levels = np.array([level_of.get(s.recommendation_id, 0) for s in came], dtype=np.intp)
-    free = (waits * 60.0 <= AT_ONCE_S).astype(np.intp)
-    told = {"mean_wait_min": mean(waits), "p95_wait_min": quantile(waits)}
-    for level, wait in by_level(waits, levels).items():
-        told[f"wait_{level.name.lower()}_min"] = wait
-    if came:
+    all_of_them = waits(charged)
+    told = {"mean_wait_min": all_of_them.mean_s / 60.0, "p95_wait_min": all_of_them.p95_s / 60.0}
+    for level, wait in waits_by_level(charged).items():
+        told[f"wait_{level.name.lower()}_min"] = wait.mean_s / 60.0
+    if all_of_them.count:
+        came = charged.wait_s[~np.isnan(charged.wait_s)]
+        free = (came <= AT_ONCE_S).astype(np.intp)
         # Whoever plugged in in the end had waited for others: a dead plug serves nobody.
         told["no_plug_occupied"] = no_plug(free, 1 - free, np.zeros_like(free)).occupied
     return told
@@ -219,6 +208,14 @@ class Happened:
         stored = await self._archive.list_requests(from_s)
         cars = sent(stored, self._promises(), from_s, to_s, self._station_of)
         return await asyncio.to_thread(indexes_of, Standing.of(self._district), sessions, cars)
+
+    async def charging_since(self, from_s: float) -> list[ChargeSession]:
+        """Sessions that ended since then, and those that are under way."""
+        known = {s.key: s for s in await self._book.listed(from_s - LONGEST_STAY_S)}
+        for evse_id in self._district.evse_ids:
+            if (session := self._book.at(evse_id)) is not None:
+                known[session.key] = session
+        return [s for s in known.values() if s.ended_at_s is None or s.ended_at_s > from_s]
 
     def _station_of(self, evse_id: str) -> str:
         row = self._district.row.get(evse_id)

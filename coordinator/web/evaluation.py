@@ -43,17 +43,7 @@ class Evaluation:
     async def _all(self, hours: int) -> dict[str, Any]:
         sources = self._sources
         now_s, since_s = sources.clock.now_s(), sources.clock.now_s() - hours * HOUR_S
-        listed = await sources.store.list_sessions(since_s - 12 * HOUR_S)
-        known: dict[Any, ChargeSession] = {session.key: session for session in listed}
-        for evse_id in sources.district.evse_ids:
-            session = sources.book.at(evse_id)
-            if session is not None:
-                known[session.key] = session
-        sessions = [
-            session
-            for session in known.values()
-            if session.ended_at_s is None or session.ended_at_s > since_s
-        ]
+        sessions = await sources.happened.charging_since(since_s)
         told, level_of = self._promised(since_s)
         window = Window(since_s, now_s, sessions, told, dict(sources.district.row), self._places())
         figures = await asyncio.to_thread(evaluate, window, level_of)

@@ -21,6 +21,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.events import Events
 from coordinator.usecases.guide import Guidance
+from coordinator.usecases.indexes_now import Happened
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
@@ -54,6 +55,7 @@ class Sources:
     outgoing: Outgoing
     world: World
     roads: RoadKeeper
+    happened: Happened
     charging: ChargingJson
     guidance: Guidance
     offset_h: Callable[[], float]  # local time of the district against UTC

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from watched_town import BROKEN, EVSES, TOKEN, WatchedTown, watched_town
 
+from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import operator_service_pb2 as op
+from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +146,32 @@ async def test_web_models_are_shown_to_all_and_swapped_by_holders_only(town: Wat
     assert (missing, why["error"]["code"]) == (422, "MODEL-001")
     assert (wrong, field["error"]["field"]) == (400, "action")
     assert (again, shipped["bundles"][0]["sha256"]) == (200, active["sha256"])
+
+
+async def test_web_evaluation_and_indexes_tell_the_same_of_a_window(town: WatchedTown) -> None:
+    """The page and `GetIndexes` have one reckoning: cars, cost, balance, gaps and waits agree."""
+    now_s = int(time.time())
+
+    def session(evse_id: str, ago_min: int, wait_s: float) -> op.SessionRecord:
+        begin_s = now_s - ago_min * 60
+        return op.SessionRecord(
+            evse_id=evse_id, started_at=Timestamp(seconds=begin_s),
+            ended_at=Timestamp(seconds=begin_s + 900), wait_s=wait_s,
+            price=nouns.Money(currency="CNY", micros=15_000_000),
+        )  # fmt: skip
+
+    sessions = [session("A-1*1", 170, 30.0), session("A-1*1", 120, 90.0), session("B-1*1", 60, 0.0)]
+    await town.operator.PutSessions(op.PutSessionsRequest(sessions=sessions), timeout=10)
+    _, page = await ask(town, "evaluation?hours=3")
+    window = wire.TimeWindow(from_at=Timestamp(seconds=int(page["from_s"])))
+    answer = await town.operator.GetIndexes(op.GetIndexesRequest(window=window), timeout=10)
+    five, told = page["five"], answer.indexes
+
+    assert (five["flow_demand"], five["cost"], five["gini"]) == (3, 45.0, told["gini"])
+    assert (told["cars_served"], told["total_cost"]) == (3.0, 45.0)
+    assert five["variation"] == told["cv"]
+    assert five["short_gaps"] == told["short_gap_share"]
+    assert told["mean_wait_min"] == pytest.approx(40.0 / 60.0)
 
 
 async def test_web_roads_are_not_known_until_they_are_put(town: WatchedTown) -> None:
