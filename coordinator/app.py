@@ -20,9 +20,11 @@ import structlog
 from coordinator.config import Config
 from coordinator.core.areas.assignment import Settings
 from coordinator.door_parts import make_door
+from coordinator.ending import end
 from coordinator.gauges import gauges
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
+from coordinator.jobs.loop_watch import LoopWatch, raise_descriptor_limit
 from coordinator.jobs.replan import ReplanLoop
 from coordinator.jobs.solver import WorkerSolver
 from coordinator.listening import bind, blaming
@@ -147,6 +149,7 @@ async def run(config: Config, path: Path) -> None:
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(*GC_THRESHOLDS)
+    raise_descriptor_limit()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -172,6 +175,7 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     with blaming(path, "coordinator.metrics"):
         metrics_address = metrics.start(settings.metrics) if settings.metrics else ""
     web = _web(parts, path)
+    watch = LoopWatch(parts.counters, parts.events, server.degrade)
     for problem in parts.models.problems:
         log.warning("model missing", why=problem)
     async with asyncio.TaskGroup() as group:
@@ -189,20 +193,13 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.tastes.run(), name="coordinator:tastes"),
             group.create_task(parts.switch.run(), name="coordinator:models"),
             group.create_task(_hours(parts).run(), name="coordinator:arrival"),
+            group.create_task(watch.run(), name="coordinator:loop"),
         ]
         tasks += _configured(parts, group)
         tasks += web.run(group) if web else []
         _say_ready(parts, addresses, metrics_address, web.url if web else "")
         await stop.wait()
-        log.info("stopping", grace_s=settings.grace_s)
-        if web:
-            await web.stop()
-        await server.say_ending()
-        for tell in parts.on_stop:
-            tell()
-        parts.links.close_all("SHUTDOWN")
-        await server.stop(settings.grace_s)
-        await asyncio.to_thread(metrics.stop)
+        await end(parts, server, web, metrics)
         for task in tasks:
             task.cancel()
     await parts.ingest.flush()

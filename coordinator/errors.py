@@ -6,8 +6,7 @@
     │   ├── StoreClosed          STORE-002  the process is going down
     │   ├── FenceBehind          STORE-003  the store is older than what agents know (fences.py)
     │   ├── Overloaded           LOAD-001   too much work is waiting
-    │   ├── DeadlinePassed       LOAD-002   nobody waits any more (usecases/refusals.py)
-    │   ├── ReaderTooSlow        LOAD-003   a stream is not read (usecases/refusals.py)
+    │   ├── DeadlinePassed, ReaderTooSlow, GoingDown  LOAD-002…004 (usecases/refusals.py)
     │   ├── AgentOffline         LINK-001   no stream of the agent is open
     │   └── DirectiveUnanswered  LINK-002   the agent did not answer in time
     └── Permanent              the call must change first

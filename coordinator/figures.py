@@ -87,6 +87,27 @@ FIGURES: Final = {
                               "model_slow_runs"),
     "model_failed_runs": Figure("Runs of models that failed, since their start.",
                                 "model_failed_runs"),
+    "requests_under_way": Figure("Requests that are being answered.", "requests_under_way"),
+    "request_wait_seconds": Figure("What a request that comes now would wait.", "request_wait_s"),
+    "requests_shed_total": Figure("Requests told to come again, because of load.", "requests_shed"),
+    "requests_shed_low_total": Figure("Of those, of the low level.", "requests_shed_low"),
+    "requests_shed_medium_total": Figure("Of those, of the medium level.", "requests_shed_medium"),
+    "requests_shed_high_total": Figure("Of those, of the high level.", "requests_shed_high"),
+    "messages_unfit_total": Figure("Messages that are none, or beyond limits.", "messages_unfit"),
+    "messages_too_large_total": Figure("Messages with too many bytes.", "messages_too_large"),
+    "calls_late_total": Figure("Calls ended by their deadline.", "calls_late"),
+    "calls_without_request_total": Figure(
+        "Calls whose request never came.", "calls_without_request"
+    ),
+    "readers_cut_total": Figure("Streams cut because nobody read them.", "readers_cut"),
+    "streams_open": Figure("Streams that are open.", "open_streams"),
+    "descriptors_open": Figure("File descriptors in use, as of a second ago.", "open_descriptors"),
+    "descriptors_short_total": Figure("Times that descriptors ran out.", "descriptors_short"),
+    "loop_blocked_total": Figure("Times that the event loop stood still for 2 s.", "loop_blocked"),
+    "loop_blocked_longest_seconds": Figure(
+        "The longest that the loop stood still since the start.", "loop_blocked_longest_s"
+    ),
+    "loop_degraded": Figure("1 while health says so because of that.", "loop_degraded"),
     "evses": Figure("EVSEs by status.", "", ("status",)),
     "agents_connected": Figure("Agents with an open stream."),
     "agents_known": Figure("Agents that ever had a pile here."),

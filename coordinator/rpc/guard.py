@@ -18,12 +18,13 @@ import structlog
 from coordinator.errors import CoordinatorError, FieldFault
 from coordinator.rpc.conduct import Conduct
 from coordinator.rpc.errors import to_status
-from coordinator.rpc.limits import Limits
+from coordinator.rpc.limits import BY_RECORD, Limits
 from coordinator.rpc.shape import Unfit, guarded_parse
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.deadline import DUE
 from coordinator.usecases.refusals import (
     DeadlinePassed,
+    GoingDown,
     MessageTooLarge,
     MessageUnfit,
     ReaderTooSlow,
@@ -32,6 +33,8 @@ from coordinator.usecases.trace import HEADER, TRACE, trace_of
 
 log = structlog.get_logger()
 
+CLOSING_S = 3.0  # at most, until nobody new has come for
+CLOSING_QUIET_S = 0.2  # so long
 ABORT_S = 5.0  # that a cut reader has to take the reason
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -50,10 +53,34 @@ class Guard:
         self._limits = limits
         self._conduct = conduct
         self._counters = counters
+        self._closing = False
+        self._came_s = 0.0  # when the last call came
+
+    async def close(self) -> None:
+        """Takes no new calls; returns when those that had arrived have been looked at.
+
+        The server itself would drop calls that it has heard and not yet handed over.
+        """
+        self._closing = True
+        end_s = time.monotonic() + CLOSING_S
+        self._came_s = time.monotonic()
+        left_s = CLOSING_QUIET_S
+        while left_s > 0.0:
+            await asyncio.sleep(left_s)
+            left_s = min(end_s, self._came_s + CLOSING_QUIET_S) - time.monotonic()
+
+    def _greet(self, method: str, context: Context) -> None:
+        """Raises what speaks against any call of this peer now."""
+        self._came_s = time.monotonic()
+        if self._closing and not method.startswith("grpc.health."):
+            raise GoingDown
+        self._conduct.check(context.peer())
 
     def around(self, service: str, name: str, handler: Any, *, raw: bool) -> Any:
         """The handler with everything around it; `raw` ones get requests as bytes."""
         method = f"{service}/{name}"
+        limits = self._limits
+        first_s = limits.first_list_s if service in BY_RECORD else limits.first_message_s
         parse = None if raw else guarded_parse(handler.request_deserializer, service, self._limits)
         write = handler.response_serializer
         if handler.request_streaming and handler.response_streaming:
@@ -64,21 +91,22 @@ class Guard:
         # Served as streams of requests, so that it is us who wait for the first one: a call that
         # never sends its request would else be waited for without end.
         if handler.response_streaming:
-            behaviour = self._stream(method, handler.unary_stream)
+            behaviour = self._stream(method, handler.unary_stream, first_s)
             return grpc.stream_stream_rpc_method_handler(behaviour, parse, write)
-        behaviour = self._unary(method, handler.unary_unary)
+        behaviour = self._unary(method, handler.unary_unary, first_s)
         return grpc.stream_unary_rpc_method_handler(behaviour, parse, write)
 
     def _unary(
-        self, method: str, behaviour: Callable[[Any, Context], Awaitable[Any]]
+        self, method: str, behaviour: Callable[[Any, Context], Awaitable[Any]], first_s: float
     ) -> Callable[[Any, Context], Awaitable[Any]]:
         limits = self._limits
 
         async def call(requests: Any, context: Context) -> Any:
             _note_trace(context)
             try:
+                self._greet(method, context)
                 left_s = context.time_remaining()
-                request = await self._first(context)
+                request = await self._first(context, first_s)
                 if left_s is None:
                     DUE.set(time.monotonic() + limits.unary_s)
                     async with asyncio.timeout(limits.unary_s):
@@ -95,12 +123,13 @@ class Guard:
         return call
 
     def _stream(
-        self, method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]]
+        self, method: str, behaviour: Callable[[Any, Context], AsyncIterator[Any]], first_s: float
     ) -> Callable[[Any, Context], Awaitable[None]]:
         async def call(requests: Any, context: Context) -> None:
             try:
-                request = await self._first(context)
-                await self._say(context, lambda: behaviour(request, context))
+                self._greet(method, context)
+                request = await self._first(context, first_s)
+                await self._say(context, behaviour, request)
             except Exception as error:  # noqa: BLE001 - the top of the call
                 await self._abort(method, error, context)
 
@@ -109,32 +138,25 @@ class Guard:
     def _streams(
         self, method: str, behaviour: Callable[[AsyncIterator[Any], Context], Any]
     ) -> Callable[[Any, Context], Awaitable[None]]:
+        writes = inspect.iscoroutinefunction(behaviour)
+
         async def checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
             async for request in requests:
                 yield _fit(request)
 
         async def converse(requests: Any, context: Context) -> None:
             try:
-                self._conduct.check(context.peer())
-                if inspect.iscoroutinefunction(behaviour):
-                    name = self._conduct.open(context.peer())
-                    try:
-                        # It reads and writes by its context, and keeps time by itself.
-                        await behaviour(requests, context)
-                    finally:
-                        self._conduct.close(name)
-                else:
-                    await self._say(context, lambda: behaviour(checked(requests), context))
+                self._greet(method, context)
+                await self._say(context, behaviour, requests if writes else checked(requests))
             except Exception as error:  # noqa: BLE001 - the top of the call
                 await self._abort(method, error, context)
 
         return converse
 
-    async def _first(self, context: Context) -> Any:
+    async def _first(self, context: Context, first_s: float) -> Any:
         """The request of a call with one; raises `MessageUnfit` and `DeadlinePassed`."""
-        self._conduct.check(context.peer())
         try:
-            async with asyncio.timeout(self._limits.first_message_s):
+            async with asyncio.timeout(first_s):
                 request = await context.read()
         except TimeoutError as error:
             self._counters.add("calls_without_request")
@@ -143,17 +165,25 @@ class Guard:
             raise MessageUnfit(FieldFault("message", "is missing"))
         return _fit(request)
 
-    async def _say(self, context: Context, say: Callable[[], AsyncIterator[Any]]) -> None:
-        """Writes all that there is to say; raises `ReaderTooSlow` if it is not taken."""
+    async def _say(
+        self, context: Context, behaviour: Callable[[Any, Context], Any], request: Any
+    ) -> None:
+        """Writes all that there is to say; raises `ReaderTooSlow` if it is not taken.
+
+        A coroutine reads and writes by its context, and keeps time by itself.
+        """
         limits, name = self._limits, self._conduct.open(context.peer())
         try:
-            words = say()
+            words = behaviour(request, context)
+            if inspect.isawaitable(words):
+                await words
+                return
             async for word in words:
                 try:
                     async with asyncio.timeout(limits.write_s):
                         await context.write(word)
                 except TimeoutError as error:
-                    await words.aclose()  # type: ignore[attr-defined]  # a generator
+                    await words.aclose()
                     raise ReaderTooSlow(limits.write_s) from error
         finally:
             self._conduct.close(name)

@@ -22,11 +22,12 @@ class Limits:
     waste_bytes: int = 4 * 1024  # of a message that mean nothing here, e.g. unknown fields
     # Time, seconds.
     unary_s: float = 10.0  # a call without a deadline
-    first_message_s: float = 10.0  # from the call's header to its request
+    first_message_s: float = 4.0  # from the call's header to the request of a car or a city
+    first_list_s: float = 30.0  # the same of an operator, who brings whole lists
     write_s: float = 30.0  # for a reader to take one message of a stream
     # Connections.
     handshake_s: float = 5.0
-    idle_s: float = 10.0  # without any call
+    idle_s: float = 5.0  # without any call; closed after one to two times this
     age_s: float = 3_600.0  # then they are asked to come again; spread by a tenth
     age_grace_s: float = 30.0
     ping_s: float = 20.0
@@ -41,6 +42,9 @@ class Limits:
 
 
 LIMITS = Limits()
+
+# Services whose records are judged one by one, so that a bad one costs only itself.
+BY_RECORD = frozenset({"pilewise.v1.OperatorService"})
 
 # Lists that may be longer, by the field's full name.
 LONGER = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from coordinator.errors import AddressRefused
@@ -18,6 +18,7 @@ from coordinator.rpc.conduct import Conduct
 from coordinator.rpc.door import Door
 from coordinator.rpc.guard import Context, Guard
 from coordinator.rpc.limits import LIMITS, Limits, server_options
+from coordinator.rpc.vitality import Vitality
 from coordinator.usecases.counters import Counters
 
 __all__ = ["Context", "GuardedServer", "RpcServer"]
@@ -75,10 +76,10 @@ class RpcServer:
         counters = counters or Counters()
         self._server = grpc.aio.server(options=server_options(rng, limits))
         self.conduct = Conduct(limits)
-        guard = Guard(limits, self.conduct, counters)
-        self.guarded = GuardedServer(self._server, guard, door)
+        self._guard = Guard(limits, self.conduct, counters)
+        self.guarded = GuardedServer(self._server, self._guard, door)
         counters.gauge("open_streams", lambda: self.conduct.streams)
-        self._health = health.aio.HealthServicer()
+        self._health = Vitality()
         self.guarded.serve(health_pb2_grpc.add_HealthServicer_to_server, self._health)
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
@@ -95,13 +96,17 @@ class RpcServer:
         names = [*self.guarded.service_names, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
         await self._server.start()
-        for name in names:
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.say(names, True)
+
+    async def degrade(self, degraded: bool) -> None:
+        """Says NOT_SERVING while something is wrong that passes, and SERVING again."""
+        await self._health.say(self.guarded.service_names, not degraded)
 
     async def say_ending(self) -> None:
         """Says NOT_SERVING, so that nobody new comes."""
-        await self._health.enter_graceful_shutdown()
+        await self._health.end()
 
     async def stop(self, grace_s: float) -> None:
         """Takes no new calls, and gives those under way so long to end."""
+        await self._guard.close()
         await self._server.stop(grace_s)

@@ -12,11 +12,8 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 
 from coordinator.errors import FieldFault
-from coordinator.rpc.limits import LONGER, Limits
+from coordinator.rpc.limits import BY_RECORD, LONGER, Limits
 from coordinator.usecases.refusals import MessageTooLarge, MessageUnfit
-
-# Services whose records are judged one by one, so that a bad one costs only itself.
-_BY_RECORD = frozenset({"pilewise.v1.OperatorService"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ def guarded_parse(
     """The parser, or what stands for bytes that it must not be given or cannot read."""
     owner = getattr(parse, "__self__", None)
     name = getattr(owner, "__name__", "message")
-    whole = service in _BY_RECORD
+    whole = service in BY_RECORD
     most = limits.message_bytes if whole else limits.car_message_bytes
     harmless = limits.text_chars
 

@@ -91,7 +91,11 @@ class RankingDesk:
     def _rank_waiting(self) -> None:
         """Ranks everything that waits, at most so many at once."""
         loop = asyncio.get_running_loop()
-        taken, self._waiting = self._waiting[:TOGETHER], self._waiting[TOGETHER:]
+        # Nobody waits for those whose deadline has passed.
+        waiting = [one for one in self._waiting if not one[1].done()]
+        taken, self._waiting = waiting[:TOGETHER], waiting[TOGETHER:]
+        if not taken:
+            return
         begun_at = loop.time()
         if self._waiting:
             self._asked_at = begun_at

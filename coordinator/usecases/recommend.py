@@ -32,6 +32,7 @@ from coordinator.errors import (
     StoreClosed,
     StoreUnavailable,
 )
+from coordinator.usecases.admission import Admission
 from coordinator.usecases.answer import Answer, Hold, HoldKind
 from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
@@ -75,6 +76,7 @@ class Recommender:
         self._clock = clock
         self._events = events
         self._counters = counters
+        self.admission = Admission(counters, district, clock)
         self._took = counters.timing("answer_seconds")
         self._under_way: dict[str, asyncio.Future[Answer]] = {}
 
@@ -85,7 +87,7 @@ class Recommender:
     async def recommend(self, request: ChargingRequest) -> Answer:
         """The answer to a request; the same request_id again gives the same answer and one claim.
 
-        Raises `FieldInvalid` if another car used the request_id, or the car is far from here.
+        Raises `FieldInvalid` for another car's request_id or a car far from here; `Overloaded`.
         """
         under_way = self._under_way.get(request.request_id)
         if under_way is not None:
@@ -94,9 +96,8 @@ class Recommender:
         self._under_way[request.request_id] = future
         began_s = perf_counter()
         try:
-            answer = await self.answer_to(request.request_id)
-            if answer is None:
-                answer = await self._answer(request)
+            with self.admission.enter(request):
+                answer = await self.answer_to(request.request_id) or await self._answer(request)
             future.set_result(answer)
         except BaseException as error:
             future.set_exception(error)

@@ -40,3 +40,13 @@ class ReaderTooSlow(Retryable):
 
     def __init__(self, write_s: float) -> None:
         super().__init__(f"a message of this stream was not taken within {write_s:g} s")
+
+
+class GoingDown(Retryable):
+    """The coordinator ends; calls that it has taken are answered, new ones are not taken."""
+
+    code = "LOAD-004"
+    retry_after_s = 5.0
+
+    def __init__(self) -> None:
+        super().__init__("the coordinator is going down")

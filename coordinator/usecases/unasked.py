@@ -20,7 +20,7 @@ from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.intention import Intention, Sighting
 from coordinator.core.recommend.reminder import Reminder
 from coordinator.core.vehicle import ChargingRequest, Fix, WarningLevel
-from coordinator.errors import PromiseLost
+from coordinator.errors import Overloaded, PromiseLost
 from coordinator.usecases import reminding
 from coordinator.usecases.answer import Answer, HoldKind, Reminded
 from coordinator.usecases.composing import Composer
@@ -148,7 +148,10 @@ class Unasked:
         request = replace(followed.request, request_id=str(uuid_utils.uuid7()))
         followed.offer_again_link_s = self._clock.link_s() + OFFER_EVERY_S
         followed.offered_level = followed.level[0]
-        answer = await self._recommender.recommend(request)
+        try:
+            answer = await self._recommender.recommend(request)
+        except Overloaded:
+            return  # who has not asked can wait for the next position
         if answer.judged and answer.hold.kind is not HoldKind.NONE:
             followed.offer = answer
             followed.offers += 1

@@ -204,7 +204,7 @@ async def test_deadline_goes_down_less_a_tenth() -> None:
 
 async def test_call_that_never_sends_its_request_is_ended() -> None:
     """A header without a message holds nothing for longer than the limit."""
-    async with served(Limits(first_message_s=0.2), Operator()) as (channel, counters):
+    async with served(Limits(first_list_s=0.2), Operator()) as (channel, counters):
         call = channel.stream_unary(LIST_PILES)()
         code, _ = await refusal(call)
 

@@ -1,0 +1,127 @@
+"""A district that is asked too much: who waits outside, and that nothing is promised twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from served_brain import ServedBrain, asking, serve_brain, station
+
+from coordinator.core.vehicle import ChargingRequest, Vehicle, WarningLevel
+from coordinator.usecases.admission import Admission, Bounds
+from coordinator.usecases.counters import Counters
+from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import charging_service_pb2_grpc as rpc
+
+TIGHT = {
+    WarningLevel.LOW: Bounds(4, 60.0),
+    WarningLevel.MEDIUM: Bounds(8, 60.0),
+    WarningLevel.HIGH: Bounds(1_000, 60.0),
+}
+SOC_PCT = {"high": 10.0, "medium": 30.0, "low": 70.0}
+
+
+async def ask(brain: ServedBrain, car: str, soc_pct: float) -> wire.RecommendResponse | float:
+    """The answer, or how long to wait before asking again."""
+    try:
+        return await brain.client.Recommend(asking(car, soc_pct=soc_pct), timeout=30)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+            raise
+        return again_s(error)
+
+
+def again_s(error: Any) -> float:
+    """What RetryInfo says."""
+    info = error_details_pb2.RetryInfo()
+    status = rpc_status.from_call(error)
+    assert any(detail.Unpack(info) for detail in status.details)
+    return float(info.retry_delay.ToNanoseconds() / 1e9)
+
+
+async def test_C11_low_levels_wait_outside_first() -> None:
+    """Beyond what can be answered low levels are refused with a time, high ones are answered."""
+    async with serve_brain([station(f"S{n}", 1.0 + n / 10, 4) for n in range(20)]) as brain:
+        brain.brain.recommender.admission.bounds = TIGHT
+        asked = [(level, f"{level}-{n}") for n in range(20) for level in ("low", "medium", "high")]
+        answers = await asyncio.gather(*(ask(brain, car, SOC_PCT[level]) for level, car in asked))
+        refused = Counter(
+            level
+            for (level, _), answer in zip(asked, answers, strict=True)
+            if isinstance(answer, float)
+        )
+        waits_s = [answer for answer in answers if isinstance(answer, float)]
+        counted = brain.counters.values()
+
+    assert refused["high"] == 0
+    assert refused["low"] >= refused["medium"] > 0
+    assert min(waits_s) >= 1.0
+    assert counted["requests_shed"] == sum(refused.values())
+    assert counted["requests_shed_low"] == refused["low"]
+    assert counted["requests_under_way"] == 0
+
+
+async def test_C11_who_comes_back_in_time_is_answered() -> None:
+    """Refusals leave nothing behind: once the storm is over the same request is answered."""
+    async with serve_brain([station("S", 1.0, 4)]) as brain:
+        admission = brain.brain.recommender.admission
+        admission.bounds = {level: Bounds(0, 60.0) for level in TIGHT}
+        refused = await ask(brain, "car-1", 70.0)
+        admission.bounds = TIGHT
+        answer = await ask(brain, "car-1", 70.0)
+
+    assert isinstance(refused, float)
+    assert isinstance(answer, wire.RecommendResponse)
+    assert answer.HasField("promise")
+
+
+@pytest.mark.slow
+async def test_C11_storm_in_one_place_is_spread_and_nothing_is_promised_twice() -> None:
+    """A thousand cars ask at once from one place: each EVSE is promised once at any instant."""
+    stations = [station(f"S{n}", 0.5 + n / 10, 10) for n in range(30)]
+    async with serve_brain(stations) as brain, grpc.aio.insecure_channel(brain.target) as channel:
+        stub = rpc.ChargingServiceStub(channel)
+        calls = (stub.Recommend(asking(f"car-{n}", soc_pct=10.0), timeout=60) for n in range(1_000))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        live = brain.brain.claims.table.live()
+        most = brain.counters.values()["requests_under_way"]
+
+    answered = [a for a in answers if isinstance(a, wire.RecommendResponse)]
+    shed = [a for a in answers if isinstance(a, grpc.aio.AioRpcError)]
+    windows: dict[str, list[tuple[float, float]]] = {}
+    for claim in live:
+        windows.setdefault(claim.evse_id, []).append((claim.from_s, claim.to_s))
+    assert len(answered) + len(shed) == 1_000
+    assert all(e.code() is grpc.StatusCode.RESOURCE_EXHAUSTED for e in shed)
+    assert len({evse_id.split("-")[0] for evse_id in windows}) == 30
+    for taken in windows.values():
+        assert all(one[1] <= other[0] for one, other in pairwise(sorted(taken)))
+    assert most == 0
+
+
+async def test_wait_follows_from_how_fast_answers_come() -> None:
+    """Ten answers a second with a hundred under way are a wait of ten seconds."""
+    now = [100.0]
+
+    class Clock:
+        def link_s(self) -> float:
+            return now[0]
+
+        def now_s(self) -> float:
+            return now[0]
+
+    async with serve_brain([station("S", 1.0)]) as brain:
+        admission = Admission(Counters(), brain.district, Clock())  # type: ignore[arg-type]
+        request = ChargingRequest("r", "c", Vehicle(60.0), 50.0, 22.5, 114.0)
+        for _ in range(11):
+            with admission.enter(request):
+                now[0] += 0.1
+        admission.under_way = 100
+
+    assert admission.wait_s() == pytest.approx(10.0, rel=0.15)
