@@ -5,15 +5,21 @@ Every file has one writing connection (`writer.py`); readers open their own by `
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
 from sqlite_utils import Database
 
 from coordinator.errors import DirectoryBusy, DirectoryUnusable, StoreTooNew, StoreUnavailable
+
+log = structlog.get_logger()
+
+COPIED_BYTES = 1 << 30  # a larger file is not copied before its schema changes
 
 
 class MigrationSet(Protocol):
@@ -48,10 +54,28 @@ def open_database(path: Path, migrations: MigrationSet) -> Database:
         known = {entry.name for entry in migrations.pending(Database(memory=True))}
         if unknown := sorted(applied - known):
             raise StoreTooNew(path.name, unknown)
+        pending = [entry.name for entry in migrations.pending(database)]
+        if applied and pending:
+            keep_copy(connection, path, pending[0])
         migrations.apply(database)
     except sqlite3.Error as error:
         raise StoreUnavailable(path.name, str(error)) from error
     return database
+
+
+def keep_copy(connection: sqlite3.Connection, path: Path, change: str) -> None:
+    """Keeps the file as it is before a change of its schema; a very large one is only said."""
+    copy = path.with_name(f"{path.name}.before-{change}")
+    if copy.exists():
+        return
+    if path.stat().st_size > COPIED_BYTES:
+        log.warning("changed without a copy", store=path.name, change=change)
+        return
+    fresh = copy.with_name(f"{copy.name}.part")
+    fresh.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(fresh)) as other:
+        connection.backup(other)
+    fresh.rename(copy)
 
 
 def open_reader(path: Path) -> Database:

@@ -74,23 +74,22 @@ class OwnConnection:
         connection: sqlite3.Connection = self.database.conn
         return connection
 
-    def after(self, error: BaseException) -> None:
-        """Leaves no open transaction; what an I/O error has touched is opened anew for the next."""
+    def roll_back(self) -> None:
+        """Leaves no open transaction.
+
+        After a failed sync the frames of the commit may lie in the journal, whole. This connection
+        knows that they count for nothing and writes over them; a new one would take them for good.
+        So it is kept, unless it cannot even roll back.
+        """
         try:
             connection: Any = self.database.conn
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        except sqlite3.Error as second:
-            self._give_up(str(second))
-        else:
-            if primary_code(error) in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT}:
-                self._give_up(str(error))
-
-    def _give_up(self, why: str) -> None:
-        if not self._broken:
-            log.warning("store given up for now", store=self._path.name, why=why)
-        self._broken = True
-        self.database.conn.close()
+        except sqlite3.Error as error:
+            if not self._broken:
+                log.warning("store given up for now", store=self._path.name, why=str(error))
+            self._broken = True
+            self.database.conn.close()
 
     def _guard(self) -> None:
         for table in self._guarded:

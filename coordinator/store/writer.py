@@ -209,7 +209,7 @@ class Writer:
             results = _run_together(connection, group)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear it
-            self._own.after(error)
+            self._own.roll_back()
             if len(group) == 1 or is_of_the_disk(error):
                 told = named(self.path.name, error)
                 return [(unit.future, None, told) for unit in group]
@@ -234,7 +234,7 @@ class Writer:
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - nothing of the group is durable
-            self._own.after(error)
+            self._own.roll_back()
             told = named(self.path.name, error)
             return [(unit.future, None, told) for unit in group]
         return outcomes

@@ -81,6 +81,10 @@ class SmallTown:
             await agent.acked_through(last)
         self.acked = last
 
+    def resume_at(self, number: int) -> None:
+        """The next record has this number: what came after was never acknowledged."""
+        self._next_seq = number
+
     async def known(self, **status: nouns.EvseStatus.ValueType) -> None:
         """Returns once the coordinator believes this of these EVSEs."""
         wanted = {f"{name.replace('_', '-')}*1": value for name, value in status.items()}
