@@ -23,6 +23,7 @@ from coordinator.config_identity import IdentitySection, identity_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
+from coordinator.config_security import SecuritySection, security_faults
 from coordinator.config_tls import EnrolmentSection, TlsSection, enrolment_faults, tls_faults
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
@@ -161,6 +162,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         told = self.coordinator.agent_open
         return not self.tls.enabled if told is None else told
 
+    security: SecuritySection = SecuritySection()
+
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """The checked configuration; raises `ConfigInvalid` naming every fault with file and line.
@@ -239,6 +242,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
             if isinstance(value, float) and not math.isfinite(value):
                 where = _where(path, f"{table}.{key}", lines)
                 yield Problem("CFG-005", where, f"{table}.{key}: {value} is no number to work with")
+    yield from security_faults(data, lambda key: _where(path, key, lines))
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))

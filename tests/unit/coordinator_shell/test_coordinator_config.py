@@ -140,7 +140,7 @@ def test_addresses_must_be_loopback_with_a_port(tmp_path: Path, address: str, co
     with pytest.raises(ConfigInvalid) as caught:
         read_config(write(tmp_path, text))
 
-    assert [(p.code, p.where.rpartition(":")[2]) for p in caught.value.problems] == [(code, "5")]
+    assert (code, "5") in [(p.code, p.where.rpartition(":")[2]) for p in caught.value.problems]
 
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
