@@ -42,6 +42,7 @@ from coordinator.rpc.operator_explain import OperatorExplain
 from coordinator.rpc.operator_knowledge import OperatorKnowledge
 from coordinator.rpc.operator_lists import OperatorLists
 from coordinator.rpc.operator_models import OperatorModels
+from coordinator.rpc.operator_people import OperatorPeople
 from coordinator.rpc.operator_piles import OperatorPiles
 from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
@@ -77,6 +78,7 @@ class OperatorServicer(
     OperatorKnowledge,
     OperatorLists,
     OperatorModels,
+    OperatorPeople,
     OperatorPiles,
     OperatorRecords,
     OperatorLive,
@@ -101,7 +103,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
         parts.counters,
         parts.clock,
     )
-    operator.outgoing = parts.outgoing
+    operator.outgoing, operator.privacy = parts.outgoing, parts.privacy
     operator.register, operator.enroller = parts.register, parts.enroller
     operator.lists, operator.book = parts.lists, parts.book
     operator.knowledge, operator.district = parts.knowledge, parts.district
@@ -186,7 +188,9 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
             group.create_task(parts.brain.run_holds(), name="coordinator:holds"),
             group.create_task(parts.brain.intentions.run(), name="coordinator:intentions"),
             group.create_task(
-                retention.run(parts.brain.claims, parts.store, parts.clock),
+                retention.run(
+                    parts.brain.claims, parts.store, parts.people, parts.clock, parts.config.privacy
+                ),
                 name="coordinator:retention",
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),

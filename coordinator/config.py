@@ -23,6 +23,7 @@ from coordinator.config_identity import IdentitySection, identity_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
+from coordinator.config_privacy import PrivacySection
 from coordinator.config_security import SecuritySection, security_faults
 from coordinator.config_tls import EnrolmentSection, TlsSection, enrolment_faults, tls_faults
 from coordinator.config_web import WebSection, web_faults
@@ -155,6 +156,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enrolment: EnrolmentSection = EnrolmentSection()
     ocpi: OcpiSection = OcpiSection()
     identity: IdentitySection = IdentitySection()
+    privacy: PrivacySection = PrivacySection()
 
     @property
     def agent_open(self) -> bool:

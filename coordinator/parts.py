@@ -50,6 +50,7 @@ from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.links import AgentLinks
 from coordinator.usecases.lists import Lists
 from coordinator.usecases.pile_keeper import PileKeeper
+from coordinator.usecases.privacy import Privacy
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 
@@ -84,6 +85,8 @@ class Parts:
     brain: Brain
     knowledge: Knowledge
     tastes: TasteKeeper
+    people: SqliteTelemetry  # the store, for whom it knows people
+    privacy: Privacy
     bearers: Bearers | None  # None: nobody is asked for a token
     charging: ChargingServicer | None = None  # once it is served
     # Called when the process goes down, before the server stops: to end long streams.
@@ -141,6 +144,7 @@ def build_parts(config: Config) -> Parts:
     links = AgentLinks(inventory.speaker_of)
     register = make_register(config, store, known, Around(links, events, counters, clock.system_s))
     switch.on_switch.append(brain.serve_models)
+    tastes = _tastes(district, book, brain, switch)
     return Parts(
         config=config, clock=clock, data_dir=data_dir, lock=lock, store=store,
         district=district, history=history, book=book, events=events, counters=counters,
@@ -153,9 +157,22 @@ def build_parts(config: Config) -> Parts:
         shadow=_shadow(switch, data_dir, clock),
         brain=brain,
         knowledge=knowledge,
-        tastes=_tastes(district, book, brain, switch),
+        tastes=tastes,
+        people=store,
+        privacy=_privacy(district, book, brain, events, store, tastes),
         bearers=_bearers(config, clock),
         on_stop=[events.close],
+    )  # fmt: skip
+
+
+def _privacy(
+    district: District, book: SessionBook, brain: Brain, events: Events, store: SqliteTelemetry,
+    tastes: TasteKeeper,
+) -> Privacy:  # fmt: skip
+    """What knows, and forgets, people."""
+    return Privacy(
+        district, book, brain.promises, brain.guidance, brain.intentions, events, brain.claims,
+        store, brain.recommender.moment, tastes.stale,
     )  # fmt: skip
 
 

@@ -100,6 +100,14 @@ def measured(known: ChargeSession | None, seen: Session, district: District) -> 
     return replace(known, price=price, currency=currency)
 
 
+def nobodys(session: ChargeSession) -> ChargeSession:
+    """The session as a reading of the pile alone: whose it was is taken out.
+
+    Source: US 12,393,974 B2, step 510 (charging history).
+    """
+    return replace(session, vehicle_id="", user_id="", recommendation_id="", id_token_hash="")
+
+
 def price_of(district: District, session: ChargeSession) -> tuple[float, str]:
     """What an ended session cost by the tariff of its begin, and the currency; NaN if unknown.
 

@@ -53,6 +53,10 @@ class TasteKeeper:
         self._encoder = encoder or StatisticsEncoder()
         self._stale = True
 
+    def stale(self) -> None:
+        """Somebody is forgotten: the next snapshot is made anew."""
+        self._stale = True
+
     def on_session(self, session: object) -> None:
         """Hears of sessions that begin, are named, or end."""
         self._stale = True

@@ -7,7 +7,7 @@ process. What may be promised is decided in `core/areas/claim_index.py`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
@@ -15,6 +15,7 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
 from coordinator.core.vehicle import WarningLevel
 from coordinator.usecases.ledger import Answering, KeptAnswer, Outcome, Watcher
+from coordinator.usecases.person import Person, blanked, is_theirs
 
 REMEMBERED = 10_000  # answers kept in memory
 
@@ -208,6 +209,35 @@ class MemoryClaims:
     async def keep_fence(self, evse_id: str, fence: int) -> None:
         """Keeps a fence; one below what is kept changes nothing."""
         self._fences[evse_id] = max(self._fences.get(evse_id, 0), fence)
+
+    async def told(self, person: Person) -> list[KeptAnswer]:
+        """The answers to this person that memory has."""
+        return [
+            kept
+            for kept in self._answers.values()
+            if is_theirs(person, kept.vehicle_id, kept.request)
+        ]
+
+    async def erase(self, person: Person, recommendations: Sequence[str], moment: Moment) -> int:
+        """Takes a person out of memory."""
+        gone = {kept.recommendation_id: kept for kept in await self.told(person)}
+        for name, kept in list(self._answers.items()):
+            if name in gone:
+                del self._answers[name]
+                self._by_request.pop(kept.request_id, None)
+            else:
+                answer = blanked(kept.answer, person.names)
+                self._answers[name] = replace(kept, answer=answer)
+        for name in (*gone, *recommendations):
+            self._outcomes.pop(name, None)
+        for claim in list(self.table.remembered()):
+            if not claim.live and claim.vehicle_id in person.vehicle_ids:
+                self.table.remove(claim)
+        return len(gone)
+
+    async def wipe(self, names: Collection[str]) -> list[str]:
+        """Nothing is on disk; gives nothing."""
+        return []
 
     async def close(self) -> None:
         """Returns when everything told is durable."""

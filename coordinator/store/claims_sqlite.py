@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES
 from coordinator.core.areas.ledger import Moment, Step
+from coordinator.store import claims_people, traces
 from coordinator.store.claims import MemoryClaims
 from coordinator.store.claims_rows import (
     ANSWER_COLUMNS,
@@ -40,6 +41,7 @@ from coordinator.store.claims_tokens import forget as forget_tokens
 from coordinator.store.token_seal import TokenSeal
 from coordinator.store.writer import Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
+from coordinator.usecases.person import Person
 from coordinator.usecases.requests import RequestArchive, unpacked
 
 GUARDED = ("step", "fence")
@@ -182,6 +184,25 @@ class SqliteClaims(MemoryClaims):
             while count := await self._writer.submit(old):
                 removed += count
         return removed
+
+    async def told(self, person: Person) -> list[KeptAnswer]:
+        """The answers to this person that the journal has."""
+        return await self._writer.submit(lambda c: claims_people.told(c, person))
+
+    async def erase(self, person: Person, recommendations: Sequence[str], moment: Moment) -> int:
+        """Takes a person out of memory and of the journal."""
+        await super().erase(person, recommendations, moment)
+        live = claims_json(self.table.live())
+        changed = await self._writer.submit(
+            lambda c: claims_people.take_out(c, person, recommendations, moment.now_s, live)
+        )
+        gone = set(recommendations)
+        self._by_request = {q: r for q, r in self._by_request.items() if r not in gone}
+        return changed
+
+    async def wipe(self, names: Collection[str]) -> list[str]:
+        """Removes for good what is deleted; gives the files in which a name is left."""
+        return await traces.wiped(self._writer, names)
 
     async def keep_fence(self, evse_id: str, fence: int) -> None:
         """Keeps a fence on disk, so that no process after this one draws a lower one."""

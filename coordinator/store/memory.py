@@ -9,7 +9,7 @@ from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, U
 from coordinator.core.pile_facts import Fact, FactSpan, changed
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
-from coordinator.core.sessions import ChargeSession, Key, visits_of
+from coordinator.core.sessions import ChargeSession, Key, nobodys, visits_of
 from coordinator.core.surroundings import ContextValue
 from coordinator.errors import StoreClosed
 from coordinator.usecases.agent_store import (
@@ -221,6 +221,13 @@ class MemoryTelemetry:
         old = [r.request_id for r in self.requests.values() if r.at_s < before_s]
         for request_id in old:
             del self.requests[request_id]
+        return len(old)
+
+    async def forget_whose(self, before_s: float) -> int:
+        """Takes out of sessions older than that whose they were; gives how many."""
+        old = [s for s in self.sessions.values() if s.started_at_s < before_s and s.user_id]
+        for session in old:
+            self.sessions[session.key] = nobodys(session)
         return len(old)
 
     async def put_context(self, values: Sequence[ContextValue], now_s: float) -> None:

@@ -54,6 +54,13 @@ def read(db: Any, since_s: float, user_id: str) -> list[StoredRequest]:
     )
 
 
+def where(db: Any, condition: str, values: Sequence[Any]) -> list[StoredRequest]:
+    """Requests of which a condition holds, oldest first."""
+    return _read(
+        db.execute(f"SELECT {_COLUMNS} FROM request WHERE {condition} ORDER BY at_s", list(values))
+    )
+
+
 def recent(db: Any) -> dict[str, str]:
     """The newest requests to their recommendations."""
     rows = db.execute(

@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from coordinator.errors import Overloaded, StoreClosed
 from coordinator.store.database import MigrationSet
@@ -94,6 +94,7 @@ class _Unit:
 
 
 Outcome = tuple[asyncio.Future[Any], Any, BaseException | None]
+_ALONE = RowStatement("", 0)  # marks a function that runs outside of any transaction
 
 
 class Writer:
@@ -133,8 +134,11 @@ class Writer:
         Raises what the function raises; `StoreUnavailable` if the disk refuses (nothing stored);
         `Overloaded` beyond the limit; `StoreClosed` after `close`.
         """
-        result: T = await self._enqueue(function, None, ())
-        return result
+        return cast("T", await self._enqueue(function, None, ()))
+
+    async def alone(self, function: Callable[[Connection], T]) -> T:
+        """What the function returns; it runs by itself, outside of any transaction."""
+        return cast("T", await self._enqueue(function, _ALONE, ()))
 
     async def put(self, statement: RowStatement, row: Row) -> None:
         """Returns once the row is durable; raises as `submit` does."""
@@ -190,7 +194,7 @@ class Writer:
             going = None not in units
             group = [unit for unit in units if unit is not None]
             if group:
-                outcomes = self._commit(group)
+                outcomes = [one for part in _parts(group) for one in self._commit(part)]
                 assert self._loop is not None
                 try:
                     self._loop.call_soon_threadsafe(self._settle, outcomes)
@@ -200,6 +204,9 @@ class Writer:
     def _commit(self, group: list[_Unit]) -> list[Outcome]:
         try:
             connection = self._own.ready()
+            first = group[0]
+            if first.statement is _ALONE and first.function is not None:
+                return [(first.future, first.function(connection), None)]
             statement = _only_statement(group)
             if statement is not None:
                 # One statement is a transaction of its own: one wait for the lock instead of three.
@@ -250,6 +257,16 @@ class Writer:
                 future.set_result(result)
             else:
                 future.set_exception(error)
+
+
+def _parts(group: list[_Unit]) -> list[list[_Unit]]:
+    """The group, cut where a unit runs by itself."""
+    parts: list[list[_Unit]] = []
+    for unit in group:
+        if unit.statement is _ALONE or not parts or parts[-1][0].statement is _ALONE:
+            parts.append([])
+        parts[-1].append(unit)
+    return parts
 
 
 def _only_statement(group: list[_Unit]) -> RowStatement | None:

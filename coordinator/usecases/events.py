@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _IDS_PER_MS = 1_000
 
@@ -60,6 +60,17 @@ class Events:
         self._news.set()
         self._news = asyncio.Event()
         return event
+
+    def forget(self, names: Collection[str]) -> None:
+        """Takes these names out of the events that are kept; the rest of each stays."""
+        for index, event in enumerate(self._ring):
+            text, facts = event.text, dict(event.facts)
+            for name in names:
+                text = text.replace(name, "-")
+                facts = {key: value.replace(name, "-") for key, value in facts.items()}
+            vehicle_id = "" if event.vehicle_id in names else event.vehicle_id
+            if (text, facts, vehicle_id) != (event.text, event.facts, event.vehicle_id):
+                self._ring[index] = replace(event, text=text, facts=facts, vehicle_id=vehicle_id)
 
     async def watch(self, after_id: int = 0, kinds: Collection[str] = ()) -> AsyncIterator[Event]:
         """Events after this id as they happen; 0 means from now on; no kinds means all.

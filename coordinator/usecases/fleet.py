@@ -73,6 +73,11 @@ class Fleet:
         """A car was seen that asks for nothing; what its position says it intends, if anything."""
         self._cars[vehicle_id] = Car(driver, place, link_s, True, intention)
 
+    def forget(self, vehicle_id: str) -> None:
+        """Nothing is known of this car any more."""
+        if self._cars.pop(vehicle_id, None) is not None:
+            self._take_out(vehicle_id)
+
     def place_of(self, vehicle_id: str) -> tuple[float, float] | None:
         """Where a car was last; None if nothing was heard of it lately."""
         car = self._cars.get(vehicle_id)

@@ -6,13 +6,14 @@ a further engine joins in `tests/support/claim_engines.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, Moment, Move, Refused, Step
 from coordinator.core.vehicle import WarningLevel
+from coordinator.usecases.person import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,21 @@ class ClaimStore(Protocol):
 
     async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
         """What was told of a recommendation, in order."""
+        ...
+
+    async def told(self, person: Person) -> list[KeptAnswer]:
+        """The answers to a person that are not in the archive, the newest last."""
+        ...
+
+    async def erase(self, person: Person, recommendations: Sequence[str], moment: Moment) -> int:
+        """Takes a person out, who has no live claim; `recommendations` are theirs in the archive.
+
+        Gives how many entries changed.
+        """
+        ...
+
+    async def wipe(self, names: Collection[str]) -> list[str]:
+        """Removes for good what is deleted; gives the files in which a name is left."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.geo import great_circle_km
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.usecases.answer import Answer
+from coordinator.usecases.person import Person
 from coordinator.usecases.trace import TRACE
 
 LEVELLED_KM = 0.2
@@ -218,6 +219,23 @@ class Promises:
         if len(self._closed) > KEPT_CLOSED:
             del self._all[self._closed.popitem(last=False)[0]]
         promise.tell()
+
+    def forget(self, person: Person) -> None:
+        """Takes the promises to a person out, and their cars out of the accounts of others."""
+        for name, promise in list(self._all.items()):
+            request = promise.request
+            if person.has(request.user_id, request.vehicle_id):
+                self.close(promise, "RELEASED")
+                self._closed.pop(name, None)
+                self._all.pop(name, None)
+            elif any(d.other_vehicle_id in person.names for d in promise.answer.decided):
+                decided = tuple(
+                    msgspec.structs.replace(d, other_vehicle_id="")
+                    if d.other_vehicle_id in person.names
+                    else d
+                    for d in promise.answer.decided
+                )
+                promise.answer = msgspec.structs.replace(promise.answer, decided=decided)
 
     def reopen(self, promise: Promise) -> None:
         """Takes an end back that was none; nothing is held behind it."""

@@ -6,10 +6,12 @@ What is forgotten how is the stores' affair; here is only when.
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
 from coordinator.clock import Clock
+from coordinator.config_privacy import PrivacySection
 from coordinator.core.areas.ledger import Moment
 from coordinator.errors import StoreClosed, StoreUnavailable
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer
@@ -17,23 +19,36 @@ from coordinator.usecases.requests import RequestArchive, StoredRequest, is_revi
 
 log = structlog.get_logger()
 
-KEEP_S = 30 * 86_400.0  # requests with answers and inputs, domain time. Source: rules.md 1
 PACK_AFTER_S = 3_600.0  # in the journal, where a promise is revised, domain time
 EVERY_S = 3_600.0  # link time
 AT_ONCE = 200
 
 
+class SessionKeeper(Protocol):
+    """What knows whose sessions were."""
+
+    async def forget_whose(self, before_s: float) -> int:
+        """Takes out of sessions older than that whose they were; gives how many."""
+        ...
+
+
 async def run(
-    claims: ClaimStore, archive: RequestArchive, clock: Clock, every_s: float = EVERY_S
+    claims: ClaimStore,
+    archive: RequestArchive,
+    sessions: SessionKeeper,
+    clock: Clock,
+    keep: PrivacySection,
+    every_s: float = EVERY_S,
 ) -> None:
-    """Compacts the ledger every so often, until cancelled."""
+    """Compacts the ledger every so often, and forgets what is old, until cancelled."""
     while True:
         await asyncio.sleep(every_s)
         moment = Moment(clock.now_s(), clock.link_s())
         try:
-            removed = await claims.compact(moment, KEEP_S)
+            removed = await claims.compact(moment, keep.requests_s)
             packed_count = await pack_answers(claims, archive, moment.now_s)
-            forgotten = await archive.forget_requests(moment.now_s - KEEP_S)
+            forgotten = await archive.forget_requests(moment.now_s - keep.requests_s)
+            forgotten += await sessions.forget_whose(moment.now_s - keep.sessions_s)
         except (StoreUnavailable, StoreClosed) as error:
             log.warning("ledger not compacted", why=str(error))
         else:

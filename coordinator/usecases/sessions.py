@@ -16,8 +16,9 @@ import structlog
 
 from coordinator.core.district import District
 from coordinator.core.history import Session
-from coordinator.core.sessions import ChargeSession, Key, Visits, measured, visits_of
+from coordinator.core.sessions import ChargeSession, Key, Visits, measured, nobodys, visits_of
 from coordinator.errors import StoreClosed, StoreUnavailable
+from coordinator.usecases.person import Person
 
 log = structlog.get_logger()
 
@@ -163,6 +164,27 @@ class SessionBook:
         if self._store is None:
             return []
         return await self._store.list_sessions(since_s, user_id=user_id, vehicle_id=vehicle_id)
+
+    def forget(self, person: Person) -> None:
+        """Takes a person out; sessions stay as readings of the pile, and are nobody's."""
+        for key, session in list(self._known.items()):
+            if person.has(session.user_id, session.vehicle_id):
+                del self._known[key]
+        for table in (self._of_user, self._of_vehicle):
+            for name in person.names:
+                table.pop(name, None)
+        for key, session in list(self._fresh.items()):
+            if person.has(session.user_id, session.vehicle_id):
+                self._fresh[key] = nobodys(session)
+        for evse_id, session in list(self._under_way.items()):
+            if person.has(session.user_id, session.vehicle_id):
+                self._under_way[evse_id] = nobodys(session)
+        self._holders = {
+            token: whose
+            for token, whose in self._holders.items()
+            if not person.has(whose[1], whose[0])
+        }
+        self.visits.pop(person.user_id, None)
 
     def take_fresh(self) -> list[ChargeSession]:
         """What has to be stored: whoever takes it stores it, or gives it back."""

@@ -10,6 +10,7 @@ import pytest
 from claim_wishes import check_exclusion, wish
 
 from coordinator.clock import Clock
+from coordinator.config_privacy import PrivacySection
 from coordinator.core.areas.ledger import OFFER_S, ClaimState, Moment, Step
 from coordinator.errors import StoreUnavailable
 from coordinator.store.claims_sqlite import REMOVED_AT_ONCE, SqliteClaims
@@ -132,9 +133,9 @@ async def test_the_journal_is_cut_again_and_again(tmp_path: Path) -> None:
     store = SqliteClaims(tmp_path / "claims.db", NOW)
     for number in range(1_200):
         await store.claim(wish(f"c{number}", "E1", "car-1", NOW), NOW)
-    task = asyncio.create_task(
-        retention.run(store, MemoryTelemetry(), Clock(), every_s=0.01), name="test:retention"
-    )
+    telemetry = MemoryTelemetry()
+    forgetting = retention.run(store, telemetry, telemetry, Clock(), PrivacySection(), 0.01)
+    task = asyncio.create_task(forgetting, name="test:retention")
     try:
         async with asyncio.timeout(10):
             while _rows(tmp_path / "claims.db") > 10:
