@@ -93,7 +93,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     parts.brain.intentions.keep_holidays(parts.config.coordinator.holidays)
     parts.brain.hold_at_piles(parts.district, parts.links, parts.fences)
     add_edge_servicer(_edge(parts), guarded)
-    operator = OperatorServicer(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
+    operator = OperatorServicer(
         parts.inventory,
         parts.view,
         parts.store,
@@ -122,7 +122,7 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
     brain, name = parts.brain, parts.config.coordinator.district
     finder = Finder(name, parts.district, brain.world, brain.models, parts.clock)
-    sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # as above
+    sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
     guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, sorting)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
 
