@@ -29,6 +29,7 @@ from coordinator.models.serving import Serving
 from coordinator.models.shadow import Shadow
 from coordinator.models.signature import Trust
 from coordinator.models.switch import ModelSwitch
+from coordinator.people_parts import make_bearers, make_privacy
 from coordinator.rpc.batch_codec import WireCodec
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.store.backup import write_backup
@@ -159,27 +160,10 @@ def build_parts(config: Config) -> Parts:
         knowledge=knowledge,
         tastes=tastes,
         people=store,
-        privacy=_privacy(district, book, brain, events, store, tastes),
-        bearers=_bearers(config, clock),
+        privacy=make_privacy(district, book, brain, events, store, tastes),
+        bearers=make_bearers(config, clock),
         on_stop=[events.close],
     )  # fmt: skip
-
-
-def _privacy(
-    district: District, book: SessionBook, brain: Brain, events: Events, store: SqliteTelemetry,
-    tastes: TasteKeeper,
-) -> Privacy:  # fmt: skip
-    """What knows, and forgets, people."""
-    return Privacy(
-        district, book, brain.promises, brain.guidance, brain.intentions, events, brain.claims,
-        store, brain.recommender.moment, tastes.stale,
-    )  # fmt: skip
-
-
-def _bearers(config: Config, clock: Clock) -> Bearers | None:
-    """Whose tokens are taken, where any are."""
-    identity = config.identity
-    return Bearers(identity, clock.system_s, clock.link_s) if identity.configured else None
 
 
 def _fences(
