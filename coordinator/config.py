@@ -185,7 +185,7 @@ def read_file(path: Path, environ: Mapping[str, str]) -> tuple[Config, dict[str,
         ) from error
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{path}:{line.group(1)}" if line else str(path)
         raise ConfigInvalid([Problem("CFG-002", where, f"not TOML: {error}")]) from error

@@ -16,6 +16,7 @@ from edge_agent.config import (
     PileSection,
     TlsSection,
 )
+from edge_agent.core.url import url_parts
 from edge_agent.toml_source import TomlSource
 
 Subnets = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] | None
@@ -109,7 +110,7 @@ def check_sensors(
     if sensors.ca_file and not (folder / sensors.ca_file).is_file():
         source.report("CFG-013", f"{sensors.ca_file} is not there", "bay_sensors.ca_file")
     key = "bay_sensors.mqtt"
-    parts = urlsplit(sensors.mqtt)
+    parts = url_parts(sensors.mqtt)
     if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
         source.report(
             "CFG-012", f'"{sensors.mqtt}" is no broker', key, hint='write "mqtt://127.0.0.1:1883"'

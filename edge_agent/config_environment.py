@@ -35,7 +35,7 @@ def typed(text: str, kind: Any) -> Any:
     """
     try:
         written = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     for candidate in (written, text):
         try:

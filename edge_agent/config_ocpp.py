@@ -9,12 +9,12 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from edge_agent.config import Config, OcppSection, PileConfig, PileSection, UpstreamConfig
 from edge_agent.config_checks import is_loopback, secret_bytes, split_address
 from edge_agent.core.ocpp_admission import PROFILES, Door, key_forms, url_for
 from edge_agent.core.profile import Profile
+from edge_agent.core.url import url_parts
 from edge_agent.toml_source import TomlSource
 
 # Stands for an address that only the gateway's own network knows.
@@ -32,7 +32,7 @@ def dial_url(config: Config, pile: PileConfig, host: str = "", port: int = 0) ->
         return ""
     secure = pile.door.security_profile >= 2
     if config.ocpp.url:
-        base = urlsplit(config.ocpp.url)
+        base = url_parts(config.ocpp.url)
         rest = base._replace(scheme="wss" if secure else "ws").geturl()
         return url_for(rest, pile.door.identity)
     address = split_address((secure and config.ocpp.listen_tls) or config.ocpp.listen)
@@ -60,7 +60,7 @@ def check_ocpp(ocpp: OcppSection | None, folder: Path, source: TomlSource) -> No
         if bool(getattr(ocpp, name)) != bool(getattr(ocpp, other)):
             source.report("CFG-013", f"{name} and {other} go together", f"ocpp.{name}")
     if ocpp.url:
-        base = urlsplit(ocpp.url)
+        base = url_parts(ocpp.url)
         if base.scheme not in ("ws", "wss") or not base.hostname or base.path.strip("/"):
             note = "everything after the host is the identity of a pile"
             source.report("CFG-012", f'"{ocpp.url}" is not ws://host:port', "ocpp.url", note=note)
@@ -199,7 +199,7 @@ def check_doors(doors: Sequence[Door], ocpp: OcppSection | None, source: TomlSou
 
 
 def _check_upstream(url: str, key: str, source: TomlSource) -> None:
-    parts = urlsplit(url)
+    parts = url_parts(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         hint = 'write "wss://csms.example/ocpp"'
         source.report("CFG-012", f'"{url}" is no central system', key, hint=hint)

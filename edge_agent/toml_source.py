@@ -45,7 +45,7 @@ class TomlSource:
             raise ConfigError(
                 [ConfigProblem("CFG-001", f"the file cannot be read: {error}", self.file, 1)]
             ) from error
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             found = _AT_LINE.search(str(error))
             line = int(found.group(1)) if found else text.count("\n") + 1
             raise ConfigError(

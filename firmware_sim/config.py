@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
 
@@ -42,6 +42,7 @@ from firmware_sim.core.evse import Supply
 from firmware_sim.core.lives import ageing_of
 from firmware_sim.core.ocpp_faults import OcppFault, parse_ocpp_fault
 from firmware_sim.core.pile import PileSpec
+from firmware_sim.core.url import url_parts
 from firmware_sim.errors import ConfigError, Finding
 from firmware_sim.toml_file import Reader
 
@@ -75,7 +76,7 @@ def read_file(path: Path, environ: Mapping[str, str]) -> tuple[SimConfig, Reader
         reason = error.strerror or str(error)
         finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 1)
         raise ConfigError(str(path), [finding]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))
         finding = Finding("CFG-002", f"not TOML: {error}", "", int(line[1]) if line else 1)
         raise ConfigError(str(path), [finding]) from error
@@ -105,7 +106,7 @@ def _whole(reader: Reader, data: dict[str, Any], folder: Path) -> SimConfig | No
     if clock is not None and clock.speed != 1:
         check_fast(reader, tables, mqtt)
     if mqtt is not None:
-        parts = urlsplit(mqtt.url)
+        parts = url_parts(mqtt.url)
         if parts.scheme != "mqtt" or not parts.hostname:
             reader.fail(
                 "CFG-012",
@@ -237,7 +238,7 @@ def _supply(reader: Reader, table: PileTable, at: str) -> Supply:
 
 
 def _check_ocpp(reader: Reader, table: PileTable, at: str) -> None:
-    parts = urlsplit(table.url)
+    parts = url_parts(table.url)
     identity = unquote(parts.path.strip("/"))
     if parts.scheme not in ("ws", "wss") or not parts.hostname or not identity:
         reader.fail(
@@ -279,7 +280,7 @@ def _tls_files(
 ) -> tuple[str | None, str | None, str | None]:
     """Paths of the CA, the certificate and its key; None where none is named."""
     named = {"ca_file": table.ca_file, "cert_file": table.cert_file, "key_file": table.key_file}
-    if any(named.values()) and urlsplit(table.url).scheme != "wss":
+    if any(named.values()) and url_parts(table.url).scheme != "wss":
         reader.fail(
             "CFG-124", f"{at}.url", "certificates need wss://", hint="write wss:// in the url"
         )

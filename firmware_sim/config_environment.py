@@ -42,7 +42,7 @@ def _typed(text: str, kind: Any) -> Any:
     """The value that a text means where `kind` is expected: as TOML, else as it stands."""
     try:
         written = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     for candidate in (written, text):
         try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from firmware_sim.config_tables import MqttTable, PileTable, RegistersTable
 from firmware_sim.core.evse import Supply
+from firmware_sim.core.url import url_parts
 from firmware_sim.core.wire import EVERYWHERE, PREFIX, WireFault, parse_wire_fault
 from firmware_sim.toml_file import Reader
 
@@ -176,7 +176,7 @@ def check_fast(reader: Reader, piles: list[Any], mqtt: MqttTable | None) -> None
     if mqtt is not None:
         urls["mqtt.url"] = mqtt.url
     for path, url in urls.items():
-        if isinstance(url, str) and (urlsplit(url).hostname or "127.0.0.1") not in LOOPBACK:
+        if isinstance(url, str) and (url_parts(url).hostname or "127.0.0.1") not in LOOPBACK:
             reader.fail(
                 "CFG-016",
                 path,

@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.fuzz.district import District
 from bench.fuzz.input import Input
-from bench.fuzz.plan import WEIGHTS, Range, shares
+from bench.fuzz.plan import TRACKS, WEIGHTS, Range, missing, shares
 from bench.fuzz.rooms import Rooms, stand_in
 from bench.fuzz.run import Gunner
 
@@ -60,30 +60,46 @@ def main() -> int:
 async def fuzz(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Figures of a run, or of a replay."""
     ground = Range(folder, options.at_ms, Rooms(folder), District(""))
-    gunner = Gunner(ground.watched(), options.findings)
+    gunner = Gunner(options.findings)
     begun_s = time.monotonic()
     try:
-        await ground.start()
+        names = [name for name in options.only.split(",") if name] or list(WEIGHTS)
+        skipped = missing(names)
+        names = [name for name in names if name not in skipped]
+        await ground.start(names)
         if options.replay:
             await replayed(ground, gunner, options.replay)
         else:
-            names = [name for name in options.only.split(",") if name] or list(WEIGHTS)
-            for name, count in shares(options.inputs, names).items():
-                rng = random.Random(f"{options.seed}/{name}")
-                await gunner.shoot(ground.door(name), rng, count)
+            counts = shares(options.inputs, names)
+            async with asyncio.TaskGroup() as tracks:
+                for rooms in TRACKS:
+                    work = track(ground, gunner, rooms, counts, options.seed)
+                    tracks.create_task(work, name=f"fuzz:track {rooms}")
             await ground.reopen()
     finally:
-        await ground.rooms.stop()
+        await ground.stop()
         if gunner.findings:
             ground.rooms.keep_logs(options.findings)
-    return figures(gunner, options, time.monotonic() - begun_s)
+    return {**figures(gunner, options, time.monotonic() - begun_s), "skipped": skipped}
+
+
+async def track(
+    ground: Range, gunner: Gunner, rooms: tuple[str, ...], counts: dict[str, int], seed: int
+) -> None:
+    """The doors of some rooms, one after the other; other rooms are shot at meanwhile."""
+    watched = ground.watched(rooms)
+    for name in TRACKS[rooms]:
+        if name in counts:
+            rng = random.Random(f"{seed}/{name}")
+            await gunner.shoot(ground.door(name), watched, rng, counts[name])
 
 
 async def replayed(ground: Range, gunner: Gunner, paths: list[Path]) -> None:
     """Sends what the files keep, each to its door."""
     for path in paths:
         item = Input.from_json(json.loads(path.read_text()))
-        await gunner.repeat(ground.door(item.surface), item)
+        (rooms,) = (rooms for rooms, names in TRACKS.items() if item.surface in names)
+        await gunner.repeat(ground.door(item.surface), ground.watched(rooms), item)
 
 
 def figures(gunner: Gunner, options: argparse.Namespace, seconds: float) -> dict[str, Any]:

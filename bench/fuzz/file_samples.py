@@ -6,11 +6,14 @@ they are spoiled is in `file_door.py`.
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BUNDLE = ROOT / "coordinator" / "models" / "bundled"
+TRIAL = "coordinator/trial.onnx"
+GOLDEN = "coordinator/golden.json"
 MODEL = "coordinator/model.onnx"
 PROFILE = "edge_agent/profile.toml"
 
@@ -30,6 +33,10 @@ def samples() -> dict[str, tuple[bytes, ...]]:
         ("firmware_sim/scenario.toml", ROOT / "firmware_sim" / "scenarios", "*.toml"),
         ("coordinator/manifest.json", BUNDLE, "manifest.json"),
         (MODEL, BUNDLE, "*.onnx"),
+        (GOLDEN, BUNDLE, "*.golden.json"),
     ):
         found[kind] = [path.read_bytes() for path in sorted(folder.glob(pattern))]
+    found["firmware_sim/tape.gz"] = [
+        gzip.compress(tape, mtime=0) for tape in found["firmware_sim/tape.jsonl"]
+    ]
     return {kind: tuple(found[kind]) for kind in sorted(found)}

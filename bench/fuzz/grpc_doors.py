@@ -16,6 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from bench.fuzz import grpc_streams
 from bench.fuzz.district import District
 from bench.fuzz.input import Input, Kind, Outcome
+from bench.fuzz.kinds import kinds
 from bench.fuzz.message import Maker
 from bench.fuzz.rpc_words import judged
 from bench.fuzz.wire import mutated, noise
@@ -52,21 +53,11 @@ OFTEN = {
     "Command": 0.5,
     "SetPower": 0.3,
 }
-# Half of all inputs are valid frames that were changed.
-KINDS: tuple[tuple[Kind, float], ...] = (
-    ("mutated", 0.5), ("hostile", 0.33), ("random", 0.1), ("valid", 0.07),
-)  # fmt: skip
 ANSWER_S = 20.0
-
-
-def kinds(rng: random.Random, count: int) -> list[Kind]:
-    """Kinds for so many inputs, in their shares to the last one, in any order."""
-    made: list[Kind] = []
-    for kind, share in KINDS[1:]:
-        made += [kind] * int(count * share)
-    made += ["mutated"] * (count - len(made))
-    rng.shuffle(made)
-    return made
+# After 20 inputs that are no message at all the server looks at no more of that connection.
+STRIKES = 12
+NO_MESSAGE = "is not a valid"
+TOO_RUDE = "messages of this peer that are none"
 
 
 class GrpcDoor:
@@ -82,17 +73,17 @@ class GrpcDoor:
         self._address = address
         self._district = district
         self._at_ms = at_ms
-        self._channel: grpc.aio.Channel | None = None
+        self._lines: asyncio.Queue[Line] = asyncio.Queue()
 
     async def open(self) -> None:
-        """Dials."""
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        self._channel = grpc.aio.insecure_channel(self._address(), options=options)
+        """Has a line ready for each lane."""
+        for _ in range(self.lanes):
+            self._lines.put_nowait(Line(self._address()))
 
     async def close(self) -> None:
         """Hangs up."""
-        if self._channel is not None:
-            await self._channel.close()
+        while not self._lines.empty():
+            await self._lines.get_nowait().close()
 
     def inputs(self, rng: random.Random, count: int) -> Iterator[Input]:
         """So many inputs over all methods."""
@@ -110,27 +101,73 @@ class GrpcDoor:
         return (frame_of(rng, method.input_type, kind, self._at_ms),)
 
     async def send(self, item: Input) -> Outcome:
-        """What became of an input."""
+        """What became of an input; one that was not looked at is sent again from elsewhere."""
+        line = await self._lines.get()
+        try:
+            outcome = await self._sent(line, item)
+            if TOO_RUDE in outcome.note:
+                await line.renew()
+                outcome = await self._sent(line, item)
+            elif NO_MESSAGE in outcome.note:
+                await line.strike()
+            return outcome
+        finally:
+            self._lines.put_nowait(line)
+
+    async def _sent(self, line: Line, item: Input) -> Outcome:
         method = self._service.methods_by_name[item.target]
         frames = [self._district.filled(frame) for frame in item.frames]
-        assert self._channel is not None
         path = f"/{self._service.full_name}/{method.name}"
         try:
             async with asyncio.timeout(ANSWER_S):
-                return await self._call(path, method, frames)
+                return await self._call(line.channel, path, method, frames)
         except grpc.aio.AioRpcError as error:
             return judged(error)
         except TimeoutError:
             return Outcome("no answer", "hang")
 
-    async def _call(self, path: str, method: MethodDescriptor, frames: list[bytes]) -> Outcome:
-        channel: Any = self._channel
+    async def _call(
+        self, channel: Any, path: str, method: MethodDescriptor, frames: list[bytes]
+    ) -> Outcome:
         if method.client_streaming:
             return await grpc_streams.converse(channel.stream_stream(path), frames)
         if method.server_streaming:
             return await grpc_streams.listen(channel.unary_stream(path), frames[0])
         await channel.unary_unary(path)(frames[0])
         return Outcome("OK")
+
+
+class Line:
+    """A connection of its own; a new one before the server has had enough of it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._strikes = 0
+        self.channel = self._dialled()
+
+    def _dialled(self) -> grpc.aio.Channel:
+        options = [
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        return grpc.aio.insecure_channel(self._address, options=options)
+
+    async def strike(self) -> None:
+        """Counts something that was no message at all."""
+        self._strikes += 1
+        if self._strikes >= STRIKES:
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Hangs up and dials again."""
+        await self.close()
+        self.channel = self._dialled()
+        self._strikes = 0
+
+    async def close(self) -> None:
+        """Hangs up."""
+        await self.channel.close()
 
 
 def frame_of(rng: random.Random, kind_of: Any, kind: Kind, at_ms: int) -> bytes:

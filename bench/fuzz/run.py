@@ -52,14 +52,13 @@ class Watched:
 class Gunner:
     """Runs doors one after the other; findings go into the folder."""
 
-    watched: Watched
     folder: Path
     tallies: dict[str, Tally] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
-    async def shoot(self, door: Door, rng: random.Random, count: int) -> None:
+    async def shoot(self, door: Door, watched: Watched, rng: random.Random, count: int) -> None:
         """All inputs of one door."""
         begun_s = time.monotonic()
         tally = self.tallies.setdefault(door.name, Tally())
@@ -67,22 +66,22 @@ class Gunner:
         try:
             supply = door.inputs(rng, count)
             while slice_ := list(islice(supply, SLICE)):
-                await self.watched.again()
+                await watched.again()
                 await self._fly(door, slice_, tally)
-                await self._look(door, slice_, tally)
+                await self._look(door, watched, slice_, tally)
         finally:
             await door.close()
             spent_s = time.monotonic() - begun_s
             self.seconds[door.name] = self.seconds.get(door.name, 0.0) + spent_s
 
-    async def repeat(self, door: Door, item: Input) -> None:
+    async def repeat(self, door: Door, watched: Watched, item: Input) -> None:
         """One input that was kept, looked after as a slice of one."""
         tally = self.tallies.setdefault(door.name, Tally())
         await door.open()
         try:
-            await self.watched.again()
+            await watched.again()
             await self._fly(door, [item], tally)
-            await self._look(door, [item], tally)
+            await self._look(door, watched, [item], tally)
         finally:
             await door.close()
 
@@ -100,15 +99,15 @@ class Gunner:
             for number in range(door.lanes):
                 lanes.create_task(lane(), name=f"fuzz:{door.name} {number}")
 
-    async def _look(self, door: Door, items: list[Input], tally: Tally) -> None:
+    async def _look(self, door: Door, watched: Watched, items: list[Input], tally: Tally) -> None:
         """Whether the slice left anything behind in a log, or a room that does not answer."""
-        said = self.watched.complaints()
-        silent = await self.watched.alive() if not self.watched.gone() else ""
-        said += self.watched.complaints()
-        for name in self.watched.gone():
+        said = watched.complaints()
+        silent = await watched.alive() if not watched.gone() else ""
+        said += watched.complaints()
+        for name in watched.gone():
             tally.uncaught += 1
             self._keep(Finding(items[-1], Outcome("the process has ended", "uncaught", name)))
-            await self.watched.revive(name)
+            await watched.revive(name)
             await door.close()
             await door.open()
         if silent:
@@ -116,18 +115,20 @@ class Gunner:
             self._keep(Finding(items[-1], Outcome("not alive after a slice", "hang", silent)))
         if said:
             tally.uncaught += len(said)
-            for finding in await self._narrow(door, items, said):
+            for finding in await self._narrow(door, watched, items, said):
                 self._keep(finding)
 
-    async def _narrow(self, door: Door, items: list[Input], said: list[str]) -> list[Finding]:
+    async def _narrow(
+        self, door: Door, watched: Watched, items: list[Input], said: list[str]
+    ) -> list[Finding]:
         """The inputs that make a room complain again, sent one by one; else the whole slice."""
         found = []
         for item in items:
             await door.send(item)
             await asyncio.sleep(0)
-            for text in self.watched.complaints():
+            for text in watched.complaints():
                 found.append(Finding(item, Outcome("logged", "uncaught", text)))
-            if len(found) >= len(said) or self.watched.gone():
+            if len(found) >= len(said) or watched.gone():
                 return found
         if not found:
             found = [Finding(items[-1], Outcome("logged by a slice", "uncaught", s)) for s in said]

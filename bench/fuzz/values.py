@@ -9,6 +9,10 @@ import random
 
 PILES = tuple(f"A-{n:02d}" for n in range(1, 9))
 EVSES = tuple(f"{pile}*1" for pile in PILES)
+OCPP_PILES = {
+    "ocpp1.6": tuple(f"O-{n}" for n in range(1, 7)),
+    "ocpp2.0.1": tuple(f"O-{n}" for n in range(7, 13)),
+}
 STATIONS = ("S-A", "S-B")
 CARS = tuple(f"car-{n}" for n in range(12))
 USERS = tuple(f"user-{n}" for n in range(6))

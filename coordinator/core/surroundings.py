@@ -109,7 +109,7 @@ def cell_of(text: str) -> int:
     """
     try:
         cell = int(h3.str_to_int(text)) if text else 0
-    except ValueError:
+    except (ValueError, OverflowError):
         cell = 0
     if not h3.is_valid_cell(cell):
         raise ValueError(f"{text!r} is no H3 cell")

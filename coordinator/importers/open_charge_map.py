@@ -62,9 +62,12 @@ def read_open_charge_map(path: Path, data: list[dict[str, Any]]) -> list[Station
 
 def _usable(data: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, poi in enumerate(data):
-        if poi.get("StatusTypeID") in REMOVED:
-            continue
-        if any(_known(connection) for connection in poi.get("Connections") or ()):
+        try:
+            removed = poi.get("StatusTypeID") in REMOVED
+            known = any(_known(connection) for connection in poi.get("Connections") or ())
+        except (AttributeError, TypeError):
+            removed, known = False, True  # its faults are told where it is read
+        if known and not removed:
             yield f"[{number}]", poi
 
 

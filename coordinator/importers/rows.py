@@ -90,15 +90,19 @@ def read_rows(
     are like none are left alone.
     """
     reader = csv.DictReader(read_text(path).splitlines())
-    columns = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
+    try:
+        columns = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        rows = [(reader.line_num, Cells(cells)) for cells in reader]
+    except csv.Error as error:
+        problem = Problem("IMP-002", f"{path}:{reader.line_num}", f"not CSV: {error}")
+        raise ImportInvalid([problem]) from error
     problems: list[str] = []
     if missing := [name for name in needed if name not in columns]:
         problems = [f"columns are missing: {', '.join(missing)}"]
     problems += _misspelt(columns, known)
     raise_if([Problem("IMP-002", f"{path}:1", message) for message in problems])
-    for cells in reader:
-        yield reader.line_num, Cells(cells)
+    yield from rows
 
 
 def _misspelt(columns: list[str], known: tuple[str, ...]) -> Iterator[str]:
@@ -112,7 +116,10 @@ def _misspelt(columns: list[str], known: tuple[str, ...]) -> Iterator[str]:
 def read_header(path: Path) -> list[str]:
     """Column names of a CSV file."""
     first = read_text(path).partition("\n")[0]
-    return [name.strip() for name in next(csv.reader([first]), [])]
+    try:
+        return [name.strip() for name in next(csv.reader([first]), [])]
+    except csv.Error as error:
+        raise ImportInvalid([Problem("IMP-002", f"{path}:1", f"not CSV: {error}")]) from error
 
 
 def read_text(path: Path) -> str:
@@ -129,6 +136,10 @@ def read_json(path: Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         problem = Problem("IMP-004", f"{path}:{error.lineno}", f"not JSON: {error.msg}")
+        raise ImportInvalid([problem]) from error
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or brackets within brackets without end.
+        problem = Problem("IMP-004", str(path), f"JSON that nobody can use: {error}")
         raise ImportInvalid([problem]) from error
 
 

@@ -154,7 +154,7 @@ def _info(name: str, manifest: Manifest, expires_at: datetime | None) -> PartInf
 def _parse(path: Path, content: bytes) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise refused(path, str(error)) from error
     if manifest.format != FORMAT:
         raise refused(path, f"format {manifest.format}, this version reads {FORMAT}")
@@ -207,7 +207,8 @@ def _check_golden(path: Path, model: OnnxModel, part: Part, content: bytes) -> N
         golden = msgspec.json.decode(content, type=dict[str, Any])
         feed = {tensor.name: _array(golden[tensor.name], tensor) for tensor in part.inputs}
         expected = [_array(golden[tensor.name], tensor) for tensor in part.outputs]
-    except (msgspec.MsgspecError, KeyError, ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, LookupError, ValueError, TypeError, ArithmeticError,
+            RecursionError) as error:  # fmt: skip
         raise refused(path, f"not a golden batch: {error!r}") from error
     if not expected or any(array.size == 0 for array in expected):
         raise refused(path, "the golden batch is empty")
@@ -252,7 +253,7 @@ def _expiry(path: Path, text: str) -> datetime | None:
         return None
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise refused(path, f"expires_at {text!r} is not an instant") from error
 
 

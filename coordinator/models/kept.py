@@ -53,7 +53,7 @@ class KeptBundles:
 
     def read(self) -> State:
         """What was written last; nothing serves if nothing was, or if it cannot be read."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return msgspec.json.decode((self._root / STATE).read_bytes(), type=State)
         return State()
 
@@ -99,7 +99,7 @@ class KeptBundles:
 def _parsed(folder: Path, content: bytes) -> Manifest:
     try:
         return msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BundleRefused(str(folder / MANIFEST), str(error), "train it anew") from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from coordinator.errors import (
@@ -70,15 +70,18 @@ async def body_of(request: Request, names: frozenset[str]) -> dict[str, Any]:
     """The JSON object that was sent, with these keys only; raises `FieldInvalid`."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     raw = b""
-    async for piece in request.stream():
-        raw += piece
-        if len(raw) > BODY_LIMIT:
-            raise FieldInvalid(FieldFault("body", f"is longer than {BODY_LIMIT} bytes"))
+    try:
+        async for piece in request.stream():
+            raw += piece
+            if len(raw) > BODY_LIMIT:
+                raise FieldInvalid(FieldFault("body", f"is longer than {BODY_LIMIT} bytes"))
+    except ClientDisconnect as error:
+        raise FieldInvalid(FieldFault("body", f"broke off after {len(raw)} bytes")) from error
     if kind != "application/json":
         raise FieldInvalid(FieldFault("content-type", f"is {kind!r}, must be application/json"))
     try:
         value = msgspec.json.decode(raw or b"{}", type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FieldInvalid(FieldFault("body", f"is no JSON object: {error}")) from error
     faults = [FieldFault(key, f"is unknown, known are {sorted(names)}") for key in value if
               key not in names]  # fmt: skip

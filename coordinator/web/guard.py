@@ -7,7 +7,7 @@ own. Both are refused. Who may do more than read is decided in `gate.py`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,11 +67,19 @@ class Guard:
 
 def _name(host: str) -> str:
     """The name of "name:port"; of "[::1]:80" the address without brackets."""
-    return (urlsplit(f"//{host}").hostname or "") if host.count("/") == 0 else ""
+    return (_parts(f"//{host}").hostname or "") if host.count("/") == 0 else ""
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a URL; none of a text that is not one, e.g. with half a bracket."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _same_origin(headers: Headers, host: str) -> bool:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     if site is not None and site not in _SAME_SITE:
         return False
-    return origin is None or urlsplit(origin).netloc == host
+    return origin is None or _parts(origin).netloc == host

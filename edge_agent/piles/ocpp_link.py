@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 import ocpp.messages
 import structlog
 from ocpp.charge_point import ChargePoint
-from ocpp.exceptions import OCPPError
+from ocpp.exceptions import OCPPError, UnknownCallErrorCodeError
 from ocpp.routing import on
 from websockets.exceptions import ConnectionClosed
 
@@ -89,6 +89,9 @@ class OcppLink(ChargePoint):  # type: ignore[misc]
             outcome = Outcome.UNSUPPORTED if unable else Outcome.REFUSED
             said = ": ".join(filter(None, (code, str(error.description or ""))))
             return Answer(outcome, f"the station answered {said}"), None
+        except UnknownCallErrorCodeError as error:
+            # Vendors make codes up, and some send none at all.
+            return Answer(Outcome.REFUSED, f"the station answered {str(error)[:200]}"), None
         except (ConnectionClosed, TypeError, ValueError) as error:
             return Answer(Outcome.TIMED_OUT, f"the answer was lost: {error}"), None
         status = str(getattr(getattr(reply, "status", ""), "value", getattr(reply, "status", "")))

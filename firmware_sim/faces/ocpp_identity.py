@@ -10,9 +10,10 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from firmware_sim.config_tables import PileConfig
+from firmware_sim.core.url import url_parts
 
 if TYPE_CHECKING:
     from firmware_sim.faces.ocpp_keyring import Keyring
@@ -41,7 +42,7 @@ class Credentials:
     @property
     def identity(self) -> str:
         """The user name: the last part of the address."""
-        return unquote(urlsplit(self.url).path.strip("/").rpartition("/")[2])
+        return unquote(url_parts(self.url).path.strip("/").rpartition("/")[2])
 
     def headers(self) -> dict[str, str]:
         """The Basic authentication of profiles 1 and 2."""
@@ -54,7 +55,7 @@ class Credentials:
 def configured(config: PileConfig) -> Credentials:
     """What the pile's table gives it; the profile follows from it where none is named."""
     table, own = config.table, config.ocpp
-    secure = urlsplit(table.url).scheme == "wss"
+    secure = url_parts(table.url).scheme == "wss"
     by_password = (2 if secure else 1) if config.password is not None else 0
     profile: int = 3 if config.cert_file is not None else by_password
     if own.security_profile is not None:
@@ -96,7 +97,7 @@ class Identity:
     def tls(self) -> ssl.SSLContext | None:
         """How a wss address is trusted and what is shown to it; None for ws."""
         shown = self.now
-        if urlsplit(shown.url).scheme != "wss":
+        if url_parts(shown.url).scheme != "wss":
             return None
         context = ssl.create_default_context(cafile=shown.ca_file)
         if self._keyring is not None:
@@ -131,7 +132,7 @@ class Identity:
         }
         if profile <= now.profile or not ready.get(profile, False):
             return False
-        if profile >= 2 and urlsplit(url).scheme != "wss":
+        if profile >= 2 and url_parts(url).scheme != "wss":
             return False
         self._try(replace(now, profile=profile, url=url))
         return True

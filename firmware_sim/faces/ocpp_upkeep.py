@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
-from urllib.parse import urlsplit
+
+from firmware_sim.core.url import url_parts
 
 UPDATE: Final = ("Downloading", "Downloaded", "Installing", "Installed")
 SIGNED_UPDATE: Final = (
@@ -31,7 +32,7 @@ def update_steps(location: str, *, signed: bool) -> Sequence[str]:
     >>> update_steps("ftp://unreachable.example/fw.bin", signed=False)
     ('Downloading', 'DownloadFailed')
     """
-    host = urlsplit(location).hostname or ""
+    host = url_parts(location).hostname or ""
     steps = SIGNED_UPDATE if signed else UPDATE
     if not host or host.startswith(_UNREACHABLE):
         return ("Downloading", "DownloadFailed")
@@ -42,7 +43,7 @@ def update_steps(location: str, *, signed: bool) -> Sequence[str]:
 
 def upload_steps(location: str, failed: str) -> Sequence[str]:
     """The statuses of an upload to there; `failed` is the version's word for a failure."""
-    host = urlsplit(location).hostname or ""
+    host = url_parts(location).hostname or ""
     return ("Uploading", failed) if not host or host.startswith(_UNREACHABLE) else UPLOAD
 
 

@@ -93,7 +93,7 @@ def read(text: str, *, name: str, file: str) -> Scenario:
     """The scenario in a text; raises ConfigError with every mistake at once."""
     try:
         data = tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         at = re.search(r"at line (\d+)", str(error))
         finding = Finding("CFG-002", f"not TOML: {error}", "", int(at[1]) if at else 1)
         raise ConfigError(file, [finding]) from error

@@ -9,11 +9,11 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
 from firmware_sim.config_modbus import check_address
+from firmware_sim.core.url import url_parts
 from firmware_sim.errors import ConfigError, Finding
 from firmware_sim.toml_file import Reader
 
@@ -56,7 +56,7 @@ def is_simulator(path: Path) -> bool:
     """Whether a file describes a simulator; one that cannot be read does not."""
     try:
         return "pile" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -68,7 +68,7 @@ def load_taps(path: Path) -> TapConfig:
     except OSError as error:
         finding = Finding("CFG-001", f"cannot read the file: {error.strerror}", "", 1)
         raise ConfigError(str(path), [finding]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         at = re.search(r"at line (\d+)", str(error))
         finding = Finding("CFG-002", f"not TOML: {error}", "", int(at[1]) if at else 1)
         raise ConfigError(str(path), [finding]) from error
@@ -108,10 +108,10 @@ def _check(
             reader.fail("CFG-012", at, f"not an address: {tap.target!r}", hint=hint)
     for n, line in enumerate(ocpp):
         check_address(reader, line.listen, f"ocpp[{n}].listen")
-        parts = urlsplit(line.target)
+        parts = url_parts(line.target)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             at, hint = f"ocpp[{n}].target", "write ws://HOST:PORT"
             reader.fail("CFG-012", at, f"not a central system: {line.target!r}", hint=hint)
-    if mqtt is not None and urlsplit(mqtt.url).scheme != "mqtt":
+    if mqtt is not None and url_parts(mqtt.url).scheme != "mqtt":
         hint = "write mqtt://HOST:PORT"
         reader.fail("CFG-012", "mqtt.url", f"not an MQTT address: {mqtt.url!r}", hint=hint)

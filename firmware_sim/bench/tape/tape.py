@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ _WAYS = ("to_pile", "from_pile", "event")
 _PROTOCOLS = ("modbus", "ocpp", "mqtt")
 # One entry is one line; longer ones are nobody's frame.
 _MOST_CHARACTERS = 4_000_000
+# What reading a line raises that is no entry; infinite numbers and endless brackets included.
+_NO_ENTRY = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 # What is told of bad lines, so that a wrong file does not fill the screen.
 MOST_TOLD = 20
 
@@ -117,7 +120,7 @@ def read_tape(path: Path, bad: Callable[[int, str], None]) -> Iterator[Entry]:
             for number, text in lines:
                 try:
                     yield _entry(json.loads(text), number)
-                except (ValueError, TypeError, KeyError) as error:
+                except _NO_ENTRY as error:
                     bad(number, f"{type(error).__name__}: {error}"[:200])
     except OSError as error:
         raise TapeError(str(path), f"cannot be read: {error.strerror or error}") from error
@@ -129,7 +132,7 @@ def _lines(file: IO[str], bad: Callable[[int, str], None]) -> Iterator[tuple[int
         number += 1
         try:
             text = file.readline(_MOST_CHARACTERS)
-        except (EOFError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+        except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as error:
             bad(number, f"the file ends here: {error}")
             return
         if not text:
@@ -150,7 +153,7 @@ def _check_head(path: Path, text: str) -> None:
     try:
         head = json.loads(text)
         version = head["pilewise_tape"]
-    except (ValueError, TypeError, KeyError):
+    except _NO_ENTRY:
         raise TapeError(str(path), "is no tape: its first line is no tape's") from None
     if version != _VERSION:
         raise TapeError(str(path), f"is a tape of version {version}; known is {_VERSION}")

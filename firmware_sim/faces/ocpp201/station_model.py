@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from ocpp.v201 import call_result
 from ocpp.v201.enums import Action
 
+from firmware_sim.core.url import url_parts
 from firmware_sim.faces.ocpp201.desk import Desk
 from firmware_sim.faces.ocpp201.messages import word
 from firmware_sim.faces.ocpp201.routing import answers, follows
@@ -74,7 +74,7 @@ class ModelAnswers:
         """Takes where to dial and how; never with a lower security profile."""
         url = str(connection_data["ocpp_csms_url"])
         profile = int(connection_data["security_profile"])
-        right = urlsplit(url).scheme == ("wss" if profile >= 2 else "ws")
+        right = url_parts(url).scheme == ("wss" if profile >= 2 else "ws")
         if not right or profile < self._desk.identity.now.profile:
             return call_result.SetNetworkProfile(word("Rejected"))
         self._desk.networks[str(configuration_slot)] = dict(connection_data)
