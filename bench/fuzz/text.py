@@ -80,7 +80,7 @@ def strange(rng: random.Random) -> Any:
     if draw == 6:
         return rng.choice(([], {}, [[]], {"": {}}, [None], [1, "a"]))
     tree: Any = 1
-    for _ in range(rng.choice((5, 60))):
+    for _ in range(rng.choice((5, 60, 500))):
         tree = [tree] if draw == 7 else {"a": tree}
     return tree
 
@@ -126,7 +126,7 @@ def _swap_lines(rng: random.Random, raw: bytes) -> bytes:
 def _deep(rng: random.Random, raw: bytes) -> bytes:
     """Brackets within brackets, more often than any parser goes."""
     place = rng.randrange(len(raw) + 1)
-    return raw[:place] + rng.choice((b"[", b'{"a":')) * rng.choice((50, 5_000)) + raw[place:]
+    return raw[:place] + rng.choice((b"[", b'{"a":')) * rng.choice((50, 950, 5_000)) + raw[place:]
 
 
 _CHANGES = (

@@ -14,6 +14,8 @@ CALL_RESULT: Final = 3
 CALL_ERROR: Final = 4
 FORMATION_VIOLATION: Final = "FormationViolation"
 NO_ID: Final = "-1"
+# Levels of brackets within brackets; the messages of the standards have less than ten.
+MOST_DEPTH: Final = 32
 OCPP16: Final = "ocpp1.6"
 OCPP201: Final = "ocpp2.0.1"
 # OCPP-J 2.0.1 (part 4, 4.2.3) splits what 1.6 calls FormationViolation into three.
@@ -62,6 +64,8 @@ def inspect(raw: bytes) -> Frame | BrokenFrame:
         return BrokenFrame(NO_ID, "not JSON")
     if not isinstance(frame, list):
         return BrokenFrame(NO_ID, "not a JSON array")
+    if raw.count(b"[") + raw.count(b"{") > MOST_DEPTH and _too_deep(frame):
+        return BrokenFrame(NO_ID, "nested too deeply")
     kind = frame[0] if frame else None
     unique_id = frame[1] if len(frame) > 1 and isinstance(frame[1], str) else ""
     known = unique_id if 0 < len(unique_id) <= 36 else NO_ID
@@ -75,6 +79,17 @@ def inspect(raw: bytes) -> Frame | BrokenFrame:
     if kind == CALL_ERROR:
         sound = 3 <= len(frame) <= 5 and isinstance(frame[2], str)
     return Frame(kind, known) if sound else BrokenFrame(known, "a broken answer", answerable=False)
+
+
+def _too_deep(frame: Any) -> bool:
+    """Whether there are more levels than any message has; whoever walks by calls would fall."""
+    level = [frame]
+    for _ in range(MOST_DEPTH):
+        inner = (v.values() if isinstance(v, dict) else v for v in level)
+        level = [value for several in inner for value in several if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _call(frame: list[Any], unique_id: str) -> Frame | BrokenFrame:

@@ -80,7 +80,10 @@ def parse(kind: str, payload: bytes) -> Word:
     """
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"the payload has {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
-    word: Word = msgspec.json.decode(payload, type=KINDS[kind][1])
+    try:
+        word: Word = msgspec.json.decode(payload, type=KINDS[kind][1])
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if isinstance(word, Camera) and word.people is None and word.vehicles is None:
         raise ValueError("neither people nor vehicles is given")
     return word
