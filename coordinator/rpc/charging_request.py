@@ -22,6 +22,7 @@ from coordinator.errors import FieldFault, FieldInvalid
 from coordinator.rpc.noun_codec import (
     STANDARDS,
     check_id,
+    check_instants,
     check_position,
     check_text,
     invalid,
@@ -71,9 +72,7 @@ def to_request(message: wire.RecommendRequest) -> ChargingRequest:
     soc_pct = message.soc_pct
     if profile.HasField("charge_kwh"):
         soc_pct = min(100.0, 100.0 * profile.charge_kwh / profile.battery_kwh)
-    destination = None
-    if message.HasField("destination"):
-        destination = wgs84(message.destination)
+    destination = wgs84(message.destination) if message.HasField("destination") else None
     latitude_deg, longitude_deg = wgs84(message.position)
     payments, window = message.payment_methods, message.arrival_window
     return ChargingRequest(
@@ -171,7 +170,9 @@ def _optional_faults(message: wire.RecommendRequest) -> Iterator[FieldFault]:
         yield FieldFault("expected_travel_s", "must be within 0 to 604800")
     if has("alternative_count") and message.alternative_count > ALTERNATIVES_LIMIT:
         yield FieldFault("alternative_count", f"must be at most {ALTERNATIVES_LIMIT}")
+    yield from check_instants(message, "", "arrive_by")
     if has("arrival_window"):
+        yield from check_instants(message.arrival_window, "arrival_window", "from_at", "to_at")
         yield from _window_faults(message.arrival_window)
     if message.id_token:
         yield from check_text(message.id_token, "id_token")

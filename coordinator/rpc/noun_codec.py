@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.core.geo import wgs84_from_gcj02
@@ -19,6 +20,7 @@ LIST_LIMIT = 64
 MAX_POWER_KW = 5_000.0
 MOST_ACCURACY_M = 20_000_000.0  # half around the earth
 MOST_SPEED_KMH = 500.0
+YEAR_3000_S = 32_503_680_000
 # Numbers of plugs that this version knows; a newer one may send others.
 STANDARDS = frozenset(nouns.ConnectorStandard.values())
 # Few enough digits for any count, and none of the digits of other scripts.
@@ -36,6 +38,17 @@ def timestamp(instant_s: float) -> Timestamp | None:
 def seconds(stamp: Timestamp) -> float:
     """Seconds since 1970 UTC."""
     return stamp.seconds + stamp.nanos / 1e9
+
+
+def check_instants(message: Message, field: str, *names: str) -> Iterator[FieldFault]:
+    """A fault for each of these instants that is there and that no calendar of ours has."""
+    for name in names:
+        if not message.HasField(name):
+            continue
+        stamp = getattr(message, name)
+        if not (0 <= stamp.seconds < YEAR_3000_S and 0 <= stamp.nanos < 1_000_000_000):
+            where = f"{field}.{name}" if field else name
+            yield FieldFault(where, "must be an instant from 1970 to 2999")
 
 
 def check_id(value: str, field: str) -> Iterator[FieldFault]:
@@ -92,6 +105,7 @@ def pile_faults(facts: nouns.PileFacts, field: str) -> Iterator[FieldFault]:
         yield from check_text(getattr(facts, name), f"{field}.{name}")
     if facts.HasField("position"):
         yield from check_position(facts.position, f"{field}.position")
+    yield from check_instants(facts, field, "commissioned_at")
     if len(facts.evses) > LIST_LIMIT:
         yield FieldFault(f"{field}.evses", f"has more than {LIST_LIMIT} entries")
     for number, evse in enumerate(facts.evses[:LIST_LIMIT]):

@@ -14,6 +14,7 @@ from coordinator.rpc.edge_codec import from_ranges
 from coordinator.rpc.noun_codec import (
     LIST_LIMIT,
     check_id,
+    check_instants,
     check_position,
     check_text,
     position,
@@ -56,6 +57,7 @@ def tariff_faults(tariff: op.Tariff, field: str) -> Iterator[FieldFault]:
     yield from check_id(tariff.tariff_id, f"{field}.tariff_id")
     if len(tariff.currency) != 3:
         yield FieldFault(f"{field}.currency", "must be an ISO 4217 code")
+    yield from check_instants(tariff.valid, f"{field}.valid", "from_at", "to_at")
     if len(tariff.elements) > LIST_LIMIT:
         yield FieldFault(f"{field}.elements", f"has more than {LIST_LIMIT} entries")
     for number, element in enumerate(tariff.elements[:LIST_LIMIT]):
@@ -90,6 +92,7 @@ def user_faults(user: op.UserRecord, field: str) -> Iterator[FieldFault]:
     """Everything wrong with a user."""
     yield from check_id(user.user_id, f"{field}.user_id")
     yield from check_text(user.vehicle_model, f"{field}.vehicle_model")
+    yield from check_instants(user, field, "vip_until")
     if len(user.vehicle_ids) > LIST_LIMIT:
         yield FieldFault(f"{field}.vehicle_ids", f"has more than {LIST_LIMIT} entries")
     for number, vehicle_id in enumerate(user.vehicle_ids[:LIST_LIMIT]):
@@ -147,6 +150,7 @@ def outage_faults(outage: op.PlannedOutage, field: str) -> Iterator[FieldFault]:
         yield FieldFault(field, "names either an evse_id or a station_id")
     yield from check_text(outage.reason, f"{field}.reason")
     window = outage.window
+    yield from check_instants(window, f"{field}.window", "from_at", "to_at")
     if not (window.HasField("from_at") and window.HasField("to_at")):
         yield FieldFault(f"{field}.window", "needs from_at and to_at")
     elif seconds(window.to_at) <= seconds(window.from_at):

@@ -11,7 +11,14 @@ from coordinator.core.district import District
 from coordinator.core.sessions import IMPORT, NAN, ChargeSession
 from coordinator.core.vehicle import WarningLevel
 from coordinator.errors import FieldFault
-from coordinator.rpc.noun_codec import check_id, check_position, check_text, seconds, wgs84
+from coordinator.rpc.noun_codec import (
+    check_id,
+    check_instants,
+    check_position,
+    check_text,
+    seconds,
+    wgs84,
+)
 from coordinator.usecases.requests import StoredRequest
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import types_pb2 as nouns
@@ -37,6 +44,7 @@ def session_faults(
     """Everything wrong with a session."""
     yield from check_id(record.evse_id, f"{field}.evse_id")
     yield from _names(record, field, ("station_id", "vehicle_id", "user_id"))
+    yield from check_instants(record, field, "started_at", "ended_at")
     if not record.HasField("started_at"):
         yield FieldFault(f"{field}.started_at", "is missing")
     elif not record.HasField("ended_at"):
@@ -78,6 +86,7 @@ def request_faults(record: op.RequestRecord, field: str) -> Iterator[FieldFault]
     """Everything wrong with a request."""
     yield from check_id(record.request_id, f"{field}.request_id")
     yield from _names(record, field, ("evse_id", "vehicle_id", "user_id"))
+    yield from check_instants(record, field, "asked_at")
     if not record.HasField("asked_at"):
         yield FieldFault(f"{field}.asked_at", "is missing")
     if not record.HasField("position"):

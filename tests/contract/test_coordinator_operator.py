@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import grpc
 import pytest
 from coordinator_process import CoordinatorProcess
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from wire_agent import WireAgent, batch, pile
@@ -21,6 +22,7 @@ from wire_agent import WireAgent, batch, pile
 from city_sim.messages import station_message
 from coordinator.errors import DirectoryBusy
 from coordinator.importers import Files, import_into_store, read_files
+from pilewise.v1 import charging_service_pb2 as charging
 from pilewise.v1 import district_service_pb2 as district
 from pilewise.v1 import district_service_pb2_grpc, operator_service_pb2_grpc
 from pilewise.v1 import edge_service_pb2 as edge
@@ -154,6 +156,24 @@ async def test_a_tariff_that_cannot_be_read_is_refused_by_its_field(
 
     assert (answer.accepted_count, answer.rejected_count) == (1, 1)
     assert answer.errors[0].field == f"tariffs[0].elements[0].{field}"
+
+
+@pytest.mark.parametrize("seconds", [-1, 32_503_680_000, 2**62])
+async def test_instants_that_no_calendar_has_are_refused_by_their_field(
+    operator: Stub, seconds: int
+) -> None:
+    """Whatever is written with an instant later, as OCPI's tariffs are, can be written."""
+    never = Timestamp(seconds=seconds)
+    window = charging.TimeWindow(to_at=never)
+    tariff = op.Tariff(tariff_id="T1", currency="CNY", valid=window)
+    user = op.UserRecord(user_id="U1", vip_until=never)
+    tariffs = await operator.PutTariffs(op.PutTariffsRequest(tariffs=[tariff]), timeout=10)
+    users = await operator.PutUsers(op.PutUsersRequest(users=[user]), timeout=10)
+    piles = [nouns.PileFacts(pile_id="P1", commissioned_at=never)]
+    facts = await operator.PutPiles(op.PutPilesRequest(piles=piles), timeout=10)
+    told = [answer.errors[0].field for answer in (tariffs, users, facts)]
+
+    assert told == ["tariffs[0].valid.to_at", "users[0].vip_until", "piles[0].commissioned_at"]
 
 
 async def test_an_evse_cannot_have_two_homes(operator: Stub) -> None:
