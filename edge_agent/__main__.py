@@ -35,6 +35,7 @@ COMMANDS = {
     "probe": "edge_agent.commands.probe",
     "profile": "edge_agent.commands.profile",
     "doctor": "edge_agent.commands.doctor",
+    "enroll": "edge_agent.commands.enroll",
     "buffer": "edge_agent.commands.buffer",
     "config": "edge_agent.commands.config",
     "tail": "edge_agent.commands.tail",

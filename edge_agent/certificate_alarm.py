@@ -99,4 +99,8 @@ def certificate_files(config: Config) -> dict[str, Path]:
             "ocpp.upstream_ca_file": config.ocpp.upstream_ca_file,
         }
     folder = Path(config.source.file).parent
-    return {key: folder / name for key, name in named.items() if name}
+    files = {key: folder / name for key, name in named.items() if name}
+    if config.uplink.enrol_at:
+        identity = config.data_dir / "identity"
+        files |= {"identity": identity / "identity.pem", "identity.ca_file": identity / "trust.pem"}
+    return files

@@ -62,7 +62,11 @@ class TlsSection(msgspec.Struct, frozen=True):
 
 
 class UplinkSection(msgspec.Struct, frozen=True):
-    """`[uplink]`: how the stream behaves; real seconds. `spool_max_mib`: room for what waits."""
+    """`[uplink]`: how the stream behaves; real seconds. `spool_max_mib`: room for what waits.
+
+    With `enrol_at` the agent keeps a certificate of its own: it enrols there with the token of
+    `token_file`, and believes whoever `tls.ca_file` or `ca_hash` vouches for.
+    """
 
     batch_records: Annotated[int, Meta(ge=1, le=500)] = 200
     batch_bytes: Annotated[int, Meta(ge=1024, le=262144)] = 65536
@@ -73,6 +77,9 @@ class UplinkSection(msgspec.Struct, frozen=True):
     backoff_cap_s: Seconds = 40.0
     confirm_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
     spool_max_mib: Annotated[int, Meta(ge=8, le=1_048_576)] = 1024
+    enrol_at: str | None = None
+    token_file: str | None = None
+    ca_hash: Annotated[str, Meta(pattern=r"^sha256:[0-9A-Fa-f]{64}$")] | None = None
 
 
 class OcppSection(msgspec.Struct, frozen=True):

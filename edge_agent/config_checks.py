@@ -15,6 +15,7 @@ from edge_agent.config import (
     OcppSection,
     PileSection,
     TlsSection,
+    UplinkSection,
 )
 from edge_agent.core.url import url_parts
 from edge_agent.toml_source import TomlSource
@@ -49,11 +50,14 @@ def is_loopback(host: str) -> bool:
 def check_addresses(
     agent: AgentSection | None,
     clock: ClockSection | None,
-    tls: TlsSection | None,
+    secured: object,
     ocpp: OcppSection | None,
     source: TomlSource,
 ) -> None:
-    """Notes addresses that are none, and those that are open to more than this machine."""
+    """Notes addresses that are none, and those that are open to more than this machine.
+
+    `secured` says whether the stream to the coordinator is.
+    """
     listens = {
         "ocpp.listen": ocpp.listen if ocpp else None,
         "ocpp.listen_tls": ocpp.listen_tls if ocpp else None,
@@ -61,7 +65,7 @@ def check_addresses(
     plain = ocpp is not None and ocpp.security_profile < 2
     if agent is not None:
         listens["agent.metrics"] = agent.metrics
-        _check_coordinator(agent, clock, tls, source)
+        _check_coordinator(agent, clock, secured, source)
     for key, address in listens.items():
         if address is None:
             continue
@@ -86,14 +90,14 @@ def check_addresses(
 
 
 def _check_coordinator(
-    agent: AgentSection, clock: ClockSection | None, tls: TlsSection | None, source: TomlSource
+    agent: AgentSection, clock: ClockSection | None, secured: object, source: TomlSource
 ) -> None:
     key = "agent.coordinator"
     parts = split_address(agent.coordinator)
     if parts is None:
         source.report("CFG-012", f'"{agent.coordinator}" is not host:port', key)
         return
-    if tls is None and not is_loopback(parts[0]):
+    if not secured and not is_loopback(parts[0]):
         source.report(
             "CFG-010", "a coordinator elsewhere needs TLS", key, hint="add [tls] with ca_file"
         )
@@ -136,8 +140,11 @@ def check_modbus_host(section: PileSection, key: str, subnets: Subnets, source: 
         )
 
 
-def check_tls(tls: TlsSection | None, folder: Path, source: TomlSource) -> None:
-    """Notes certificate files that are missing and keys that others may read."""
+def check_tls(
+    tls: TlsSection | None, uplink: UplinkSection | None, folder: Path, source: TomlSource
+) -> None:
+    """Notes certificate files that are missing, keys that others may read, a vain enrolment."""
+    _check_enrolment(uplink, tls, folder, source)
     if tls is None:
         return
     for name in ("ca_file", "cert_file"):
@@ -146,6 +153,33 @@ def check_tls(tls: TlsSection | None, folder: Path, source: TomlSource) -> None:
             source.report("CFG-013", f"{value} is not there", f"tls.{name}")
     if tls.key_file:
         secret(folder / tls.key_file, "tls.key_file", source)
+
+
+def _check_enrolment(
+    uplink: UplinkSection | None, tls: TlsSection | None, folder: Path, source: TomlSource
+) -> None:
+    """Notes an enrolment that cannot be: no address, nobody to trust, a token open to others."""
+    if uplink is None:
+        return
+    key = "uplink.enrol_at"
+    if uplink.enrol_at is None:
+        for name in ("token_file", "ca_hash"):
+            if getattr(uplink, name):
+                hint = "set enrol_at to the coordinator's port for cars"
+                text = f"{name} is of no use without uplink.enrol_at"
+                source.report("CFG-004", text, f"uplink.{name}", hint=hint)
+        return
+    if split_address(uplink.enrol_at) is None:
+        source.report("CFG-012", f'"{uplink.enrol_at}" is not host:port', key)
+    if tls is not None and tls.cert_file:
+        text = "an agent that enrols keeps its certificate itself"
+        source.report("CFG-013", text, "tls.cert_file", hint="leave out cert_file and key_file")
+    if uplink.ca_hash is None and tls is None:
+        hint = "set uplink.ca_hash, from: pilewise coordinator ca show"
+        source.report("CFG-004", "an agent that enrols needs somebody to trust", key, hint=hint)
+    # The file may be gone once the agent is enrolled.
+    if uplink.token_file and (folder / uplink.token_file).exists():
+        secret(folder / uplink.token_file, "uplink.token_file", source)
 
 
 def secret(path: Path, key: str, source: TomlSource) -> str:

@@ -71,9 +71,9 @@ def load_config(
     folder = path.parent
     subnets = parse_subnets(agent, source)
     _check_pile_ids(source)
-    check_addresses(agent, clock, tls, ocpp, source)
+    check_addresses(agent, clock, tls or (uplink and uplink.enrol_at), ocpp, source)
     check_sensors(sensors, subnets, folder, source)
-    check_tls(tls, folder, source)
+    check_tls(tls, uplink, folder, source)
     check_ocpp(ocpp, folder, source)
     password = ""
     if sensors is not None and sensors.password_file:

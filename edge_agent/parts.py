@@ -19,7 +19,7 @@ from edge_agent.core.clock import DomainClock
 from edge_agent.core.occupancy import FusionRules
 from edge_agent.host_clock import HostClock
 from edge_agent.piles.port import Pile
-from edge_agent.uplink.channel import LinkSettings, TlsFiles
+from edge_agent.uplink.channel import EnrolmentSettings, LinkSettings, TlsFiles
 from edge_agent.uplink.lanes import BatchLimits
 from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
@@ -125,25 +125,52 @@ def domain_clock(config: Config) -> DomainClock | None:
 def link_settings(config: Config, clock: HostClock) -> LinkSettings:
     """How the agent talks to its coordinator."""
     uplink = config.uplink
-    folder = Path(config.source.file).parent
-    tls = None
-    if config.tls is not None:
-        cert, key = config.tls.cert_file, config.tls.key_file
-        tls = TlsFiles(
-            folder / config.tls.ca_file,
-            folder / cert if cert else None,
-            folder / key if key else None,
-        )
+    enrolment = enrolment_settings(config)
     return LinkSettings(
         agent_id=config.agent.id,
         coordinator=config.agent.coordinator,
         clock=clock.domain,
-        tls=tls,
+        tls=None if enrolment else _tls_files(config),
+        enrolment=enrolment,
+        identity_dir=identity_dir(config),
         limits=BatchLimits(uplink.batch_records, uplink.batch_bytes, uplink.batch_linger_s),
         beat_s=uplink.beat_s,
         dead_s=uplink.dead_s,
         backoff_base_s=uplink.backoff_base_s,
         backoff_cap_s=uplink.backoff_cap_s,
+    )
+
+
+def _tls_files(config: Config) -> TlsFiles | None:
+    if config.tls is None:
+        return None
+    folder, (cert, key) = (
+        Path(config.source.file).parent,
+        (config.tls.cert_file, config.tls.key_file),
+    )
+    return TlsFiles(
+        folder / config.tls.ca_file,
+        folder / cert if cert else None,
+        folder / key if key else None,
+    )
+
+
+def identity_dir(config: Config) -> Path | None:
+    """Where the agent keeps an identity of its own; None where it keeps none."""
+    return config.data_dir / "identity" if config.uplink.enrol_at else None
+
+
+def enrolment_settings(config: Config) -> EnrolmentSettings | None:
+    """Where and as whom the agent enrols; None where it does not."""
+    uplink, folder = config.uplink, Path(config.source.file).parent
+    if uplink.enrol_at is None:
+        return None
+    return EnrolmentSettings(
+        agent_id=config.agent.id,
+        address=uplink.enrol_at,
+        token_file=folder / uplink.token_file if uplink.token_file else None,
+        ca_file=folder / config.tls.ca_file if config.tls else None,
+        ca_hash=uplink.ca_hash or "",
     )
 
 

@@ -9,12 +9,20 @@ from pathlib import Path
 from edge_agent.commands.finding import Finding, error, ok, warning
 from edge_agent.config import Config
 from edge_agent.core.certificate import DAY_S, CertificateFacts
+from edge_agent.parts import identity_dir
 from edge_agent.uplink.certificate import certificates_in, chain_fault, load_pair
 
 
 def check_certificates(config: Config) -> Iterator[Finding]:
     """Every certificate that the configuration names."""
     folder = Path(config.source.file).parent
+    identity = identity_dir(config)
+    if identity is not None:
+        if (identity / "identity.pem").is_file():
+            yield from check_pair(identity, "identity.pem", "identity.pem", "trust.pem")
+        else:
+            text = f"this agent is not enrolled at {config.uplink.enrol_at}"
+            yield error("certificate", text, "pilewise agent enroll, with a token of the operator")
     if config.tls is not None:
         tls = config.tls
         yield from check_pair(folder, tls.cert_file, tls.key_file, tls.ca_file)

@@ -41,12 +41,18 @@ class CertificateFacts:
     def alarm_day(self, now_s: float) -> int | None:
         """The alarm that is due: the last one passed of 14, 7, 1 and 0 days; None before them.
 
-        >>> facts = CertificateFacts("", "", 0.0, 20 * 86_400.0)
-        >>> [facts.alarm_day(day * 86_400.0) for day in (5.9, 6.0, 13.0, 19.5, 20.0)]
+        Of a short life only the last quarter is alarming: before, it is renewed.
+
+        >>> facts = CertificateFacts("", "", 0.0, 60 * 86_400.0)
+        >>> [facts.alarm_day(day * 86_400.0) for day in (45.9, 46.0, 53.0, 59.5, 60.0)]
         [None, 14, 7, 1, 0]
+        >>> week = CertificateFacts("", "", 0.0, 7 * 86_400.0)
+        >>> [week.alarm_day(day * 86_400.0) for day in (0.0, 5.9, 6.0)]
+        [None, None, 1]
         """
-        left_s = self.ends_s - now_s
-        return min((day for day in ALARM_DAYS if left_s <= day * DAY_S), default=None)
+        left_s, quarter_s = self.ends_s - now_s, (self.ends_s - self.begins_s) / 4
+        counting = [day for day in ALARM_DAYS if day * DAY_S <= quarter_s]
+        return min((day for day in counting if left_s <= day * DAY_S), default=None)
 
 
 def read_certificate(der: bytes) -> CertificateFacts:

@@ -21,13 +21,30 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolmentSettings:
+    """Where and as whom the agent enrols; one of `ca_file` and `ca_hash` says whom it trusts."""
+
+    agent_id: str
+    address: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    ca_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """How the agent talks to its coordinator; all durations are real seconds."""
+    """How the agent talks to its coordinator; all durations are real seconds.
+
+    `enrolment` is there where the agent keeps an identity of its own, in `identity_dir`, and then
+    `tls` is not.
+    """
 
     agent_id: str
     coordinator: str
     clock: DomainClock
     tls: TlsFiles | None = None
+    enrolment: EnrolmentSettings | None = None
+    identity_dir: Path | None = None
     limits: BatchLimits = field(default_factory=BatchLimits)
     beat_s: float = 20.0
     dead_s: float = 60.0

@@ -15,6 +15,7 @@ import grpc
 from edge_agent.errors import LinkError
 from edge_agent.uplink import codec
 from edge_agent.uplink.channel import LinkSettings, open_channel
+from edge_agent.uplink.credentials import shown_now
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1.edge_service_pb2_grpc import EdgeServiceStub
 
@@ -36,7 +37,7 @@ async def greet(settings: LinkSettings, spool_id: str) -> Greeting:
     hello = codec.to_hello(settings.agent_id, [], (spool_id, 1), {}, settings.clock, sent_at_ms)
     try:
         async with asyncio.timeout(settings.reply_timeout_s):
-            async with open_channel(settings.coordinator, settings.tls) as channel:
+            async with open_channel(settings.coordinator, shown_now(settings)) as channel:
                 call: Any = EdgeServiceStub(channel).Connect()
                 await call.write(edge.ConnectRequest(hello=hello))
                 message = await call.read()

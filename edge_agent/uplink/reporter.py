@@ -20,17 +20,18 @@ import structlog
 from edge_agent.core.directive import Directive, Result
 from edge_agent.core.facts import PileFacts
 from edge_agent.core.flow import Flow
-from edge_agent.errors import CertificateUnusable, LinkError, SpoolError
+from edge_agent.errors import LinkError, SpoolError
 from edge_agent.uplink import codec
-from edge_agent.uplink.certificate import dialable, explained
+from edge_agent.uplink.certificate import explained
 from edge_agent.uplink.channel import LinkSettings, open_channel
+from edge_agent.uplink.credentials import Redial, credentials_of
 from edge_agent.uplink.directives import DirectiveDesk
 from edge_agent.uplink.greeting import Renewing, checked_welcome, skew_of, utc_ms
 from edge_agent.uplink.lanes import BatchLimits, Lanes
 from edge_agent.uplink.pace import Pace
 from edge_agent.uplink.refusals import Refusals
 from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.stream_end import Goodbye, raise_end, tell_end
+from edge_agent.uplink.stream_end import Goodbye, needs_human, raise_end, tell_end, tell_goodbye
 from pilewise.v1 import edge_service_pb2 as edge
 from pilewise.v1.edge_service_pb2_grpc import EdgeServiceStub
 
@@ -58,6 +59,7 @@ class Reporter:
         self._desk = desk
         self._facts = facts
         self._now_ms = now_ms
+        self.credentials = credentials_of(settings)
         self._pace = Pace(settings, rng or random.Random())
         self.hurry = self._pace.hurry
         self._flow = Flow(settings.limits.records)
@@ -88,6 +90,7 @@ class Reporter:
         """Reports until cancelled; every failure is retried with full-jitter back-off."""
         await self._desk.recall()
         async with asyncio.TaskGroup() as directives:
+            directives.create_task(self.credentials.keep(), name="edge_agent:identity")
             if self._renewal is not None:
                 directives.create_task(self._renewal.watch(), name="edge_agent:renewal")
             while True:
@@ -96,7 +99,8 @@ class Reporter:
                 try:
                     await self._stream(directives)
                 except (Goodbye, grpc.aio.AioRpcError, LinkError, SpoolError, OSError) as error:
-                    failure = await explained(error, self._settings.coordinator, self._settings.tls)
+                    tls = self.credentials.tls
+                    failure = await explained(error, self._settings.coordinator, tls)
                 except Exception:
                     log.exception("stream failed unexpectedly")
                 asked = isinstance(failure, Goodbye)
@@ -110,23 +114,19 @@ class Reporter:
         if isinstance(failure, Goodbye):
             reason, asked_s = str(failure), failure.resume_after_s
             wait_s = self._pace.after_goodbye_s(reason, asked_s, now_s, lived_s)
-            log.info("coordinator says go away", reason=reason, next_try_s=round(wait_s, 1))
+            tell_goodbye(reason, wait_s)
             return wait_s
         code = failure.code() if isinstance(failure, grpc.aio.AioRpcError) else None
         if was_connected and code is grpc.StatusCode.RESOURCE_EXHAUSTED:
             self._flow.refused()
-        # Only a human can help where an id is used twice, or our own certificate is no good.
-        slowly = code is grpc.StatusCode.ALREADY_EXISTS or isinstance(failure, CertificateUnusable)
-        wait_s = self._pace.after_failure_s(lived_s, slowly=slowly)
+        wait_s = self._pace.after_failure_s(lived_s, slowly=needs_human(failure))
         if failure is not None:
             tell_end(failure, was_connected, self._settings.coordinator, wait_s)
         return wait_s
 
     async def _stream(self, directives: asyncio.TaskGroup) -> None:
         """One stream from hello to its end; always ends by raising, or for a fresh hello."""
-        tls = self._settings.tls
-        if tls is not None:
-            await dialable(tls)
+        tls = await self.credentials.for_next_try()
         async with open_channel(self._settings.coordinator, tls) as channel:
             call: _Call = EdgeServiceStub(channel).Connect()
             try:
@@ -137,7 +137,8 @@ class Reporter:
                     await raise_end(call)
                 lanes = await self._welcomed(welcome)
                 if lanes is not None:
-                    await self._serve(call, lanes, directives)
+                    with contextlib.suppress(Redial):
+                        await self._serve(call, lanes, directives)
             finally:
                 call.cancel()
 
@@ -170,6 +171,7 @@ class Reporter:
         if not await lanes.begin(codec.stored_runs(welcome.stored), credit):
             log.warning("the coordinator knows newer records than this spool: a new spool begins")
             return None
+        await self.credentials.welcomed()
         self._heard_s = self._welcomed_s = time.monotonic()
         self.connected = True
         self.connections += 1
@@ -189,6 +191,7 @@ class Reporter:
                 self._listen(call, lanes, directives), name="edge_agent:uplink-down"
             ),
             asyncio.create_task(self._send(call, lanes), name="edge_agent:uplink-up"),
+            asyncio.create_task(self.credentials.redial(), name="edge_agent:uplink-anew"),
         }
         # No TaskGroup: in Python 3.11 a child that fails while the group waits leaves the parent
         # marked as cancelled.

@@ -7,9 +7,21 @@ from typing import Any, Final, NoReturn
 import grpc
 import structlog
 
-from edge_agent.errors import LinkError
+from edge_agent.errors import CertificateUnusable, LinkError
 
 log: Final = structlog.get_logger("edge_agent.uplink")
+
+
+# An id that is used twice, no certificate that is good, an agent that was shut out.
+ONLY_HUMANS_HELP: Final = (
+    grpc.StatusCode.ALREADY_EXISTS,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+)
+SHUT_OUT: Final = {
+    "REVOKED": "the operator shut this agent out; it needs a new token, or to be let in again",
+    "SUPERSEDED": "another gateway was enrolled under this agent id: one name a gateway",
+}
 
 
 class Goodbye(Exception):
@@ -20,6 +32,13 @@ class Goodbye(Exception):
         super().__init__(reason)
 
 
+def needs_human(failure: Exception | None) -> bool:
+    """Whether trying again soon is in vain, because somebody has to change something first."""
+    if isinstance(failure, grpc.aio.AioRpcError):
+        return failure.code() in ONLY_HUMANS_HELP
+    return isinstance(failure, CertificateUnusable)
+
+
 async def raise_end(call: Any) -> NoReturn:
     """Raises what a call that is over ended with: LinkError, or AioRpcError with its status."""
     code, details = await call.code(), await call.details()
@@ -28,6 +47,14 @@ async def raise_end(call: Any) -> NoReturn:
     raise grpc.aio.AioRpcError(
         code, await call.initial_metadata(), await call.trailing_metadata(), details
     )
+
+
+def tell_goodbye(reason: str, next_try_s: float) -> None:
+    """Logs that the coordinator ended the stream; a warning where a human has to do something."""
+    if hint := SHUT_OUT.get(reason):
+        log.warning("shut out", reason=reason, next_try_s=round(next_try_s, 1), hint=hint)
+        return
+    log.info("coordinator says go away", reason=reason, next_try_s=round(next_try_s, 1))
 
 
 def tell_end(failure: Exception, was_connected: bool, target: str, next_try_s: float) -> None:

@@ -19,6 +19,7 @@ buffer = typer.Typer(help="What waits on the disk of the gateway.", no_args_is_h
 def register(app: typer.Typer) -> None:
     """Adds the commands of this file to `pilewise agent`."""
     app.command()(doctor)
+    app.command()(enroll)
     app.add_typer(buffer, name="buffer")
     app.command()(tail)
     app.command()(unit)
@@ -33,6 +34,24 @@ def doctor(
     words = ["--json"] if json else []
     words += ["--offline"] if offline else []
     become("edge_agent", "doctor", "-c", str(config), *words)
+
+
+def enroll(
+    config: ConfigFile = Path("agent.toml"),
+    token_file: Annotated[
+        str, typer.Option(help="File of the one-time token, - for stdin; else the config's.")
+    ] = "",
+    ca_hash: Annotated[str, typer.Option(help="sha256:... of the district's authority.")] = "",
+    again: Annotated[bool, typer.Option("--again", help="A new identity, too.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Has this gateway's first certificate made with a one-time token of the operator."""
+    words = ["-c", str(config)]
+    words += ["--token-file", token_file] if token_file else []
+    words += ["--ca-hash", ca_hash] if ca_hash else []
+    words += ["--again"] if again else []
+    words += ["--json"] if json else []
+    become("edge_agent", "enroll", *words)
 
 
 @buffer.command()
