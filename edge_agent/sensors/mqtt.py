@@ -27,6 +27,8 @@ log: Final = structlog.get_logger("edge_agent.mqtt")
 TIMEOUT_S: Final = 10.0
 BACKOFF_BASE_S: Final = 0.5
 BACKOFF_CAP_S: Final = 30.0
+# Bad user name or password, not authorized. Source: MQTT 3.1.1, 3.2.2.3, and 5.0, 3.2.2.2.
+LOGIN_REFUSED: Final = (4, 5, 134, 135)
 
 
 class SensorSink(Protocol):
@@ -108,7 +110,7 @@ class BaySensors:
                         self._take(message.topic.value, bytes(message.payload))
             except (aiomqtt.MqttError, OSError, TimeoutError) as error:
                 if self.connected.is_set() or attempt == 0:
-                    log.warning("sensors lost", why=str(error))
+                    log.warning("sensors lost", **self._told(error))
             self.connected.clear()
             await asyncio.sleep(full_jitter_s(attempt, self._rng, BACKOFF_BASE_S, BACKOFF_CAP_S))
             attempt += 1
@@ -128,6 +130,13 @@ class BaySensors:
             self._refuse(topic, f"the payload has {size} bytes, at most {MAX_PAYLOAD_BYTES}")
         elif kind in KINDS:
             self.inbox.put(topic, message)
+
+    def _told(self, error: Exception) -> dict[str, str]:
+        """What is wrong with the broker, and what to do where that is known."""
+        if getattr(error, "rc", None) in LOGIN_REFUSED:
+            why = f"the broker refused the login of {self._login[0] or 'nobody'}"
+            return {"why": why, "hint": "look at bay_sensors.username and password_file"}
+        return {"why": str(error)}
 
     def _take(self, topic: str, payload: bytes) -> None:
         """Hands one word to the sink; what cannot be read is counted and said once per topic."""
