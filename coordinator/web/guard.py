@@ -6,6 +6,7 @@ own. Both are refused. Who may do more than read is decided in `gate.py`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
 
@@ -13,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coordinator.web.answers import failure
+from coordinator.web.patience import bounded
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -62,7 +64,8 @@ class Guard:
             answer = failure(403, "WEB-006", text, "only our own pages may change anything")
             await answer(scope, receive, guarded)
         else:
-            await self._app(scope, receive, guarded)
+            begun_s = asyncio.get_running_loop().time()
+            await self._app(scope, bounded(receive, begun_s), guarded)
 
 
 def _name(host: str) -> str:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from coordinator.addresses import split_address
 from coordinator.errors import AddressRefused
+from coordinator.web.patience import HEADER_BYTES, PatientProtocol
 
 CONNECTIONS = 256  # at once; more are told to come back
 KEEP_ALIVE_S = 30
@@ -32,7 +33,8 @@ class WebServer:
     def __init__(self, app: ASGIApp, grace_s: float) -> None:
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=PatientProtocol,
+            h11_max_incomplete_event_size=HEADER_BYTES,
             ws="none",
             lifespan="off",
             log_config=None,
