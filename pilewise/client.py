@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import grpc
 import uuid_utils
 
+from pilewise.dialling import TokenSource, bearing, open_channel
 from pilewise.guidance import Guidance, jitter
 from pilewise.threshold import Threshold
 from pilewise.v1 import charging_service_pb2 as pb
@@ -55,7 +57,8 @@ class VehicleClient:
     """One car's connection to its coordinator; use it as an async context manager.
 
     `auto_request_below_pct` is the state of charge below which `observe` asks by itself, once per
-    crossing.
+    crossing. `token` proves which car it is: a token, or a function that gives the one of now,
+    asked before each call. `ca_file` (PEM) dials with TLS.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class VehicleClient:
         *,
         user_id: str = "",
         auto_request_below_pct: float = 20.0,
+        token: TokenSource = "",
+        ca_file: Path | None = None,
         channel: grpc.aio.Channel | None = None,
     ) -> None:
         self.vehicle_id = vehicle_id
@@ -75,7 +80,8 @@ class VehicleClient:
         self._asking: asyncio.Task[pb.RecommendResponse] | None = None
         self._unanswered: tuple[str, float] | None = None
         self._owns_channel = channel is None
-        self._channel = channel or grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._token = token
+        self._channel = channel or open_channel(target, ca_file=ca_file, options=CHANNEL_OPTIONS)
         self._stub = rpc.ChargingServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -153,8 +159,11 @@ class VehicleClient:
         the link breaks, so that one request never makes two claims."""
         for attempt in range(4):
             try:
+                proof = await bearing(self._token)
                 answer: pb.RecommendResponse = await self._stub.Recommend(
-                    request, timeout=CALL_S, metadata=(("traceparent", traceparent(request)),)
+                    request,
+                    timeout=CALL_S,
+                    metadata=(("traceparent", traceparent(request)), *proof),
                 )
                 return answer
             except grpc.aio.AioRpcError as error:
@@ -166,7 +175,9 @@ class VehicleClient:
     async def confirm(self, recommendation_id: str, evse_id: str = "") -> pb.Promise:
         """The firm promise, on the first choice or on the alternative `evse_id`."""
         answer = await self._stub.Confirm(
-            pb.ConfirmRequest(recommendation_id=recommendation_id, evse_id=evse_id), timeout=CALL_S
+            pb.ConfirmRequest(recommendation_id=recommendation_id, evse_id=evse_id),
+            timeout=CALL_S,
+            metadata=await bearing(self._token),
         )
         promise: pb.Promise = answer.promise
         return promise
@@ -174,7 +185,9 @@ class VehicleClient:
     async def release(self, recommendation_id: str, reason: str = "") -> bool:
         """Gives the hold back; False when nothing was held any more."""
         answer = await self._stub.Release(
-            pb.ReleaseRequest(recommendation_id=recommendation_id, reason=reason), timeout=CALL_S
+            pb.ReleaseRequest(recommendation_id=recommendation_id, reason=reason),
+            timeout=CALL_S,
+            metadata=await bearing(self._token),
         )
         return bool(answer.released)
 
@@ -192,11 +205,12 @@ class VehicleClient:
                 recommendation_id=recommendation_id, outcome=outcome, evse_id=evse_id, wait_s=wait_s
             ),
             timeout=CALL_S,
+            metadata=await bearing(self._token),
         )
 
     def guide(self, promise: pb.Promise) -> Guidance:
         """The drive towards a promise; opening it makes the hold firm."""
-        return Guidance(self._stub, promise)
+        return Guidance(self._stub, promise, token=self._token)
 
     async def update(
         self,
@@ -219,5 +233,7 @@ class VehicleClient:
             request.arrived.SetInParent()
         if accept is not None:
             request.decision.revision, request.decision.accepted = promise.revision, accept
-        answer: pb.UpdateProgressResponse = await self._stub.UpdateProgress(request, timeout=CALL_S)
+        answer: pb.UpdateProgressResponse = await self._stub.UpdateProgress(
+            request, timeout=CALL_S, metadata=await bearing(self._token)
+        )
         return answer

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import grpc
 
+from pilewise.dialling import TokenSource, bearing
 from pilewise.v1 import charging_service_pb2 as pb
 from pilewise.v1 import charging_service_pb2_grpc as rpc
 from pilewise.v1 import types_pb2 as nouns
@@ -52,12 +53,15 @@ class Guidance:
         promise: pb.Promise,
         *,
         silence_s: float = SILENCE_S,
+        token: TokenSource = "",
     ) -> None:
         self.promise = promise
         self.closed: pb.GuideClosed | None = None
         self.report_every_s = REPORT_EVERY_S
         self._stub = stub
         self._silence_s = silence_s
+        self._token = token
+        self._heard = False  # anything, on the stream that is open
         self._here: pb.Progress | None = None
         self._unsent: pb.Progress | None = None
         self._said: deque[pb.GuideRequest] = deque()
@@ -107,7 +111,9 @@ class Guidance:
                     attempt = 0
                     yield event
             except grpc.aio.AioRpcError as error:
-                if error.code() not in BROKEN:
+                # A token that ended while the stream was open is renewed by who gives it.
+                ended = error.code() is grpc.StatusCode.UNAUTHENTICATED and self._heard
+                if error.code() not in BROKEN and not (ended and callable(self._token)):
                     raise
             if self.closed is None:
                 with contextlib.suppress(TimeoutError):
@@ -115,13 +121,15 @@ class Guidance:
                 attempt += 1
 
     async def _one_stream(self) -> AsyncIterator[pb.GuideResponse]:
-        call = self._stub.Guide()
+        self._heard = False
+        call = self._stub.Guide(metadata=await bearing(self._token))
         sender: asyncio.Task[None] | None = None
         stopped = asyncio.create_task(self._stopped.wait(), name="client:guide-stop")
         try:
             await self._open(call)
             sender = asyncio.create_task(self._send(call), name="client:guide-send")
             while (event := await self._read(call, stopped)) is not None:
+                self._heard = True
                 kind = event.WhichOneof("message")
                 if kind == "promise":
                     self.promise = event.promise

@@ -16,6 +16,7 @@ from pilewise.cli import (
     config,
     coordinator,
     demo,
+    dial,
     doctor,
     ending,
     explain,
@@ -83,6 +84,7 @@ def command() -> Any:
     """The whole tree, with what every command has."""
     tree = typer.main.get_command(app)
     equip(tree)
+    dial.equip(tree)
     return tree
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pilewise.cli import dial
 from pilewise.cli.output import Exit, detail, emit, fail, say
 from pilewise.cli.waiting import waiting
 
 if TYPE_CHECKING:
     import grpc
 
+    from pilewise.client import VehicleClient
     from pilewise.v1 import charging_service_pb2 as pb
     from pilewise.v1 import operator_service_pb2 as op
 
@@ -195,13 +197,12 @@ def _request(
 
 
 async def _explained(target: str, recommendation_id: str, language: str) -> op.ExplainResponse:
-    import grpc
 
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as rpc
 
     request = op.ExplainRequest(recommendation_id=recommendation_id, language=language)
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         answer: op.ExplainResponse = await rpc.OperatorServiceStub(channel).Explain(
             request, timeout=10
         )
@@ -211,23 +212,26 @@ async def _explained(target: str, recommendation_id: str, language: str) -> op.E
 async def _recommend(
     target: str, request: pb.RecommendRequest, confirm: bool
 ) -> pb.RecommendResponse:
-    from pilewise.client import VehicleClient
-
-    async with VehicleClient(target, request.vehicle_id, request.vehicle) as car:
+    async with _client(target, request.vehicle_id, request.vehicle) as car:
         answer = await car.recommend(request)
         if confirm and answer.HasField("promise"):
             answer.promise.CopyFrom(await car.confirm(answer.promise.recommendation_id))
         return answer
 
 
-async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bool) -> int:
+def _client(target: str, vehicle_id: str, vehicle: pb.VehicleProfile) -> VehicleClient:
     from pilewise.client import VehicleClient
+
+    return VehicleClient(target, vehicle_id, vehicle, token=dial.token(), ca_file=dial.ca_file())
+
+
+async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bool) -> int:
     from pilewise.v1 import charging_service_pb2 as pb
 
     # A car keeps trying; whoever asks by hand wants to hear that nobody answers.
     await _known(target, recommendation_id)
     revisions = 0
-    async with VehicleClient(target, "EV-ask", pb.VehicleProfile()) as car:
+    async with _client(target, "EV-ask", pb.VehicleProfile()) as car:
         try:
             async with asyncio.timeout(for_s):
                 async for event in car.guide(pb.Promise(recommendation_id=recommendation_id)):
@@ -243,12 +247,11 @@ async def _guide(target: str, recommendation_id: str, for_s: float, *, quiet: bo
 
 
 async def _known(target: str, recommendation_id: str) -> None:
-    import grpc
 
     from pilewise.v1 import charging_service_pb2 as pb
     from pilewise.v1 import charging_service_pb2_grpc as rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         request = pb.GetRecommendationRequest(recommendation_id=recommendation_id)
         await rpc.ChargingServiceStub(channel).GetRecommendation(request, timeout=10)
 
@@ -282,9 +285,11 @@ def _explain(error: grpc.aio.AioRpcError, target: str) -> NoReturn:
             hint="is it overloaded, or is something else at this address? its log tells",
             exit_code=Exit.UNREACHABLE,
         )
+    known = error.code() is not grpc.StatusCode.UNAUTHENTICATED
     fail(
         "RPC-001",
         f"the coordinator refused: {error.details()}",
         note=f"gRPC status {error.code().name}",
+        hint="" if known else "show a token with --token-file FILE",
         exit_code=Exit.FAILED,
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call
 from pilewise.cli.launch import require
 from pilewise.cli.output import Exit, emit, fail, say
@@ -114,12 +115,11 @@ def advance(
 
 async def _copied(target: str, place: Path) -> str:
     """The path of the backup that a running coordinator wrote."""
-    import grpc
 
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         answer = await stub.Backup(op.BackupRequest(path=str(place)), timeout=COPY_S)
     return str(answer.files[0])
@@ -127,12 +127,11 @@ async def _copied(target: str, place: Path) -> str:
 
 async def _advanced(target: str, by: int) -> tuple[int, list[str]]:
     """How many EVSEs were lifted, and which agents were away."""
-    import grpc
 
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         listed = await stub.ListAgents(op.ListAgentsRequest(), timeout=CALL_S)
         answer = await stub.AdvanceFence(op.AdvanceFenceRequest(by=by), timeout=CALL_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pilewise.cli import dial
 from pilewise.cli.output import Exit, fail
 
 if TYPE_CHECKING:
@@ -16,14 +17,13 @@ CALL_S = 30.0
 
 async def bring_in(target: str, imported: Imported) -> dict[str, int]:
     """How many of each the running coordinator took; ends the command where one is refused."""
-    import grpc
 
     from city_sim import messages
     from pilewise.cli import records
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         lists: tuple[tuple[str, Any, Any, Any], ...] = (
             ("tariffs", stub.PutTariffs, op.PutTariffsRequest, messages.tariff_message),
@@ -57,12 +57,11 @@ async def bring_in(target: str, imported: Imported) -> dict[str, int]:
 
 async def take_out(target: str, form: str) -> str:
     """The file that the running coordinator writes."""
-    import grpc
 
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         request = op.ExportRequest(format=form)
         pieces = [piece.chunk async for piece in stub.Export(request, timeout=CALL_S)]
@@ -76,7 +75,7 @@ async def scrap(target: str, pile_id: str, reason: str) -> None:
     from pilewise.v1 import operator_service_pb2 as op
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         request = op.RetirePileRequest(pile_id=pile_id, reason=reason)
         try:

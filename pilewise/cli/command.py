@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call, place
 from pilewise.cli.output import Exit, emit, fail, say
 
@@ -95,11 +96,10 @@ def _fill_area(box: Any, text: str) -> None:
 
 
 async def _send(target: str, request: op.CommandRequest, limit_s: float) -> op.CommandResponse:
-    import grpc
 
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         answer: op.CommandResponse = await stub.Command(request, timeout=limit_s)
         return answer

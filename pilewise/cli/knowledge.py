@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call
 from pilewise.cli.output import Exit, emit, fail, say
 
@@ -82,11 +83,10 @@ def update(
 
 
 async def _send(target: str, name: str, request: Any) -> Any:
-    import grpc
 
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         return await getattr(stub, name)(request, timeout=CALL_S)
 

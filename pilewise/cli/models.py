@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call
 from pilewise.cli.launch import require
 from pilewise.cli.output import Exit, emit, fail, say
@@ -180,11 +181,10 @@ def _ask(target: str, name: str, request: Any) -> Any:
 
 
 async def _send(target: str, name: str, request: Any) -> Any:
-    import grpc
 
     from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with dial.channel(target) as channel:
         stub = op_rpc.OperatorServiceStub(channel)
         return await getattr(stub, name)(request, timeout=CALL_S)
 

@@ -18,7 +18,7 @@ from pilewise.cli.app import command
 # What they print is a file for another program, a room's log, or a screen.
 NO_DATA = {
     "agent run", "agent unit", "coordinator run", "coordinator export",
-    "coordinator unit", "sim run", "sim tui",
+    "coordinator privacy export", "coordinator unit", "sim run", "sim tui",
 }  # fmt: skip
 # The paper has configurations of its own: numbers, not files.
 OTHER_CONFIG = {"city paper"}
