@@ -16,7 +16,9 @@ import numpy as np
 from coordinator.clock import Clock
 from coordinator.core.areas.assignment import (
     DEFAULT,
+    LEVELS,
     NOWHERE,
+    WEIGHTS,
     Plan,
     Problem,
     Settings,
@@ -38,6 +40,7 @@ from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.survey import Survey, Working, here, movable, survey
 from coordinator.usecases.world import World
 
+TURNS_WORTH = 2.0  # how many times what a switch costs it must save to be offered
 BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
 SURPRISE_S = 60.0  # by how much a place may have become worse than planned, and is still taken
 KEEP_AT_MOST = 200  # cars that are repaired on the loop where no solver answers
@@ -117,7 +120,8 @@ class Replanner:
             if seen.problem.count > KEEP_AT_MOST:
                 return 0
             plan = keep(seen.problem, self.settings)
-        found = await self.work(lambda: chains(wishes(seen, plan), _promised(seen)))
+        wanted = partial(wishes, seen, plan, self.settings.switch_s)
+        found = await self.work(lambda: chains(wanted(), _promised(seen)))
         moved, pauses = 0, Pauses()
         for chain in found:
             moved += await self._step(seen, chain)
@@ -175,8 +179,12 @@ class Replanner:
         return (now.claim_id, now.revision) == (claim.claim_id, claim.revision)
 
 
-def wishes(seen: Survey, plan: Plan) -> list[Wish]:
-    """What the plan wants of each car that is to have another EVSE."""
+def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
+    """What the plan wants of each car that is to have another EVSE.
+
+    What a car saves counts by its level, and a turn to another station must save twice its cost:
+    the plan only chose among places, here a driver is asked to turn round.
+    """
     made, station = [], seen.problem.station
     for car, place in enumerate(plan.place.tolist()):
         now = int(seen.problem.now[car])
@@ -188,10 +196,12 @@ def wishes(seen: Survey, plan: Plan) -> list[Wish]:
         told = bool(seen.problem.told[car])
         if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
             continue  # whose turn it is where it stands is seen to at once
+        turned_s = TURNS_WORTH * switch_s if station[place] != station[now] else 0.0
+        level_weight = WEIGHTS[LEVELS.index(int(seen.problem.level[car]))]
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
             int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),
-            own_s + float(others_s[0] - others_s[1]), told, own_s,
+            level_weight * own_s + float(others_s[0] - others_s[1]) - turned_s, told, own_s,
         )  # fmt: skip
         made.append(wish)
     return made

@@ -16,8 +16,8 @@ LONGEST_CHAIN = 3
 class Wish:
     """What the plan wants of one car: from this EVSE and turn to that one.
 
-    `gain_s` is what is saved by it, `own_gain_s` what the car itself saves, negative where it makes
-    room for others. `told` says that it knows the pile.
+    `gain_s` is what is saved by it, by level and less what a turn must be worth; `own_gain_s` what
+    the car itself saves, negative where it makes room for others. `told`: it knows the pile.
 
     Source: paper 2.3.1.
     """
