@@ -16,23 +16,26 @@ from bench.fuzz.mqtt_door import MOSQUITTO, Broker, MqttDoor
 from bench.fuzz.ocpp_door import OcppDoor
 from bench.fuzz.rooms import Rooms, agent_config, coordinator_config, sim_config, slaves
 from bench.fuzz.run import Door, Watched
+from pilewise.rooms import RoomFailed
 
 # Shares of the inputs, in hundredths.
 WEIGHTS = {
     "grpc/charging": 22,
     "grpc/edge": 12,
-    "grpc/operator": 16,
+    "grpc/operator": 17,
     "grpc/district": 3,
     "grpc/bench": 6,
     "ocpp/1.6": 8,
     "ocpp/2.0.1": 8,
     "modbus": 2,
     "mqtt": 8,
-    "http/pages": 3,
+    "http/pages": 2,
     "http/coordinator-figures": 1,
     "http/agent-figures": 1,
     "files": 10,
 }
+# So often a coordinator starts again, so that a district does not grow without end.
+SLICES_A_LIFE = 12
 # What a room tells of itself when it is ready, by the doors that are dialled.
 _TOLD = {
     "grpc/bench": ("sim", "bench"),
@@ -75,6 +78,7 @@ class Range:
     district: District
     slaves: list[Slave] = field(default_factory=list)
     broker: Broker | None = None
+    slices: int = 0
 
     async def start(self, names: list[str]) -> None:
         """The rooms behind these doors, ready and seeded."""
@@ -83,6 +87,10 @@ class Range:
             "coordinator", "coordinator", config, "--log-level", "warning"
         )
         self.district.address = str(ready["grpc"])
+        # The agent dials one address, however often the coordinator starts again.
+        listens = f'listen = "{ready["grpc"]}"'
+        config = config.replace('listen = "127.0.0.1:0"', listens, 1)
+        (self.folder / "coordinator.toml").write_text(config)
         if "grpc/bench" in names:
             await self.rooms.start("sim", "firmware_sim", sim_config(), "--log-level", "warning")
         if any(name in TRACKS["agent",] for name in names):
@@ -113,9 +121,14 @@ class Range:
         """How the rooms of a track are looked after between slices."""
         rooms = self.rooms
 
-        async def again() -> None:
-            if "coordinator" in of:
-                await self.district.seed()
+        async def again() -> tuple[bool, str]:
+            if "coordinator" not in of:
+                return False, ""
+            self.slices += 1
+            anew = self.slices % SLICES_A_LIFE == 0
+            why = await self._next_life() if anew else ""
+            await self.district.seed()
+            return anew, why
 
         async def alive() -> str:
             if "coordinator" in of:
@@ -148,17 +161,28 @@ class Range:
         room, told = _TOLD.get(name, ("coordinator", "grpc"))
         return str(self.rooms.running[room].ready[told])
 
+    async def _next_life(self) -> str:
+        """Starts the coordinator again on its data, every other time without; why it would not."""
+        code = await self.rooms.halt("coordinator")
+        try:
+            await self.rooms.restart("coordinator")
+        except RoomFailed as error:
+            await self.revive("coordinator")
+            return str(error)[-3_000:]
+        if self.slices // SLICES_A_LIFE % 2 == 0:
+            await self.revive("coordinator")
+        return f"ended with {code}" if code else ""
+
     async def revive(self, name: str) -> None:
         """Starts a room again that has ended; with an empty disk."""
+        await self.rooms.halt(name)
         shutil.rmtree(self.folder / {"coordinator": "district"}.get(name, name), True)
         await self.rooms.restart(name)
-        self.district.address = str(self.rooms.running["coordinator"].ready["grpc"])
 
     async def reopen(self) -> None:
         """Stops every room and starts it on what the inputs left on its disk."""
         for name in self.rooms.running:
             await self.rooms.restart(name)
-        self.district.address = str(self.rooms.running["coordinator"].ready["grpc"])
 
 
 def missing(names: list[str]) -> dict[str, str]:

@@ -52,11 +52,16 @@ class Rooms:
     async def restart(self, name: str) -> dict[str, Any]:
         """The ready line of the same room on the same data, after an orderly end."""
         old = self.running[name]
-        await old.stop()
+        await self.halt(name)
         fresh = RoomProcess(old.room, old.args, old.log)
         self.running[name] = fresh
         await fresh.start()
         return fresh.ready
+
+    async def halt(self, name: str) -> int:
+        """Ends a room that is started again later; its exit code."""
+        process = self.running[name]
+        return await process.stop() if process.running else 0
 
     def complaints(self, of: Collection[str]) -> list[str]:
         """What these rooms logged since the last look that nobody meant to happen."""

@@ -43,7 +43,8 @@ class Watched:
 
     complaints: Callable[[], list[str]]
     alive: Callable[[], Awaitable[str]]
-    again: Callable[[], Awaitable[None]]
+    # Makes ready for a slice; says what it found when a room was to start anew, and whether it was.
+    again: Callable[[], Awaitable[tuple[bool, str]]]
     gone: Callable[[], list[str]]
     revive: Callable[[str], Awaitable[None]]
 
@@ -66,7 +67,7 @@ class Gunner:
         try:
             supply = door.inputs(rng, count)
             while slice_ := list(islice(supply, SLICE)):
-                await watched.again()
+                await self._begin(door, watched, slice_, tally)
                 await self._fly(door, slice_, tally)
                 await self._look(door, watched, slice_, tally)
         finally:
@@ -79,11 +80,21 @@ class Gunner:
         tally = self.tallies.setdefault(door.name, Tally())
         await door.open()
         try:
-            await watched.again()
+            await self._begin(door, watched, [item], tally)
             await self._fly(door, [item], tally)
             await self._look(door, watched, [item], tally)
         finally:
             await door.close()
+
+    async def _begin(self, door: Door, watched: Watched, items: list[Input], tally: Tally) -> None:
+        """Has the rooms made ready; what earlier inputs left on a disk may keep one from it."""
+        anew, why = await watched.again()
+        if why:
+            tally.uncaught += 1
+            self._keep(Finding(items[0], Outcome("did not start again", "uncaught", why)))
+        if anew:
+            await door.close()
+            await door.open()
 
     async def _fly(self, door: Door, items: list[Input], tally: Tally) -> None:
         supply = iter(items)

@@ -133,10 +133,14 @@ async def nothing(*_: object) -> str:
     return ""
 
 
+async def untouched() -> tuple[bool, str]:
+    return False, ""
+
+
 async def test_what_only_a_log_tells_is_pinned_on_its_input(tmp_path: Path) -> None:
     """The input is found by sending the slice again one by one, and kept for a replay."""
     watch = LogWatch(tmp_path / "room.log")
-    watched = Watched(watch.complaints, nothing, nothing, list, nothing)  # type: ignore[arg-type]
+    watched = Watched(watch.complaints, nothing, untouched, list, nothing)  # type: ignore[arg-type]
     gunner = Gunner(tmp_path / "found")
     await gunner.shoot(Mute(watch.path), watched, random.Random(1), 3)
 
@@ -158,13 +162,27 @@ async def test_a_room_that_ends_or_serves_nobody_is_counted(tmp_path: Path) -> N
 
     gunner = Gunner(tmp_path / "found")
     door = Mute(tmp_path / "room.log")
-    watched = Watched(list, alive, nothing, lambda: list(gone), revive)  # type: ignore[arg-type]
+    watched = Watched(list, alive, untouched, lambda: list(gone), revive)  # type: ignore[arg-type]
     await gunner.shoot(door, watched, random.Random(1), 1)
     ended = gunner.tallies["grpc/charging"].uncaught
     await gunner.shoot(door, watched, random.Random(1), 1)
 
     assert (ended, revived) == (1, ["coordinator"])
     assert gunner.tallies["grpc/charging"].hangs == 1
+
+
+async def test_a_room_that_does_not_start_on_its_data_is_counted(tmp_path: Path) -> None:
+    """What inputs leave on a disk may not keep a coordinator down."""
+
+    async def poisoned() -> tuple[bool, str]:
+        return True, "coordinator exited with 1"
+
+    gunner = Gunner(tmp_path / "found")
+    door = Mute(tmp_path / "room.log")
+    watched = Watched(list, nothing, poisoned, list, nothing)  # type: ignore[arg-type]
+    await gunner.shoot(door, watched, random.Random(1), 1)
+
+    assert gunner.tallies["grpc/charging"].uncaught == 1
 
 
 @pytest.mark.parametrize("name", list(grpc_doors.SERVICES))
