@@ -107,6 +107,7 @@ FIGURES: Final = {
     "loop_blocked_longest_seconds": Figure(
         "The longest that the loop stood still since the start.", "loop_blocked_longest_s"
     ),
+    "loop_tasks": Figure("Tasks of the event loop.", "loop_tasks"),
     "loop_degraded": Figure("1 while health says so because of that.", "loop_degraded"),
     "evses": Figure("EVSEs by status.", "", ("status",)),
     "agents_connected": Figure("Agents with an open stream."),

@@ -50,6 +50,7 @@ class LoopWatch:
         self.longest_s = 0.0  # that the loop stood still since the start
         counters.gauge("loop_blocked_longest_s", lambda: self.longest_s)
         counters.gauge("loop_degraded", lambda: self.degraded)
+        counters.gauge("loop_tasks", lambda: len(asyncio.all_tasks()))
         counters.gauge("open_descriptors", lambda: self._descriptors)
 
     async def run(self) -> None:
