@@ -88,4 +88,5 @@ def sources_of(parts: Parts) -> Sources:
         charging=ChargingJson(parts.charging),
         guidance=parts.brain.guidance,
         offset_h=parts.brain.intentions.offset_h,
+        identified=parts.bearers is not None,
     )

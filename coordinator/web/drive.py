@@ -43,6 +43,7 @@ class Drive:
     def __init__(self, sources: Sources, streams: DriveStreams, assets: Assets) -> None:
         self._charging = sources.charging
         self._guidance = sources.guidance
+        self._identified = sources.identified
         self._streams = streams
         self._assets = assets
 
@@ -70,6 +71,9 @@ class Drive:
         if name == "Recommend":
             if body.setdefault("vehicle_id", vehicle_id) != vehicle_id:
                 raise FieldInvalid(FieldFault("vehicle_id", f"is made of the header {HEADER}"))
+            if self._identified and body.get("user_id"):
+                # A driver may come first, so who says that he is one has to prove it.
+                raise FieldInvalid(FieldFault("user_id", "is taken from a signed token only"))
         else:
             recommendation_id = body.get("recommendation_id")
             if not isinstance(recommendation_id, str):

@@ -59,3 +59,4 @@ class Sources:
     charging: ChargingJson
     guidance: Guidance
     offset_h: Callable[[], float]  # local time of the district against UTC
+    identified: bool = False  # whether callers have to prove who they are

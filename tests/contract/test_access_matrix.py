@@ -14,6 +14,7 @@ from guarded_district import SERVICES, Guarded, asking, serve_guarded
 
 from coordinator.rpc.access import TABLE
 from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import edge_service_pb2 as edge
 
 OK, UNKNOWN_CALLER = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 NOT_ALLOWED, HIDDEN = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND
@@ -47,6 +48,7 @@ WRITING = {
 }  # fmt: skip
 ALL_OPERATOR = {method for method in METHODS if method.startswith(OPERATOR)}
 DISTRICT = {method for method in METHODS if method.startswith("pilewise.v1.DistrictService/")}
+AGENT = {"pilewise.v1.EdgeService/Renew", "pilewise.v1.EdgeService/Connect"}
 ENROLMENT = {"pilewise.v1.EdgeService/Enroll"}
 
 # What each may call; None is nobody who is known.
@@ -60,6 +62,7 @@ MAY: dict[str, set[str] | None] = {
     "writer": READING | WRITING | MAP,
     "admin": ALL_OPERATOR | MAP,
     "district": DISTRICT,
+    "agent": AGENT,  # by its certificate, on the agents' own port
 }
 
 
@@ -76,7 +79,14 @@ def tokens(guarded: Guarded) -> dict[str, str]:
         "writer": token("operator.write"),
         "admin": token("admin"),
         "district": token("district"),
+        "agent": "",
     }
+
+
+async def outcome_of(guarded: Guarded, who: str, method: str, request: Any) -> grpc.StatusCode:
+    """What a call of this identity came to."""
+    channel = guarded.agents if who == "agent" else guarded.channel
+    return (await guarded.outcome(method, request, tokens(guarded)[who], channel))[0]
 
 
 @pytest_asyncio.fixture
@@ -120,6 +130,11 @@ def bare(method: str) -> Any:
     return message_factory.GetMessageClass(found.input_type)()
 
 
+def no_right(who: str) -> grpc.StatusCode:
+    """A certificate proves nothing where a token is asked for."""
+    return UNKNOWN_CALLER if who == "agent" else NOT_ALLOWED
+
+
 def test_every_method_of_the_contract_has_a_rule() -> None:
     """No method is forgotten in the table, and the table names none that is not there."""
     assert set(TABLE) == set(METHODS)
@@ -129,19 +144,19 @@ def test_every_method_of_the_contract_has_a_rule() -> None:
 @pytest.mark.parametrize("who", MAY)
 async def test_an_identity_reaches_exactly_its_methods(guarded: Guarded, who: str) -> None:
     """Every method that touches nothing of a car lets in whom it should, and nobody else."""
-    token, may = tokens(guarded)[who], MAY[who]
+    may = MAY[who]
     seen, expected = {}, {}
     for method in METHODS:
         if method in OF_CARS:
             continue
-        code = await guarded.code(method, bare(method), token)
+        code = await outcome_of(guarded, who, method, bare(method))
         seen[method] = code if code in (UNKNOWN_CALLER, NOT_ALLOWED) else OK
         if method in ENROLMENT:
             expected[method] = OK
         elif may is None:
             expected[method] = UNKNOWN_CALLER
         else:
-            expected[method] = OK if method in may else NOT_ALLOWED
+            expected[method] = OK if method in may else no_right(who)
 
     assert seen == expected
 
@@ -150,15 +165,15 @@ async def test_an_identity_reaches_exactly_its_methods(guarded: Guarded, who: st
 async def test_cars_reach_what_is_theirs_only(guarded: Guarded, who: str) -> None:
     """A car, and each car of a fleet, reaches its own answers; those of others do not exist."""
     own, foreign = await promised(guarded, "A-1"), await promised(guarded, "B-1")
-    token, may = tokens(guarded)[who], MAY[who]
+    may = MAY[who]
     seen, expected = {}, {}
     for number, method in enumerate(sorted(OF_CARS)):
         name = method.rpartition("/")[2]
         for car, answer in (("A-1", own), ("B-1", foreign)):
-            code = await guarded.code(method, of_car(name, car, answer, number), token)
+            code = await outcome_of(guarded, who, method, of_car(name, car, answer, number))
             seen[name, car] = code
             if may is None or method not in may:
-                expected[name, car] = UNKNOWN_CALLER if may is None else NOT_ALLOWED
+                expected[name, car] = UNKNOWN_CALLER if may is None else no_right(who)
             elif car == "A-1":
                 expected[name, car] = OK
             else:
@@ -168,3 +183,17 @@ async def test_cars_reach_what_is_theirs_only(guarded: Guarded, who: str) -> Non
             own = await promised(guarded, "A-1", "again")
 
     assert seen == expected
+
+
+async def test_an_agent_speaks_in_its_own_name_only(guarded: Guarded) -> None:
+    """Its hello names the agent of its certificate, or the stream ends."""
+    codes = {}
+    for name in ("gw-1", "gw-2"):
+        hello = edge.Hello(agent_id=name, spool_id=f"spool-{name}", next_record_seq=1)
+        request = edge.ConnectRequest(hello=hello)
+        code, _ = await guarded.outcome(
+            "pilewise.v1.EdgeService/Connect", request, "", guarded.agents
+        )
+        codes[name] = code
+
+    assert codes == {"gw-1": OK, "gw-2": NOT_ALLOWED}

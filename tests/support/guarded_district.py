@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from certificates import authority
 from identity_provider import AUDIENCE, ISSUER, IdentityProvider, bearing
 
 from coordinator.app import serve_all
@@ -37,8 +38,8 @@ class Guarded:
     parts: Parts
     provider: IdentityProvider
     channel: grpc.aio.Channel
+    agents: grpc.aio.Channel  # shows the certificate of agent gw-1
     target: str
-    port: int
 
     async def code(self, method: str, request: Any, token: str = "") -> grpc.StatusCode:
         """What a unary call, or the first answer of a stream, came to."""
@@ -155,6 +156,7 @@ async def serve_guarded(folder: Path, **identity: Any) -> AsyncIterator[Guarded]
     serve_all(parts, server.guarded)
     await parts.brain.start()
     port = server.bind("127.0.0.1:0")
+    agent, agents_port = _certified(folder, server)
     await server.start()
     loops = [
         asyncio.create_task(parts.ingest.run(), name="test:ingest"),
@@ -162,11 +164,14 @@ async def serve_guarded(folder: Path, **identity: Any) -> AsyncIterator[Guarded]
     ]
     target = f"127.0.0.1:{port}"
     try:
-        async with grpc.aio.insecure_channel(target) as channel:
+        async with (
+            grpc.aio.insecure_channel(target) as channel,
+            grpc.aio.secure_channel(f"127.0.0.1:{agents_port}", agent) as agents,
+        ):
             stub = op_rpc.OperatorServiceStub(channel)
             await stub.PutStations(town(), metadata=bearing(provider.token("admin")))
             see_free(parts)
-            yield Guarded(parts, provider, channel, target, port)
+            yield Guarded(parts, provider, channel, agents, target)
     finally:
         for tell in parts.on_stop:
             tell()
@@ -178,6 +183,22 @@ async def serve_guarded(folder: Path, **identity: Any) -> AsyncIterator[Guarded]
         await parts.brain.close()
         await parts.store.close()
         parts.lock.release()
+
+
+def _certified(folder: Path, server: RpcServer) -> tuple[grpc.ChannelCredentials, int]:
+    """What agent gw-1 of this district shows, and the port where agents have to."""
+    ca = authority(folder / "ca")
+    own = ca.issue("server", alt="IP:127.0.0.1")
+    agent = ca.issue("gw-1", alt="URI:spiffe://test/agent/gw-1")
+    root = ca.own.cert.read_bytes()
+    port = server.bind(
+        "127.0.0.1:0",
+        grpc.ssl_server_credentials(
+            [(own.key.read_bytes(), own.cert.read_bytes())], root, require_client_auth=True
+        ),
+    )
+    shown = agent.key.read_bytes(), agent.cert.read_bytes()
+    return grpc.ssl_channel_credentials(root, *shown), port
 
 
 def see_free(parts: Parts) -> None:
