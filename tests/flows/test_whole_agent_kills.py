@@ -1,6 +1,6 @@
 """E1 on a whole agent: process, piles, spool, stream and coordinator, killed again and again.
 
-PILEWISE_LONG=1 makes 100 kills of the short form's five.
+PILEWISE_LONG=1 makes 300 kills of the short form's five.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
 LONG = os.environ.get("PILEWISE_LONG") == "1"
 pytestmark = [pytest.mark.flow, pytest.mark.slow, pytest.mark.timeout(0 if LONG else 240)]
-KILLS = 100 if LONG else 5
+KILLS = 300 if LONG else 5
 # The coordinator dies in every fifth life of the agent.
 COORDINATOR_EVERY = 5
 PILES = 12

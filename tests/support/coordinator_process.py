@@ -72,6 +72,11 @@ class CoordinatorProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
+    async def ended(self) -> int:
+        """Its exit code, once it has ended by itself; negative for the signal that killed it."""
+        assert self._process is not None
+        return await self._process.wait()
+
     async def kill(self) -> None:
         """SIGKILL, at once."""
         assert self._process is not None
