@@ -24,6 +24,7 @@ from coordinator.ending import end
 from coordinator.gauges import gauges
 from coordinator.jobs.arrival_hours import ArrivalHours
 from coordinator.jobs.context_file import ContextFile
+from coordinator.jobs.disk_watch import DiskWatch
 from coordinator.jobs.loop_watch import LoopWatch, raise_descriptor_limit
 from coordinator.jobs.replan import ReplanLoop
 from coordinator.jobs.solver import WorkerSolver
@@ -192,6 +193,9 @@ async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
                     parts.brain.claims, parts.store, parts.people, parts.clock, parts.config.privacy
                 ),
                 name="coordinator:retention",
+            ),
+            group.create_task(
+                DiskWatch(parts.disk, parts.events, parts.counters).run(), name="coordinator:disk"
             ),
             group.create_task(parts.knowledge.run(), name="coordinator:knowledge"),
             group.create_task(parts.tastes.run(), name="coordinator:tastes"),

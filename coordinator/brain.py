@@ -17,6 +17,7 @@ from coordinator.models.travel import OnnxTravelModel
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
+from coordinator.store.own_connection import MakeRoom
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
@@ -134,10 +135,11 @@ def build_brain(
     book: SessionBook | None = None,
     store: TelemetryStore | None = None,
     known: Snapshot | None = None,
+    make_room: MakeRoom | None = None,
 ) -> Brain:
     """All parts, with the claims that `claims.db` remembers; raises store errors."""
     moment = Moment(clock.now_s(), clock.link_s())
-    claims = SqliteClaims(data_dir / "claims.db", moment, archive=store)
+    claims = SqliteClaims(data_dir / "claims.db", moment, archive=store, make_room=make_room)
     claims.know({} if known is None else known.recent_requests)
     values = () if known is None else (v for v in known.context if v.stands(moment.now_s))
     keeper = SurroundingsKeeper(Surroundings(values), district, clock, store)

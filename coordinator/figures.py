@@ -76,6 +76,8 @@ FIGURES: Final = {
     "records_foreign_total": Figure("Of those, of piles of other agents.", "records_foreign"),
     "agents_refused_total": Figure("Streams of agents refused by who they are.", "agents_refused"),
     "ingest_groups_total": Figure("Commits that records shared.", "ingest_groups"),
+    "disk_full": Figure("1 while the disk of the data directory is full.", "disk_full"),
+    "batches_thinned_total": Figure("Batches given up on a full disk.", "batches_thinned"),
     "calls_unauthenticated_total": Figure(
         "Calls without a token that is good here.", "calls_unauthenticated"
     ),

@@ -34,6 +34,7 @@ from coordinator.rpc.batch_codec import WireCodec
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.store.backup import write_backup
 from coordinator.store.database import DirectoryLock
+from coordinator.store.full_disk import FullDisk
 from coordinator.store.restore import Restored, forget_restored, restored_here
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.agent_register import AgentRegister, Around
@@ -66,6 +67,7 @@ class Parts:
     clock: Clock
     data_dir: Path
     lock: DirectoryLock
+    disk: FullDisk
     store: TelemetryStore
     district: District
     history: History
@@ -122,7 +124,8 @@ def build_parts(config: Config) -> Parts:
     data_dir = Path(settings.data_dir)
     lock = DirectoryLock(data_dir)
     mark = restored_here(data_dir)
-    store = SqliteTelemetry(data_dir)
+    disk = FullDisk(data_dir)
+    store = SqliteTelemetry(data_dir, disk.give_up_history)
     known = store.load()
     district, history = District(_in_service(known)), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
@@ -138,7 +141,7 @@ def build_parts(config: Config) -> Parts:
     switch = _switch(config.models, data_dir, clock, events, counters)
     brain = build_brain(
         district, switch.serving, clock, events, counters, data_dir, settings.stale_after_s,
-        book, store, known,
+        book, store, known, disk.keep_promises,
     )  # fmt: skip
     knowledge = _knowledge(config.knowledge, district, switch, clock, known, store, ingest)
     _listen(ingest, pile_keeper, lists, knowledge, brain)
@@ -147,7 +150,7 @@ def build_parts(config: Config) -> Parts:
     switch.on_switch.append(brain.serve_models)
     tastes = _tastes(district, book, brain, switch)
     return Parts(
-        config=config, clock=clock, data_dir=data_dir, lock=lock, store=store,
+        config=config, clock=clock, data_dir=data_dir, lock=lock, disk=disk, store=store,
         district=district, history=history, book=book, events=events, counters=counters,
         inventory=inventory, pile_keeper=pile_keeper, lists=lists, links=links, register=register,
         enroller=make_enroller(config, register, clock),

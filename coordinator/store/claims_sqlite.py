@@ -38,6 +38,7 @@ from coordinator.store.claims_rows import (
 )
 from coordinator.store.claims_tokens import PUT, Tokens, clean
 from coordinator.store.claims_tokens import forget as forget_tokens
+from coordinator.store.own_connection import MakeRoom
 from coordinator.store.token_seal import TokenSeal
 from coordinator.store.writer import Writer
 from coordinator.usecases.ledger import KeptAnswer, Outcome
@@ -58,6 +59,7 @@ class SqliteClaims(MemoryClaims):
         moment: Moment,
         queue_places: int = QUEUE_PLACES,
         archive: RequestArchive | None = None,
+        make_room: MakeRoom | None = None,
     ) -> None:
         """Opens or makes the file and restores live claims.
 
@@ -67,7 +69,7 @@ class SqliteClaims(MemoryClaims):
         """
         super().__init__(queue_places)
         self._archive = archive
-        self._writer = Writer(path, migrations, guarded=GUARDED)
+        self._writer = Writer(path, migrations, guarded=GUARDED, make_room=make_room)
         connection: sqlite3.Connection = self._writer.database.conn
         clean(connection)
         self.index.restore(stored_steps(connection, moment))

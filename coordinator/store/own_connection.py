@@ -6,7 +6,8 @@ When it commits what is `writer.py`'s part.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from coordinator.store import file_epoch
 from coordinator.store.database import MigrationSet, open_database
 
 log = structlog.get_logger()
+
+MakeRoom = Callable[[sqlite3.Connection], bool]
+MAKE_ROOM_EVERY_S = 5.0
 
 # What the disk says, of the whole group and not of one unit in it. A lock that was waited for once
 # is not waited for again: whoever asked has a deadline.
@@ -48,8 +52,19 @@ def is_of_the_disk(error: BaseException) -> bool:
 class OwnConnection:
     """Open, and this process's, as long as no other has taken the file over."""
 
-    def __init__(self, path: Path, migrations: MigrationSet, guarded: Sequence[str] = ()) -> None:
-        """Raises `StoreUnavailable` and `StoreTooNew`; nobody else inserts into `guarded` then."""
+    def __init__(
+        self,
+        path: Path,
+        migrations: MigrationSet,
+        guarded: Sequence[str] = (),
+        make_room: MakeRoom | None = None,
+    ) -> None:
+        """Raises `StoreUnavailable` and `StoreTooNew`; nobody else inserts into `guarded` then.
+
+        `make_room` is called when the disk is full and says whether another try is worth it.
+        """
+        self._make_room = make_room
+        self._made_room_s = -MAKE_ROOM_EVERY_S
         self._path = path
         self._migrations = migrations
         self._guarded = tuple(guarded)
@@ -74,8 +89,8 @@ class OwnConnection:
         connection: sqlite3.Connection = self.database.conn
         return connection
 
-    def roll_back(self) -> None:
-        """Leaves no open transaction.
+    def roll_back(self, why: BaseException) -> bool:
+        """Leaves no open transaction; whether there is room now on a disk that was full.
 
         After a failed sync the frames of the commit may lie in the journal, whole. This connection
         knows that they count for nothing and writes over them; a new one would take them for good.
@@ -90,6 +105,15 @@ class OwnConnection:
                 log.warning("store given up for now", store=self._path.name, why=str(error))
             self._broken = True
             self.database.conn.close()
+            return False
+        return primary_code(why) == sqlite3.SQLITE_FULL and self._room_made(connection)
+
+    def _room_made(self, connection: sqlite3.Connection) -> bool:
+        now_s = time.monotonic()
+        if self._make_room is None or now_s < self._made_room_s + MAKE_ROOM_EVERY_S:
+            return False
+        self._made_room_s = now_s
+        return self._make_room(connection)
 
     def _guard(self) -> None:
         for table in self._guarded:

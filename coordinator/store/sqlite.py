@@ -17,6 +17,7 @@ from coordinator.core.reliability.map_settings import MapState
 from coordinator.errors import StoreUnavailable
 from coordinator.store import agents, context, owners, pile_facts, requests, schema, sessions
 from coordinator.store.database import open_reader
+from coordinator.store.own_connection import MakeRoom
 from coordinator.store.sqlite_records import SqliteRecords
 from coordinator.store.writer import Connection, RowStatement, Writer
 from coordinator.usecases.agent_store import (
@@ -79,10 +80,10 @@ FROM spool WHERE agent_id = ? ORDER BY spool_id
 class SqliteTelemetry(SqliteRecords):
     """`TelemetryStore` in `telemetry.db`; the caller owns the directory (`DirectoryLock`)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, make_room: MakeRoom | None = None) -> None:
         """Opens or makes the file; raises `StoreTooNew` or `StoreUnavailable`."""
         self._path = directory / "telemetry.db"
-        self._writer = Writer(self._path, schema.telemetry, guarded=GUARDED)
+        self._writer = Writer(self._path, schema.telemetry, guarded=GUARDED, make_room=make_room)
 
     def load(self) -> Snapshot:
         """Everything, before the first write."""

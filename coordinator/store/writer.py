@@ -28,7 +28,7 @@ from typing import Any, TypeVar, cast
 
 from coordinator.errors import Overloaded, StoreClosed
 from coordinator.store.database import MigrationSet
-from coordinator.store.own_connection import OwnConnection, is_of_the_disk, named
+from coordinator.store.own_connection import MakeRoom, OwnConnection, is_of_the_disk, named
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -106,12 +106,13 @@ class Writer:
         migrations: MigrationSet,
         *,
         guarded: Sequence[str] = (),
+        make_room: MakeRoom | None = None,
         limit: int = 20_000,
     ) -> None:
         """Opens the file; nobody who had it open before inserts into the guarded tables again."""
         self.path = path
         self._limit = limit
-        self._own = OwnConnection(path, migrations, guarded)
+        self._own = OwnConnection(path, migrations, guarded, make_room)
         self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -216,7 +217,8 @@ class Writer:
             results = _run_together(connection, group)
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear it
-            self._own.roll_back()
+            if self._own.roll_back(error):
+                return self._commit(group)
             if len(group) == 1 or is_of_the_disk(error):
                 told = named(self.path.name, error)
                 return [(unit.future, None, told) for unit in group]
@@ -241,7 +243,7 @@ class Writer:
                 connection.execute("RELEASE unit")
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - nothing of the group is durable
-            self._own.roll_back()
+            self._own.roll_back(error)
             told = named(self.path.name, error)
             return [(unit.future, None, told) for unit in group]
         return outcomes

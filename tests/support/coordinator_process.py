@@ -25,6 +25,7 @@ class CoordinatorProcess:
         lines = [f"{name} = {json.dumps(value)}" for name, value in given.items()]
         self.config.write_text("[coordinator]\n" + "\n".join(lines) + f"\n{more}")
         self.log: Path | None = None  # what it logs, info and above; None shows warnings
+        self.prefix: tuple[str, ...] = ()  # a command that runs it elsewhere
         self.environment: dict[str, str] = {}  # beside ours
         self.ready: dict[str, Any] = {}
         self.kills = 0
@@ -50,6 +51,7 @@ class CoordinatorProcess:
         """Returns when it is ready."""
         log = None if self.log is None else self.log.open("ab")
         self._process = await asyncio.create_subprocess_exec(
+            *self.prefix,
             sys.executable,
             "-m",
             "coordinator",
