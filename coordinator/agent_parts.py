@@ -1,4 +1,4 @@
-"""What decides about agents, put together: who may speak, and who gives certificates.
+"""What decides about agents, put together: who may speak, who gives certificates, which end soon.
 
 The other parts of a coordinator are made in `parts.py`.
 """
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from coordinator.clock import Clock
 from coordinator.config import Config
+from coordinator.jobs.certificates import CertificateWatch
 from coordinator.usecases.agent_register import AgentRegister, Around
 from coordinator.usecases.enrolling import Enroller, Terms
+from coordinator.usecases.events import Events
 from coordinator.usecases.telemetry import Snapshot, TelemetryStore
 
 
@@ -33,3 +35,11 @@ def make_enroller(config: Config, register: AgentRegister, clock: Clock) -> Enro
     terms = Terms(section.certificate_days * 86_400.0, section.token_hours * 3_600.0)
     signer = Authority(Path(section.ca_dir))
     return Enroller(config.coordinator.district, register, signer, terms, clock.system_s)
+
+
+def watch_certificates(config: Config, events: Events, clock: Clock) -> CertificateWatch:
+    """What warns before the server's certificate ends, and that of the district's authority."""
+    files = {"server": Path(config.tls.cert_file)}
+    if config.enrolment.ca_dir:
+        files["authority"] = Path(config.enrolment.ca_dir) / "authority.pem"
+    return CertificateWatch(files, events, clock.system_s)

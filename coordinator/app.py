@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from coordinator.agent_parts import watch_certificates
 from coordinator.config import Config
 from coordinator.core.areas.assignment import Settings
 from coordinator.door_parts import make_door
@@ -239,6 +240,9 @@ def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[Non
         watched = Path(settings.context_file)
         file = ContextFile(watched, parts.brain.surroundings, parts.clock, parts.events)
         tasks.append(group.create_task(file.run(), name="coordinator:context"))
+    if parts.config.tls.enabled:
+        parts.certificates = watch_certificates(parts.config, parts.events, parts.clock)
+        tasks.append(group.create_task(parts.certificates.run(), name="coordinator:certificates"))
     if replan.enabled:
         parts.brain.replanner.settings = matching = Settings(weighted=replan.weighted)
         parts.brain.plan_on_a_thread()

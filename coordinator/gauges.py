@@ -12,6 +12,7 @@ def gauges(parts: Parts) -> dict[str, Samples]:
     """Values by their names in `figures.py`; to be called on the event loop."""
     statuses, links = parts.view.statuses(), parts.links.open.values()
     skews_s = [abs(link.clock_skew_s) for link in links]
+    certificates = parts.certificates.days_left if parts.certificates else {}
     return {
         "build_info": [((__version__, parts.config.coordinator.district), 1.0)],
         "model_info": [((p.name, p.version, p.sha256), 1.0) for p in parts.models.parts],
@@ -20,5 +21,7 @@ def gauges(parts: Parts) -> dict[str, Samples]:
         "agents_known": [((), float(len(parts.inventory.agents())))],
         "agent_spool_records": [((), float(sum(link.spool_depth for link in links)))],
         "agent_clock_skew_seconds": [((), max(skews_s, default=0.0))],
+        "agents_revoked": [((), float(parts.register.revoked_count))],
+        "certificate_days_left": [((name,), days) for name, days in certificates.items()],
         "status_age_seconds": [((), parts.view.oldest_age_s())],
     }

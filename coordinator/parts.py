@@ -22,6 +22,7 @@ from coordinator.core.history import History
 from coordinator.core.pile import Station
 from coordinator.importers.ocpi_out import party_of
 from coordinator.importers.outgoing import Outgoing
+from coordinator.jobs.certificates import CertificateWatch
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.jobs.tastes import TasteKeeper
 from coordinator.models.kept import KeptBundles
@@ -92,6 +93,7 @@ class Parts:
     privacy: Privacy
     bearers: Bearers | None  # None: nobody is asked for a token
     charging: ChargingServicer | None = None  # once it is served
+    certificates: CertificateWatch | None = None  # where there are any
     # Called when the process goes down, before the server stops: to end long streams.
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 

@@ -77,6 +77,11 @@ class AgentRegister:
         """Agents that were enrolled or shut out."""
         return set(self._agents)
 
+    @property
+    def revoked_count(self) -> int:
+        """How many agents are shut out."""
+        return sum(agent.revoked_at_s is not None for agent in self._agents.values())
+
     def agent(self, agent_id: str) -> EnrolledAgent | None:
         """What is known of an agent; None if it was never enrolled nor shut out."""
         return self._agents.get(agent_id)
