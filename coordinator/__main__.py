@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from coordinator import config_command
 
         return config_command.main(words[1:])
+    if words[:1] == ["ca"]:
+        from coordinator import ca_command
+
+        return ca_command.main(words[1:])
     parser = argparse.ArgumentParser(
         prog="python -m coordinator", description="Runs a district coordinator."
     )

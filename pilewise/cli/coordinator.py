@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from pilewise.cli import backup, knowledge, models, privacy
+from pilewise.cli import backup, coordinator_agents, coordinator_ca, knowledge, models, privacy
 from pilewise.cli.ask import AsJson, place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
@@ -33,6 +33,8 @@ app.add_typer(backup.fence, name="fence")
 app.add_typer(knowledge.app, name="knowledge")
 app.add_typer(models.app, name="models")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(coordinator_ca.app, name="ca")
+app.add_typer(coordinator_agents.app, name="agents")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
 FORMATS = (
