@@ -24,9 +24,9 @@ def vehicle_of(secret: str) -> str:
     """The pseudonym of a page's car.
 
     >>> vehicle_of("0123456789abcdef")
-    'web-9f9f5111f7b27a781f1f'
+    'web-9f9f5111f7b2'
     """
-    return PREFIX + hashlib.sha256(secret.encode()).hexdigest()[:20]
+    return PREFIX + hashlib.sha256(secret.encode()).hexdigest()[:12]
 
 
 def caller(request: Request) -> str:

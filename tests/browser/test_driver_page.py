@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -66,8 +65,6 @@ async def test_a_driver_is_promised_a_pile_and_re_routed_without_reload(
         await tab.page.wait_for_selector('#map[data-stations*="A=broken"][data-lines$=">B"]')
         news = await tab.text("#news")
         wide = await tab.page.evaluate("document.documentElement.scrollWidth")
-        if size == "phone":
-            await picture(tab, "drive.png")
 
         assert offered.startswith("A-")
         assert "Offered for" in text
@@ -364,10 +361,3 @@ async def test_a_district_without_stations_says_so(tmp_path: Path, chromium: Any
     finally:
         await context.close()
         await process.stop()
-
-
-async def picture(tab: DrivingTab, name: str) -> None:
-    """Keeps what the tab shows, where pictures are asked for."""
-    folder = os.environ.get("PILEWISE_PICTURES")
-    if folder:
-        await tab.page.screenshot(path=Path(folder) / name)

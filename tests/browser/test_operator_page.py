@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +41,6 @@ async def test_a_pile_that_breaks_changes_map_faults_and_line_without_reload(
     assert await tab.page.locator('#ticker li[data-kind="REROUTED"]').count() == 1
     assert "B-1" in await tab.page.locator('#cars tr[data-row="car-1"]').inner_text()
     assert tab.loads == 1
-    await picture(tab, "live.png")
 
 
 async def test_the_map_is_drawn_where_it_says(town: WatchedTown, tab: Any) -> None:
@@ -206,10 +203,3 @@ async def test_a_name_with_markup_stays_text(town: WatchedTown, tab: Any) -> Non
     await tab.page.wait_for_selector(f"#stations button:has-text('{name}')")
 
     assert await tab.page.locator("#stations img").count() == 0
-
-
-async def picture(tab: Any, name: str) -> None:
-    """Keeps what the tab shows, where pictures are asked for."""
-    folder = os.environ.get("PILEWISE_PICTURES")
-    if folder:
-        await tab.page.screenshot(path=Path(folder) / name)

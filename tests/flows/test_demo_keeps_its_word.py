@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 import signal
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from pictures import keep_terminal, terminal_svg
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 COMMAND = (sys.executable, "-c", "from pilewise.cli import main; main()", "demo")
@@ -18,8 +21,9 @@ COMMAND = (sys.executable, "-c", "from pilewise.cli import main; main()", "demo"
 async def play(*args: str) -> asyncio.subprocess.Process:
     """The demo as a process."""
     return await asyncio.create_subprocess_exec(
-        *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        *COMMAND, *args, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "FORCE_COLOR": "1"},
+    )  # fmt: skip
 
 
 async def test_the_summary_says_what_happened() -> None:
@@ -39,6 +43,11 @@ async def test_the_summary_says_what_happened() -> None:
     assert shown["reroutes"] >= 1
     assert shown["errors"] == []
     assert {model["name"] for model in shown["models"]} >= {"ranker", "failure"}
+    svg = terminal_svg(err.decode(), "pilewise demo")
+    words = re.sub(r"<[^>]+>", "", svg).replace("&#160;", " ")
+    assert "re-routed" in words
+    assert "Summary: 24 cars" in words
+    keep_terminal(svg, "demo.svg")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

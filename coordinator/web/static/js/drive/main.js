@@ -47,9 +47,8 @@ function layout() {
   document.getElementById("skip").textContent = t("skip");
   panel.setAttribute("aria-label", t("drive.answer"));
   wishes.setAttribute("aria-label", t("drive.form"));
-  const legend = h("ul", { class: "legend" }, STATES.map((state) => h("li", {}, chip(state))));
   fill(main, h("h1", { class: "hidden" }, t("drive.title")), banner,
-    h("div", { class: "drive" }, h("div", { class: "where" }, card(null, mapBox, clickChoice(), mapNote, legend, stationList)), h("div", { class: "talk" }, panel, wishes)));
+    h("div", { class: "drive" }, h("div", { class: "where" }, card(null, mapBox, clickChoice(), mapNote, stationList)), h("div", { class: "talk" }, panel, wishes)));
   fill(document.getElementById("tools"), languageChoice());
 }
 
@@ -82,7 +81,10 @@ function head() {
 // The stations in words, for those who do not see the map.
 function listStations() {
   const stations = [...picture.stations.values()].sort((a, b) => a.name.localeCompare(b.name)).slice(0, LISTED);
-  fill(stationList, h("summary", { "data-key": "stations" }, t("drive.stations", { n: picture.stations.size })), h("ul", { class: "plain" }, stations.map((station) =>
+  fill(stationList,
+    h("summary", { "data-key": "stations" }, t("drive.stations", { n: picture.stations.size })),
+    h("ul", { class: "legend" }, STATES.map((state) => h("li", {}, chip(state)))),
+    h("ul", { class: "plain" }, stations.map((station) =>
     h("li", {}, chip(station.state), " ", h("button", { type: "button", class: "plain", "data-key": `at-${station.id}`, onclick: () => { map.show(station.lat, station.lon); choose({ station: station.id }); } }, station.name)))));
 }
 
