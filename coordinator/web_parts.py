@@ -64,6 +64,7 @@ def make_web(parts: Parts) -> Web:
 def sources_of(parts: Parts) -> Sources:
     """What the pages read; servicers must be there."""
     assert parts.charging is not None
+    identity = parts.config.identity
     return Sources(
         name=parts.config.coordinator.district,
         clock=parts.clock,
@@ -87,6 +88,7 @@ def sources_of(parts: Parts) -> Sources:
         happened=parts.happened,
         charging=ChargingJson(parts.charging),
         guidance=parts.brain.guidance,
+        unproved_cars=not identity.configured or "car" in identity.anonymous,
         offset_h=parts.brain.intentions.offset_h,
         identified=parts.bearers is not None,
     )

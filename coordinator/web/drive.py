@@ -19,7 +19,7 @@ from coordinator.usecases.promises import Promise
 from coordinator.web.answers import answer, body_of, failure
 from coordinator.web.assets import Assets, told
 from coordinator.web.drive_stream import DriveStreams
-from coordinator.web.drivers import HEADER, caller, own_promise, watcher
+from coordinator.web.drivers import HEADER, caller, let_in, own_promise, watcher
 from coordinator.web.feed import NEVER_S, SEND_S
 from coordinator.web.sources import Sources
 
@@ -41,6 +41,7 @@ class Drive:
     """The page, its calls and its streams."""
 
     def __init__(self, sources: Sources, streams: DriveStreams, assets: Assets) -> None:
+        self._unproved = sources.unproved_cars
         self._charging = sources.charging
         self._guidance = sources.guidance
         self._identified = sources.identified
@@ -58,10 +59,12 @@ class Drive:
 
     async def page(self, request: Request) -> Response:
         """The page; what it shows it asks for itself."""
+        let_in(self._unproved)
         return told(self._assets.page("drive.html"), request)
 
     async def call(self, request: Request) -> Response:
         """One call of the contract, for the car of this page only."""
+        let_in(self._unproved)
         name = CALLS.get(request.path_params["call"])
         if name is None:
             return failure(404, "WEB-404", f"there is no call {request.path_params['call'][:40]!r}")
@@ -91,6 +94,7 @@ class Drive:
 
     async def push(self, request: Request) -> Response:
         """Hands what the car itself measured to its open tabs; gives how many there are."""
+        let_in(self._unproved)
         vehicle_id = caller(request)
         body = await body_of(request, PUSHED)
         faults = [*_number_faults(body, "soc_pct", 0.0, 100.0)]
@@ -103,6 +107,7 @@ class Drive:
 
     async def stream(self, request: Request) -> Response:
         """Stations and the own promise, as server-sent events."""
+        let_in(self._unproved)
         vehicle_id = watcher(request)
         query = request.query_params
         known = request.headers.get("last-event-id") or query.get("after", "")

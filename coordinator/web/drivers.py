@@ -14,6 +14,7 @@ from starlette.requests import Request
 from coordinator.errors import FieldFault, FieldInvalid, NotFound
 from coordinator.usecases.guide import Guidance
 from coordinator.usecases.promises import Promise
+from coordinator.web.gate import Refused
 
 HEADER = "x-pilewise-driver"
 PREFIX = "web-"
@@ -27,6 +28,13 @@ def vehicle_of(secret: str) -> str:
     'web-9f9f5111f7b2'
     """
     return PREFIX + hashlib.sha256(secret.encode()).hexdigest()[:12]
+
+
+def let_in(unproved: bool) -> None:
+    """Raises `Refused` where whoever asks as a car must prove it: the page has no proof."""
+    if not unproved:
+        hint = 'put "car" into identity.anonymous, or let the car ask by gRPC with its token'
+        raise Refused(403, "WEB-009", "cars must prove here who they are; this page cannot", hint)
 
 
 def caller(request: Request) -> str:

@@ -58,5 +58,6 @@ class Sources:
     happened: Happened
     charging: ChargingJson
     guidance: Guidance
+    unproved_cars: bool  # whether whoever asks as a car needs no proof
     offset_h: Callable[[], float]  # local time of the district against UTC
     identified: bool = False  # whether callers have to prove who they are

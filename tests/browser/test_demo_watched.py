@@ -22,8 +22,9 @@ START_S, STOP_S = 90, 60
 async def address() -> AsyncIterator[str]:
     """The page of a running demo, without its token."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, "--for", "150s", "--speed", "20", "--no-browser", stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+        *COMMAND, "--for", "150s", "--speed", "20", "--no-browser",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "NO_COLOR": "1"},
     )  # fmt: skip
     assert process.stderr is not None
     try:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from served_brain import HERE, asking
-from watched_town import BROKEN, WatchedTown, watched_town
+from watched_town import BROKEN, WatchedTown, watched_town, with_page
 
 from coordinator.web.drivers import vehicle_of
 
@@ -279,3 +279,38 @@ async def test_drive_a_restart_keeps_the_promise_and_a_lost_store_is_told(
     assert kept["promise"]["recommendation_id"] == name
     assert (kind, gone["recommendation_id"]) == ("gone", name)
     assert vehicle_of(DRIVER).startswith("web-")
+
+
+@pytest.mark.parametrize("anonymous", [[], ["car", "operator.read"]])
+async def test_drive_is_shut_where_cars_must_prove_who_they_are(
+    tmp_path: Path, anonymous: list[str]
+) -> None:
+    """With identities nobody asks past them; who lets anonymous cars in has the page as well."""
+    process = with_page(tmp_path)
+    with process.config.open("a") as file:
+        tokens = tmp_path / "tokens"
+        file.write(f'[identity]\ntoken_file = "{tokens}"\nanonymous = {json.dumps(anonymous)}\n')
+    await process.start()
+    try:
+        netloc = urlsplit(process.ready["web"]).netloc
+        asked = await asyncio.to_thread(statuses, netloc)
+    finally:
+        await process.stop()
+
+    assert asked == ([200, 200, 200] if anonymous else [403, 403, 403])
+
+
+def statuses(netloc: str) -> list[int]:
+    """What the page, its stream and a request of it are answered with."""
+    told = []
+    for method, path, body in (
+        ("GET", "/drive", None),
+        ("GET", f"/api/drive/stream?driver={DRIVER}", None),
+        ("POST", "/api/drive/recommend", json.dumps(wish())),
+    ):
+        connection = http.client.HTTPConnection(netloc, timeout=20)
+        headers = {"content-type": "application/json", "x-pilewise-driver": DRIVER}
+        connection.request(method, path, body, headers)
+        told.append(connection.getresponse().status)
+        connection.close()
+    return told
