@@ -16,9 +16,7 @@ import numpy as np
 from coordinator.clock import Clock
 from coordinator.core.areas.assignment import (
     DEFAULT,
-    LEVELS,
     NOWHERE,
-    WEIGHTS,
     Plan,
     Problem,
     Settings,
@@ -29,7 +27,7 @@ from coordinator.core.areas.ledger import Claim, Move, Step
 from coordinator.core.areas.moves import Wish, chains
 from coordinator.core.district import District
 from coordinator.core.recommend import pipeline
-from coordinator.core.vehicle import SelectBy
+from coordinator.core.vehicle import SelectBy, WarningLevel
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.frozen import frozen
 from coordinator.usecases.ledger import ClaimStore
@@ -41,6 +39,8 @@ from coordinator.usecases.survey import Survey, Working, here, movable, survey
 from coordinator.usecases.world import World
 
 TURNS_WORTH = 2.0  # how many times what a switch costs it must save to be offered
+# What a second that a car saves counts for in that, by its level.
+NEED = {WarningLevel.HIGH: 9.0, WarningLevel.MEDIUM: 3.0, WarningLevel.LOW: 1.0}
 BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
 SURPRISE_S = 60.0  # by how much a place may have become worse than planned, and is still taken
 KEEP_AT_MOST = 200  # cars that are repaired on the loop where no solver answers
@@ -197,11 +197,11 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
         if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
             continue  # whose turn it is where it stands is seen to at once
         turned_s = TURNS_WORTH * switch_s if station[place] != station[now] else 0.0
-        level_weight = WEIGHTS[LEVELS.index(int(seen.problem.level[car]))]
+        weight = NEED[WarningLevel(int(seen.problem.level[car]))]
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
             int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),
-            level_weight * own_s + float(others_s[0] - others_s[1]) - turned_s, told, own_s,
+            weight * own_s + float(others_s[0] - others_s[1]) - turned_s, told, own_s,
         )  # fmt: skip
         made.append(wish)
     return made

@@ -73,4 +73,4 @@ def test_a_wish_tells_what_the_car_itself_saves() -> None:
     (wish,) = wishes(view, Plan(np.array([1]), np.array([300.0])), SWITCH_S)
 
     assert isinstance(wish, Wish)
-    assert (wish.own_gain_s, wish.gain_s) == (300.0, 4.0 * 300.0 - 180.0)
+    assert (wish.own_gain_s, wish.gain_s) == (300.0, 9.0 * 300.0 - 180.0)
