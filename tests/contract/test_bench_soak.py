@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 async def test_soak_of_moments_fails_nothing_and_leaves_no_stream() -> None:
     """Cars that hang up, agents and operators that return, two models in turns."""
     run = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.soak", "--json", "--minutes", "0.2",
+        sys.executable, "-m", "bench.soak", "--json", "--minutes", "0.2", "--kept", "50",
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     out, _ = await asyncio.wait_for(run.communicate(), 115)
@@ -27,8 +27,9 @@ async def test_soak_of_moments_fails_nothing_and_leaves_no_stream() -> None:
     assert run.returncode == 0
     assert found["failed"] == {}
     assert found["streams_left"] == 0
-    for done in ("recommended", "cancelled", "guided", "agent_returns", "watches", "model_swaps"):
+    for done in ("recommended", "cancelled", "guided", "agent_returns", "watches"):
         assert found[done] > 0, done
+    assert found["model_swaps"] + found["swaps_refused"] > 0
     # A descriptor for each call that was hung up would be hundreds.
     assert found["fds_end"] < found["fds_begin"] + 40
 
