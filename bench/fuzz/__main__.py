@@ -111,6 +111,7 @@ def figures(gunner: Gunner, options: argparse.Namespace, seconds: float) -> dict
         "inputs": inputs,
         "uncaught": sum(tally.uncaught for tally in tallies.values()),
         "hangs": sum(tally.hangs for tally in tallies.values()),
+        "late": sum(tally.late for tally in tallies.values()),
         "mutated_share": round(kinds["mutated"] / max(inputs, 1), 4),
         "seconds": round(seconds, 1),
         "inputs_per_s": round(inputs / seconds, 1),

@@ -20,6 +20,7 @@ from pilewise.v1 import types_pb2 as nouns
 
 # How long one waits for an answer that may never have to come.
 LISTEN_S = 0.05
+AGENTS = 40
 MOST_ANSWERS = 3
 # What grpc's client makes of a write into a call that has just been ended over there.
 OWN_FAULT = "Internal error from Core"
@@ -31,21 +32,21 @@ def script(
 ) -> tuple[bytes, ...]:
     """A good beginning three times in four, then one to four frames of the kind."""
     frames: list[bytes] = []
+    number = rng.randrange(AGENTS)
     if rng.random() < 0.75:
-        frames.append(_beginning(rng, method).SerializeToString())
+        frames.append(_beginning(rng, method, number).SerializeToString())
     for _ in range(rng.choice((1, 1, 2, 4))):
         if method.name == "Connect" and rng.random() < 0.5 and kind != "random":
-            frames.append(_batch(rng, kind, at_ms))
+            frames.append(_batch(rng, kind, at_ms, number))
         else:
             frames.append(grpc_doors.frame_of(rng, method.input_type, kind, at_ms))
     return tuple(frames)
 
 
-def _beginning(rng: random.Random, method: MethodDescriptor) -> Any:
+def _beginning(rng: random.Random, method: MethodDescriptor, number: int) -> Any:
     if method.name == "Guide":
         opened = charging.GuideOpen(recommendation_id=rng.choice(values.LIVE))
         return charging.GuideRequest(open=opened)
-    number = rng.randrange(40)
     hello = edge.Hello(agent_id=f"fuzz-{number}", spool_id=f"spool-{number}", next_record_seq=1)
     pile = hello.piles.add(pile_id=f"F-{number}", station_id="S-A")
     plug = nouns.Connector(connector_id="1", standard=19, power_type=5, max_power_kw=60)
@@ -53,12 +54,13 @@ def _beginning(rng: random.Random, method: MethodDescriptor) -> Any:
     return edge.ConnectRequest(hello=hello)
 
 
-def _batch(rng: random.Random, kind: Kind, at_ms: int) -> bytes:
-    """A batch whose columns fit together, before it is spoiled."""
+def _batch(rng: random.Random, kind: Kind, at_ms: int, number: int) -> bytes:
+    """A batch whose columns fit together, before it is spoiled; mostly of this agent's own."""
     count = rng.choice((1, 2, 5, 60))
-    evses = [f"F-{n}*1" for n in range(40)]
+    own = rng.random() < 0.9
+    evses = [f"F-{number}*1"] if own else [f"F-{n}*1" for n in range(AGENTS)]
     batch = edge.ReportBatch(
-        spool_id=f"spool-{rng.randrange(40)}",
+        spool_id=f"spool-{number if own else rng.randrange(AGENTS)}",
         first_record_seq=rng.choice((1, 1, 2, 61, 500)),
         record_count=count,
         evse_ids=evses,

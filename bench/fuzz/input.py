@@ -77,6 +77,7 @@ class Tally:
     words: Counter[str] = field(default_factory=Counter)
     uncaught: int = 0
     hangs: int = 0
+    late: int = 0  # answered only when sent again
 
     def count(self, item: Input, outcome: Outcome) -> None:
         """Counts one answered input."""
@@ -92,6 +93,7 @@ class Tally:
             "inputs": self.inputs,
             "uncaught": self.uncaught,
             "hangs": self.hangs,
+            "late": self.late,
             "kinds": dict(self.kinds.most_common()),
             "answers": dict(self.words.most_common(12)),
             "seconds": round(seconds, 1),

@@ -15,6 +15,8 @@ from typing import Protocol
 from bench.fuzz.input import Finding, Input, Outcome, Tally
 
 SLICE = 400
+SAID_EVERY = 10 * SLICE
+PATIENCE_S = (2.0, 10.0, 30.0)  # for a machine that others keep busy
 MOST_FINDINGS = 25  # of one door; more are only counted
 
 
@@ -70,6 +72,8 @@ class Gunner:
                 await self._begin(door, watched, slice_, tally)
                 await self._fly(door, slice_, tally)
                 await self._look(door, watched, slice_, tally)
+                if tally.inputs % SAID_EVERY == 0:
+                    print(f"{door.name}: {tally.inputs} of {count}", file=sys.stderr, flush=True)
         finally:
             await door.close()
             spent_s = time.monotonic() - begun_s
@@ -97,23 +101,35 @@ class Gunner:
             await door.open()
 
     async def _fly(self, door: Door, items: list[Input], tally: Tally) -> None:
+        """Sends all; what got no answer is sent once more by itself, because machines stall too."""
         supply = iter(items)
+        silent: list[Input] = []
 
         async def lane() -> None:
             for item in supply:
                 outcome = await door.send(item)
-                tally.count(item, outcome)
-                if outcome.bad:
-                    self._keep(Finding(item, outcome))
+                if outcome.bad == "hang":
+                    silent.append(item)
+                else:
+                    self._count(item, outcome, tally)
 
         async with asyncio.TaskGroup() as lanes:
             for number in range(door.lanes):
                 lanes.create_task(lane(), name=f"fuzz:{door.name} {number}")
+        for item in silent:
+            outcome = await door.send(item)
+            tally.late += outcome.bad != "hang"
+            self._count(item, outcome, tally)
+
+    def _count(self, item: Input, outcome: Outcome, tally: Tally) -> None:
+        tally.count(item, outcome)
+        if outcome.bad:
+            self._keep(Finding(item, outcome))
 
     async def _look(self, door: Door, watched: Watched, items: list[Input], tally: Tally) -> None:
         """Whether the slice left anything behind in a log, or a room that does not answer."""
         said = watched.complaints()
-        silent = await watched.alive() if not watched.gone() else ""
+        silent = await _served(watched) if not watched.gone() else ""
         said += watched.complaints()
         for name in watched.gone():
             tally.uncaught += 1
@@ -156,3 +172,14 @@ class Gunner:
             print(f"finding: {finding.item.surface} {finding.item.target}: {outcome.word} "
                   f"({outcome.bad}): {head}\n  repeat: python -m bench.fuzz --replay {path}",
                   file=sys.stderr, flush=True)  # fmt: skip
+
+
+async def _served(watched: Watched) -> str:
+    """Empty once a good client is served; what it met, if that takes several tries."""
+    why = ""
+    for pause_s in (0.0, *PATIENCE_S):
+        await asyncio.sleep(pause_s)
+        why = await watched.alive()
+        if not why:
+            break
+    return why

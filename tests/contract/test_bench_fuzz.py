@@ -149,7 +149,9 @@ async def test_what_only_a_log_tells_is_pinned_on_its_input(tmp_path: Path) -> N
     assert Input.from_json(json.loads(kept.read_text())).target == "1"
 
 
-async def test_a_room_that_ends_or_serves_nobody_is_counted(tmp_path: Path) -> None:
+async def test_a_room_that_ends_or_serves_nobody_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The end of a process is uncaught and the room starts again; a good client unserved hangs."""
     gone, revived = ["coordinator"], []
 
@@ -160,6 +162,7 @@ async def test_a_room_that_ends_or_serves_nobody_is_counted(tmp_path: Path) -> N
     async def alive() -> str:
         return "a good request got no answer"
 
+    monkeypatch.setattr("bench.fuzz.run.PATIENCE_S", ())
     gunner = Gunner(tmp_path / "found")
     door = Mute(tmp_path / "room.log")
     watched = Watched(list, alive, untouched, lambda: list(gone), revive)  # type: ignore[arg-type]
@@ -183,6 +186,33 @@ async def test_a_room_that_does_not_start_on_its_data_is_counted(tmp_path: Path)
     await gunner.shoot(door, watched, random.Random(1), 1)
 
     assert gunner.tallies["grpc/charging"].uncaught == 1
+
+
+class Silent(Mute):
+    """Never answers the first input, and the second only when it is sent again."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(log)
+        self.asked: list[str] = []
+
+    async def send(self, item: Input) -> Outcome:
+        """As a machine that stalls, and as a bug."""
+        self.asked.append(item.target)
+        stalled = item.target == "1" and self.asked.count("1") == 1
+        hangs = item.target == "0" or stalled
+        return Outcome("no answer", "hang") if hangs else Outcome("OK")
+
+
+async def test_a_hang_is_told_from_a_machine_that_stalls(tmp_path: Path) -> None:
+    """Only what is never answered counts; what is answered the second time is late."""
+    gunner = Gunner(tmp_path / "found")
+    door = Silent(tmp_path / "room.log")
+    watched = Watched(list, nothing, untouched, list, nothing)  # type: ignore[arg-type]
+    await gunner.shoot(door, watched, random.Random(1), 3)
+    tally = gunner.tallies["grpc/charging"]
+
+    assert (tally.inputs, tally.hangs, tally.late) == (3, 1, 1)
+    assert door.asked == ["0", "1", "2", "0", "1"]
 
 
 @pytest.mark.parametrize("name", list(grpc_doors.SERVICES))
