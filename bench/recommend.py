@@ -25,6 +25,7 @@ from typing import Any
 
 from bench.measure import cpu_s, percentile
 from bench.recommend_city import EVSES, build
+from bench.recommend_tokens import identity_section
 from coordinator.jobs.tastes import PERIOD_S as TASTES_S
 
 CARS = 2_000
@@ -99,8 +100,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
     parser.add_argument("--seconds", type=float, default=16.0, help="timed length of the product")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--tokens", action="store_true", help="every car shows a token of its own")
     options = parser.parse_args()
-    product, ceiling, shares = asyncio.run(measure(options.seconds, options.seed))
+    product, ceiling, shares = asyncio.run(measure(options.seconds, options.seed, options.tokens))
     for side, figures in (("product", product), ("ceiling", ceiling)):
         if not options.json:
             print(f"{side}: {json.dumps(figures)}", file=sys.stderr)
@@ -111,6 +113,7 @@ def main() -> int:
         "rate_ratio": round(rate, 3),
         "cpu_ratio": round(cpu, 3),
         **shares,
+        "tokens": options.tokens,
         "evses": EVSES,
         "cars": CARS,
         "product": product,
@@ -121,17 +124,18 @@ def main() -> int:
 
 
 async def measure(
-    seconds: float, seed: int
+    seconds: float, seed: int, tokens: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, float]]:
     """Figures of product and ceiling, taken in turns, so that what else runs here hits both."""
     with (
         tempfile.TemporaryDirectory(prefix="pilewise-bench-") as folder,
-        _server("product", Path(folder)) as (process, address),
+        _server("product", Path(folder), tokens) as (process, address),
     ):
         await build(address, seed)
         await asyncio.sleep(TASTES_S)  # what drivers like is learnt once in this time
         await _settle(process.pid)
-        product = Side(process.pid, await _fleets(address, seed))
+        key = str(Path(folder) / "provider.pem") if tokens else ""
+        product = Side(process.pid, await _fleets(address, seed, key))
         await product.round(counted=False)
         # The first round warms up, and tells the ceiling how long answers are.
         await product.round(counted=True)
@@ -165,7 +169,7 @@ async def _settle(pid: int) -> None:
             return
 
 
-async def _fleets(address: str, seed: int) -> list[asyncio.subprocess.Process]:
+async def _fleets(address: str, seed: int, key: str = "") -> list[asyncio.subprocess.Process]:
     cars = CARS // CLIENTS
     return [
         await asyncio.create_subprocess_exec(
@@ -174,6 +178,7 @@ async def _fleets(address: str, seed: int) -> list[asyncio.subprocess.Process]:
             "bench.recommend_client",
             address,
             *map(str, (number * cars, cars, seed, CHANNELS)),
+            *([key] if key else []),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=2**24,
@@ -195,13 +200,16 @@ async def _tell(fleets: list[asyncio.subprocess.Process], command: str) -> list[
 
 
 @contextmanager
-def _server(side: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _server(
+    side: str, folder: Path, tokens: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server process and its address."""
     if side == "product":
         config = folder / "coordinator.toml"
         config.write_text(
             f'[coordinator]\ndistrict = "bench"\ndata_dir = "{folder / "data"}"\n'
             "agent_open = true\nstale_after_s = 86400.0\n"
+            + (identity_section(folder) if tokens else "")
         )
         command = ["-m", "coordinator", "-c", str(config), "--log-level", "warning"]
     else:

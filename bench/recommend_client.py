@@ -1,8 +1,8 @@
 """A fleet of the recommend bench: many cars in one process, told what to do line by line.
 
-`python -m bench.recommend_client ADDRESS FIRST_CAR CARS SEED CHANNELS` reads commands from stdin
-and answers each with one line of JSON: `recommend ROUND CONCURRENCY`, `paced ROUND RATE`,
-`release CONCURRENCY`.
+`python -m bench.recommend_client ADDRESS FIRST_CAR CARS SEED CHANNELS [KEY_FILE]` reads commands
+from stdin and answers each with one line of JSON: `recommend ROUND CONCURRENCY`, `paced ROUND
+RATE`, `release CONCURRENCY`. With a provider's key every car shows a token.
 Requests are made before, and answers read after, the timed phase.
 """
 
@@ -13,11 +13,13 @@ import json
 import random
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc
 
 from bench.recommend_city import request
+from bench.recommend_tokens import tokens
 from pilewise.v1 import charging_service_pb2 as charging
 
 SERVICE = "/pilewise.v1.ChargingService"
@@ -32,7 +34,8 @@ class Fleet:
         self._release = [channel.unary_unary(f"{SERVICE}/Release") for channel in channels]
         self._cars = range(first, first + count)
         self._rng = random.Random(seed * 10_000 + first)
-        self._held: list[str] = []
+        self._held: list[tuple[int, str]] = []
+        self.proofs: list[Any] = [None] * count
 
     async def recommend(self, round_number: int, concurrency: int, rate: float) -> dict[str, Any]:
         """Every car asks once; `rate` 0 means as fast as answers come."""
@@ -44,7 +47,9 @@ class Fleet:
         async def ask(number: int) -> None:
             sent = time.perf_counter()
             call = self._recommend[number % len(self._recommend)]
-            answers[number] = await call(asks[number], timeout=TIMEOUT_S)
+            answers[number] = await call(
+                asks[number], timeout=TIMEOUT_S, metadata=self.proofs[number]
+            )
             times[number] = (time.perf_counter() - sent) * 1e3
 
         if rate:
@@ -70,23 +75,25 @@ class Fleet:
         """Counts holds and degraded answers."""
         held = degraded = 0
         self._held = []
-        for answer in answers:
+        for number, answer in enumerate(answers):
             promise = charging.RecommendResponse.FromString(answer).promise
             degraded += promise.degraded
             if promise.choice.hold.claim_id:
                 held += 1
-                self._held.append(promise.recommendation_id)
+                self._held.append((number, promise.recommendation_id))
         return held, degraded
 
     async def release(self, concurrency: int) -> dict[str, Any]:
         """Every car gives back what it holds."""
         gives = [
             charging.ReleaseRequest(recommendation_id=name).SerializeToString()
-            for name in self._held
+            for _, name in self._held
         ]
 
         async def give(number: int) -> None:
-            await self._release[number % len(self._release)](gives[number], timeout=TIMEOUT_S)
+            proof = self.proofs[self._held[number][0]]
+            call = self._release[number % len(self._release)]
+            await call(gives[number], timeout=TIMEOUT_S, metadata=proof)
 
         begin = time.perf_counter()
         await _spread(give, len(gives), concurrency)
@@ -104,11 +111,15 @@ async def _spread(work: Any, count: int, concurrency: int) -> None:
     await asyncio.gather(*(run() for _ in range(concurrency)))
 
 
-async def main(address: str, first: int, count: int, seed: int, channel_count: int) -> None:
+async def main(
+    address: str, first: int, count: int, seed: int, channel_count: int, key_file: str = ""
+) -> None:
     """Obeys until stdin ends."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(channel_count)]
     fleet = Fleet(channels, first, count, seed)
+    if key_file:
+        fleet.proofs[:] = tokens(Path(key_file), range(first, first + count))
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         verb, *arguments = line.split()
@@ -124,4 +135,4 @@ async def main(address: str, first: int, count: int, seed: int, channel_count: i
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:6])))
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:6]), *sys.argv[6:7]))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
 import grpc
+import msgspec
 from guarded_district import Guarded, asking, serve_guarded
 
 from coordinator.core.sessions import ChargeSession
 from coordinator.store.sqlite import SqliteTelemetry
+from coordinator.usecases.answer import Answer, Decided
+from coordinator.usecases.person import Person
+from coordinator.usecases.requests import StoredRequest
 from coordinator.usecases.retention import pack_answers
 from coordinator.usecases.telemetry import IngestGroup, Spool, StoredBatch
 from pilewise.v1 import charging_service_pb2 as wire
@@ -183,4 +188,24 @@ async def test_old_sessions_are_nobodys(tmp_path: Path) -> None:
     assert (old.user_id, old.vehicle_id, old.id_token_hash) == ("", "", "")
     assert (new.user_id, new.vehicle_id) == ("anna", "car")
     assert await store.forget_whose(2_000.0) == 0
+    await store.close()
+
+
+async def test_a_name_goes_out_of_the_accounts_of_others(tmp_path: Path) -> None:
+    """Who lost a place to an erased car keeps the account, without that car's name."""
+    told = Decided(2, 0.0, 1, "VIP", "DISPLACED", "E*1", "E*2", 2, other_vehicle_id=CAR)
+    answer = Answer("rec", "req", OTHER_CAR, 0.0, 1, "VIP", "en", decided=(told,))
+    packed_answer = msgspec.msgpack.encode(answer)
+    body = zlib.compress(msgspec.msgpack.encode((packed_answer, b"", b"\xc1 no message")))
+    store = SqliteTelemetry(tmp_path)
+    await store.put_requests([StoredRequest("req", 0.0, OTHER_CAR, OTHER, body=body)])
+
+    assert await store.erase(Person(ANNA, frozenset({CAR}))) == 1
+    [row] = await store.list_requests(0.0)
+    parts = msgspec.msgpack.decode(zlib.decompress(row.body))
+    kept = msgspec.msgpack.decode(parts[0], type=Answer)
+    assert kept == msgspec.structs.replace(
+        answer, decided=(msgspec.structs.replace(told, other_vehicle_id=""),)
+    )
+    assert parts[1:] == [b"", b"\xc1 no message"]
     await store.close()
