@@ -9,6 +9,7 @@ import sys
 from importlib import import_module
 
 from city_sim.logs import warnings_only
+from pilewise.unread import ending
 
 # Each module has `main(arguments) -> exit code`; only the one that runs is imported.
 INTERRUPTED = 130
@@ -35,4 +36,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending(lambda: main(sys.argv[1:])))

@@ -21,6 +21,7 @@ from coordinator.errors import (
     Permanent,
     Problem,
 )
+from pilewise.unread import ending
 
 EXIT_CONFIG = 3
 EXIT_UNREACHABLE = 4
@@ -86,4 +87,4 @@ def _set_up_log(level: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

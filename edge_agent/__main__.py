@@ -28,6 +28,7 @@ from edge_agent.errors import ConfigError, SpoolError
 from edge_agent.host_notify import from_environment
 from edge_agent.parts import check_ports
 from edge_agent.renewal import Files, Renewal
+from pilewise.unread import ending
 
 EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
@@ -50,9 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
         command = import_module(COMMANDS[words[0]])
         try:
             return int(command.main(words[1:]))
-        except BrokenPipeError:  # whoever read the output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         except KeyboardInterrupt:
             return 130
     return run(words)
@@ -146,4 +144,4 @@ def _log_to_stderr(level: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

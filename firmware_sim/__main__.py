@@ -23,6 +23,7 @@ from firmware_sim.config_tables import SimConfig
 from firmware_sim.errors import BindError, ConfigError, OpenFilesError
 from firmware_sim.limits import SPARE_FILES, allow_open_files
 from firmware_sim.log_lines import LEVELS, set_up_log
+from pilewise.unread import ending
 
 _EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
@@ -40,9 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0] in _COMMANDS:
         try:
             return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
-        except BrokenPipeError:  # whoever read the output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         except KeyboardInterrupt:
             return 130
     parser = argparse.ArgumentParser(prog="firmware_sim", description=__doc__)
@@ -86,4 +84,4 @@ async def _run(config: SimConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

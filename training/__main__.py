@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from pilewise.patience import waiting
+from pilewise.unread import ending
 from training import arrival_command, data_command, from_store_command, portrait_command
 from training.backtest import command
 
@@ -92,7 +94,8 @@ def _all(options: argparse.Namespace) -> int:
     effort = dataclasses.replace(effort, choices_file=options.choices, travel=travel)
     try:
         processes = os.cpu_count() or 1
-        result = train_all(options.seed, folder, effort, tell, options.only, processes)
+        with waiting("training"):
+            result = train_all(options.seed, folder, effort, tell, options.only, processes)
     except (ChoicesUnusable, OSError) as error:
         hint = getattr(error, "hint", "is the path right?")
         sys.stderr.write(f"error[TRAIN-007]: {error}\n  hint: {hint}\n")
@@ -112,4 +115,4 @@ def _all(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending(main))

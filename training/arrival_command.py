@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pilewise.patience import waiting
 from training.backtest.command import fail
 from training.sources import SourceInvalid, read_connectors, read_intervals
 
@@ -49,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     try:
-        result = make(options, folder)
+        with waiting("training the arrival model"):
+            result = make(options, folder)
     except SourceInvalid as error:
         return fail("TRAIN-002", str(error), error.hint)
     except TooFewStates as error:

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pilewise.patience import waiting
 from training.backtest.command import fail
 from training.sources.files import SourceInvalid
 from training.sources.report import describe, lines
@@ -25,7 +26,8 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 with the reports on stdout; 3 with an error that names the file and what to do."""
     try:
-        sources = describe(options.files)
+        with waiting("reading"):
+            sources = describe(options.files)
     except SourceInvalid as error:
         return fail("TRAIN-002", str(error), error.hint)
     if options.json:

@@ -22,6 +22,7 @@ from city_sim.whatif.figures import Side, compared
 from city_sim.whatif.page import report_of, summary
 from city_sim.whatif.replay import OURS, checked_policy, models_of, replay
 from city_sim.whatif.stored import StoredDay, read_day
+from pilewise.patience import waiting
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,17 +52,20 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         checked_policy(options.policy) if options.policy else None,
         options.model or None,
     )
-    day = read_day(options.data_dir, options.day, options.utc_offset)
-    scene = scene_of(day)
+    with waiting(f"reading {options.day}"):
+        day = read_day(options.data_dir, options.day, options.utc_offset)
+        scene = scene_of(day)
     stations = stations_after(day.stations, change)
     demands = demands_after(scene, change.demand_scale, options.seed)
     usual = models_of(options.base_model)
     models = models_of(change.model) if change.model else usual
     as_it_was = tuple(station for station in day.stations if station.piles)
     print(f"replaying {scene.asked} requests as it was", file=sys.stderr)
-    base = _side(day, replay(day, scene, as_it_was, scene.demands, OURS, usual))
+    with waiting(f"{scene.asked} requests as it was"):
+        base = _side(day, replay(day, scene, as_it_was, scene.demands, OURS, usual))
     print(f"replaying it {in_words(change)}", file=sys.stderr)
-    changed = _side(day, replay(day, scene, stations, demands, change.policy or OURS, models))
+    with waiting(f"{len(demands)} requests {in_words(change)}"):
+        changed = _side(day, replay(day, scene, stations, demands, change.policy or OURS, models))
     told = {**_asked(options, change, scene), **compared(base, changed, as_it_was)}
     told |= _recorded(day)
     told["degraded"] = changed.played.degraded

@@ -18,7 +18,9 @@ commands by `python docs/generate.py`, and a test checks that it is current.
   `pilewise ... --json | tail -1` is always safe to read. Files and pages go to stdout as they are.
 - `-v`, `--verbose` says more (rooms log at debug), `-q`, `--quiet` tells results and errors only.
 - `-c`, `--config` names the configuration file.
-- `NO_COLOR` turns colours off; without a terminal there are none, and no progress either.
+- `NO_COLOR` turns colours off; without a terminal there are none, and no progress either. On a
+  terminal whatever takes longer than two seconds says what it does and for how long.
+- Help ends with an example. `pilewise ... | head -1` ends quietly.
 - `PILEWISE_TARGET` is the coordinator that `--target` means.
 - Keys of a configuration file can be set by the environment, which goes before the file:
   `PILEWISE_AGENT__UPLINK__BEAT_S=30`, likewise `PILEWISE_COORDINATOR__...` and `PILEWISE_SIM__...`.
@@ -46,11 +48,14 @@ EVERYWHERE = {"verbose", "quiet", "help"}
 def page() -> str:
     """The whole page, Markdown."""
     from pilewise.cli.app import command
+    from pilewise.cli.examples import examples
 
     tree = command()
     lines = [HEAD, "## The tree", "", "```text", *branches(tree, "pilewise"), "```", ""]
     for path, leaf in leaves(tree, "pilewise"):
         lines += [f"## `{path}`", "", told(leaf), ""]
+        if typed := examples().get(path.removeprefix("pilewise "), []):
+            lines += ["```sh", *typed, "```", ""]
         if rows := [row(one) for one in leaf.params if one.name not in EVERYWHERE]:
             lines += ["| Word | Meaning | Default |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -28,6 +28,7 @@ from edge_agent.commands.speaking import (
 from edge_agent.config import Config
 from edge_agent.errors import SpoolError
 from edge_agent.uplink.spool_view import SpoolView, kinds, view_spool
+from pilewise.patience import waiting
 
 PARTIAL: Final = 5
 MARGIN_S: Final = 10.0
@@ -86,7 +87,8 @@ def lines(seen: SpoolView, counts: Mapping[str, int]) -> list[str]:
 def _flush(config: Config, wait_s: float, as_json: bool) -> int:
     request = {"command": "flush", "wait_s": wait_s}
     try:
-        answer = ask(config.data_dir, request, wait_s + MARGIN_S)
+        with waiting("the agent sends", plain=True):
+            answer = ask(config.data_dir, request, wait_s + MARGIN_S)
     except NotRunning as error:
         trouble(
             "CMD-001",

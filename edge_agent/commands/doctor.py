@@ -26,6 +26,7 @@ from edge_agent.commands.finding import Finding, ok, report
 from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
 from edge_agent.config import Config
+from pilewise.patience import waiting
 
 # A damaged file is kept beside the new one, so a spool may take its budget twice.
 SPOOLS_KEPT = 2
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> int:
     config = config_of(options.config)
     if config is None:
         return CONFIG
-    findings = asyncio.run(look(config, offline=options.offline))
+    with waiting("looking", plain=True):
+        findings = asyncio.run(look(config, offline=options.offline))
     told = report(findings)
     for finding in findings:
         say(str(finding))

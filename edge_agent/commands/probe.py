@@ -19,6 +19,7 @@ from edge_agent.core.profile import Profile
 from edge_agent.piles.modbus_address import RTU_OVER_TCP, TCP
 from edge_agent.piles.modbus_survey import Survey, Surveyor, Target, Unreachable
 from edge_agent.profiles import Shelf
+from pilewise.patience import waiting
 
 
 def main(arguments: list[str]) -> int:
@@ -47,7 +48,8 @@ def main(arguments: list[str]) -> int:
         options.host, options.serial, options.port, options.device_id, options.transport
     )
     try:
-        found = asyncio.run(_look(profiles, target))
+        with waiting(f"trying {len(profiles)} profiles", plain=True):
+            found = asyncio.run(_look(profiles, target))
     except Unreachable as error:
         trouble("CMD-004", str(error), hint="check address, port, cable and power")
         return UNREACHABLE

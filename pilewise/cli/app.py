@@ -23,6 +23,7 @@ from pilewise.cli import (
     sim,
     train,
 )
+from pilewise.cli.examples import teach
 from pilewise.cli.loudness import equip
 from pilewise.cli.output import emit
 from pilewise.version import __version__
@@ -85,6 +86,7 @@ def command() -> Any:
     tree = typer.main.get_command(app)
     equip(tree)
     dial.equip(tree)
+    teach(tree)
     return tree
 
 

@@ -18,6 +18,7 @@ from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call
 from pilewise.cli.launch import require
 from pilewise.cli.output import Exit, emit, fail, say
+from pilewise.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from coordinator.config import CoordinatorSection
@@ -52,7 +53,8 @@ def backup(
         else:
             try:
                 never = threading.Event()
-                path = write_backup(data_dir, settings.district, place, time.time(), never)
+                with waiting(f"writing {place}"):
+                    path = write_backup(data_dir, settings.district, place, time.time(), never)
             finally:
                 lock.release()
             written = str(path)
@@ -76,7 +78,8 @@ def restore(
     from coordinator.store.restore import restore_backup
 
     try:
-        manifest = restore_backup(file, Path(settings.data_dir))
+        with waiting(f"restoring {file}"):
+            manifest = restore_backup(file, Path(settings.data_dir))
     except CoordinatorError as error:
         _refuse(error)
     taken_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(manifest.taken_at_s))

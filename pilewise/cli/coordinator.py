@@ -19,6 +19,7 @@ from pilewise.cli.coordinator_whatif import whatif
 from pilewise.cli.launch import LogLevel, become, require
 from pilewise.cli.loudness import log_level as level
 from pilewise.cli.output import Exit, emit, fail, say
+from pilewise.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from coordinator.config import Config
@@ -78,12 +79,15 @@ def import_(
     if not any(kinds):
         fail("CMD-102", "nothing to import", hint="--stations FILE", exit_code=Exit.USAGE)
     try:
-        imported = read_files(files, place(near) if near else None, limit)
-        data_dir = Path(settings.coordinator.data_dir)
-        try:
-            counts = asyncio.run(import_into_store(data_dir, imported))
-        except DirectoryBusy:
-            counts = asyncio.run(_reach(bring_in(settings.coordinator.listen, imported), settings))
+        with waiting("reading the files") as now:
+            imported = read_files(files, place(near) if near else None, limit)
+            data_dir = Path(settings.coordinator.data_dir)
+            now("storing " + ", ".join(f"{n} {name}" for name, n in imported.counts().items() if n))
+            try:
+                counts = asyncio.run(import_into_store(data_dir, imported))
+            except DirectoryBusy:
+                listen = settings.coordinator.listen
+                counts = asyncio.run(_reach(bring_in(listen, imported), settings))
     except CoordinatorError as error:
         _refuse(error)
     if json:
@@ -108,11 +112,12 @@ def export(
         note = ", ".join(FORMATS)
         fail("CMD-101", f"unknown format {format!r}", note=note, exit_code=Exit.USAGE)
     try:
-        try:
-            data_dir, party = Path(settings.coordinator.data_dir), party_of(settings.ocpi)
-            text = asyncio.run(export_from_store(data_dir, format, party))
-        except DirectoryBusy:
-            text = asyncio.run(_reach(take_out(settings.coordinator.listen, format), settings))
+        with waiting(f"exporting {format}"):
+            try:
+                data_dir, party = Path(settings.coordinator.data_dir), party_of(settings.ocpi)
+                text = asyncio.run(export_from_store(data_dir, format, party))
+            except DirectoryBusy:
+                text = asyncio.run(_reach(take_out(settings.coordinator.listen, format), settings))
     except CoordinatorError as error:
         _refuse(error)
     sys.stdout.write(text)
@@ -131,10 +136,11 @@ def retire(
     from coordinator.importers import retire_in_store
 
     try:
-        try:
-            asyncio.run(retire_in_store(Path(settings.coordinator.data_dir), pile_id, reason))
-        except DirectoryBusy:
-            asyncio.run(_reach(scrap(settings.coordinator.listen, pile_id, reason), settings))
+        with waiting(f"retiring {pile_id}"):
+            try:
+                asyncio.run(retire_in_store(Path(settings.coordinator.data_dir), pile_id, reason))
+            except DirectoryBusy:
+                asyncio.run(_reach(scrap(settings.coordinator.listen, pile_id, reason), settings))
     except CoordinatorError as error:
         _refuse(error)
     if json:

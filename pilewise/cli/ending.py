@@ -5,7 +5,6 @@ What goes wrong inside a command is told there, by `output.fail`.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from typing import Any
 import typer
 
 from pilewise.cli.output import Exit, explain
+from pilewise.unread import ending
 
 INTERRUPTED = 130
 # The base of all that a shell user can get wrong, of whichever click typer brings along.
@@ -26,12 +26,7 @@ def run(command: Any, words: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal cannot show must not end the command.
         getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
-    try:
-        code = _ended(command, words)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _unread()
-    return code
+    return ending(lambda: _ended(command, words))
 
 
 def _ended(command: Any, words: list[str] | None) -> int:
@@ -67,10 +62,3 @@ def _tell(error: Any) -> int:
         hint = f"did you mean {nearest[0]}? {hint}"
     explain("CMD-100", message.rstrip("."), hint=hint)
     return int(getattr(error, "exit_code", Exit.USAGE))
-
-
-def _unread() -> int:
-    """Nobody reads what is written, as in `pilewise ... | head -1`: an ordinary end."""
-    # What is still buffered would complain once more while Python shuts down.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return int(Exit.OK)

@@ -12,6 +12,7 @@ from pilewise.cli import dial
 from pilewise.cli.ask import AsJson, Target, call
 from pilewise.cli.launch import require
 from pilewise.cli.output import Exit, emit, fail, say
+from pilewise.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from pilewise.v1 import operator_service_pb2 as op
@@ -110,7 +111,8 @@ def verify(
 
     trust = Trust(tuple(str(one) for one in key or ()), allow_unsigned)
     try:
-        bundle = load_tried(folder, trust)
+        with waiting(f"trying {folder}"):
+            bundle = load_tried(folder, trust)
     except CoordinatorError as error:
         _refuse(error)
     told = {
@@ -144,7 +146,8 @@ def sign(
 
     try:
         # Nobody should vouch for what would not be taken.
-        bundle = load(folder)
+        with waiting(f"checking {folder}"):
+            bundle = load(folder)
         written = signature.sign(read_file(folder / MANIFEST), key)
     except CoordinatorError as error:
         _refuse(error)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pilewise.patience import waiting
 from training.sources import (
     Intervals,
     SourceInvalid,
@@ -71,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
     from training.backtest.served import NoBundle
 
     try:
-        figures = _FIGURES.get(options.backtest, _connectors)(options)
+        with waiting(f"backtest of {options.backtest}"):
+            figures = _FIGURES.get(options.backtest, _connectors)(options)
     except NoBundle as error:
         return fail("TRAIN-012", str(error), "name the folder of a bundle with --bundle")
     except SourceInvalid as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from pilewise.cli import ending
 from pilewise.cli.app import command
+from pilewise.cli.examples import examples
 
 # What they print is a file for another program, a room's log, or a screen.
 NO_DATA = {
@@ -106,6 +108,24 @@ def test_a_command_has_the_options_of_all(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", LEAVES)
+def test_help_ends_with_an_example_that_can_be_typed(path: str) -> None:
+    """Every command shows at least one whole line, and its own parser takes each of them."""
+    shown = LEAVES[path].make_context(path, [], resilient_parsing=True).get_help() + "\n"
+
+    assert examples().get(path), f"add an example of {path!r} to pilewise/cli/examples.toml"
+    for line in examples()[path]:
+        assert f"  {line}\n" in shown
+        words = shlex.split(line.partition(" > ")[0])
+        assert words[: 1 + len(path.split())] == ["pilewise", *path.split()]
+        LEAVES[path].make_context(path, words[1 + len(path.split()) :])
+
+
+def test_examples_are_of_commands_that_there_are() -> None:
+    """No example outlives its command."""
+    assert examples().keys() <= LEAVES.keys()
+
+
+@pytest.mark.parametrize("path", LEAVES)
 def test_a_wrong_option_is_told_with_a_hint(path: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt option ends with 2 and names the help that knows it."""
     code = ending.run(command(), [*path.split(), "--quite"])
@@ -173,20 +193,66 @@ def pilewise(*words: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-@pytest.mark.slow
-def test_a_reader_that_goes_away_is_no_error() -> None:
-    """`pilewise ... | head -1` ends quietly although most of the output finds no reader."""
+# A small run of each process that prints; what is a room of its own ends by itself.
+PRINTING = (
+    "version --json", "explain", "doctor --json", "config schema connector",
+    "config init agent -o -", "agent check -c agent.toml --json",
+    "agent doctor -c agent.toml --offline --json", "agent profile show abb-terra-ac",
+    "agent unit", "coordinator unit", "sim scenario list",
+    "coordinator export -c coordinator.toml --format csv",
+    "city compare --cars 10 --seeds 1 --policies nearest --json", "city paper --seeds 1 --json",
+    "train backtest fleets --fleets 1 --piles 60 --json",
+)  # fmt: skip
+
+
+def unread(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """The command as people run it, whose output finds no reader."""
     code = "from pilewise.cli import main; main()"
     reading, writing = os.pipe()
     os.close(reading)
+    try:
+        return subprocess.run(
+            [sys.executable, "-c", code, *words], stdout=writing, stderr=subprocess.PIPE,
+            timeout=120, check=False, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    finally:
+        os.close(writing)
 
-    ran = subprocess.run(
-        [sys.executable, "-c", code, "version", "--json"],
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        timeout=60,
-        check=False,
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", PRINTING)
+def test_a_reader_that_goes_away_is_no_error(line: str, tmp_path: Path) -> None:
+    """`pilewise ... | head -1` ends quietly although most of the output finds no reader."""
+    for kind in ("agent", "coordinator"):
+        ending.run(command(), ["-q", "config", "init", kind, "-o", str(tmp_path / f"{kind}.toml")])
+
+    ran = unread(tmp_path, *line.split())
+
+    assert b"Traceback" not in ran.stderr
+    assert b"BrokenPipe" not in ran.stderr
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.slow
+def test_help_of_every_command_ends_quietly_without_a_reader(tmp_path: Path) -> None:
+    """Whatever is typed before `--help | head -1`, nothing complains."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    # Each gets the broken pipe anew: an ended one lets its output go nowhere.
+    program = (
+        "import os, sys\n"
+        "from pilewise.cli import ending\n"
+        "from pilewise.cli.app import command\n"
+        "pipe, bad = os.dup(1), []\n"
+        "for path in sys.argv[1:]:\n"
+        "    os.dup2(pipe, 1)\n"
+        "    bad += [path] * (ending.run(command(), [*path.split(), '--help']) != 0)\n"
+        "sys.exit(' '.join(bad) or 0)\n"
     )
+    ran = subprocess.run(
+        [sys.executable, "-u", "-c", program, *LEAVES], stdout=writing, stderr=subprocess.PIPE,
+        timeout=120, check=False, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
     os.close(writing)
 
     assert (ran.returncode, ran.stderr) == (0, b"")
