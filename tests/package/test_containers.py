@@ -14,6 +14,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
+# Of a service, as the compose specification has them; those that are used here.
+KEYS = frozenset(
+    {
+        "build", "command", "depends_on", "environment", "image", "network_mode", "profiles",
+        "read_only", "restart", "stop_grace_period", "tmpfs", "volumes",
+    }
+)  # fmt: skip
 CONTAINERFILES = sorted(DEPLOY.glob("*.Containerfile"))
 
 
@@ -64,11 +71,33 @@ def test_containers_copy_what_the_wheel_is_built_of(path: Path) -> None:
 
 def test_composition_stays_on_this_host(services: dict[str, Any]) -> None:
     """Nothing is published to the network; what listens is on loopback by configuration."""
-    assert set(services) == {"mosquitto", "coordinator", "agent"}
+    assert set(services) == {"mosquitto", "coordinator", "agent", "postgres"}
     for service in services.values():
         assert "ports" not in service
         assert service["network_mode"] == "host"
         assert service["restart"] == "unless-stopped"
+
+
+def test_composition_starts_no_database_that_nothing_uses(services: dict[str, Any]) -> None:
+    """PostgreSQL comes with its profile only, on loopback, without a password of ours."""
+    database = services["postgres"]
+
+    assert [name for name, one in services.items() if "profiles" in one] == ["postgres"]
+    assert database["profiles"] == ["postgres"]
+    assert "listen_addresses=127.0.0.1" in database["command"]
+    assert database["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:-}"
+    waited_for = [name for one in services.values() for name in one.get("depends_on", ())]
+    assert "postgres" not in waited_for
+
+
+def test_composition_has_words_that_engines_know(services: dict[str, Any]) -> None:
+    """A misspelt key would be refused, or ignored; images are of a named version."""
+    for service in services.values():
+        assert service.keys() <= KEYS
+        image = service.get("image", "named:1")
+        assert ":" in image
+        assert not image.endswith(":latest")
+        assert set(service.get("depends_on", ())) <= services.keys()
 
 
 def test_composition_mounts_files_that_exist(services: dict[str, Any]) -> None:
