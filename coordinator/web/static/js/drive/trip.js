@@ -167,8 +167,8 @@ export async function release() {
 
 export async function decide(accepted) {
   const { revision } = trip.proposal;
-  await act("decide", "progress", { known_revision: trip.promise.revision, decision: { revision, accepted } });
-  become({ proposal: null });
+  const body = { known_revision: trip.promise.revision, decision: { revision, accepted } };
+  if (await act("decide", "progress", body)) become({ proposal: null });
 }
 
 export async function arrived() {
