@@ -23,6 +23,7 @@ from coordinator.core.pile import Station
 from coordinator.importers.ocpi_out import party_of
 from coordinator.importers.outgoing import Outgoing
 from coordinator.jobs.certificates import CertificateWatch
+from coordinator.jobs.disk_watch import tell_damage
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.jobs.tastes import TasteKeeper
 from coordinator.models.kept import KeptBundles
@@ -37,6 +38,7 @@ from coordinator.store.backup import write_backup
 from coordinator.store.database import DirectoryLock
 from coordinator.store.full_disk import FullDisk
 from coordinator.store.restore import Restored, forget_restored, restored_here
+from coordinator.store.salvage import salvage_all
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.agent_register import AgentRegister, Around
 from coordinator.usecases.counters import Counters
@@ -126,17 +128,18 @@ def build_parts(config: Config) -> Parts:
     data_dir = Path(settings.data_dir)
     lock = DirectoryLock(data_dir)
     mark = restored_here(data_dir)
-    disk = FullDisk(data_dir)
+    damaged, disk = salvage_all(data_dir), FullDisk(data_dir)
     store = SqliteTelemetry(data_dir, disk.give_up_history)
     known = store.load()
     district, history = District(_in_service(known)), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
+    tell_damage(damaged, events)
     inventory = Inventory(
         district, store, events, clock.now_s, agent_open=config.agent_open, owners=known.owners,
         retired=known.retired,
     )  # fmt: skip
     pile_keeper = PileKeeper(inventory, store, events, clock.now_s)
-    # Before the batches are replayed: an outage that was planned teaches no failure.
+    # Before the batches: an outage that was planned teaches no failure.
     lists = Lists(district, store, known.tariffs, known.users, known.roads, known.outages)
     book = SessionBook(district, store, known.sessions, known.visits)
     ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
@@ -161,10 +164,7 @@ def build_parts(config: Config) -> Parts:
         view=DistrictView(inventory, clock, settings.stale_after_s),
         switch=switch,
         shadow=_shadow(switch, data_dir, clock),
-        brain=brain,
-        knowledge=knowledge,
-        tastes=tastes,
-        people=store,
+        brain=brain, knowledge=knowledge, tastes=tastes, people=store,
         privacy=make_privacy(district, book, brain, events, store, tastes),
         bearers=make_bearers(config, clock),
         on_stop=[events.close],

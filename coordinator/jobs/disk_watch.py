@@ -6,16 +6,24 @@ What is given up on a full disk stands in `store/full_disk.py`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from coordinator.store.full_disk import FullDisk
+from coordinator.store.salvage import Salvaged
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.events import Events
 
 log = structlog.get_logger()
 
 EVERY_S = 5.0
+
+
+def tell_damage(damaged: Sequence[Salvaged], events: Events) -> None:
+    """Says which files were damaged when this process started."""
+    for one in damaged:
+        events.add("STORE", str(one), facts={"what": "store_damaged"})
 
 
 class DiskWatch:

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import msgspec
+import structlog
 from sqlite_utils import Migrations
 
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
@@ -18,6 +19,8 @@ from coordinator.core.vehicle import WarningLevel
 from coordinator.store import claims_tokens, file_epoch
 from coordinator.store.writer import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
+
+log = structlog.get_logger()
 
 CLAIM_FIELDS = tuple(field.name for field in fields(Claim))
 
@@ -156,7 +159,13 @@ def stored_steps(connection: sqlite3.Connection, moment: Moment) -> Iterable[Seq
         " (SELECT coalesce(max(seq), 0) FROM step WHERE kind = 1) ORDER BY seq"
     )
     for (claims,) in rows:
-        yield [stored.claim(moment) for stored in _decoder.decode(claims)]
+        try:
+            step = _decoder.decode(claims)
+        except msgspec.DecodeError as error:
+            # One flipped byte on the disk: the other promises stand.
+            log.error("a step of the ledger cannot be read", why=str(error))
+            continue
+        yield [stored.claim(moment) for stored in step]
 
 
 def stored_answer(connection: sqlite3.Connection, recommendation_id: str) -> KeptAnswer | None:

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
+import structlog
 
 from coordinator.clock import Clock
 from coordinator.core.believed import believed_rows
@@ -19,11 +20,14 @@ from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, judge
 from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
+from coordinator.errors import FieldInvalid
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.picture import DAY_S, copy_states, restore
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import Checkpoint, Snapshot, StoredBatch
+
+log = structlog.get_logger()
 
 CHECKPOINT_EVERY_S = 5.0
 
@@ -139,7 +143,12 @@ class Learner:
         """Takes a stored group in again; EVSEs that are no more are left out."""
         shapes: dict[Hashable, list[Batch]] = {}
         for stored in batches:
-            batch = self._codec.read(stored.payload)
+            try:
+                batch = self._codec.read(stored.payload)
+            except FieldInvalid as error:
+                # Damaged on the disk: the picture does without these rows.
+                log.error("stored rows cannot be read", spool_id=stored.spool_id, why=str(error))
+                continue
             shapes.setdefault(batch.shape, []).append(batch)
         parts: list[Rows] = []
         for shaped in shapes.values():

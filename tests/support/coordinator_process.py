@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-READY_S = 60.0
+READY_S = 120.0
 STOP_S = 25.0
 
 
