@@ -10,6 +10,7 @@ from coordinator.clock import Clock
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.context import Models
+from coordinator.core.stamps import none_ahead
 from coordinator.core.surroundings import Surroundings
 from coordinator.models.ranker import OnnxRanker
 from coordinator.models.serving import Serving
@@ -203,7 +204,7 @@ def assemble_brain(
     )  # fmt: skip
     claims.watchers += [watchman.on_claims, StayLengths(district, claims.table, clock).on_claims]
     counters.gauge("open_promises", lambda: len(promises))
-    _hear_sessions(book, intentions, watchman)
+    _hear(book, intentions, watchman, district, clock)
     unasked = Unasked(
         district, world, claims.table, intentions, recommender, guidance, composer, clock, counters
     )
@@ -215,8 +216,15 @@ def assemble_brain(
     )  # fmt: skip
 
 
-def _hear_sessions(book: SessionBook, intentions: Intentions, watchman: Watchman) -> None:
-    """Intentions know the sessions that there were; both hear of each new one."""
+def _hear(
+    book: SessionBook,
+    intentions: Intentions,
+    watchman: Watchman,
+    district: District,
+    clock: Clock,
+) -> None:
+    """Intentions know the sessions that there were; both hear of each new one, and of the clock."""
+    watchman.lapses.on_step.append(lambda step_s: none_ahead(district, clock.now_s()))
     book.on_session.extend((intentions.on_session, watchman.on_session))
     for session in book.named():
         intentions.on_session(session)

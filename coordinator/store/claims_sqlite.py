@@ -225,8 +225,11 @@ class SqliteClaims(MemoryClaims):
             # Decided is written, also where the caller has given up: others may build on it.
             waits = [self._writer.post(APPEND, row) for row in rows]
             waits += [self._writer.post(PUT, row) for row in tokens]
-        for wait in waits:
-            await wait
+        if len(waits) == 1:
+            await waits[0]
+        else:
+            # All are waited for, so that no failure is left that nobody has heard of.
+            await asyncio.gather(*waits)
         self._tokens.written(tokens)
 
 

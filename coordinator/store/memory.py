@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from coordinator.core.ownership import Ownership
 from coordinator.core.pile import PlannedOutage, RetiredPile, Station, Tariff, User
 from coordinator.core.pile_facts import Fact, FactSpan, changed
+from coordinator.core.ranges import Ranges
 from coordinator.core.reliability.map_settings import MapState
 from coordinator.core.report import LostRun, Refusal
 from coordinator.core.sessions import ChargeSession, Key, nobodys, visits_of
@@ -99,6 +100,11 @@ class MemoryTelemetry:
         self.gaps += group.gaps
         self.refusals += group.refusals
         self._spools.update({s.spool_id: s.copy() for s in group.spools.values()})
+
+    async def settled(self, spool_ids: Sequence[str]) -> dict[str, Ranges]:
+        """What is kept of these spools now."""
+        kept = ((at, self._spools.get(at)) for at in spool_ids)
+        return {at: spool.settled.copy() for at, spool in kept if spool is not None}
 
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Keeps states that hold every group committed so far."""

@@ -119,6 +119,16 @@ class SqliteTelemetry(SqliteRecords):
         """Stores a whole group in one transaction."""
         await self._writer.submit(lambda connection: _write(connection, group))
 
+    async def settled(self, spool_ids: Sequence[str]) -> dict[str, Ranges]:
+        """What is durable of these spools now, read by the connection that writes."""
+
+        def run(connection: Connection) -> dict[str, Ranges]:
+            query = "SELECT settled FROM spool WHERE spool_id = ?"
+            found = ((at, connection.execute(query, (at,)).fetchone()) for at in spool_ids)
+            return {at: _ranges(row[0]) for at, row in found if row is not None}
+
+        return await self._writer.submit(run)
+
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Stores states that hold every group whose commit was called for before."""
         await self._writer.submit(lambda connection: _write_checkpoint(connection, checkpoint))

@@ -58,6 +58,8 @@ class Ingest:
         self._spools = spools
         self._pending: list[tuple[Link, Batch]] = []
         self._unbelieved: Group | None = None
+        # A commit that was reported as failed: a disk may do what it says it did not.
+        self._unsure: Group | None = None
         self._work = asyncio.Event()
         self._next_group_at_s = 0.0
         self._received_at_ms = 0
@@ -142,6 +144,9 @@ class Ingest:
 
     async def _settle(self, taken: list[tuple[Link, Batch]]) -> None:
         """Makes a group durable and acknowledges it; the one before is believed meanwhile."""
+        if self._unsure is not None and not await self._is_sure(self._unsure):
+            _close(taken, StoreUnavailable.code)
+            return
         began_s = perf_counter()
         group = self._prepare(taken)
         commit = asyncio.ensure_future(self._store.commit(group.stored))
@@ -151,13 +156,29 @@ class Ingest:
             await commit
         except (StoreUnavailable, StoreClosed) as error:
             self._events.add("STORE", str(error))
-            for link in {id(link): link for link, _ in taken}.values():
-                link.close(error.code)
+            self._unsure = group
+            _close(taken, error.code)
             return
         self._took.add(perf_counter() - began_s)
         self._spools.update(group.stored.spools)
         self._acknowledge(group)
         self._unbelieved = group
+
+    async def _is_sure(self, group: Group) -> bool:
+        """Takes over what the store has of a group whose commit failed; False if it cannot say.
+
+        Else its batches, which are sent again, would be stored twice.
+        """
+        spools = group.stored.spools
+        try:
+            kept = await self._store.settled(list(spools))
+        except (StoreUnavailable, StoreClosed):
+            return False
+        self._unsure = None
+        if spools and all(kept.get(at) == spool.settled for at, spool in spools.items()):
+            self._spools.update(spools)
+            self._unbelieved = group
+        return True
 
     def _believe(self) -> None:
         """Takes the last committed group into the picture, if that was not done yet."""
@@ -180,3 +201,9 @@ class Ingest:
             link.acknowledge(spool_id, refusals)
             for tell in self.on_refused if refusals else ():
                 tell(link.agent_id, refusals)
+
+
+def _close(taken: list[tuple[Link, Batch]], why: str) -> None:
+    """Ends every stream of these batches."""
+    for link in {id(link): link for link, _ in taken}.values():
+        link.close(why)

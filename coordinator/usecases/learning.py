@@ -20,6 +20,7 @@ from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, judge
 from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
+from coordinator.core.stamps import none_ahead
 from coordinator.errors import FieldInvalid
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
@@ -68,6 +69,7 @@ class Learner:
         groups = itertools.groupby(snapshot.tail, key=lambda batch: batch.received_at_ms)
         for received_at_ms, batches in groups:
             self._replay(received_at_ms, list(batches))
+        none_ahead(self._district, self._clock.now_s())
 
     def believe(self, parts: Sequence[Rows], received_at_s: float) -> None:
         """Takes the rows of one committed group in; `received_at_s` is its domain time."""

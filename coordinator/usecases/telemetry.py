@@ -167,6 +167,10 @@ class TelemetryStore(RequestArchive, AgentStore, Protocol):
         """Stores a whole group in one transaction."""
         ...
 
+    async def settled(self, spool_ids: Sequence[str]) -> dict[str, Ranges]:
+        """What is durable of these spools now; for after a commit that was reported as failed."""
+        ...
+
     async def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Stores states that hold every group whose commit was called for before."""
         ...

@@ -40,6 +40,7 @@ from edge_agent.uplink.spool_file import SpoolFile
 log: Final = structlog.get_logger("edge_agent.directives")
 REMEMBERED_RESULTS: Final = 512
 ACTION_TIMEOUT_S: Final = 15.0
+RECALL_S: Final = 1.0
 
 
 class Performer(Protocol):
@@ -87,7 +88,15 @@ class DirectiveDesk:
         self.set_service: Callable[[str, bool], None] = lambda evse_id, operative: None
 
     async def recall(self) -> None:
-        """Takes up what was promised before a restart."""
+        """Takes up what was promised before a restart; waits for a disk that is late."""
+        while True:
+            try:
+                return await self._recall()
+            except SpoolError as error:
+                log.error("promises cannot be read yet", error=str(error))
+                await asyncio.sleep(RECALL_S)
+
+    async def _recall(self) -> None:
         now_ms = self._now_ms()
         self._holds = await self._spool.call(lambda file: promises.recall_holds(file, now_ms))
         self._closed = await self._spool.call(promises.recall_out_of_service)

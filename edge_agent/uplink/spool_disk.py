@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Final, TypeVar
 import structlog
 
 from edge_agent.errors import SpoolBroken, SpoolDamaged, SpoolError, SpoolFull, SpoolTooNew
-from edge_agent.uplink.spool_file import SpoolFile
+from edge_agent.uplink.spool_file import SpoolFile, translated
 from edge_agent.uplink.spool_numbers import DISK_FULL
 from edge_agent.uplink.spool_schema import IdSource, drop_ballast, lay_ballast
 
@@ -41,6 +42,7 @@ class SpoolDisk:
         self._max_bytes = max_bytes
         self._thinned = 0
         self._look_at_s = 0.0
+        self._closed = False  # the file's connection was given up, and no other was had
         self.generation = 0
         self.trouble = ""
         self.file = self._first()
@@ -51,9 +53,17 @@ class SpoolDisk:
         return self._thinned + self.file.thinned
 
     def with_room(self, work: Callable[[SpoolFile], T]) -> T:
-        """What `work` gives back, tried again after making room where the disk is full."""
+        """What `work` gives back, tried again after making room where the disk is full.
+
+        Raises `SpoolError`, also for a file that could not be opened anew after an I/O error.
+        """
+        if self._closed:
+            self._use(self._on_disk())
+            self._closed = False
         try:
             return work(self.file)
+        except sqlite3.OperationalError as error:
+            raise translated(error) from error
         except SpoolFull:
             # Deleting needs room as well: the ballast gives it.
             drop_ballast(self._folder)
@@ -68,9 +78,12 @@ class SpoolDisk:
             self.file.connection.close()
         try:
             self._use(self._on_disk(damaged=isinstance(error, SpoolDamaged)))
+            self._closed = False
         except (SpoolError, OSError) as failure:
+            self._closed = True
             if _read_only(self._folder):
                 self._to_memory(str(failure))
+                self._closed = False
 
     def come_back(self) -> bool:
         """Tries, now and then, to bring what memory holds to the disk; True where it did."""
