@@ -20,7 +20,9 @@ source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build", "examples/**", "making/**", "monitoring/**"]
 nitpicky = True
 # Generated messages and gRPC's own classes are shown where they are defined.
-nitpick_ignore_regex = [(r"py:.*", r"(grpc|pb|nouns|rpc|asyncio|pilewise\.v1|collections)\b.*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(grpc|pb|nouns|rpc|asyncio|pilewise\.v1|collections|Path|TokenSource)\b.*")
+]
 autodoc_member_order = "bysource"
 
 myst_enable_extensions = ["colon_fence", "deflist"]

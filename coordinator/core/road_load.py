@@ -17,7 +17,10 @@ MEASURED, USUAL, UNKNOWN = "measured", "usual", ""
 
 @dataclass(frozen=True, slots=True)
 class RoadLoad:
-    """One edge. `cars` are those guided that have it before them, None if ways are not known."""
+    """One edge. `cars` are those guided that have it before them, None if ways are not known.
+
+    Source: paper 2.3.2.3 (traffic load of the paths).
+    """
 
     edge: int
     cars: int | None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -90,6 +92,29 @@ ROOM_FILES = [
 ]
 
 
+def name_files(text: str) -> bool:
+    """Whether a configuration names the files of a page on identities."""
+    return any(f'"{name}' in text for name in ("ca/", "operators", "jwks", "gw-7.token"))
+
+
+def put_files(folder: Path) -> None:
+    """Makes what the pages on identities tell to make: an authority, keys, tokens."""
+    start = "import sys; from pilewise.cli import main; sys.exit(main())"
+    authority = ["-c", start, "coordinator", "ca"]
+    for words in (["init", "--district", "nanshan"], ["issue-server", "--host", "localhost"]):
+        subprocess.run(
+            [sys.executable, *authority, *words], cwd=folder, check=True, capture_output=True,
+            timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    key = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "k1",
+           "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}  # fmt: skip
+    (folder / "jwks.json").write_text(json.dumps({"keys": [key]}))
+    for name, line in (("operators", "anna 0123456789abcdef0123456789abcdef\n"),
+                       ("gw-7.token", "0123456789abcdef0123456789abcdef\n")):  # fmt: skip
+        (folder / name).write_text(line)
+        (folder / name).chmod(0o600)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("document", "text"), ROOM_FILES, ids=[name for name, _ in ROOM_FILES])
 def test_documented_configurations_are_accepted(document: str, text: str, tmp_path: Path) -> None:
@@ -98,6 +123,8 @@ def test_documented_configurations_are_accepted(document: str, text: str, tmp_pa
     room = next(room for table, room in rooms.items() if table in tomllib.loads(text))
     path = tmp_path / f"{room}.toml"
     path.write_text(text)
+    if name_files(text):
+        put_files(tmp_path)
 
     ran = subprocess.run(
         [sys.executable, "-m", room, "-c", str(path), "--check"],

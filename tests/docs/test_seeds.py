@@ -38,7 +38,7 @@ PAPER = {
 }
 # How readings and facts are kept and checked: no rule of either document.
 KEEPING = {
-    "believed", "caller", "fact_order", "geo", "history", "identity", "ownership", "pace",
+    "attempts", "believed", "caller", "fact_order", "geo", "history", "identity", "ownership", "pace",
     "pile_facts", "ranges", "report", "rows",
 }  # fmt: skip
 INDEXES = ("point demand", "flow demand", "cost", "equilibrium", "traffic")
