@@ -132,7 +132,8 @@ def test_documented_configurations_are_accepted(document: str, text: str, tmp_pa
         text=True,
         timeout=60,
         check=False,
-        cwd=ROOT,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
     assert ran.returncode == 0, f"{document}: {ran.stderr}"
