@@ -22,7 +22,7 @@ def samples() -> dict[str, tuple[bytes, ...]]:
     """Contents of good files by their kind, in an order that does not change.
 
     >>> sorted(samples())[:3]
-    ['coordinator/config.toml', 'coordinator/context.csv', 'coordinator/manifest.json']
+    ['coordinator/config.toml', 'coordinator/context.csv', 'coordinator/context.json']
     """
     found: dict[str, list[bytes]] = {}
     for path in sorted((HERE / "samples").glob("*/*")):

@@ -110,14 +110,10 @@ class Admission:
 def urgency(request: ChargingRequest) -> WarningLevel:
     """The level that the request itself shows.
 
-        >>> from coordinator.clock import Clock
-    from coordinator.core.district import District
-    from coordinator.core.recommend.warning import is_vip
-    from coordinator.core.usual import user_of
-    from coordinator.core.vehicle import Vehicle
-        >>> [urgency(ChargingRequest("r", "c", Vehicle(60.0), soc, 22.5, 114.0)).name
-        ...  for soc in (10.0, 30.0, 70.0)]
-        ['HIGH', 'MEDIUM', 'LOW']
+    >>> from coordinator.core.vehicle import Vehicle
+    >>> [urgency(ChargingRequest("r", "c", Vehicle(60.0), soc, 22.5, 114.0)).name
+    ...  for soc in (10.0, 30.0, 70.0)]
+    ['HIGH', 'MEDIUM', 'LOW']
     """
     if request.soc_pct < HIGH_SOC_PCT:
         return WarningLevel.HIGH

@@ -36,7 +36,7 @@ class RtuFraming:
     """Modbus RTU: no number, two bytes of check sum behind.
 
     >>> RtuFraming().join(b"", bytes.fromhex("01030064000a")).hex()
-    '01030064000a85d2'
+    '01030064000a8412'
     """
 
     def split(self, frame: bytes) -> tuple[bytes, bytes] | None:
