@@ -12,9 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 HASH_SEED = "0"
 
@@ -25,6 +29,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="play this one and print its trace")
     parser.add_argument("--seeds", type=int, default=100, help="how many to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 0 for one a core")
     parser.add_argument("--steps", type=int, default=0, help="steps of a run; 0 the usual number")
     parser.add_argument("--defect", default="", help="a defect put in on purpose")
     parser.add_argument("--until-broken", action="store_true", help="end with the first failure")
@@ -53,21 +58,39 @@ def _one(options: argparse.Namespace) -> int:
     return bool(run.broken)
 
 
-def _many(options: argparse.Namespace) -> int:
+def _judge(seed: int, steps: int, name: str) -> tuple[int, str, float]:
+    """The seed, what broke in its run, and the processor time that it took."""
     from bench.simulated.defects import defect
     from bench.simulated.play import STEPS, play
 
-    began_s, failed = time.process_time(), {}
-    with defect(options.defect):
-        for seed in range(options.first, options.first + options.seeds):
-            run = play(seed, options.steps or STEPS)
-            if run.broken:
-                failed[seed] = run.broken
-                print(f"seed {seed}: {run.broken}", file=sys.stderr)
-                print(f"  python -m bench.simulate --seed {seed}", file=sys.stderr)
-                if options.until_broken:
-                    break
-    cpu_s = time.process_time() - began_s
+    began_s = time.process_time()
+    with defect(name):
+        broken = play(seed, steps or STEPS).broken
+    return seed, broken, time.process_time() - began_s
+
+
+def _judged(options: argparse.Namespace) -> Iterator[tuple[int, str, float]]:
+    """Every seed in order, on as many processes as were asked for."""
+    judge = partial(_judge, steps=options.steps, name=options.defect)
+    seeds = range(options.first, options.first + options.seeds)
+    if options.jobs == 1:
+        yield from map(judge, seeds)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(options.jobs or os.cpu_count(), mp_context=spawn) as pool:
+        yield from pool.map(judge, seeds, chunksize=4)
+
+
+def _many(options: argparse.Namespace) -> int:
+    cpu_s, failed = 0.0, {}
+    for seed, broken, took_s in _judged(options):
+        cpu_s += took_s
+        if broken:
+            failed[seed] = broken
+            print(f"seed {seed}: {broken}", file=sys.stderr)
+            print(f"  python -m bench.simulate --seed {seed}", file=sys.stderr)
+            if options.until_broken:
+                break
     told = {
         "seeds": options.seeds,
         "first": options.first,
