@@ -22,6 +22,7 @@ import msgspec
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.vehicle import ChargingRequest
+from coordinator.store.database import copies_of
 from coordinator.store.token_seal import TokenSeal
 from coordinator.store.writer import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
@@ -64,9 +65,11 @@ def migrate(db: Any) -> None:
 def clean(connection: sqlite3.Connection) -> None:
     """Writes the file anew if pages of it held tokens; cut short, it is done at the next start.
 
-    Outside of any transaction.
+    Copies of the file from before hold them too, and go. Outside of any transaction.
     """
     if connection.execute("PRAGMA user_version").fetchone()[0] == UNCLEAN:
+        for copy in copies_of(Path(connection.execute("PRAGMA database_list").fetchone()[2])):
+            copy.unlink()
         connection.execute("VACUUM")
         connection.execute("PRAGMA user_version = 0")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

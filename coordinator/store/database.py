@@ -78,6 +78,11 @@ def keep_copy(connection: sqlite3.Connection, path: Path, change: str) -> None:
     fresh.rename(copy)
 
 
+def copies_of(path: Path) -> list[Path]:
+    """Copies of a file from before changes of its schema."""
+    return sorted(path.parent.glob(f"{path.name}.before-*"))
+
+
 def open_reader(path: Path) -> Database:
     """A connection that only reads and never checkpoints, for use in one worker thread.
 

@@ -88,6 +88,11 @@ def _damage(path: Path) -> str:
     return "" if found == "ok" else str(found).splitlines()[-1]
 
 
+def damaged_of(path: Path) -> list[Path]:
+    """Files that were put aside in place of this one."""
+    return sorted(path.parent.glob(f"{path.name}.damaged-*"))
+
+
 def _put_aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():

@@ -209,3 +209,23 @@ async def test_a_name_goes_out_of_the_accounts_of_others(tmp_path: Path) -> None
     )
     assert parts[1:] == [b"", b"\xc1 no message"]
     await store.close()
+
+
+async def test_copies_from_before_changes_keep_nobody(tmp_path: Path) -> None:
+    """Old files beside the databases are never cleaned: they go when a person is erased."""
+    async with serve_guarded(tmp_path) as guarded:
+        await lived_in(guarded)
+        folder = guarded.parts.data_dir
+        old = [folder / "claims.db.before-0013_owner", folder / "telemetry.db.damaged-1"]
+        for file in old:
+            file.write_bytes(
+                (folder / file.name.partition(".db")[0]).with_suffix(".db").read_bytes()
+            )
+        other = folder / "notes.db.before-0001"
+        other.write_bytes(b"of somebody else")
+        code, _ = await erase(guarded, ANNA)
+
+        assert code is OK
+        assert not any(file.exists() for file in old)
+        assert other.exists()
+        assert held_in_files(guarded, ANNA, CAR) == []

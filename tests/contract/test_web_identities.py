@@ -21,7 +21,7 @@ async def test_the_pages_take_tokens_of_operators_and_no_word_for_a_driver(tmp_p
     with served.config.open("a") as file:
         file.write(
             f'[identity]\njwks_file = "{provider.jwks}"\n'
-            f'issuer = "{ISSUER}"\naudience = "{AUDIENCE}"\n'
+            f'issuer = "{ISSUER}"\naudience = "{AUDIENCE}"\nanonymous = ["car"]\n'
         )
     await served.start()
     netloc = urlsplit(served.ready["web"]).netloc

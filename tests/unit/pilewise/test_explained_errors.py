@@ -29,7 +29,7 @@ def test_an_explanation_is_one_json_object(capsys: pytest.CaptureFixture[str]) -
 
     told = json.loads(capsys.readouterr().out)
     assert told["code"] == "NET-001"
-    assert told["rooms"] == ["pilewise"]
+    assert told["rooms"] == ["edge_agent", "pilewise"]
     assert all(told[name] for name in ("says", "cause", "fix"))
 
 
