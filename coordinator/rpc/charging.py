@@ -148,7 +148,7 @@ class ChargingServicer(charging_service_pb2_grpc.ChargingServiceServicer):
         while not self._closing:
             news = promise.news()
             newest = promise.newest
-            if newest.revision != told:
+            if newest.revision > told:  # never back to what stood before an offer that is over
                 told = newest.revision
                 yield wire.GuideResponse(promise=self.codec.promise(newest))
                 continue

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
+import pytest
 from served_brain import HERE, KM_LAT, ServedBrain, asking, serve_brain, station
 
 from coordinator.core.areas.assignment import Plan, Problem
@@ -94,6 +96,37 @@ async def test_a_car_is_offered_the_nearer_pile_that_became_free_and_takes_it() 
             await car.say(offer.revision, accepted=True)
             await until_held(served, "car-1", ["A-1*1"])
             assert await served.brain.replanner.once(SOLVER) == 0
+
+
+async def test_what_a_car_accepts_is_not_taken_back_while_it_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """News in the moment between the car's yes and the disk's does not show the old place again."""
+    async with serve_brain([station("A", 1.0), station("B", 4.0)]) as served:
+        served.see("A-1*1", EvseStatus.CHARGING)
+        async with guided(served, "car-1") as car:
+            served.see("A-1*1", EvseStatus.AVAILABLE)
+            await served.brain.replanner.once(SOLVER)
+            offer = await car.next()
+            (promise,) = served.brain.promises.open()
+            confirm = served.brain.claims.confirm
+
+            async def with_news(*args: Any) -> Any:
+                promise.tell()
+                # A round trip, so that the stream has written what it would write.
+                await served.client.GetRecommendation(
+                    wire.GetRecommendationRequest(recommendation_id=promise.recommendation_id)
+                )
+                return await confirm(*args)
+
+            monkeypatch.setattr(served.brain.claims, "confirm", with_news)
+            await car.say(offer.revision, accepted=True)
+            await until_held(served, "car-1", ["A-1*1"])
+            served.see("A-1*1", EvseStatus.OUTOFORDER)
+            after = await car.next()
+
+            assert after.revision > offer.revision
+            assert after.change.from_evse_id == "A-1*1"
 
 
 async def test_a_car_that_refuses_keeps_its_place_and_is_told_so() -> None:
