@@ -18,6 +18,7 @@ from coordinator.core.usual import user_of
 from coordinator.core.vehicle import ChargingRequest, WarningLevel
 from coordinator.errors import Overloaded
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.refusals import WaitTooLong
 
 AT_EASE = 64  # under way: nobody is refused below this
 RATE_OVER_S = 1.0  # answers are counted over so long
@@ -95,7 +96,9 @@ class Admission:
         self._counters.add(f"requests_shed_{level.name.lower()}")
         # Those who can wait come back later, and not all at once when it is over.
         again_s = max(1.0, wait_s) * int(level)
-        raise Overloaded("requests", self.under_way, bounds.under_way, again_s)
+        if self.under_way >= bounds.under_way:
+            raise Overloaded("requests", self.under_way, bounds.under_way, again_s)
+        raise WaitTooLong(wait_s, bounds.wait_s, again_s)
 
     def _count(self) -> None:
         now_s = self._clock.link_s()

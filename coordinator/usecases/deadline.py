@@ -35,10 +35,3 @@ def step_s(most_s: float) -> float:
     if left_s <= 0.0:
         raise DeadlinePassed
     return min(most_s, (1.0 - KEPT_BACK) * left_s)
-
-
-def check_time() -> None:
-    """Raises `DeadlinePassed` if nobody waits for the answer any more."""
-    due = DUE.get()
-    if due is not None and due <= time.monotonic():
-        raise DeadlinePassed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import replace
 from time import perf_counter
@@ -34,6 +33,7 @@ from coordinator.errors import (
 )
 from coordinator.usecases.admission import Admission
 from coordinator.usecases.answer import Answer, Hold, HoldKind
+from coordinator.usecases.asked_twice import AskedTwice
 from coordinator.usecases.composing import Composer, answers
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
@@ -78,7 +78,7 @@ class Recommender:
         self._counters = counters
         self.admission = Admission(counters, district, clock)
         self._took = counters.timing("answer_seconds")
-        self._under_way: dict[str, asyncio.Future[Answer]] = {}
+        self._under_way: AskedTwice[Answer] = AskedTwice()
 
     def moment(self) -> Moment:
         """Now, in both times."""
@@ -89,22 +89,17 @@ class Recommender:
 
         Raises `FieldInvalid` for another car's request_id or a car far from here; `Overloaded`.
         """
-        under_way = self._under_way.get(request.request_id)
-        if under_way is not None:
-            return self._as_held(_same_car(await asyncio.shield(under_way), request))
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._under_way[request.request_id] = future
+        given = await self._under_way.made(request.request_id)
+        if given is not None:
+            return self._as_held(_same_car(given, request))
         began_s = perf_counter()
         try:
-            with self.admission.enter(request):
-                answer = await self.answer_to(request.request_id) or await self._answer(request)
-            future.set_result(answer)
-        except BaseException as error:
-            future.set_exception(error)
-            future.exception()  # nobody else may be waiting for it
-            raise
+            with self._under_way.making(request.request_id) as made:
+                with self.admission.enter(request):
+                    known = await self.answer_to(request.request_id)
+                    answer = known or await self._answer(request)
+                made.set_result(answer)
         finally:
-            del self._under_way[request.request_id]
             self._took.add(perf_counter() - began_s)
         return _same_car(answer, request)
 

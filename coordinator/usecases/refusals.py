@@ -5,7 +5,7 @@ Other errors, and what they have in common, are in `coordinator/errors.py`.
 
 from __future__ import annotations
 
-from coordinator.errors import FieldInvalid, Permanent, Retryable
+from coordinator.errors import FieldInvalid, Overloaded, Permanent, Retryable
 
 
 class MessageUnfit(FieldInvalid):
@@ -30,6 +30,14 @@ class DeadlinePassed(Retryable):
 
     def __init__(self, why: str = "no answer in time") -> None:
         super().__init__(why)
+
+
+class WaitTooLong(Overloaded):
+    """A request would be answered too late to be of use."""
+
+    def __init__(self, wait_s: float, most_s: float, again_s: float) -> None:
+        Retryable.__init__(self, f"requests wait {wait_s:.1f} s, at most {most_s:g} s")
+        self.retry_after_s = again_s
 
 
 class ReaderTooSlow(Retryable):

@@ -13,7 +13,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from served_brain import ServedBrain, asking, serve_brain, station
 
+from coordinator.clock import Clock
+from coordinator.core.district import District
 from coordinator.core.vehicle import ChargingRequest, Vehicle, WarningLevel
+from coordinator.errors import Overloaded
 from coordinator.usecases.admission import Admission, Bounds
 from coordinator.usecases.counters import Counters
 from pilewise.v1 import charging_service_pb2 as wire
@@ -25,6 +28,15 @@ TIGHT = {
     WarningLevel.HIGH: Bounds(1_000, 60.0),
 }
 SOC_PCT = {"high": 10.0, "medium": 30.0, "low": 70.0}
+
+
+class Ticking(Clock):
+    """Link time that a test moves on."""
+
+    at_s = 100.0
+
+    def link_s(self) -> float:
+        return Ticking.at_s
 
 
 async def ask(brain: ServedBrain, car: str, soc_pct: float) -> wire.RecommendResponse | float:
@@ -81,6 +93,62 @@ async def test_C11_who_comes_back_in_time_is_answered() -> None:
     assert answer.HasField("promise")
 
 
+async def test_request_outlives_the_call_that_brought_it_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A car hangs up and asks again at once: the second call is answered, with one claim."""
+    async with serve_brain([station("S", 1.0, 4)]) as brain:
+        claims, granting = brain.brain.claims, asyncio.Event()
+        claim, waiting = claims.claim, asyncio.Event()
+
+        async def slow(*args: Any) -> Any:
+            waiting.set()
+            await granting.wait()
+            return await claim(*args)
+
+        asked: list[str] = []
+        under_way = brain.brain.recommender._under_way
+        made = under_way.made
+
+        async def counted(name: str) -> Any:
+            asked.append(name)
+            return await made(name)
+
+        monkeypatch.setattr(claims, "claim", slow)
+        monkeypatch.setattr(under_way, "made", counted)
+        first = brain.client.Recommend(asking("car-1"), timeout=60)
+        await asyncio.wait_for(waiting.wait(), 60)
+        others = [brain.client.Recommend(asking("car-1"), timeout=60) for _ in range(2)]
+        waiting.clear()
+        async with asyncio.timeout(60):
+            while len(asked) < 3:
+                await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.wait_for(waiting.wait(), 60)
+        granting.set()
+        answers = [await other for other in others]
+        live = list(claims.table.live())
+
+    assert first.cancelled()
+    assert answers[0] == answers[1]
+    assert [claim.claim_id for claim in live] == [answers[0].promise.choice.hold.claim_id]
+
+
+def test_refusal_names_the_bound_that_refused() -> None:
+    """Too many, or too slow: whichever it was is told, with its figure."""
+    admission = Admission(Counters(), District([]), Ticking())
+    low = ChargingRequest("r", "c", Vehicle(60.0), 70.0, 22.5, 114.0)
+    for _ in range(10):
+        with admission.enter(low):
+            Ticking.at_s += 0.1001
+    admission.under_way = 70
+    with pytest.raises(Overloaded, match=r"requests wait 7.0 s, at most 1 s"), admission.enter(low):
+        pass
+    admission.under_way = 500
+    with pytest.raises(Overloaded, match="500 waiting, at most 500"), admission.enter(low):
+        pass
+
+
 @pytest.mark.slow
 async def test_C11_storm_in_one_place_is_spread_and_nothing_is_promised_twice() -> None:
     """A thousand cars ask at once from one place: each EVSE is promised once at any instant."""
@@ -105,23 +173,13 @@ async def test_C11_storm_in_one_place_is_spread_and_nothing_is_promised_twice() 
     assert most == 0
 
 
-async def test_wait_follows_from_how_fast_answers_come() -> None:
+def test_wait_follows_from_how_fast_answers_come() -> None:
     """Ten answers a second with a hundred under way are a wait of ten seconds."""
-    now = [100.0]
-
-    class Clock:
-        def link_s(self) -> float:
-            return now[0]
-
-        def now_s(self) -> float:
-            return now[0]
-
-    async with serve_brain([station("S", 1.0)]) as brain:
-        admission = Admission(Counters(), brain.district, Clock())  # type: ignore[arg-type]
-        request = ChargingRequest("r", "c", Vehicle(60.0), 50.0, 22.5, 114.0)
-        for _ in range(11):
-            with admission.enter(request):
-                now[0] += 0.1
-        admission.under_way = 100
+    admission = Admission(Counters(), District([]), Ticking())
+    request = ChargingRequest("r", "c", Vehicle(60.0), 50.0, 22.5, 114.0)
+    for _ in range(11):
+        with admission.enter(request):
+            Ticking.at_s += 0.1
+    admission.under_way = 100
 
     assert admission.wait_s() == pytest.approx(10.0, rel=0.15)
