@@ -30,7 +30,8 @@ def security_faults(data: Mapping[str, Any], where: Callable[[str], str]) -> Ite
     open_to = _open_to(data)
     if open_to:
         key, host = open_to
-        if key == "coordinator.listen" and not asked:
+        if not asked:
+            # Every address serves every service: a certificate keeps cars out, not an agent in.
             text = f"{host} can be reached from other machines, and nobody there is asked who it is"
             hint = f"name identity.jwks_file or identity.token_file; {PAGE}"
             yield Problem("CFG-032", where(key), text, hint=hint)

@@ -78,7 +78,8 @@ def tls_faults(section: Any, where: Callable[[str], str]) -> Iterator[Problem]:
         ("client_ca_file", "agents_listen"),
     ):
         if key in given and needs not in given:
-            yield Problem("CFG-004", where(key), f"tls.{key} needs tls.{needs} beside it")
+            text = f"tls.{key} needs tls.{needs} beside it"
+            yield Problem("CFG-004", where(key), text, hint="see docs/trust.md")
     for key in FILES:
         if key in given:
             secret = key == "key_file" or (key == "cert_file" and "key_file" not in given)

@@ -43,6 +43,20 @@ def test_open_address_needs_tls_and_tokens(tmp_path: Path) -> None:
     assert all("0.0.0.0" in message for _, message in found)
 
 
+def test_agents_from_elsewhere_need_tokens_beside_them(tmp_path: Path) -> None:
+    """Where only the agents' own address is open, an agent could call as an operator."""
+    text = HEAD + '[tls]\nagents_listen = "0.0.0.0:50052"\n'
+
+    found = refused(tmp_path, text)
+    tokens = secret(tmp_path, "tokens", "anna 0123456789abcdef0123 operator.read\n")
+    asked = refused(tmp_path, text + f'[identity]\ntoken_file = "{tokens}"\n')
+
+    assert [message for code, message in found if code == "CFG-032"] == [
+        "0.0.0.0 can be reached from other machines, and nobody there is asked who it is"
+    ]
+    assert "CFG-032" not in [code for code, _ in asked]
+
+
 def test_another_time_is_for_loopback_only(tmp_path: Path) -> None:
     """Speed 60 beside an open address is refused; on loopback it is not."""
     slow = "[clock]\nspeed = 60.0\n"
