@@ -58,6 +58,7 @@ class Options:
     stations: tuple[Station, ...] = ()
     keep: bool = False
     browser: bool = False  # open the operator's page where there is a desktop
+    quiet: bool = False  # only the summary is told
 
 
 async def run(options: Options) -> dict[str, Any]:
@@ -65,7 +66,7 @@ async def run(options: Options) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="pilewise-demo-"))
     evening = datetime.now(LOCAL).replace(hour=EVENING_H, minute=0, second=0, microsecond=0)
     clock = SimClock.starting_at(evening.timestamp(), options.speed)
-    screen = Screen(clock)
+    screen = Screen(clock, options.quiet)
     screen.title(options.seed, options.speed, str(folder), options.keep)
     stations = list(options.stations) or scene.demo_stations()
     stage = Stage(folder, clock, stations, screen.progress)

@@ -1,4 +1,7 @@
-"""How far a long computation is, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""How far a long computation is, on stderr: a bar on a terminal, a line now and then elsewhere.
+
+Where the number of steps is not known, `pilewise/patience.py` has a sign of life.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Left
+
+from pilewise.patience import hushed
 
 AFTER_S = 2.0  # nothing is shown of what is over before
 LINE_S = 30.0
@@ -52,7 +57,7 @@ class Watched:
     def look(self) -> None:
         """Shows how far it is, once it takes long."""
         now_s = self._now_s()
-        if now_s - self._begun_s < AFTER_S:
+        if now_s - self._begun_s < AFTER_S or hushed():
             return
         if self._out.isatty():
             self._show()

@@ -26,8 +26,9 @@ STYLE = {
 class Screen:
     """Prints the demo; colours only where the terminal has them."""
 
-    def __init__(self, clock: SimClock) -> None:
+    def __init__(self, clock: SimClock, quiet: bool = False) -> None:
         self._clock = clock
+        self._quiet = quiet  # until the summary
         self._console = Console(stderr=True, highlight=False)
 
     def title(self, seed: int, speed: float, folder: str, keep: bool) -> None:
@@ -98,6 +99,7 @@ class Screen:
 
     def summary(self, result: dict[str, Any]) -> None:
         """The last lines."""
+        self._quiet = False
         ours, nearest = (
             result["mean_drive_plus_wait_min"],
             result["nearest_mean_drive_plus_wait_min"],
@@ -121,4 +123,5 @@ class Screen:
             )
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self._console.print(text, style=style, markup=False, soft_wrap=True)
+        if not self._quiet:
+            self._console.print(text, style=style, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ Where the number of steps is known a bar says more; see `city_sim/progress.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -13,6 +14,13 @@ from contextlib import contextmanager
 
 PATIENCE_S = 2.0
 TOLD_S = 0.5
+# In the environment of a room that a command with -q became: the room has no such option itself.
+QUIET = "PILEWISE_QUIET"
+
+
+def hushed() -> bool:
+    """Whether only results and errors are wanted of this process."""
+    return bool(os.environ.get(QUIET))
 
 
 @contextmanager
@@ -21,11 +29,11 @@ def waiting(
 ) -> Iterator[Callable[[str], None]]:
     """Shows `text` and the seconds gone by while the block runs, once patience is over.
 
-    Gives what changes the text. Nothing is shown where stderr is no terminal; `NO_COLOR` is heeded.
+    Gives what changes the text. Nothing is shown where stderr is no terminal, or `hushed`.
     `plain` is for processes that are too small for rich: one line, written over.
     """
     said = [text]
-    if not sys.stderr.isatty():
+    if hushed() or not sys.stderr.isatty():
         yield lambda now: said.__setitem__(0, now)
         return
     done, show = threading.Event(), _written_over if plain else _spinning

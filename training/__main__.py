@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from pilewise.patience import waiting
+from pilewise.patience import hushed, waiting
 from pilewise.unread import ending
 from training import arrival_command, data_command, from_store_command, portrait_command
 from training.backtest import command
@@ -88,7 +88,7 @@ def _all(options: argparse.Namespace) -> int:
     folder = options.out or Path(f"bundle-seed{options.seed}")
     if options.bundled:
         folder = serving.BUNDLED
-    tell = functools.partial(print, file=sys.stderr)
+    tell = _silent if hushed() else functools.partial(print, file=sys.stderr)
     effort = Effort()
     travel = dataclasses.replace(effort.travel, layers=options.layers)
     effort = dataclasses.replace(effort, choices_file=options.choices, travel=travel)
@@ -112,6 +112,10 @@ def _all(options: argparse.Namespace) -> int:
     else:
         print(f"bundle {result['version']} in {folder}, {result['bytes']} bytes")
     return 0
+
+
+def _silent(text: str) -> None:
+    """Takes what is told of the progress where nobody wants to hear of it."""
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from typing import Any
 
 from city_sim.paper.configurations import CONFIGURATIONS
 from city_sim.paper.errors import OptionInvalid, PaperError
-from city_sim.paper.progress import bar
 from city_sim.paper.runs import Rows, Run, played
 from city_sim.paper.sizes import SIZES, Size, size_of
 from city_sim.paper.summary import summed
 from city_sim.paper.tables import configuration_table, method_table, reduction_lines
+from city_sim.progress import Watched
 from city_sim.reports import Origin, ReportError, ready, write
 
 ALL = "all"
@@ -56,8 +56,8 @@ def compute(
     letters = list(CONFIGURATIONS) if options.config == ALL else [options.config]
     runs = [_run(options, size, letter, seed) for letter in letters for seed in _seeds(options)]
     began_s = time.monotonic()
-    with bar(f"configuration {options.config}", len(runs)) as tick:
-        made = played(runs, options.jobs, tick)
+    with Watched(f"runs of configuration {options.config}", len(runs)) as watched:
+        made = played(runs, options.jobs, watched.done)
     count = options.seeds
     rows = {letter: made[n * count : (n + 1) * count] for n, letter in enumerate(letters)}
     each = {letter: summed(some) for letter, some in rows.items()}

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from city_sim import reports
+from city_sim.progress import Watched
 from city_sim.replay import pages, scoring
 from city_sim.replay.deciding import NEAREST_FREE, OURS
 from city_sim.replay.drivers import Driver, drivers
@@ -24,7 +25,6 @@ from city_sim.replay.fast import FARTHEST_KM, Brains, decisions
 from city_sim.replay.feed import Feed, FeedInvalid, Plug, read_feed, read_plugs
 from city_sim.replay.network import KINDS, Network, network
 from city_sim.replay.options import parsed
-from city_sim.replay.progress import Progress
 from coordinator.core.recommend.context import Models
 from coordinator.core.recommend.rules import DEFAULT_RULES
 from coordinator.core.roads import EstimatedRoads
@@ -103,8 +103,8 @@ def by_core(options: argparse.Namespace, plugs: tuple[Plug, ...]) -> dict[str, A
     serving = unhurried(open_models())
     models = Models(serving.ranker, serving.arrival, serving.travel)
     brains = Brains(models, serving.failure, rules)
-    with Progress("requests") as progress:
-        made = decisions(plan.net, plan.feeds, plan.asking, brains, progress, options.own_plug)
+    with Watched("requests", len(plan.asking)) as watched:
+        made = decisions(plan.net, plan.feeds, plan.asking, brains, watched.done, options.own_plug)
     told = summed(scoring.scored(plan.feeds[-1], plan.net, made), options.seed)
     return told | {
         "drivers": len(plan.asking),

@@ -21,7 +21,6 @@ from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
 FARTHEST_KM = 10.0  # along the road, to any candidate of any policy
 
 Made = list[tuple[Driver, dict[str, Decision]]]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def decisions(
     feeds: Sequence[Feed],
     asking: Sequence[Driver],
     brains: Brains,
-    progress: Progress = lambda done, count: None,
+    done: Callable[[], None] = lambda: None,
     own_plug: bool = False,
 ) -> Made:
     """Where every policy sends the drivers, who ask in the order of their time.
@@ -49,9 +48,7 @@ def decisions(
     """
     loop = CityLoop()
     try:
-        return loop.run_until_complete(
-            _decisions(loop, net, feeds, asking, brains, progress, own_plug)
-        )
+        return loop.run_until_complete(_decisions(loop, net, feeds, asking, brains, done, own_plug))
     finally:
         loop.close()
 
@@ -62,7 +59,7 @@ async def _decisions(
     feeds: Sequence[Feed],
     asking: Sequence[Driver],
     brains: Brains,
-    progress: Progress,
+    done: Callable[[], None],
     own_plug: bool,
 ) -> Made:
     told = Told(net, brains.models, brains.failure, FARTHEST_KM)
@@ -72,10 +69,10 @@ async def _decisions(
     for before, teller in zip(feeds, tellers[:-1], strict=False):
         await teller.until(before.to_s)
     made: list[tuple[Driver, dict[str, Decision]]] = []
-    for number, driver in enumerate(asking):
-        progress(number, len(asking))
+    for driver in asking:
         await tellers[-1].until(driver.asks_s)
         loop.skipped_s += 1.0  # nobody asked just before
         if choices := await desk.decide(driver):
             made.append((driver, choices))
+        done()
     return made

@@ -11,6 +11,7 @@ import typer
 
 from pilewise.cli.ask import place
 from pilewise.cli.launch import require
+from pilewise.cli.loudness import Loudness, loudness
 from pilewise.cli.output import Exit, emit, fail, say
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -47,8 +48,7 @@ def demo(
     Needs no configuration, network, broker or container. Watch a conflict solved, cars re-routed,
     and the waiting time against driving to the nearest pile.
     """
-    wall_s = duration_s(for_)
-    around = place(near) if near else None
+    wall_s, around = duration_s(for_), place(near) if near else None
     require("city_sim")
     from city_sim import demo as show
     from coordinator.errors import FileInvalid
@@ -64,6 +64,7 @@ def demo(
             stations=tuple(found),
             keep=keep,
             browser=browser and not json,
+            quiet=loudness() is Loudness.QUIET,
         )
         result = asyncio.run(show.run(options))
     except FileInvalid as error:
@@ -75,5 +76,5 @@ def demo(
         raise typer.Exit(130) from None
     if json:
         emit(result)
-    sound = result["records_lost"] == 0 and not result["errors"]
-    raise typer.Exit(int(Exit.OK if sound else Exit.FAILED))
+    if result["records_lost"] or result["errors"]:
+        raise typer.Exit(int(Exit.FAILED))

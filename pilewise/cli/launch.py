@@ -9,7 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from pilewise.cli.loudness import Loudness, loudness
 from pilewise.cli.output import Exit, fail
+from pilewise.patience import QUIET
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -54,6 +56,8 @@ def become(room: str, *args: str, needs: str | None = None) -> NoReturn:
     `needs` names the room whose extra suffices, where that is less than the room's own.
     """
     require(needs or room)
+    if loudness() is Loudness.QUIET:
+        os.environ[QUIET] = "1"
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", room, *args])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from collections.abc import Callable
 
 import pytest
 
-from pilewise.cli import loudness
+from city_sim.progress import Watched
+from pilewise.cli import launch, loudness
 from pilewise.cli.waiting import waiting as commanded
-from pilewise.patience import waiting
+from pilewise.patience import hushed, waiting
 
 DEADLINE_S = 20.0
 
@@ -79,6 +81,34 @@ def test_quiet_commands_show_no_progress(monkeypatch: pytest.MonkeyPatch) -> Non
     with commanded("reading", 0.0) as change:
         change("storing")
 
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "lines"), [(loudness.Loudness.QUIET, 0), (loudness.Loudness.NORMAL, 1)]
+)
+def test_rooms_that_a_quiet_command_becomes_show_no_progress(
+    monkeypatch: pytest.MonkeyPatch, said: loudness.Loudness, lines: int
+) -> None:
+    """What -q asked for reaches the process that the command turns into."""
+    monkeypatch.setattr(loudness, "_now", said)
+    given = dict(os.environ)
+    monkeypatch.setattr(os, "environ", given)
+    became: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda path, words: became.extend(words))
+    launch.become("firmware_sim", "scenario", "run", "all")
+    out, now = io.StringIO(), [0.0]
+    with Watched("runs", 9, out, lambda: now[0]) as watched:
+        now[0] = 3.0
+        watched.done()
+    terminal = in_a_terminal(monkeypatch)
+    if hushed():
+        with waiting("reading", 0.0):
+            pass
+
+    assert became[-4:] == ["firmware_sim", "scenario", "run", "all"]
+    assert out.getvalue().count("\n") == lines
+    assert hushed() is (lines == 0)
     assert terminal.getvalue() == ""
 
 
