@@ -117,8 +117,10 @@ class Parts:
     @property
     def outgoing(self) -> Outgoing:
         """What writes files for others."""
-        party = party_of(self.config.ocpi)
-        return Outgoing(self.inventory, self.view, self.store, self.book, self.clock, party)
+        return Outgoing(
+            self.inventory, self.view, self.store, self.book, self.clock,
+            party_of(self.config.ocpi), self.config.coordinator.district, self.brain.promises,
+        )  # fmt: skip
 
 
 def build_parts(config: Config) -> Parts:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.district import District
 from coordinator.core.pile import EvseStatus, Station
+from coordinator.core.recommend.waiting import waits_now
 from coordinator.importers.words import connector_name
 
 OUT_OF_SERVICE = (EvseStatus.INOPERATIVE, EvseStatus.OUTOFORDER)
@@ -21,12 +22,16 @@ OUT_OF_SERVICE = (EvseStatus.INOPERATIVE, EvseStatus.OUTOFORDER)
 
 @dataclass(frozen=True, slots=True)
 class LiveEvse:
-    """What is believed of an EVSE now; `updated_at_s` is None where it was never heard of."""
+    """What is believed of an EVSE now; `updated_at_s` is None where it was never heard of.
+
+    `wait_p50_s` is that of a car which stood there now, None where it would not be served at all.
+    """
 
     status: EvseStatus = EvseStatus.UNKNOWN
     updated_at_s: float | None = None
     failure_rate: float | None = None
     queue_length: int = 0
+    wait_p50_s: int | None = None
 
 
 @dataclass(slots=True)
@@ -46,7 +51,7 @@ Live = Mapping[str, LiveEvse]
 NOTHING = LiveEvse()
 
 
-def live_of(district: District, statuses: NDArray[np.int8]) -> dict[str, LiveEvse]:
+def live_of(district: District, statuses: NDArray[np.int8], now_s: float) -> dict[str, LiveEvse]:
     """What a district believes of each EVSE; `statuses` are those with staleness applied, (n,)."""
     columns = zip(
         district.evse_ids,
@@ -54,13 +59,18 @@ def live_of(district: District, statuses: NDArray[np.int8]) -> dict[str, LiveEvs
         district.observed_at_s.tolist(),
         district.failure_rate.tolist(),
         district.queue_length.tolist(),
+        waits_now(district, statuses, now_s).tolist(),
         strict=True,
     )
     return {
         evse_id: LiveEvse(
-            EvseStatus(status), seen_s if math.isfinite(seen_s) else None, round(rate, 4), queue
+            EvseStatus(status),
+            seen_s if math.isfinite(seen_s) else None,
+            round(rate, 4),
+            queue,
+            round(wait_s) if math.isfinite(wait_s) else None,
         )
-        for evse_id, status, seen_s, rate, queue in columns
+        for evse_id, status, seen_s, rate, queue, wait_s in columns
     }
 
 

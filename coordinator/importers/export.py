@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, Station, Tariff
@@ -17,26 +17,29 @@ from coordinator.importers import ocpi_out
 from coordinator.importers.aggregate import NOTHING, Live, by_kind
 from coordinator.importers.navigation_words import GOOGLE, TOMTOM
 from coordinator.importers.ocpi_out import UNTOLD, Party, stamp
+from coordinator.importers.shapes import Shapes, outlines
 from coordinator.importers.stations import COLUMNS
 from coordinator.importers.tariffs import COLUMNS as TARIFF_COLUMNS
 from coordinator.importers.words import connector_name
 
 FORMATS = ("geojson", "ocpi", "csv", "connectors", "ocpi-tariffs", "tariffs")
 RECORDS = ("sessions", "requests")  # written by `records.py`
+PLAIN = Shapes()
 
 
 def export(
-    stations: Iterable[Station],
+    stations: Sequence[Station],
     form: str,
     live: Live,
     now_s: float,
     tariffs: Mapping[str, Tariff] | None = None,
     party: Party = UNTOLD,
+    shapes: Shapes = PLAIN,
 ) -> str:
     """The stations, or the tariffs, in one of `FORMATS`; raises KeyError for another."""
     known = tariffs or {}
     writers = {
-        "geojson": lambda: geojson(stations, live, now_s, known),
+        "geojson": lambda: geojson(stations, live, now_s, known, shapes),
         "ocpi": lambda: json.dumps(ocpi_out.locations(stations, live, now_s, party)),
         "csv": lambda: stations_csv(stations, live),
         "connectors": lambda: aggregates(stations, live),
@@ -47,10 +50,15 @@ def export(
 
 
 def geojson(
-    stations: Iterable[Station], live: Live, now_s: float, tariffs: Mapping[str, Tariff]
+    stations: Sequence[Station],
+    live: Live,
+    now_s: float,
+    tariffs: Mapping[str, Tariff],
+    shapes: Shapes,
 ) -> str:
-    """A FeatureCollection, one Point a station, [longitude, latitude]."""
+    """A FeatureCollection: a Point a station, then outlines; [longitude, latitude]."""
     features = [_feature(station, live, now_s, tariffs) for station in stations]
+    features += outlines(stations, shapes)
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
@@ -61,6 +69,7 @@ def _feature(
     now = [live.get(evse.evse_id, NOTHING) for evse in evses]
     powers = [plug.max_power_kw for evse in evses for plug in evse.connectors]
     heard = [one.updated_at_s for one in now if one.updated_at_s is not None]
+    waits = [one.wait_p50_s for one in now if one.wait_p50_s is not None]
     return {
         "type": "Feature",
         "id": station.station_id,
@@ -69,6 +78,7 @@ def _feature(
             "coordinates": [station.longitude_deg, station.latitude_deg],
         },
         "properties": {
+            "kind": "station",
             "station_id": station.station_id,
             "name": station.name,
             "operator": station.operator,
@@ -79,6 +89,7 @@ def _feature(
             "available": sum(one.status is EvseStatus.AVAILABLE for one in now),
             "max_power_w": round(max(powers, default=0.0) * 1000),
             "queue_length": sum(one.queue_length for one in now),
+            "wait_p50_s": min(waits, default=None),
             "connectors": _kinds(station, live),
             "as_of": stamp(now_s),
             "last_updated": _stamped(max(heard, default=None)),
@@ -113,6 +124,7 @@ def _plain_evse(evse: Evse, live: Live) -> dict[str, Any]:
         "last_updated": _stamped(now.updated_at_s),
         "failure_rate": now.failure_rate,
         "queue_length": now.queue_length,
+        "wait_p50_s": now.wait_p50_s,
         "connectors": [_plain_connector(connector) for connector in evse.connectors],
     }
 

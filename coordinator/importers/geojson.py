@@ -2,6 +2,7 @@
 
 Properties read: station_id (or the feature's id), name, operator, tariff_id, opening_hours, and
 either `piles` as `export.geojson` writes them, or `capacity` with `standard` and `max_power_kw`.
+Outlines, which that writes too, are passed over.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from coordinator.core.pile import Connector, Evse, Pile, Station
 from coordinator.importers.rows import collect
+from coordinator.importers.shapes import AREA, DISTRICT
 from coordinator.importers.words import connector_number, power_type, valid_id
 
 _CAPACITY_LIMIT = 2_000
@@ -21,7 +23,13 @@ def read_geojson(path: Path, data: dict[str, Any]) -> list[Station]:
     """Stations of a FeatureCollection; raises `ImportInvalid` naming all bad features."""
     features = data.get("features")
     numbered = enumerate(features if isinstance(features, list) else [])
-    return collect(path, ((f"features[{n}]", f) for n, f in numbered), _station)
+    points = ((f"features[{n}]", f) for n, f in numbered if not _is_outline(f))
+    return collect(path, points, _station)
+
+
+def _is_outline(feature: Any) -> bool:
+    properties = feature.get("properties") if isinstance(feature, dict) else None
+    return isinstance(properties, dict) and properties.get("kind") in (DISTRICT, AREA)
 
 
 def _station(feature: dict[str, Any]) -> Station:

@@ -15,8 +15,10 @@ from coordinator.importers.aggregate import Live, live_of
 from coordinator.importers.export import export
 from coordinator.importers.ocpi_out import Party
 from coordinator.importers.records import requests_csv, sessions_csv
+from coordinator.importers.shapes import Shapes, areas_of
 from coordinator.usecases.district_view import DistrictView
 from coordinator.usecases.inventory import Inventory
+from coordinator.usecases.promises import Promises
 from coordinator.usecases.sessions import SessionBook
 from coordinator.usecases.telemetry import TelemetryStore
 
@@ -28,6 +30,7 @@ class Picture:
     stations: list[Station]
     tariffs: dict[str, Tariff]
     live: Live
+    shapes: Shapes
     now_s: float
 
 
@@ -41,12 +44,15 @@ class Outgoing:
     book: SessionBook
     clock: Clock
     party: Party
+    name: str  # of the district
+    promises: Promises
 
     def picture(self) -> Picture:
         """What is believed now."""
-        district = self.inventory.district
-        live = live_of(district, self.view.statuses())
-        return Picture(list(district.stations), dict(district.tariffs), live, self.clock.now_s())
+        district, now_s = self.inventory.district, self.clock.now_s()
+        live = live_of(district, self.view.statuses(), now_s)
+        shapes = Shapes(self.name, areas_of(self.promises.open()))
+        return Picture(list(district.stations), dict(district.tariffs), live, shapes, now_s)
 
     async def file(self, form: str, since_s: float = float("-inf")) -> str:
         """One of `FORMATS`, or of `RECORDS` since then; raises KeyError for another."""
@@ -56,5 +62,5 @@ class Outgoing:
             return await asyncio.to_thread(requests_csv, await self.store.list_requests(since_s))
         now = self.picture()
         return await asyncio.to_thread(
-            export, now.stations, form, now.live, now.now_s, now.tariffs, self.party
+            export, now.stations, form, now.live, now.now_s, now.tariffs, self.party, now.shapes
         )

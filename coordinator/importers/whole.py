@@ -23,6 +23,7 @@ from coordinator.importers.records import (
     requests_csv,
     sessions_csv,
 )
+from coordinator.importers.shapes import Shapes
 from coordinator.importers.stations import load_stations
 from coordinator.importers.tables import load_outages, load_owners, load_roads, load_users
 from coordinator.importers.tariffs import load_tariffs
@@ -216,7 +217,9 @@ def _placed(sessions: Sequence[ChargeSession], stations: Iterable[Station]) -> l
     return [s if s.station_id else replace(s, station_id=home.get(s.evse_id, "")) for s in sessions]
 
 
-async def export_from_store(data_dir: Path, form: str, party: Party = UNTOLD) -> str:
+async def export_from_store(
+    data_dir: Path, form: str, party: Party = UNTOLD, district: str = ""
+) -> str:
     """Stations, tariffs, sessions or requests of a store as a file, where no coordinator runs.
 
     Nothing live is known then.
@@ -233,7 +236,8 @@ async def export_from_store(data_dir: Path, form: str, party: Party = UNTOLD) ->
                 return requests_csv(await store.list_requests(float("-inf")))
             known = store.load()
             tariffs = {tariff.tariff_id: tariff for tariff in known.tariffs}
-            return export(known.stations, form, {}, time.time(), tariffs, party)
+            shapes = Shapes(district)
+            return export(known.stations, form, {}, time.time(), tariffs, party, shapes)
         finally:
             await store.close()
     finally:

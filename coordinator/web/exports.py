@@ -24,7 +24,7 @@ KEPT_S = 2.0
 HOUR_S = 3600.0
 LONGEST_H = 24 * 31
 CSV = "text/csv; charset=utf-8; header=present"
-# Path, form as the command names it, what it is sent as.
+# Name, form as the command calls it, what it is sent as; found under either.
 FILES = (
     ("stations.geojson", "geojson", "application/geo+json"),
     ("stations.csv", "csv", CSV),
@@ -64,17 +64,17 @@ class Exports:
     async def file(self, request: Request) -> Response:
         """One file; 304 for who has what it says already."""
         wanted = request.path_params["name"]
-        found = next(((form, kind) for name, form, kind in FILES if name == wanted), None)
+        found = next((file for file in FILES if wanted in file[:2]), None)
         if found is None:
             raise NotFound("export", wanted)
-        form, kind = found
+        name, form, kind = found
         hours = 0
         if form in RECORDS:
             self._gate.admit(request)
             hours = whole_number(request, "hours", 1, LONGEST_H, 24)
         content, tag = await self._once.get(f"{form} {hours}", lambda: self._written(form, hours))
-        name = f'attachment; filename="{wanted}"'
-        return tagged(request, content, tag, kind, **{"content-disposition": name})
+        told = {"content-disposition": f'attachment; filename="{name}"'}
+        return tagged(request, content, tag, kind, **told)
 
     async def _written(self, form: str, hours: int) -> tuple[bytes, str]:
         """The file and its tag, which says nothing of when it was written."""

@@ -45,6 +45,7 @@ class Ocpi:
         """Where these are found."""
         locations, tariffs = f"{ROOT}/ocpi/locations", f"{ROOT}/ocpi/tariffs"
         return [
+            Route(f"{ROOT}/ocpi", self.locations),
             Route(locations, self.locations),
             Route(locations + "/{location}", self.location),
             Route(locations + "/{location}/{evse}", self.location),

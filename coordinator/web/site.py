@@ -104,8 +104,8 @@ def site(sources: Sources, feed: Feed, drivers: Feed, gate: Gate, host: str) -> 
         *Evaluation(sources).routes(),
         *Quality(sources).routes(),
         *Roads(sources).routes(),
-        *Exports(sources, gate).routes(),
         *Ocpi(sources).routes(),
+        *Exports(sources, gate).routes(),
     ]
     app = Starlette(
         routes=routes,

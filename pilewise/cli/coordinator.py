@@ -114,13 +114,14 @@ def export(
     try:
         with waiting(f"exporting {format}"):
             try:
-                data_dir, party = Path(settings.coordinator.data_dir), party_of(settings.ocpi)
-                text = asyncio.run(export_from_store(data_dir, format, party))
+                here, party = settings.coordinator, party_of(settings.ocpi)
+                stored = export_from_store(Path(here.data_dir), format, party, here.district)
+                text = asyncio.run(stored)
             except DirectoryBusy:
                 text = asyncio.run(_reach(take_out(settings.coordinator.listen, format), settings))
     except CoordinatorError as error:
         _refuse(error)
-    sys.stdout.write(text)
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
 
 
 @app.command()

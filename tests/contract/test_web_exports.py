@@ -83,9 +83,29 @@ async def test_web_export_is_the_file_of_the_command(town: WatchedTown) -> None:
 
     assert response.headers["content-type"] == "application/geo+json"
     for feature in (*ours["features"], *theirs["features"]):
-        assert feature["properties"].pop("as_of")
+        assert feature["properties"].pop("as_of", "outline")
     assert ours == theirs
     assert ours["features"][0]["properties"]["available"] == 2
+
+
+async def test_web_export_outlines_what_cars_are_promised(town: WatchedTown) -> None:
+    """A charging area is on the map while a car drives there, without the car; waits are told."""
+    empty, _ = await ask(town, "/v1/export/geojson")
+    await town.see(["A-1*1"], BROKEN)
+    held = await town.promise("car-1")
+    _, body = await fresh(town, "/v1/export/geojson", empty.headers["etag"])
+    features = {feature["id"]: feature for feature in json.loads(body)["features"]}
+    (area,) = (f for f in features.values() if f["properties"]["kind"] == "charging_area")
+    broken, promised = (
+        pile["evses"][0]["wait_p50_s"] for pile in features["A"]["properties"]["piles"]
+    )
+
+    assert area["properties"]["station_ids"] == list(held.area.station_ids)
+    assert area["properties"]["car_count"] == 1
+    assert "car-1" not in body.decode()
+    assert features["district:test"]["geometry"]["type"] == "Polygon"
+    assert broken is None
+    assert promised > 0
 
 
 async def test_web_export_of_stations_is_read_back(town: WatchedTown, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordinator.core.district import District
+from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend.asked import Asked
 from coordinator.core.recommend.found import Candidates
 from coordinator.core.recommend.queue_evidence import Standing, standing
@@ -22,6 +23,7 @@ Mask = NDArray[np.bool_]
 Some = TypeVar("Some", float, Floats)
 
 KNOWN_OCCUPANT_RISK = 0.1  # that a guided car stays longer than it said, before any has left
+_SERVING = (EvseStatus.AVAILABLE, EvseStatus.CHARGING, EvseStatus.RESERVED)
 P90_SHARE = 0.8  # of a mean session, added to the median where a car is in the way
 
 
@@ -65,8 +67,7 @@ def wait(
     ahead = (np.where(known, claims - 1, claims) + there.queue + taken).astype(np.int64)
     if asked.rules.waiting == PRINTED:
         return _as_printed(there, ahead, held, drive_s)
-    remaining_s = there.occupant_s + there.queue * mean_s
-    free_in_s = np.maximum(remaining_s, np.where(held, np.maximum(ahead_s, 0.0), 0.0))
+    remaining_s, free_in_s = _free_in(there, held, ahead_s)
     p_busy = np.where(known, district.overstay_risk, 1.0 - p_free)
     risk_s = p_busy * (0.5 * mean_s)
     median_s = np.maximum(free_in_s - drive_s, 0.0)
@@ -81,6 +82,26 @@ def wait(
         ahead,
         held,
     )
+
+
+def waits_now(district: District, statuses: NDArray[np.int8], now_s: float) -> Floats:
+    """Median wait of a car that stood at each EVSE now, s, (n,); NaN where none would be served.
+
+    `statuses` are those with staleness applied, (n,). Source: US 12,393,974 B2, step 330. Departs:
+    no car asks, so nobody's own place is left out.
+    """
+    rows = np.arange(len(statuses), dtype=np.intp)
+    there = standing(district, rows, statuses, np.full(len(rows), np.inf), now_s)
+    held = district.claim_count[rows] > 0
+    _, free_in_s = _free_in(there, held, district.claimed_to_s[rows] - now_s)
+    serves = np.isin(statuses, _SERVING) | ((statuses == EvseStatus.BLOCKED) & there.busy)
+    return np.where(serves, free_in_s, np.nan)
+
+
+def _free_in(there: Standing, held: Mask, ahead_s: Floats) -> tuple[Floats, Floats]:
+    """Seconds until who stands and queues there is gone, and until all to whom it is held are."""
+    remaining_s = there.occupant_s + there.queue * there.mean_s
+    return remaining_s, np.maximum(remaining_s, np.where(held, np.maximum(ahead_s, 0.0), 0.0))
 
 
 def planned_free(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from coordinator.importers.aggregate import LiveEvse, by_kind, given_up
 from coordinator.importers.export import FORMATS, export
 from coordinator.importers.navigation_words import GOOGLE, TOMTOM
 from coordinator.importers.ocpi_out import Party
+from coordinator.importers.shapes import Shapes
 from coordinator.importers.words import CONNECTORS, connector_number
 
 NOW_S = 1_790_000_000.0
@@ -142,20 +144,57 @@ def test_stations_come_back_from_every_form(form: str, tmp_path: Path) -> None:
 def test_geojson_tells_what_a_map_shows() -> None:
     """Counts, price, age and failure rate stand at the station and at each EVSE."""
     live = {
-        "P1*1": LiveEvse(EvseStatus.AVAILABLE, NOW_S - 5, 0.03, 0),
+        "P1*1": LiveEvse(EvseStatus.CHARGING, NOW_S - 5, 0.03, 0, 840),
         "P2*1": LiveEvse(EvseStatus.OUTOFORDER, NOW_S - 90, 0.4, 2),
+        "P3*1": LiveEvse(EvseStatus.AVAILABLE, NOW_S - 5, 0.03, 0, 60),
     }
-    given = [station(plug("GBT_DC"), plug("GBT_DC"))]
+    given = [station(plug("GBT_DC"), plug("GBT_DC"), plug("GBT_DC"))]
     made = json.loads(export(given, "geojson", live, NOW_S, {"T1": tariff()}))
-    (feature,) = made["features"]
+    feature = made["features"][0]
     told = feature["properties"]
 
     assert feature["geometry"]["coordinates"] == [114.05, 22.5]
-    assert (told["capacity"], told["available"], told["queue_length"]) == (2, 1, 2)
+    assert (told["capacity"], told["available"], told["queue_length"]) == (3, 1, 2)
+    assert told["wait_p50_s"] == 60
+    assert [p["evses"][0]["wait_p50_s"] for p in told["piles"]] == [840, None, 60]
     assert told["price_text"] == "CNY 1.2/kWh"
     assert told["max_power_w"] == 60_000
     assert told["piles"][1]["evses"][0]["failure_rate"] == 0.4
     assert told["piles"][1]["evses"][0]["last_updated"] == "2026-09-21T14:11:50Z"
+
+
+def test_geojson_outlines_the_district_and_its_charging_areas(tmp_path: Path) -> None:
+    """Polygons as maps want them, around all stations and around those that cars are promised."""
+    given = [
+        replace(station(), station_id=name, latitude_deg=lat, longitude_deg=lon)
+        for name, lat, lon in (("A", 22.5, 114.0), ("B", 22.6, 114.0), ("C", 22.5, 114.2))
+    ]
+    shapes = Shapes("south", {("B", "A"): 3, ("gone",): 1})
+    text = export(given, "geojson", {}, NOW_S, shapes=shapes)
+    features = {feature["id"]: feature for feature in json.loads(text)["features"]}
+    whole, area = features["district:south"], features["charging_area:B+A"]
+    path = tmp_path / "stations.geojson"
+    path.write_text(text)
+
+    assert len(features) == 5
+    assert area["properties"] == {
+        "kind": "charging_area", "name": "Library", "station_ids": ["B", "A"], "car_count": 3,
+    }  # fmt: skip
+    for polygon, inside, outside in (
+        (whole, [(114.0, 22.5), (114.0, 22.6), (114.2, 22.5)], (114.2, 22.6)),
+        (area, [(114.0, 22.5), (114.0, 22.6)], (114.2, 22.5)),
+    ):
+        (ring,) = polygon["geometry"]["coordinates"]
+        assert ring[0] == ring[-1]
+        assert all(left_of_all(ring, place) for place in inside)
+        assert not left_of_all(ring, outside)
+    assert [read.station_id for read in load_stations(path)] == ["A", "B", "C"]
+
+
+def left_of_all(ring: list[list[float]], place: tuple[float, float]) -> bool:
+    """Whether a place is within a convex ring that runs counter-clockwise."""
+    (x, y), edges = place, itertools.pairwise(ring)
+    return all((c - a) * (y - b) > (d - b) * (x - a) for (a, b), (c, d) in edges)
 
 
 def test_plugs_of_one_kind_are_counted_together() -> None:
