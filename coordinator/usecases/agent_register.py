@@ -6,6 +6,7 @@ how an agent comes to one in `enrolling.py`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -72,6 +73,8 @@ class AgentRegister:
         self._agents = {agent.agent_id: agent for agent in known.agents}
         self._certificates = {one.serial: one for one in known.certificates}
         self.tokens = {token.token_sha256: token for token in known.tokens}
+        # Held from the look at what is known until the change of it is kept.
+        self.changing = asyncio.Lock()
 
     def agents(self) -> set[str]:
         """Agents that were enrolled or shut out."""
@@ -90,6 +93,10 @@ class AgentRegister:
         """The newest certificate that the agent was given; None if none is in force."""
         own = [one for one in self._certificates.values() if one.agent_id == agent_id]
         return max(own, key=lambda one: (one.enrolment, one.valid_until_s), default=None)
+
+    def tokens_of(self, agent_id: str) -> list[BootstrapToken]:
+        """Tokens that are out for an agent, used ones too."""
+        return [token for token in self.tokens.values() if token.agent_id == agent_id]
 
     def admit(self, identity: AgentIdentity | None, agent_id: str, peer: str) -> None:
         """Returns where the caller may speak as this agent; every refusal is an alarm.
@@ -120,23 +127,21 @@ class AgentRegister:
 
     async def revoke(self, agent_id: str, why: str) -> None:
         """Shuts an agent out, at once and on its open stream; its unused tokens are void."""
-        now_s = self._around.system_s()
-        agent = self._agents.get(agent_id) or EnrolledAgent(agent_id)
-        void = [
-            replace(token, valid_until_s=0.0)
-            for token in self.tokens.values()
-            if token.agent_id == agent_id
-        ]
-        await self.keep(replace(agent, revoked_at_s=now_s, revoked_why=why), tokens=void)
+        async with self.changing:
+            now_s = self._around.system_s()
+            agent = self._agents.get(agent_id) or EnrolledAgent(agent_id)
+            void = [replace(token, valid_until_s=0.0) for token in self.tokens_of(agent_id)]
+            await self.keep(replace(agent, revoked_at_s=now_s, revoked_why=why), tokens=void)
         self._say(agent_id, f"was shut out: {why or 'no reason given'}", "revoked")
         self.hang_up(agent_id, REVOKED, RESUME_REVOKED_S)
 
     async def readmit(self, agent_id: str) -> None:
         """Lets an agent in again with the certificate it has; raises `NotFound`."""
-        agent = self._agents.get(agent_id)
-        if agent is None or agent.revoked_at_s is None:
-            raise NotFound("revoked agent", agent_id)
-        await self.keep(replace(agent, revoked_at_s=None, revoked_why=""))
+        async with self.changing:
+            agent = self._agents.get(agent_id)
+            if agent is None or agent.revoked_at_s is None:
+                raise NotFound("revoked agent", agent_id)
+            await self.keep(replace(agent, revoked_at_s=None, revoked_why=""))
         self._say(agent_id, "was let in again", "readmitted")
 
     def hang_up(self, agent_id: str, why: str, resume_after_s: float) -> None:

@@ -85,7 +85,6 @@ class Enroller:
         self._terms = terms
         self._system_s = system_s
         self._failed = FailedAttempts(FAILURES, FAILURE_WINDOW_S)
-        self._one_at_a_time = asyncio.Lock()
 
     @property
     def trust_pem(self) -> str:
@@ -97,7 +96,8 @@ class Enroller:
         secret = secrets.token_urlsafe(TOKEN_BYTES)
         until_s = self._system_s() + self._terms.token_s
         token = BootstrapToken(_hash(secret), agent_id, self._district_id, until_s)
-        await self._register.keep(tokens=[token])
+        async with self._register.changing:
+            await self._register.keep(tokens=[token])
         log.info("bootstrap token issued", agent_id=agent_id)
         return secret, until_s
 
@@ -110,7 +110,7 @@ class Enroller:
         host = peer.rpartition(":")[0]
         if wait_s := self._failed.wait_s(host, self._system_s()):
             raise Overloaded(f"failed enrolments from {host}", FAILURES, FAILURES, wait_s)
-        async with self._one_at_a_time:
+        async with self._register.changing:
             token = self._register.tokens.get(_hash(secret))
             fault = self._fault_of(token, agent_id)
             if token is None or fault:
@@ -125,8 +125,12 @@ class Enroller:
             signed = await self._sign(request_der, agent_id)
             now_s = self._system_s()
             agent = EnrolledAgent(agent_id, max(1, enrolment), now_s)
-            used = replace(token, used_at_s=now_s, key_sha256=key)
-            await self._register.keep(agent, _issued(signed, agent), [used])
+            tokens = [replace(token, used_at_s=now_s, key_sha256=key)]
+            if not again:
+                # Nor does the former gateway come back by its own token.
+                former = [t for t in self._register.tokens_of(agent_id) if t.used_at_s is not None]
+                tokens += [replace(one, valid_until_s=0.0) for one in former]
+            await self._register.keep(agent, _issued(signed, agent), tokens)
         log.info("agent enrolled", agent_id=agent_id, enrolment=agent.enrolment)
         if not again:
             # Whoever speaks under this name now does so with a certificate of before.
@@ -134,10 +138,13 @@ class Enroller:
         return signed
 
     async def renew(self, agent_id: str, request_der: bytes) -> Signed:
-        """A further certificate for an agent that was admitted; the present one stays good."""
+        """A further certificate for an agent that was just admitted; the present one stays good.
+
+        It counts for the enrolment of now: another one, made meanwhile, shuts it out.
+        """
+        agent = self._register.agent(agent_id) or EnrolledAgent(agent_id)
         self._key_of(request_der)
         signed = await self._sign(request_der, agent_id)
-        agent = self._register.agent(agent_id) or EnrolledAgent(agent_id)
         await self._register.keep(certificate=_issued(signed, agent))
         log.info("certificate renewed", agent_id=agent_id)
         return signed
