@@ -162,6 +162,7 @@ async def run(config: Config, path: Path) -> None:
     try:
         await _run(parts, path, stop)
     finally:
+        parts.lock.note_files(are_open=False)
         parts.shadow.close()
         await parts.brain.close()
         await parts.store.close()

@@ -37,7 +37,8 @@ from coordinator.rpc.charging import ChargingServicer
 from coordinator.store.backup import write_backup
 from coordinator.store.database import DirectoryLock
 from coordinator.store.full_disk import FullDisk
-from coordinator.store.restore import Restored, forget_restored, restored_here
+from coordinator.store.lost_journal import state_of_files
+from coordinator.store.restore import Restored, forget_restored
 from coordinator.store.salvage import salvage_all
 from coordinator.store.sqlite import SqliteTelemetry
 from coordinator.usecases.agent_register import AgentRegister, Around
@@ -129,13 +130,13 @@ def build_parts(config: Config) -> Parts:
     clock = Clock(config.clock.epoch_at_ms, config.clock.anchor_s, config.clock.speed)
     data_dir = Path(settings.data_dir)
     lock = DirectoryLock(data_dir)
-    mark = restored_here(data_dir)
+    mark, lost = state_of_files(data_dir, lock, settings.district)
     damaged, disk = salvage_all(data_dir), FullDisk(data_dir)
     store = SqliteTelemetry(data_dir, disk.give_up_history)
     known = store.load()
     district, history = District(_in_service(known)), History()
     events, counters = Events(clock.now_s, clock.system_s), Counters()
-    tell_damage(damaged, events)
+    tell_damage(damaged, lost, events)
     inventory = Inventory(
         district, store, events, clock.now_s, agent_open=config.agent_open, owners=known.owners,
         retired=known.retired,
@@ -150,6 +151,7 @@ def build_parts(config: Config) -> Parts:
         district, switch.serving, clock, events, counters, data_dir, settings.stale_after_s,
         book, store, known, disk.keep_promises,
     )  # fmt: skip
+    lock.note_files(are_open=True)
     knowledge = _knowledge(config.knowledge, district, switch, clock, known, store, ingest)
     _listen(ingest, pile_keeper, lists, knowledge, brain)
     links = AgentLinks(inventory.speaker_of)

@@ -20,10 +20,13 @@ log = structlog.get_logger()
 EVERY_S = 5.0
 
 
-def tell_damage(damaged: Sequence[Salvaged], events: Events) -> None:
-    """Says which files were damaged when this process started."""
+def tell_damage(damaged: Sequence[Salvaged], lost: Sequence[str], events: Events) -> None:
+    """Says which files were damaged, or without their journal, when this process started."""
     for one in damaged:
         events.add("STORE", str(one), facts={"what": "store_damaged"})
+    for name in lost:
+        text = f"{name} lost its journal, and what was stored in it last"
+        events.add("STORE", text, facts={"what": "journal_lost"})
 
 
 class DiskWatch:

@@ -19,6 +19,7 @@ from coordinator.errors import DirectoryBusy, DirectoryUnusable, StoreTooNew, St
 
 log = structlog.get_logger()
 
+_OPEN = " has files open"
 COPIED_BYTES = 1 << 30  # a larger file is not copied before its schema changes
 
 
@@ -98,7 +99,10 @@ def open_reader(path: Path) -> Database:
 
 
 class DirectoryLock:
-    """Ownership of a data directory by this process until `release` or its death."""
+    """Ownership of a data directory by this process until `release` or its death.
+
+    `abandoned`: whoever owned it last had its files open and never said that it closed them.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Makes the directory if needed.
@@ -115,11 +119,23 @@ class DirectoryLock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            owner = os.read(self._file, 64).decode(errors="replace").strip()
+            owner, _ = self._told()
             os.close(self._file)
             raise DirectoryBusy(str(directory), f"process {owner}" if owner else "") from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        _, self.abandoned = self._told()
+        self.note_files(are_open=False)
+
+    def note_files(self, *, are_open: bool) -> None:
+        """Says whether this process has the directory's files open, for whoever owns it next."""
+        words = f"{os.getpid()}{_OPEN if are_open else ''}"
+        # One write over what is there, which needs no room; a disk that refuses it stops nothing.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, f"{words:<63}\n".encode(), 0)
+
+    def _told(self) -> tuple[str, bool]:
+        """The last owner, and whether it had files open when it was last heard of."""
+        words = os.pread(self._file, 64, 0).decode(errors="replace").strip()
+        return words.removesuffix(_OPEN), words.endswith(_OPEN)
 
     def release(self) -> None:
         """Gives the directory free."""

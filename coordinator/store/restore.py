@@ -34,17 +34,18 @@ _KNOWN: Final[dict[str, MigrationSet]] = {
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """What was restored here and waits for its fences to be advanced."""
+    """What was restored here and waits for its fences to be advanced; `cause` where nobody did."""
 
     backup: str
     district: str
     taken_at_s: float
     whole: bool
+    cause: str = ""
 
     @property
     def behind(self) -> str:
         """Why the fences are behind, for people."""
-        return f"restored from {self.backup}"
+        return self.cause or f"restored from {self.backup}"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -98,6 +99,13 @@ def restored_here(data_dir: Path) -> Restored | None:
         raise HalfRestored(str(data_dir)) from None
     if not mark.whole:
         raise HalfRestored(str(data_dir))
+    return mark
+
+
+def note_older(data_dir: Path, district: str, cause: str) -> Restored:
+    """The files here are older than what was told, as after a restore; durable when it returns."""
+    mark = Restored("", district, 0.0, whole=True, cause=cause)
+    _write_mark(data_dir, mark)
     return mark
 
 

@@ -2,7 +2,8 @@
  *
  * FAULTY_DISK_UNDER    only files whose path begins so
  * FAULTY_DISK_CONTROL  a file whose first letter is read at each call: 'e' fails with EIO, 'l' says
- *                      that it was done and does nothing; anything else, or no file: as usual
+ *                      that it was done and does nothing, 'r' fails whatever writes with EROFS;
+ *                      anything else, or no file: as usual
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -46,3 +47,26 @@ static int synced(int fd, const char *name) {
 
 int fsync(int fd) { return synced(fd, "fsync"); }
 int fdatasync(int fd) { return synced(fd, "fdatasync"); }
+
+static int refused(int fd) {
+  int before = errno;
+  char mode = mode_of(fd);
+  errno = mode == 'r' ? EROFS : before;
+  return mode == 'r';
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at) {
+  static ssize_t (*real)(int, const void *, size_t, off64_t);
+  if (!real) real = (ssize_t (*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
+  return refused(fd) ? -1 : real(fd, bytes, size, at);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at) {
+  return pwrite64(fd, bytes, size, at);
+}
+
+int ftruncate64(int fd, off64_t size) {
+  static int (*real)(int, off64_t);
+  if (!real) real = (int (*)(int, off64_t))dlsym(RTLD_NEXT, "ftruncate64");
+  return refused(fd) ? -1 : real(fd, size);
+}

@@ -37,6 +37,10 @@ class FaultyDisk:
         """Every sync succeeds without being done from now on."""
         self.control.write_text("l")
 
+    def refuse(self) -> None:
+        """Whatever writes fails with EROFS from now on, as on a disk that was made read-only."""
+        self.control.write_text("r")
+
     def mend(self) -> None:
         """The disk does its work again."""
         self.control.unlink(missing_ok=True)
