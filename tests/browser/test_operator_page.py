@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +193,31 @@ async def test_acting_needs_a_token_and_names_its_holder(town: WatchedTown, tab:
     assert TOKEN not in tab.page.url
     await tab.open("models")
     await tab.page.wait_for_selector("button:has-text('Roll back')")
+
+
+def text_of(path: Path) -> str:
+    """What a downloaded file says."""
+    return path.read_text()
+
+
+async def test_files_for_others_are_taken_from_the_page(town: WatchedTown, tab: Any) -> None:
+    """Every file that there is stands there; what tells of drivers comes with the token only."""
+    await tab.open("quality")
+    await tab.page.wait_for_selector("#exports button[disabled]:has-text('requests.csv')")
+    async with tab.page.expect_download() as linked:
+        await tab.page.click("#exports a:has-text('stations.geojson')")
+    stations = json.loads(text_of(await (await linked.value).path()))
+    await tab.page.goto(f"{town.url}?again#token={TOKEN}")
+    await tab.page.wait_for_selector("#tools button:has-text('anna')")
+    await tab.open("quality")
+    async with tab.page.expect_download() as fetched:
+        await tab.page.click("#exports button:has-text('requests.csv')")
+    requests = await fetched.value
+
+    assert {feature["id"] for feature in stations["features"]} >= {"A", "B"}
+    assert requests.suggested_filename == "requests.csv"
+    assert text_of(await requests.path()).startswith("request_id,asked_at,vehicle_id")
+    assert await tab.page.locator("#exports li").count() == 8
 
 
 async def test_a_name_with_markup_stays_text(town: WatchedTown, tab: Any) -> None:

@@ -6,13 +6,17 @@ import { number, span } from "./format.js";
 import { get } from "./api.js";
 import { empty, kept } from "./states.js";
 import { bars } from "./charts.js";
+import { exports } from "./exports.js";
 
 const PERIOD_S = 4;
 
 export function quality(root) {
   const body = h("div", { id: "quality" });
-  fill(root, h("h1", {}, t("page.quality")), body);
-  return kept(body, (signal) => get("/api/quality", signal), (part, told) => fill(part, shown(told)), PERIOD_S).stop;
+  const files = h("section", { class: "card", id: "exports" });
+  fill(root, h("h1", {}, t("page.quality")), body, files);
+  const looking = kept(body, (signal) => get("/api/quality", signal), (part, told) => fill(part, shown(told)), PERIOD_S);
+  const listing = exports(files);
+  return () => { looking.stop(); listing(); };
 }
 
 function shown(told) {
