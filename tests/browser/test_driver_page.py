@@ -14,9 +14,14 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from driving_tab import SIZES, DrivingTab
 from served_brain import HERE
-from watched_town import BROKEN, FREE, WatchedTown, with_page
+from watched_town import BROKEN, FREE, WatchedTown, watched_town, with_page
+
+from pilewise.v1 import types_pb2 as nouns
 
 SERIOUS = {"serious", "critical"}
+BUSY = nouns.EVSE_STATUS_CHARGING
+# A round of the re-plan so often that a test does not wait for it.
+OFTEN = "[replan]\nperiod_s = 1.0\n"
 KEY = re.compile(r"\b(?:drive|state|level|phase|hold|asof|change)\.[a-z_A-Z]+\b")
 
 
@@ -31,6 +36,11 @@ class Opening(Protocol):
 @pytest.fixture
 def opening(chromium: Any, town: WatchedTown) -> Opening:
     """Tabs that complain of nothing and ask nobody else, or the test fails."""
+    return tabs_in(chromium, town)
+
+
+def tabs_in(chromium: Any, town: WatchedTown) -> Opening:
+    """The same in any town."""
 
     @asynccontextmanager
     async def opened(size: str = "laptop", **given: object) -> AsyncIterator[DrivingTab]:
@@ -220,6 +230,33 @@ async def test_a_promise_ends_as_the_driver_says(town: WatchedTown, opening: Ope
         await tab.phase("none")
 
         assert "No pile asked for yet" in await tab.text()
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(("word", "taken"), [("#accept", "A"), ("#keep", "B")])
+async def test_a_better_place_is_offered_and_the_driver_decides(
+    tmp_path: Path, chromium: Any, word: str, taken: str
+) -> None:
+    """Nearer piles become free: the page shows what is better, and does as the driver says."""
+    async with watched_town(tmp_path, OFTEN) as town, tabs_in(chromium, town)() as tab:
+        await town.see(["A-1*1", "A-2*1"], BUSY)
+        await tab.open()
+        await tab.stand_here()
+        first = await tab.ask()
+        await tab.page.click("#confirm")
+        await tab.phase("driving")
+        await town.see(["A-1*1", "A-2*1"], FREE)
+        await tab.page.wait_for_selector(word, timeout=60_000)
+        offer, held = await tab.text("#proposal"), await tab.evse()
+        await tab.page.click(word)
+        await tab.page.wait_for_selector("#proposal", state="detached")
+        await tab.page.wait_for_selector(f'#promise[data-evse^="{taken}-"]')
+        code = "BETTER" if taken == "A" else "KEPT"
+        await tab.page.wait_for_selector(f'#news[data-code="{code}"]')
+
+        assert (first, held) == ("B-1*1", "B-1*1")
+        assert re.search(r"A better place: A-\d", offer)
+        assert (await tab.evse())[0] == taken
 
 
 async def test_no_state_of_the_driver_page_has_a_serious_barrier(

@@ -78,21 +78,21 @@ class WatchedTown:
         return promise
 
 
-def with_page(folder: Path, listen: str = "127.0.0.1:0") -> CoordinatorProcess:
-    """A coordinator with a page and one token, not started."""
+def with_page(folder: Path, listen: str = "127.0.0.1:0", more: str = "") -> CoordinatorProcess:
+    """A coordinator with a page and one token, and what else it is to be told; not started."""
     tokens = folder / "tokens"
     tokens.write_text(f"anna {TOKEN}\n")
     tokens.chmod(0o600)
     process = CoordinatorProcess(folder)
     with process.config.open("a") as file:
-        file.write(f'[web]\nlisten = "{listen}"\ntoken_file = "{tokens}"\n')
+        file.write(f'[web]\nlisten = "{listen}"\ntoken_file = "{tokens}"\n{more}')
     return process
 
 
 @asynccontextmanager
-async def watched_town(folder: Path) -> AsyncIterator[WatchedTown]:
+async def watched_town(folder: Path, more: str = "") -> AsyncIterator[WatchedTown]:
     """The town with every EVSE seen free."""
-    process = with_page(folder)
+    process = with_page(folder, more=more)
     await process.start()
     try:
         async with grpc.aio.insecure_channel(process.address) as channel:
