@@ -41,17 +41,17 @@ class CertificateFacts:
     def alarm_day(self, now_s: float) -> int | None:
         """The alarm that is due: the last one passed of 14, 7, 1 and 0 days; None before them.
 
-        Of a short life only the last quarter is alarming: before, it is renewed.
+        Of a short life only the last half is alarming: before, it is as it was made.
 
-        >>> facts = CertificateFacts("", "", 0.0, 60 * 86_400.0)
-        >>> [facts.alarm_day(day * 86_400.0) for day in (45.9, 46.0, 53.0, 59.5, 60.0)]
+        >>> facts = CertificateFacts("", "", 0.0, 30 * 86_400.0)
+        >>> [facts.alarm_day(day * 86_400.0) for day in (15.9, 16.0, 23.0, 29.5, 30.0)]
         [None, 14, 7, 1, 0]
         >>> week = CertificateFacts("", "", 0.0, 7 * 86_400.0)
         >>> [week.alarm_day(day * 86_400.0) for day in (0.0, 5.9, 6.0)]
         [None, None, 1]
         """
-        left_s, quarter_s = self.ends_s - now_s, (self.ends_s - self.begins_s) / 4
-        counting = [day for day in ALARM_DAYS if day * DAY_S <= quarter_s]
+        left_s, half_s = self.ends_s - now_s, (self.ends_s - self.begins_s) / 2
+        counting = [day for day in ALARM_DAYS if day * DAY_S <= half_s]
         return min((day for day in counting if left_s <= day * DAY_S), default=None)
 
 

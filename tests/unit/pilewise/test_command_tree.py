@@ -67,7 +67,8 @@ def needed(path: str) -> list[str]:
         if one.required and one.name not in ("target", "bench", "config"):
             value = WORDS.get(one.name, "1")
             words += [value] if one.param_type_name == "argument" else [one.opts[0], value]
-    return words
+    # There is nobody here to be asked.
+    return words + ["--yes"] * any("--yes" in one.opts for one in LEAVES[path].params)
 
 
 def test_the_tree_has_every_branch_that_people_were_promised() -> None:
