@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -101,7 +102,8 @@ async def test_K5_pile_that_changed_hands_is_reported_by_its_new_agent_alone(
         await operator.AssignPile(
             op.AssignPileRequest(pile_id="P1", agent_id="agent-2"), timeout=10
         )
-        after = await old.report(rows(3, 2))
+        seen_since = batch("spool-1", 3, [EVSE] * 2, at_ms=int(time.time() * 1_000))
+        after = await old.report(seen_since)
         theirs = await new.report(batch("spool-2", 1, [EVSE]))
 
     assert (before.rejected_count, after.rejected_count, theirs.rejected_count) == (0, 2, 0)
