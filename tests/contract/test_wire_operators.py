@@ -182,9 +182,9 @@ async def test_an_assigned_pile_is_reported_by_its_agent_only(
     ("request_", "field"),
     [
         (op.AssignPileRequest(pile_id="P 0", agent_id="agent-1"), "pile_id"),
-        (op.AssignPileRequest(pile_id="P0", agent_id=""), "agent_id"),
+        (op.AssignPileRequest(pile_id="P0", agent_id="a b"), "agent_id"),
         (
-            op.AssignPileRequest(pile_id="P0", agent_id="a", valid_from=Timestamp(seconds=1)),
+            op.AssignPileRequest(pile_id="P0", agent_id="a", valid_from=Timestamp(seconds=-1)),
             "valid_from",
         ),
     ],
