@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 import uuid_utils
 
@@ -102,3 +103,15 @@ class DirectiveResult:
     message: str = ""
     frames: tuple[bytes, ...] = ()
     more: bool = False  # further frames follow in another result
+
+
+class Agents(Protocol):
+    """Where directives go."""
+
+    async def send(self, evse_id: str, directive: Directive, timeout_s: float) -> DirectiveResult:
+        """What became of it; raises `AgentOffline` and other `CoordinatorError`s."""
+        ...
+
+    def agent_for(self, evse_id: str) -> str:
+        """The agent that speaks for an EVSE; empty if nobody does."""
+        ...

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Protocol
 
 import structlog
 
@@ -21,6 +20,7 @@ from coordinator.core.pile import EvseStatus
 from coordinator.errors import AgentOffline, CoordinatorError, Overloaded
 from coordinator.usecases.answer import HoldKind
 from coordinator.usecases.directives import (
+    Agents,
     Cancel,
     Directive,
     DirectiveResult,
@@ -51,18 +51,6 @@ UNTOLD_S, UNTOLD_TRIES = 0.05, 100  # a promise may be stored a moment after its
 AT_ONCE = 256
 
 FREE = frozenset({EvseStatus.AVAILABLE, EvseStatus.RESERVED, EvseStatus.UNKNOWN})
-
-
-class Agents(Protocol):
-    """Where directives go."""
-
-    async def send(self, evse_id: str, directive: Directive, timeout_s: float) -> DirectiveResult:
-        """What became of it; raises `AgentOffline` and other `CoordinatorError`s."""
-        ...
-
-    def agent_for(self, evse_id: str) -> str:
-        """The agent that speaks for an EVSE; empty if nobody does."""
-        ...
 
 
 class Holding:
@@ -196,6 +184,12 @@ class Holding:
     async def _settle(self, evse_id: str) -> None:
         """Asks for what is missing between the agent and the ledger."""
         claim, kept = self._first(evse_id), self._kept.get(evse_id)
+        if kept is not None and kept.others:
+            for claim_id in kept.others:
+                await self._ask(evse_id, Cancel(claim_id))
+            kept = replace(kept, others=())
+            self._put(evse_id, kept)
+            claim = self._first(evse_id)
         if kept is not None and (claim is None or claim.claim_id != kept.claim_id):
             await self._cancel(evse_id, kept)
             claim, kept = self._first(evse_id), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState
@@ -14,6 +14,7 @@ class Kept:
     """What an agent keeps; `until_s` is domain time.
 
     It may not, if it is not `sure`: it was asked, and the answer, or our memory of it, was lost.
+    Then it may be kept for one of the `others` instead, which have ended.
     """
 
     claim_id: str
@@ -21,6 +22,7 @@ class Kept:
     kind: HoldKind = HoldKind.SOFT
     reason: str = ""
     sure: bool = True
+    others: tuple[str, ...] = ()  # claims
 
 
 def first_confirmed(table: ClaimTable, evse_id: str) -> Claim | None:
@@ -35,7 +37,10 @@ def first_confirmed(table: ClaimTable, evse_id: str) -> Claim | None:
 
 
 def recalled(table: ClaimTable, now_s: float) -> dict[str, Kept]:
-    """After a restart, by EVSE: live claims may be kept or not, ended ones may be kept still."""
+    """After a restart, by EVSE: live claims may be kept or not, ended ones may be kept still.
+
+    Of several it is not known for which one: the word that it is over may not have gone out.
+    """
     kept: dict[str, Kept] = {}
     for claim in table.remembered():
         at = claim.evse_id
@@ -43,6 +48,12 @@ def recalled(table: ClaimTable, now_s: float) -> dict[str, Kept]:
             continue
         if claim.state is ClaimState.EXPIRED or claim.lease_until_s <= now_s:
             continue
-        if claim.live or at not in kept:
+        before = kept.get(at)
+        if before is None:
             kept[at] = Kept(claim.claim_id, claim.lease_until_s, sure=False)
+        elif claim.live:
+            others = (before.claim_id, *before.others)
+            kept[at] = Kept(claim.claim_id, claim.lease_until_s, sure=False, others=others)
+        else:
+            kept[at] = replace(before, others=(*before.others, claim.claim_id))
     return kept
