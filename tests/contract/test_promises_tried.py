@@ -119,7 +119,8 @@ async def test_a_release_while_an_offer_stands_gives_both_places_back() -> None:
 
         await served.client.Release(wire.ReleaseRequest(recommendation_id=car.name))
         decision = wire.GuideDecision(revision=offer.revision, accepted=True)
-        await car.call.write(wire.GuideRequest(decision=decision))
+        with contextlib.suppress(grpc.aio.AioRpcError):  # the stream may have ended by now
+            await car.call.write(wire.GuideRequest(decision=decision))
         await served.brain.replanner.proposals.expire()
 
         assert await car.closed() == "RELEASED"
