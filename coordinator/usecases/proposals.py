@@ -80,6 +80,9 @@ class Proposals:
         proposal = promise.proposal
         if not isinstance(proposal, Proposal) or revision != proposal.answer.revision:
             return False
+        if promise.closed:  # given up meanwhile: a word that comes late holds nothing
+            await self.forget(promise)
+            return True
         if not accepted:
             self._counters.add("proposals_declined")
             await self.withdraw(promise)
@@ -98,6 +101,9 @@ class Proposals:
         )
         if isinstance(step, Refused):
             await self._tell_kept(promise)
+            return True
+        if promise.closed:  # while the place was made firm
+            await self._claims.release(made.claim.claim_id, self._rerouter.moment())
             return True
         promise.proposed_revision = 0
         self._rerouter.told(promise, made)

@@ -1,11 +1,19 @@
 """`city_sim paper`: what it prints, and how it says what is wrong."""
 
+import io
 import json
 
 import pytest
 
 from city_sim.__main__ import main
-from city_sim.paper.progress import bar
+from city_sim.progress import Watched
+
+
+class Terminal(io.StringIO):
+    """Takes what is written and says that a person sees it."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 def run(*words: str) -> int:
@@ -90,34 +98,27 @@ def test_negative_jobs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hint: 0 takes one process a core" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("patience_s", "shown"), [(0.0, True), (100.0, False)])
+@pytest.mark.parametrize(("passed_s", "shown"), [(3.0, True), (1.0, False)])
 def test_bar_is_shown_to_who_waits_at_a_terminal(
-    patience_s: float,
-    shown: bool,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    passed_s: float, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the patience there is a bar on stderr, before it nothing; stdout stays clean."""
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    """After two seconds there is a bar, before them nothing."""
     monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
 
-    with bar("configuration D", 2, patience_s) as tick:
-        tick()
-        tick()
+    with Watched("configuration D", 2, terminal, iter((0.0, passed_s, passed_s)).__next__) as watch:
+        watch.done()
+        watch.done()
 
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert ("configuration D" in err) is shown
+    assert ("configuration D" in terminal.getvalue()) is shown
 
 
-def test_no_bar_is_drawn_into_a_file(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where stderr is no terminal, nothing is drawn however long it takes."""
-    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
+def test_no_bar_is_drawn_into_a_file() -> None:
+    """Elsewhere there is a plain line now and then, not one for each that is done."""
+    out = io.StringIO()
 
-    with bar("configuration D", 1, 0.0) as tick:
-        tick()
+    with Watched("configuration D", 9, out, iter((0.0, 3.0, 4.0, 40.0)).__next__) as watch:
+        for _ in range(3):
+            watch.done()
 
-    assert capsys.readouterr().err.strip() == ""  # rich before 14 ends its bar with a line
+    assert out.getvalue() == "1/9 configuration D, 3 s\n3/9 configuration D, 40 s\n"
