@@ -201,14 +201,6 @@ class Guidance:
         now_s, models = self._clock.now_s(), self._rerouter.models.now
         return pipeline.rank(self._district, promise.request, context, models, now_s)
 
-    async def _take(self, promise: Promise, row: int, code: str) -> bool:
-        """Moves the promise to this EVSE; False if somebody else holds it."""
-        context = self._world.around(promise.request, only=frozenset({row}))
-        ranked = self._ranked(promise, context)
-        if ranked.columns is None or ranked.columns.wait.ahead[0] > 0:
-            return False
-        return isinstance(await self._rerouter.move(promise, context, ranked, 0, code), Step)
-
     async def progress(self, promise: Promise, fix: Fix) -> None:
         """Takes a position; what follows from it is in `underway.py`.
 
@@ -248,10 +240,15 @@ class Guidance:
             return False
         if self._claims.table.of_evse(evse_id):
             return False
-        arrived = promise.arrived_link_s
-        done = await self._take(promise, row, "DRIVER_CHOICE")
+        if promise.ahead:
+            return await self._rerouter.ahead.switch(promise, "DRIVER_CHOICE", evse_id)
+        context = self._world.around(promise.request, only=frozenset({row}))
+        ranked, arrived = self._ranked(promise, context), promise.arrived_link_s
+        if ranked.columns is None or ranked.columns.wait.ahead[0] > 0:
+            return False
+        step = await self._rerouter.move(promise, context, ranked, 0, "DRIVER_CHOICE")
         promise.arrived_link_s = arrived
-        return done
+        return isinstance(step, Step)
 
     async def occupy(self, promise: Promise, evse_id: str = "") -> None:
         """The car is plugged in, at another EVSE if one is named."""

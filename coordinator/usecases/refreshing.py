@@ -92,6 +92,8 @@ class Refresher:
                 course.strayed = course.strayed or LIST_UPDATED
             if not promise.confirmed or not promise.claim_id or promise.arrived_evse_id:
                 continue
+            if promise.ahead:
+                continue  # what is free now says nothing of its window
             if promise.proposal is not None:
                 continue  # it has been asked something; its list can wait for the answer
             if course.strayed:
