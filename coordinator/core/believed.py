@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coordinator.core.pile import EvseStatus, RecordKind
 from coordinator.core.report import Columns, Mask, Words
-from coordinator.core.rows import Index, Rows
+from coordinator.core.rows import Index, Numbers, Rows
 
 # Bit 1 of a row's flags: a value failed a plausibility check at the agent.
 IMPLAUSIBLE = 2
@@ -20,7 +20,9 @@ _AROUND = ("people_count", "ambient_temperature_c")
 _PICTURED = ("power_kw", "energy_kwh", "soc_pct")
 
 
-def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float) -> Rows:
+def believed_rows(
+    columns: Columns, evse: Index, keep: Mask | None, now_s: float, numbers: Numbers
+) -> Rows:
     """The rows marked in `keep` (None: all) as the district takes them.
 
     A clock that runs ahead must not freeze the picture, so no row is newer than now. An unknown
@@ -51,6 +53,7 @@ def believed_rows(columns: Columns, evse: Index, keep: Mask | None, now_s: float
         faults=_faults(columns, kind, picked),
         tokens=_tokens(columns, kind, picked),
         around=_around(columns, picked),
+        numbers=numbers if keep is None else numbers.of(picked),
         **measured,
     )
 

@@ -13,12 +13,29 @@ Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """Which rows of which spools these are: small numbers of spools, record numbers.
+
+    `live` marks rows beyond everything that was settled of their spool before.
+    """
+
+    spool: NDArray[np.int64]
+    record_seq: NDArray[np.int64]
+    live: NDArray[np.bool_]
+
+    def of(self, picked: Any) -> Numbers:
+        """Those of some of the rows."""
+        return Numbers(self.spool[picked], self.record_seq[picked], self.live[picked])
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """Report rows as columns, in record order; `evse` indexes the district's EVSEs.
 
     NaN means absent, and -1 in `bay` and `queue_length`. `faults` maps a row where a fault begins
     or ends (see `kind`) to the fault code, `tokens` a row of a session to the hash of its token.
-    `around` holds the few values of the surroundings, by name, then by row.
+    `around` holds the few values of the surroundings, by name, then by row. Without `numbers`
+    only stamps tell what is newer.
     """
 
     evse: Index
@@ -34,6 +51,7 @@ class Rows:
     faults: Mapping[int, str] = field(default_factory=dict)
     tokens: Mapping[int, str] = field(default_factory=dict)
     around: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    numbers: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +77,8 @@ class Changes:
     after: NDArray[np.int8]
 
 
-def order_rows(rows: Rows) -> Order:
-    """The order of the rows."""
+def order_rows(rows: Rows, ties: NDArray[np.int64] | None = None) -> Order:
+    """The order of the rows; `ties` orders those of one EVSE and instant."""
     # Rows of one EVSE nearly always come in time order, and small integers sort in linear time.
     small = rows.evse.astype(np.uint16) if _fits(rows.evse) else rows.evse
     index = np.argsort(small, kind="stable")
@@ -68,7 +86,9 @@ def order_rows(rows: Rows) -> Order:
     first = np.ones(evse.size, dtype=bool)
     np.not_equal(evse[1:], evse[:-1], out=first[1:])
     at = rows.observed_at_s[index]
-    if ((at[1:] < at[:-1]) & ~first[1:]).any():
+    if ties is not None:
+        index = np.lexsort((ties, rows.observed_at_s, rows.evse))
+    elif ((at[1:] < at[:-1]) & ~first[1:]).any():
         index = np.lexsort((rows.observed_at_s, rows.evse))
     start = np.flatnonzero(first)
     end = np.append(start[1:], evse.size)
@@ -119,4 +139,11 @@ def together(parts: Sequence[Rows]) -> Rows:
         }
         for name in {name for part in parts for name in part.around}
     }
+    numbers = [part.numbers for part in parts if part.numbers is not None]
+    if len(numbers) == len(parts):
+        columns["numbers"] = Numbers(
+            np.concatenate([given.spool for given in numbers]),
+            np.concatenate([given.record_seq for given in numbers]),
+            np.concatenate([given.live for given in numbers]),
+        )
     return Rows(**columns)

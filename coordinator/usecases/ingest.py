@@ -49,7 +49,7 @@ class Ingest:
     ) -> None:
         self._inventory = inventory
         self._learner = learner
-        self._sifter = Sifter(inventory, codec)
+        self._sifter = Sifter(inventory, codec, learner.spool_number)
         self._store = store
         self._clock = clock
         self._events = events

@@ -18,8 +18,11 @@ from coordinator.core.believed import believed_rows
 from coordinator.core.district import District
 from coordinator.core.history import History
 from coordinator.core.pile import EvseStatus
+from coordinator.core.ranges import Ranges
 from coordinator.core.report import UNKNOWN_EVSE, Batch, BatchCodec, judge
-from coordinator.core.rows import Changes, Index, Order, Rows, order_rows, together
+from coordinator.core.rows import Changes, Index, Order, Rows, together
+from coordinator.core.sequence import Run, numbers_of
+from coordinator.core.sequence import Sequence as RecordSequence
 from coordinator.core.stamps import none_ahead
 from coordinator.errors import FieldInvalid
 from coordinator.usecases.events import Events
@@ -58,6 +61,8 @@ class Learner:
         self._events = events
         self._day = int(clock.now_s() // DAY_S)
         self._book = book or SessionBook(self._district)
+        self._sequence = RecordSequence()
+        self.spool_number = self._sequence.spool_number
         self._dirty = np.zeros(0, dtype=bool)
         self._heard_at_s = np.zeros(0)  # domain time, as checkpoints keep it
         self._version = -1
@@ -66,9 +71,10 @@ class Learner:
     def start(self, snapshot: Snapshot) -> None:
         """Restores the picture from the newest checkpoint and the batches after it."""
         restore(self._district, self._history, snapshot.states, self._link_of, self._day)
+        floors = _settled_before(snapshot)
         groups = itertools.groupby(snapshot.tail, key=lambda batch: batch.received_at_ms)
         for received_at_ms, batches in groups:
-            self._replay(received_at_ms, list(batches))
+            self._replay(received_at_ms, list(batches), floors)
         none_ahead(self._district, self._clock.now_s())
 
     def believe(self, parts: Sequence[Rows], received_at_s: float) -> None:
@@ -109,7 +115,9 @@ class Learner:
     def _take(self, rows: Rows, received_at_s: float) -> Changes:
         self._begin_day(received_at_s)
         self._fit()
-        order = order_rows(rows)
+        known_at_s = self._district.observed_at_s
+        rows, order = self._sequence.straighten(rows, known_at_s, received_at_s)
+        self._sequence.note(rows, order, known_at_s)
         self._see_sessions(rows, order)
         if rows.around:
             for tell in self.on_surroundings:
@@ -141,9 +149,14 @@ class Learner:
                 if under_way is not None and at >= under_way.started_at_s:
                     self._book.presented(evse_id, token)
 
-    def _replay(self, received_at_ms: int, batches: Sequence[StoredBatch]) -> None:
-        """Takes a stored group in again; EVSEs that are no more are left out."""
-        shapes: dict[Hashable, list[Batch]] = {}
+    def _replay(
+        self, received_at_ms: int, batches: Sequence[StoredBatch], floors: dict[str, int]
+    ) -> None:
+        """Takes a stored group in again; EVSEs that are no more are left out.
+
+        `floors` holds the greatest number settled of each spool before, and is kept so.
+        """
+        shapes: dict[Hashable, list[tuple[Batch, Run]]] = {}
         for stored in batches:
             try:
                 batch = self._codec.read(stored.payload)
@@ -151,16 +164,21 @@ class Learner:
                 # Damaged on the disk: the picture does without these rows.
                 log.error("stored rows cannot be read", spool_id=stored.spool_id, why=str(error))
                 continue
-            shapes.setdefault(batch.shape, []).append(batch)
+            number, floor = self.spool_number(stored.spool_id), floors[stored.spool_id]
+            run = Run(number, batch.first_seq, batch.row_count, floor)
+            floors[stored.spool_id] = max(floor, batch.last_seq)
+            shapes.setdefault(batch.shape, []).append((batch, run))
         parts: list[Rows] = []
+        at_s = received_at_ms / 1000
         for shaped in shapes.values():
-            columns = self._codec.decode(shaped)
-            names = [evse_id for batch in shaped for evse_id in batch.evse_ids]
+            columns = self._codec.decode([batch for batch, _ in shaped])
+            names = [evse_id for batch, _ in shaped for evse_id in batch.evse_ids]
             rows = self._district.row
             table = np.array([rows.get(name, UNKNOWN_EVSE) for name in names], dtype=np.intp)
             evse, judgement = judge(columns, table)
-            parts.append(believed_rows(columns, evse, ~judgement.bad, received_at_ms / 1000))
-        self._take(together(parts), received_at_ms / 1000)
+            numbers = numbers_of([run for _, run in shaped])
+            parts.append(believed_rows(columns, evse, ~judgement.bad, at_s, numbers))
+        self._take(together(parts), at_s)
 
     def _link_of(self, domain_s: float) -> float:
         """The link time of a domain time that is past."""
@@ -175,6 +193,7 @@ class Learner:
             passed_s = (self._clock.link_s() - self._district.heard_at_s) * self._clock.speed
             self._heard_at_s = np.where(self._dirty, self._clock.now_s() - passed_s, 0.0)
             self._version = self._inventory.version
+            self._sequence.fit(self._district.evse_ids)
             assert self._dirty.size == size
 
     def _begin_day(self, now_s: float) -> None:
@@ -192,3 +211,17 @@ class Learner:
             if code := self._district.fault_code.get(evse):
                 facts["fault_code"] = code
             self._events.add("STATUS", f"{evse_id}: {was} -> {now}", evse_id=evse_id, facts=facts)
+
+
+def _settled_before(snapshot: Snapshot) -> dict[str, int]:
+    """The greatest number of each spool that was settled before the batches of the tail."""
+    tails: dict[str, Ranges] = {}
+    for batch in snapshot.tail:
+        tails.setdefault(batch.spool_id, Ranges()).add(batch.first_seq, batch.last_seq)
+    floors = {}
+    for spool_id, tail in tails.items():
+        spool = snapshot.spools.get(spool_id)
+        runs = [] if spool is None else spool.settled.runs()
+        rest = [last for run in runs for _, last in tail.missing(*run)]
+        floors[spool_id] = max(rest, default=0)
+    return floors

@@ -24,7 +24,9 @@ from coordinator.core.report import (
     Windows,
     judge,
 )
-from coordinator.core.rows import Index, Rows
+from coordinator.core.rows import Index, Numbers, Rows
+from coordinator.core.sequence import Run as Numbered
+from coordinator.core.sequence import numbers_of
 from coordinator.errors import FieldInvalid
 from coordinator.usecases.inventory import EvseTable, Inventory
 from coordinator.usecases.links import Link
@@ -35,12 +37,16 @@ _NOWHERE = np.array([UNKNOWN_EVSE], dtype=np.intp)
 
 @dataclass(slots=True)
 class _Piece:
-    """A batch of a group, the runs of it that are new, and where its refusals go."""
+    """A batch of a group, the runs of it that are new, and where its refusals go.
+
+    `floor` is the greatest number that was settled of its spool before.
+    """
 
     link: Link
     batch: Batch
     fresh: list[Run]
     refusals: list[Refusal]
+    floor: int
 
     @property
     def whole(self) -> bool:
@@ -71,9 +77,12 @@ class Group:
 class Sifter:
     """Sifts groups of batches; remembers the EVSEs of each agent."""
 
-    def __init__(self, inventory: Inventory, codec: BatchCodec) -> None:
+    def __init__(
+        self, inventory: Inventory, codec: BatchCodec, spool_number: Callable[[str], int]
+    ) -> None:
         self._inventory = inventory
         self._codec = codec
+        self._spool_number = spool_number
         self._tables: dict[str, _Known] = {}
 
     def sift(
@@ -92,6 +101,7 @@ class Sifter:
             if spool is None:
                 link.close("FOREIGN_SPOOL")
                 continue
+            floor = spool.settled.last
             _settle_gaps(group.stored, spool, batch)
             refusals: list[Refusal] = []
             group.acks.append((link, batch.spool_id, refusals))
@@ -100,7 +110,7 @@ class Sifter:
             if batch.ragged is not None:
                 refusals += _refuse_whole(batch, fresh)
             elif fresh:
-                piece = _Piece(link, batch, fresh, refusals)
+                piece = _Piece(link, batch, fresh, refusals, floor)
                 shapes.setdefault(batch.shape, []).append(piece)
         for pieces in shapes.values():
             self._sort(group, pieces)
@@ -121,14 +131,24 @@ class Sifter:
             start += known.rows.size
         evse, judgement = judge(columns, np.concatenate([*tables, _NOWHERE]), windows)
         at_ms = group.stored.received_at_ms
+        numbers = numbers_of(
+            [
+                Numbered(self._spool_number(b.spool_id), b.first_seq, b.row_count, piece.floor)
+                for piece in pieces
+                for b in (piece.batch,)
+            ]
+        )
+        ended = [entry for entry, times in windows.items() if times[-1][1] <= at_ms]
+        if ended:
+            numbers.live[np.isin(columns.evse_index, ended)] = False
         if not judgement.faults and all(piece.whole for piece in pieces):
             group.stored.batches += [
                 StoredBatch(b.spool_id, b.first_seq, b.last_seq, at_ms, b.payload)
                 for b in (piece.batch for piece in pieces)
             ]
-            group.rows.append(believed_rows(columns, evse, None, at_ms / 1000))
+            group.rows.append(believed_rows(columns, evse, None, at_ms / 1000, numbers))
         else:
-            self._sort_rows(group, pieces, columns, evse, judgement)
+            self._sort_rows(group, pieces, columns, evse, judgement, numbers)
 
     def _sort_rows(
         self,
@@ -137,6 +157,7 @@ class Sifter:
         columns: Columns,
         evse: Index,
         judgement: Judgement,
+        numbers: Numbers,
     ) -> None:
         """The same where some rows are known already or refused: batches are cut into runs."""
         at_ms = group.stored.received_at_ms
@@ -160,7 +181,7 @@ class Sifter:
                 group.stored.batches.append(StoredBatch(batch.spool_id, low, high, at_ms, payload))
             start += batch.row_count
         if keep.any():
-            group.rows.append(believed_rows(columns, evse, keep, at_ms / 1000))
+            group.rows.append(believed_rows(columns, evse, keep, at_ms / 1000, numbers))
 
     def _known(self, agent_id: str, evse_ids: tuple[str, ...]) -> _Known:
         """The district's rows of an agent's EVSEs; looked up anew only when something changed."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import grpc
 import pytest
 from coordinator_process import CoordinatorProcess
 from durable_edge_service import DurableEdgeService
@@ -28,6 +29,9 @@ from wallbox import Wallbox
 from edge_agent.core.reading import RecordKind
 from edge_agent.uplink.spool_view import view_spool
 from pilewise.v1 import edge_service_pb2 as edge
+from pilewise.v1 import operator_service_pb2 as op
+from pilewise.v1 import operator_service_pb2_grpc as op_rpc
+from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
 FAKETIME = [*Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
@@ -137,8 +141,12 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def modbus_port() -> AsyncIterator[int]:
-    wallbox = Wallbox()
+def wallbox() -> Wallbox:
+    return Wallbox()
+
+
+@pytest.fixture
+async def modbus_port(wallbox: Wallbox) -> AsyncIterator[int]:
     port = await wallbox.start()
     yield port
     await wallbox.server.shutdown()
@@ -189,6 +197,38 @@ async def test_T1_clock_that_jumps_under_a_running_agent_loses_nothing(
     assert [number for (_, number), _ in rows] == list(range(1, len(rows) + 1))
     assert len([row for _, row in rows if row[1] == RecordKind.EVENT]) == 3
     assert log.count("event='connected'") == 1
+
+
+async def test_T1_picture_follows_a_pile_whose_gateway_lost_an_hour(
+    gateway: Gateway, wallbox: Wallbox, modbus_port: int
+) -> None:
+    """A car that unplugs, and one that plugs in, show at once after the clock was set back."""
+    await gateway.coordinator.start()
+    gateway.turn_clock(0)
+    await gateway.start(modbus_port)
+
+    async with grpc.aio.insecure_channel(gateway.coordinator.address) as channel:
+        stub = op_rpc.OperatorServiceStub(channel)
+
+        async def shown(status: nouns.EvseStatus) -> float:
+            """Returns, once the picture says so, how old it says this is, seconds."""
+            async with asyncio.timeout(DEADLINE_S):
+                while True:
+                    answer = await stub.ListPiles(op.OperatorServiceListPilesRequest(), timeout=20)
+                    for live in answer.evses:
+                        if live.status == status:
+                            return live.age_s
+                    await asyncio.sleep(0.1)
+
+        await shown(nouns.EVSE_STATUS_CHARGING)
+        gateway.turn_clock(-HOUR_S)
+        await gateway.made(4)
+        wallbox.put(0x400C, 0)
+        free_age_s = await shown(nouns.EVSE_STATUS_AVAILABLE)
+        wallbox.put(0x400C, 4 << 8)
+        busy_age_s = await shown(nouns.EVSE_STATUS_CHARGING)
+
+    assert max(free_age_s, busy_age_s) < HOUR_S / 2
 
 
 async def test_T1_hold_does_not_end_because_the_clock_jumps(
