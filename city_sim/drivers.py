@@ -49,6 +49,7 @@ class Log:
     asked: int = 0
     reroutes: int = 0
     evse_id: str = ""
+    left_evse_id: str = ""  # what it was promised before that
     drive_s: float = 0.0
     arrived_at_s: float | None = None
     plugged_at_s: float | None = None
@@ -145,8 +146,10 @@ class Driver:
             promise = event.promise
             if promise.HasField("accept_before"):
                 guidance.decide(promise.revision, True)
+                continue  # it is no promise before it comes back without this
             evse_id = promise.choice.evse.evse_id
             if evse_id and evse_id != self.log.evse_id and self.log.plugged_at_s is None:
+                self.log.left_evse_id = self.log.evse_id
                 self.log.evse_id = self.on_the_way_to = evse_id
                 self.log.reroutes += 1
                 self._rerouted.set()

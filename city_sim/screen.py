@@ -72,8 +72,10 @@ class Screen:
                 passed = promise.why_not[0]
                 text += f"  (not {passed.text})"
         elif what == "rerouted" and promise is not None:
-            change = promise.change
-            text = f"{name}  re-routed {change.from_evse_id} -> {change.to_evse_id}: {change.text}"
+            text = f"{name}  re-routed {log.left_evse_id} -> {log.evse_id}"
+            # The newest revision may tell of something that came after.
+            if promise.change.to_evse_id != promise.change.from_evse_id:
+                text += f": {promise.change.text}"
         elif what == "plugged":
             wait_min = ((log.plugged_at_s or 0.0) - (log.arrived_at_s or 0.0)) / 60
             text = f"{name}  charges at {log.evse_id} after {wait_min:.1f} min at the station"

@@ -40,8 +40,10 @@ BROKEN = frozenset(
 class Guidance:
     """One drive: `async for event in guidance`, while `progress` and the others are called.
 
-    Events are `GuideResponse`s without the beats. `promise` is the newest revision, and
-    `report_every_s` how often the coordinator wants to hear of the car. When the link breaks, the
+    Events are `GuideResponse`s without the beats. `promise` is the newest revision that stands;
+    `offer` is a better one that waits for `decide`, None if there is none: an accepted one stands
+    once it comes back without `accept_before`. `report_every_s` is how often the coordinator wants
+    to hear of the car. When the link breaks, the
     stream is opened anew by the recommendation's id and goes on from the newest revision, with the
     newest position and whatever may not have been heard. Iteration ends when the coordinator closes
     the drive (`closed` says why), or after `stop`.
@@ -56,6 +58,7 @@ class Guidance:
         token: TokenSource = "",
     ) -> None:
         self.promise = promise
+        self.offer: pb.Promise | None = None
         self.closed: pb.GuideClosed | None = None
         self.report_every_s = REPORT_EVERY_S
         self._stub = stub
@@ -99,6 +102,17 @@ class Guidance:
         """Ends the iteration; the hold stays until it is released, or lapses for want of news."""
         self._stopped.set()
 
+    def _take(self, promise: pb.Promise) -> None:
+        if promise.HasField("accept_before"):
+            self.offer = promise
+        else:
+            self.promise, self.offer = promise, None
+
+    @property
+    def _newest(self) -> int:
+        """The newest revision that was heard of, offers too."""
+        return (self.offer or self.promise).revision
+
     def _say(self, message: pb.GuideRequest) -> None:
         self._said.append(message)
         self._wake.set()
@@ -132,7 +146,7 @@ class Guidance:
                 self._heard = True
                 kind = event.WhichOneof("message")
                 if kind == "promise":
-                    self.promise = event.promise
+                    self._take(event.promise)
                 elif kind == "closed":
                     self.closed = event.closed
                 elif kind == "beat":
@@ -150,14 +164,14 @@ class Guidance:
     async def _open(self, call: Call) -> None:
         """Says which promise is followed, and again what a broken stream may not have carried."""
         opening = pb.GuideOpen(
-            recommendation_id=self.promise.recommendation_id, known_revision=self.promise.revision
+            recommendation_id=self.promise.recommendation_id, known_revision=self._newest
         )
         if self._here is not None:
             opening.progress.CopyFrom(self._here)
             self._unsent = None
         self._said.clear()
         await call.write(pb.GuideRequest(open=opening))
-        if self._decision is not None and self._decision.revision == self.promise.revision:
+        if self._decision is not None and self._decision.revision == self._newest:
             await call.write(pb.GuideRequest(decision=self._decision))
         if self._arrival is not None:
             await call.write(pb.GuideRequest(arrived=self._arrival))

@@ -90,9 +90,9 @@ class Proposals:
         self._close(promise)
         made, moment = proposal.revision, self._rerouter.moment()
         assert made.answer is not None
-        # It may have been told something else since, which came after the offer.
-        number = max(made.answer.revision, promise.answer.revision + 1)
-        made.answer = answer = msgspec.structs.replace(made.answer, revision=number)
+        # A number of its own, so that the car is told that its yes came in time.
+        answer = msgspec.structs.replace(made.answer, revision=promise.next_revision)
+        made.answer = answer
         step = await self._claims.confirm(
             made.claim.claim_id,
             made.claim.lease_until_s,
@@ -105,7 +105,6 @@ class Proposals:
         if promise.closed:  # while the place was made firm
             await self._claims.release(made.claim.claim_id, self._rerouter.moment())
             return True
-        promise.proposed_revision = 0
         self._rerouter.told(promise, made)
         self._counters.add("proposals_accepted")
         if proposal.accepted is not None:

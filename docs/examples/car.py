@@ -35,7 +35,8 @@ def tell(event: pb.GuideResponse) -> None:
         hold = pb.HoldKind.Name(promise.choice.hold.kind).removeprefix("HOLD_KIND_")
         where = promise.choice.evse.evse_id if promise.stage == pb.STAGE_PILE else promise.area.name
         why = f"{promise.change.code}: {promise.change.text}" if promise.HasField("change") else ""
-        say(f"revision {promise.revision}: drive to {where}, hold {hold} {why}".rstrip())
+        what = "is offered" if promise.HasField("accept_before") else "drive to"
+        say(f"revision {promise.revision}: {what} {where}, hold {hold} {why}".rstrip())
         if promise.choice.hold.queue_position:
             wait = promise.choice.wait_s
             ahead = promise.choice.hold.queue_position

@@ -78,7 +78,7 @@ async def until_held(served: ServedBrain, car: str, evse_ids: list[str]) -> None
 
 
 async def test_a_car_is_offered_the_nearer_pile_that_became_free_and_takes_it() -> None:
-    """No fault anywhere: the old place is kept until the car accepts, then the new one is its."""
+    """The old place is kept until the car accepts; it is told when the new one is its own."""
     async with serve_brain([station("A", 1.0), station("B", 4.0)]) as served:
         served.see("A-1*1", EvseStatus.CHARGING)
         async with guided(served, "car-1") as car:
@@ -94,7 +94,11 @@ async def test_a_car_is_offered_the_nearer_pile_that_became_free_and_takes_it() 
             assert offer.accept_before.seconds > 0
             assert sorted(held(served, "car-1")) == ["A-1*1", "B-1*1"]
             await car.say(offer.revision, accepted=True)
-            await until_held(served, "car-1", ["A-1*1"])
+            stands = await car.next()
+            assert held(served, "car-1") == ["A-1*1"]
+            assert stands.choice.evse.evse_id == "A-1*1"
+            assert stands.revision > offer.revision
+            assert not stands.HasField("accept_before")
             assert await served.brain.replanner.once(SOLVER) == 0
 
 
@@ -121,11 +125,12 @@ async def test_what_a_car_accepts_is_not_taken_back_while_it_is_stored(
 
             monkeypatch.setattr(served.brain.claims, "confirm", with_news)
             await car.say(offer.revision, accepted=True)
-            await until_held(served, "car-1", ["A-1*1"])
+            stands = await car.next()
             served.see("A-1*1", EvseStatus.OUTOFORDER)
             after = await car.next()
 
-            assert after.revision > offer.revision
+            assert stands.choice.evse.evse_id == "A-1*1"
+            assert after.revision > stands.revision > offer.revision
             assert after.change.from_evse_id == "A-1*1"
 
 

@@ -125,12 +125,12 @@ class Guidance {
       this.reportEveryMs = event.beat.report_every_s * 1000 || this.reportEveryMs;
       return;
     }
-    if (event.message === 'promise') this.promise = event.promise;
+    // An offer is no promise before it was accepted and comes back without `accept_before`.
+    const offered = event.message === 'promise' && event.promise.accept_before;
+    if (event.message === 'promise' && !offered) this.promise = event.promise;
     if (event.message === 'closed') this.closed = event.closed;
     this.onEvent(event);
-    if (event.message === 'promise' && event.promise.accept_before) {
-      this.decide(event.promise.revision, true);
-    }
+    if (offered) this.decide(event.promise.revision, true);
   }
 }
 
@@ -141,7 +141,8 @@ function tell(event) {
       promise.stage === 'STAGE_PILE' ? promise.choice.evse.evse_id : promise.area.name;
     const hold = promise.choice.hold.kind.replace('HOLD_KIND_', '');
     const why = promise.change ? ` ${promise.change.code}: ${promise.change.text}` : '';
-    console.log(`revision ${promise.revision}: drive to ${where}, hold ${hold}${why}`);
+    const what = promise.accept_before ? 'is offered' : 'drive to';
+    console.log(`revision ${promise.revision}: ${what} ${where}, hold ${hold}${why}`);
   } else if (event.message === 'reminder') {
     console.log(`reminder: ${event.reminder.text}`);
   } else if (event.message === 'closed') {

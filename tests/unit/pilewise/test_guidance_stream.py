@@ -52,7 +52,9 @@ async def server() -> AsyncIterator[grpc.aio.Server]:
     await made.stop(None)
 
 
-async def following(server: grpc.aio.Server, servicer: Scripted) -> tuple[VehicleClient, Guidance]:
+async def following(
+    server: grpc.aio.Server, servicer: rpc.ChargingServiceServicer
+) -> tuple[VehicleClient, Guidance]:
     """A car that follows a promise of this server."""
     rpc.add_ChargingServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -141,3 +143,35 @@ async def test_a_stopped_drive_ends_its_stream(server: grpc.aio.Server) -> None:
 
     assert events == []
     assert len(servicer.streams) == 1
+
+
+class Offering(rpc.ChargingServiceServicer):
+    """Offers a place, and makes it the promise once it was accepted."""
+
+    async def Guide(
+        self, requests: AsyncIterator[pb.GuideRequest], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[pb.GuideResponse]:
+        offer = pb.Promise(recommendation_id="r", revision=2)
+        offer.accept_before.GetCurrentTime()
+        async for request in requests:
+            if request.HasField("open"):
+                yield pb.GuideResponse(promise=offer)
+            if request.decision.accepted:
+                yield pb.GuideResponse(promise=pb.Promise(recommendation_id="r", revision=3))
+                yield pb.GuideResponse(closed=pb.GuideClosed(code="ARRIVED"))
+                return
+
+
+async def test_an_offer_is_no_promise_before_it_comes_back(server: grpc.aio.Server) -> None:
+    """While the driver thinks the car goes on as before; what was accepted then stands."""
+    car, guidance = await following(server, Offering())
+    seen = []
+
+    async with car, asyncio.timeout(DEADLINE_S):
+        async for event in guidance:
+            offer = guidance.offer
+            seen.append((guidance.promise.revision, offer and offer.revision))
+            if event.promise.HasField("accept_before"):
+                guidance.decide(event.promise.revision, True)
+
+    assert seen == [(1, 2), (3, None), (3, None)]
