@@ -39,6 +39,7 @@ from coordinator.usecases.survey import Survey, Working, here, movable, survey
 from coordinator.usecases.world import World
 
 TURNS_WORTH = 2.0  # how many times what a switch costs it must save to be offered
+LEAST_S = 5.0  # what a move inside its station must save to be told: estimates are coarser
 # What a second that a car saves counts for in that, by its level.
 NEED = {WarningLevel.HIGH: 9.0, WarningLevel.MEDIUM: 3.0, WarningLevel.LOW: 1.0}
 BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
@@ -151,7 +152,7 @@ class Replanner:
         if worse or not self._stands(promise, claim):
             self._counters.add("replans_stale")
             return False
-        code = BETTER if wish.own_gain_s > 0.0 else MADE_ROOM
+        code = BETTER if wish.own_gain_s > LEAST_S else MADE_ROOM
 
         async def follow() -> None:
             await self._step(seen, rest)
@@ -183,7 +184,8 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
     """What the plan wants of each car that is to have another EVSE.
 
     What a car saves counts by its level, and a turn to another station must save twice its cost:
-    the plan only chose among places, here a driver is asked to turn round.
+    the plan only chose among places, here a driver is asked to turn round. Nobody is moved inside
+    a station for what no estimate tells apart.
     """
     made, station = [], seen.problem.station
     for car, place in enumerate(plan.place.tolist()):
@@ -196,7 +198,7 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
         told = bool(seen.problem.told[car])
         if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
             continue  # whose turn it is where it stands is seen to at once
-        turned_s = TURNS_WORTH * switch_s if station[place] != station[now] else 0.0
+        turned_s = TURNS_WORTH * switch_s if station[place] != station[now] else LEAST_S
         weight = NEED[WarningLevel(int(seen.problem.level[car]))]
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),

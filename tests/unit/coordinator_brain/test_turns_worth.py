@@ -51,11 +51,12 @@ def test_a_turn_saves_twice_what_a_switch_costs(saved_s: float, turns: bool) -> 
     assert asked(view, [1]) == ([[0]] if turns else [])
 
 
-def test_another_plug_of_the_station_costs_no_turn() -> None:
-    """There any gain is taken: nobody drives elsewhere."""
-    view = seen([LOW], [[600.0, 590.0]], station=[0, 0])
+@pytest.mark.parametrize(("saved_s", "moved"), [(1e-4, False), (4.0, False), (10.0, True)])
+def test_another_plug_of_the_station_costs_no_turn(saved_s: float, moved: bool) -> None:
+    """Nobody drives elsewhere: what is taken there is any gain that estimates can tell."""
+    view = seen([LOW], [[600.0, 600.0 - saved_s]], station=[0, 0])
 
-    assert asked(view, [1]) == [[0]]
+    assert asked(view, [1]) == ([[0]] if moved else [])
 
 
 @pytest.mark.parametrize(("level", "moved"), [(LOW, []), (MEDIUM, [[0, 1]]), (HIGH, [[0, 1]])])
