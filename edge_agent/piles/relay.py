@@ -222,7 +222,7 @@ class Relay:
             return await self._pass_up(call) or renamed(own, unique_id)
         number = own[2].get("transactionId") if call.frame.action == START else None
         answer = await self._queue.put(
-            call.frame.action, call.payload, kind, number, live=self._ready
+            call.frame.action, call.payload, kind, number, live=lambda: self._ready
         )
         return renamed(own, unique_id) if answer is None else result_text(unique_id, answer)
 

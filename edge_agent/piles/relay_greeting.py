@@ -67,8 +67,12 @@ class Greeting:
         elif kept is not None:
             boot, told = kept
             await self._boot_until_accepted(boot_again(boot) if told else boot)
-        for payload in list(self._statuses.values()):
-            await self._upstream.call(self._new_id(), STATUS, payload)
+        said: dict[tuple[int, int], dict[str, Any]] = {}
+        # Until nothing is new: what the pile says meanwhile is answered here and told there.
+        while fresh := [(k, p) for k, p in self._statuses.items() if said.get(k) is not p]:
+            for connector, payload in fresh:
+                said[connector] = payload
+                await self._upstream.call(self._new_id(), STATUS, payload)
 
     async def _boot_until_accepted(self, boot: dict[str, Any]) -> None:
         while True:

@@ -73,11 +73,18 @@ class UpQueue:
         return await self._store.head(self._identity) is None
 
     async def put(
-        self, action: str, payload: Payload, kind: Kind, number: int | None, *, live: bool
+        self,
+        action: str,
+        payload: Payload,
+        kind: Kind,
+        number: int | None,
+        *,
+        live: Callable[[], bool],
     ) -> Payload | None:
         """Makes a message durable; the operator's answer if it comes at once, else None.
 
-        `live` asks for that answer; behind a backlog, and for a repetition, there is none.
+        `live`, whether the operator's system is there, is asked once the message is durable: it
+        may have gone meanwhile. Behind a backlog, and for a repetition, no answer comes.
         Raises `QueueFull`, and nothing was kept.
         """
         key = message_key(action, payload)
@@ -91,7 +98,7 @@ class UpQueue:
         if kept is None:
             return None
         seq, alone = kept
-        if not live or not alone:
+        if not alone or not live():
             self.news.set()
             return None
         answer: asyncio.Future[Payload | None] = asyncio.get_running_loop().create_future()

@@ -160,7 +160,7 @@ class Site:
         return list(found.values())
 
 
-async def until(met: Any, deadline_s: float = 10.0) -> None:
+async def until(met: Any, deadline_s: float = 60.0) -> None:
     """Returns once `met` gives true."""
     async with asyncio.timeout(deadline_s):
         while not met():
