@@ -32,7 +32,8 @@ from coordinator.jobs.solver import WorkerSolver
 from coordinator.listening import bind, blaming
 from coordinator.metrics import Metrics
 from coordinator.parts import Parts, build_parts
-from coordinator.rpc.district import DistrictServicer
+from coordinator.rpc.charging import ChargingServicer
+from coordinator.rpc.district import DistrictServicer, Record
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_agents import OperatorAgents
@@ -51,6 +52,7 @@ from coordinator.rpc.server import GuardedServer, RpcServer
 from coordinator.usecases import retention
 from coordinator.usecases.commanding import Commander
 from coordinator.usecases.finding import Finder
+from coordinator.usecases.summary import Summarizer
 from pilewise.v1 import (
     charging_service_pb2_grpc,
     district_service_pb2_grpc,
@@ -122,11 +124,28 @@ def serve_all(parts: Parts, guarded: GuardedServer) -> None:
     parts.switch.on_switch.append(lambda serving: charging.codec.name_models(serving.parts))
     operator.claim_store, operator.charging_codec = parts.brain.claims, charging.codec
     guarded.serve(charging_service_pb2_grpc.add_ChargingServiceServicer_to_server, charging)
-    brain, name = parts.brain, parts.config.coordinator.district
-    finder = Finder(name, parts.district, brain.world, brain.models, parts.clock)
-    sorting = DistrictServicer(finder, charging.codec)  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED
-    guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, sorting)
+    _serve_city(parts, guarded, charging, operator.record)
     guarded.serve(operator_service_pb2_grpc.add_OperatorServiceServicer_to_server, operator)
+
+
+def _serve_city(
+    parts: Parts, guarded: GuardedServer, charging: ChargingServicer, record: Record
+) -> None:
+    """What answers a city."""
+    brain, name, clock = parts.brain, parts.config.coordinator.district, parts.clock
+    claims, links = brain.claims.table, parts.links
+    district = DistrictServicer(  # type: ignore[abstract]  # WatchClaims answers UNIMPLEMENTED
+        Finder(name, parts.district, brain.world, brain.models, clock),
+        charging.codec,
+        brain.recommender,
+        brain.guidance,
+        brain.city_claims(parts.district),
+        Summarizer(name, parts.view, claims, lambda: len(links.open), clock),
+        record,
+    )
+    district.book, district.privacy, district.now_s = parts.book, parts.privacy, clock.now_s
+    parts.on_stop.append(district.stop)
+    guarded.serve(district_service_pb2_grpc.add_DistrictServiceServicer_to_server, district)
 
 
 def _edge(parts: Parts) -> EdgeServicer:

@@ -19,6 +19,7 @@ from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import ChargingCodec
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.store.own_connection import MakeRoom
+from coordinator.usecases.city_claims import CityClaims
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
 from coordinator.usecases.displace import Displacer
@@ -119,6 +120,14 @@ class Brain:
             self.unasked,
             view.statuses,
         )
+
+    def city_claims(self, district: District) -> CityClaims:
+        """What holds here what a city has chosen."""
+        composer = Composer(district, self.claims.table, self.world.clock)
+        return CityClaims(
+            district, self.world, self.claims, self.promises, composer, self.guidance, self.models,
+            self.world.clock,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Returns when every promise told is durable."""

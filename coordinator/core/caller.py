@@ -74,10 +74,12 @@ class Caller:
         True
         >>> Caller("o", Scope.READ, "v1").drives("v1")
         False
+        >>> Caller("city", Scope.DISTRICT).drives("v1")  # which has asked the car itself
+        True
         """
-        if not self.scopes & OF_CARS or not vehicle_id:
+        if not self.scopes & (OF_CARS | Scope.DISTRICT) or not vehicle_id:
             return False
-        if self.anonymous:
+        if self.anonymous or self.scopes & Scope.DISTRICT:
             return True
         if self.scopes & Scope.CAR and vehicle_id == self.vehicle_id:
             return True
@@ -93,7 +95,7 @@ class Caller:
         >>> Caller("a", Scope.CAR, "v1").speaks_for("")
         False
         """
-        if self.anonymous:
+        if self.anonymous or self.scopes & Scope.DISTRICT:
             return True
         return bool(user_id) and (user_id == self.user_id or self._named_so(user_id))
 

@@ -34,10 +34,12 @@ class Rule:
 
 
 OPEN = Rule(Scope.NONE)
-MAP = Rule(OF_CARS | Scope.READ)
-OWN_CAR = Rule(OF_CARS, Whose.VEHICLE)
-OWN_ANSWER = Rule(OF_CARS, Whose.ANSWER)
-OWN_STREAM = Rule(OF_CARS, Whose.OPENING)
+# A city passes on what cars say to it; it has seen their tokens itself.
+FOR_CARS = OF_CARS | Scope.DISTRICT
+MAP = Rule(FOR_CARS | Scope.READ)
+OWN_CAR = Rule(FOR_CARS, Whose.VEHICLE)
+OWN_ANSWER = Rule(FOR_CARS, Whose.ANSWER)
+OWN_STREAM = Rule(FOR_CARS, Whose.OPENING)
 AGENT = Rule(Scope.AGENT)
 READ = Rule(Scope.READ)
 WRITE = Rule(Scope.WRITE)
@@ -73,6 +75,8 @@ SERVICES: Mapping[str, Mapping[str, Rule]] = {
         "Summarize": PEER,
         "GetUserHistory": PEER,
         "EraseUser": PEER,
+        "GetPromise": PEER,
+        "WatchSummary": PEER,
     },
     "pilewise.v1.OperatorService": {
         "ListPiles": READ,
@@ -87,6 +91,7 @@ SERVICES: Mapping[str, Mapping[str, Rule]] = {
         "ListClaims": READ,
         "GetFrames": READ,
         "Export": READ,
+        "ListDistricts": READ,
         "Command": WRITE_ONCE,
         "PutPiles": WRITE,
         "RetirePile": WRITE,

@@ -16,6 +16,8 @@ from coordinator.core.recommend.found import Candidates, Near
 from coordinator.core.recommend.gather import Gathered
 from coordinator.core.recommend.waiting import Wait
 from coordinator.core.surroundings import AROUND_PILE
+from coordinator.rpc.charging_codec import stamp
+from coordinator.usecases.summary import Summary
 from pilewise.v1 import district_service_pb2 as wire
 
 MICROS = 1_000_000
@@ -96,6 +98,19 @@ def _fill_facts(facts: wire.CandidateFacts, share: Share, number: int) -> None:
         value = column if isinstance(column, float) else float(column[at])
         if np.isfinite(value):
             setattr(facts, name, value)
+
+
+def fill_summary(message: wire.SummarizeResponse, summary: Summary) -> None:
+    """Writes the figures of a district into a message."""
+    message.district_id = summary.district_id
+    for status, count in summary.by_status.items():
+        message.evse_count_by_status[status] = count
+    message.claim_count, message.agent_count = summary.claims, summary.agents
+    message.station_count = summary.stations
+    stamp(message.observed_at, summary.observed_at_s)
+    if summary.area is not None:
+        area = message.area
+        area.south_deg, area.west_deg, area.north_deg, area.east_deg = summary.area
 
 
 def to_share(message: wire.FindCandidatesResponse) -> Share:

@@ -67,6 +67,12 @@ class OperatorLive(operator_service_pb2_grpc.OperatorServiceServicer):
         self._counters = counters
         self._clock = clock
 
+    async def ListDistricts(  # noqa: N802 - the contract
+        self, request: op.ListDistrictsRequest, context: Context
+    ) -> op.ListDistrictsResponse:
+        """None: a district has none below it."""
+        return op.ListDistrictsResponse()
+
     async def ListPiles(  # noqa: N802 - the contract
         self, request: op.OperatorServiceListPilesRequest, context: Context
     ) -> op.OperatorServiceListPilesResponse:

@@ -165,7 +165,8 @@ class Promises:
             self.on_arrived(promise)
 
     def add(self, promise: Promise) -> None:
-        """Takes a new promise in."""
+        """Takes a new promise in, or one that was given back before under the same name."""
+        self._closed.pop(promise.recommendation_id, None)
         self._all[promise.recommendation_id] = promise
         if not promise.closed:
             self._open[promise.recommendation_id] = promise

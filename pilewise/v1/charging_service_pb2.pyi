@@ -1173,6 +1173,7 @@ class Promise(_message.Message):
     DEFAULT_CONTEXT_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     ARRIVAL_WINDOW_FIELD_NUMBER: _builtins.int
+    DISTRICT_ID_FIELD_NUMBER: _builtins.int
     recommendation_id: _builtins.str
     """Names this answer in later calls."""
     revision: _builtins.int
@@ -1185,6 +1186,8 @@ class Promise(_message.Message):
     """Why this level."""
     degraded: _builtins.bool
     """Whether something was missing and the rules answered."""
+    district_id: _builtins.str
+    """The district that keeps the promise, said by a city; empty where a district is asked itself."""
     @_builtins.property
     def area(self) -> Global___ChargingArea:
         """Where to drive."""
@@ -1268,10 +1271,11 @@ class Promise(_message.Message):
         default_context: _abc.Iterable[_builtins.str] | None = ...,
         context: _abc.Iterable[Global___ContextNote] | None = ...,
         arrival_window: Global___TimeWindow | None = ...,
+        district_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "area", b"area", "arrival_window", b"arrival_window", "change", b"change", "choice", b"choice", "made_at", b"made_at", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "arrival_window", b"arrival_window", "change", b"change", "choice", b"choice", "context", b"context", "default_context", b"default_context", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_before", b"accept_before", "alternatives", b"alternatives", "area", b"area", "arrival_window", b"arrival_window", "change", b"change", "choice", b"choice", "context", b"context", "default_context", b"default_context", "degraded", b"degraded", "degraded_reasons", b"degraded_reasons", "district_id", b"district_id", "level", b"level", "level_reason", b"level_reason", "made_at", b"made_at", "models", b"models", "recommendation_id", b"recommendation_id", "relaxed_filters", b"relaxed_filters", "reminder", b"reminder", "revision", b"revision", "stage", b"stage", "why_not", b"why_not"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1357,6 +1361,7 @@ class RecommendResponse(_message.Message):
     NEXT_FREE_AT_FIELD_NUMBER: _builtins.int
     DOMAIN_SPEED_FIELD_NUMBER: _builtins.int
     REMINDER_FIELD_NUMBER: _builtins.int
+    UNANSWERED_DISTRICT_IDS_FIELD_NUMBER: _builtins.int
     empty_reason: _builtins.str
     """Why there is none, a code, e.g. NOTHING_REACHABLE."""
     empty_text: _builtins.str
@@ -1375,6 +1380,12 @@ class RecommendResponse(_message.Message):
     def reminder(self) -> Global___Reminder:
         """Reminder, if one is due although there is no promise."""
 
+    @_builtins.property
+    def unanswered_district_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Districts near the car that a city asked and that did not answer in time: their piles are not
+        among these. Empty means that all answered.
+        """
+
     def __init__(
         self,
         *,
@@ -1384,10 +1395,11 @@ class RecommendResponse(_message.Message):
         next_free_at: _timestamp_pb2.Timestamp | None = ...,
         domain_speed: _builtins.float = ...,
         reminder: Global___Reminder | None = ...,
+        unanswered_district_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_free_at", b"next_free_at", "promise", b"promise", "reminder", b"reminder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_speed", b"domain_speed", "empty_reason", b"empty_reason", "empty_text", b"empty_text", "next_free_at", b"next_free_at", "promise", b"promise", "reminder", b"reminder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain_speed", b"domain_speed", "empty_reason", b"empty_reason", "empty_text", b"empty_text", "next_free_at", b"next_free_at", "promise", b"promise", "reminder", b"reminder", "unanswered_district_ids", b"unanswered_district_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2014,21 +2026,27 @@ class ListStationsResponse(_message.Message):
 
     STATIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    UNANSWERED_DISTRICT_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     @_builtins.property
     def stations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StationAvailability]:
         """This page."""
 
+    @_builtins.property
+    def unanswered_district_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Districts that a city asked for this page and that did not answer."""
+
     def __init__(
         self,
         *,
         stations: _abc.Iterable[Global___StationAvailability] | None = ...,
         next_page_token: _builtins.str = ...,
+        unanswered_district_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "stations", b"stations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "stations", b"stations", "unanswered_district_ids", b"unanswered_district_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

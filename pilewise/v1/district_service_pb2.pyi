@@ -134,8 +134,11 @@ class FindCandidatesRequest(_message.Message):
 
     REQUEST_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    SIGNED_VIP_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """Most candidates wanted; 0 means 64."""
+    signed_vip: _builtins.bool
+    """Whether the city has seen a token of this car that gives it the highest level."""
     @_builtins.property
     def request(self) -> _charging_service_pb2.RecommendRequest:
         """The car's request."""
@@ -145,10 +148,11 @@ class FindCandidatesRequest(_message.Message):
         *,
         request: _charging_service_pb2.RecommendRequest | None = ...,
         limit: _builtins.int = ...,
+        signed_vip: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "request", b"request", "signed_vip", b"signed_vip"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -164,6 +168,8 @@ class FindCandidatesResponse(_message.Message):
     DISTRICT_ID_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     DISTRICT_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     district_id: _builtins.str
     """The district."""
     @_builtins.property
@@ -178,6 +184,16 @@ class FindCandidatesResponse(_message.Message):
     def district(self) -> Global___DistrictFacts:
         """What the city needs besides."""
 
+    @_builtins.property
+    def answered(self) -> _charging_service_pb2.Promise:
+        """What the district promised for this request_id before; absent if nothing. Then there are no
+        candidates.
+        """
+
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimRecord]:
+        """What it holds for this car now."""
+
     def __init__(
         self,
         *,
@@ -185,10 +201,12 @@ class FindCandidatesResponse(_message.Message):
         district_id: _builtins.str = ...,
         facts: _abc.Iterable[Global___CandidateFacts] | None = ...,
         district: Global___DistrictFacts | None = ...,
+        answered: _charging_service_pb2.Promise | None = ...,
+        held: _abc.Iterable[Global___ClaimRecord] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["district", b"district"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "district", b"district"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "district", b"district", "district_id", b"district_id", "facts", b"facts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "candidates", b"candidates", "district", b"district", "district_id", b"district_id", "facts", b"facts", "held", b"held"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,21 +500,31 @@ class ClaimRequest(_message.Message):
 
     CLAIM_FIELD_NUMBER: _builtins.int
     TTL_S_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    SIGNED_VIP_FIELD_NUMBER: _builtins.int
     ttl_s: _builtins.float
-    """Seconds of the offer."""
+    """Seconds of the offer; 0 means 30."""
+    signed_vip: _builtins.bool
+    """Whether the city has seen a token of this car that gives it the highest level."""
     @_builtins.property
     def claim(self) -> Global___ClaimRecord:
         """The claim wanted, offered."""
+
+    @_builtins.property
+    def request(self) -> _charging_service_pb2.RecommendRequest:
+        """The car's request, of which the district makes its answer. Needed."""
 
     def __init__(
         self,
         *,
         claim: Global___ClaimRecord | None = ...,
         ttl_s: _builtins.float = ...,
+        request: _charging_service_pb2.RecommendRequest | None = ...,
+        signed_vip: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "ttl_s", b"ttl_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "request", b"request", "signed_vip", b"signed_vip", "ttl_s", b"ttl_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -511,6 +539,7 @@ class ClaimResponse(_message.Message):
     GRANTED_FIELD_NUMBER: _builtins.int
     CLAIM_FIELD_NUMBER: _builtins.int
     REFUSED_REASON_FIELD_NUMBER: _builtins.int
+    PROMISE_FIELD_NUMBER: _builtins.int
     granted: _builtins.bool
     """True when granted."""
     refused_reason: _builtins.str
@@ -519,16 +548,21 @@ class ClaimResponse(_message.Message):
     def claim(self) -> Global___ClaimRecord:
         """The claim as stored."""
 
+    @_builtins.property
+    def promise(self) -> _charging_service_pb2.Promise:
+        """What the car is told; absent when refused."""
+
     def __init__(
         self,
         *,
         granted: _builtins.bool = ...,
         claim: Global___ClaimRecord | None = ...,
         refused_reason: _builtins.str = ...,
+        promise: _charging_service_pb2.Promise | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "promise", b"promise"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "granted", b"granted", "refused_reason", b"refused_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim", "granted", b"granted", "promise", b"promise", "refused_reason", b"refused_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -780,12 +814,16 @@ class SummarizeResponse(_message.Message):
     CLAIM_COUNT_FIELD_NUMBER: _builtins.int
     AGENT_COUNT_FIELD_NUMBER: _builtins.int
     OBSERVED_AT_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    STATION_COUNT_FIELD_NUMBER: _builtins.int
     district_id: _builtins.str
     """The district."""
     claim_count: _builtins.int
     """Live claims."""
     agent_count: _builtins.int
     """Agents connected."""
+    station_count: _builtins.int
+    """Stations."""
     @_builtins.property
     def evse_count_by_status(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """EVSEs by status name."""
@@ -793,6 +831,10 @@ class SummarizeResponse(_message.Message):
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was counted."""
+
+    @_builtins.property
+    def area(self) -> _charging_service_pb2.BoundingBox:
+        """The rectangle around all stations; absent without any."""
 
     def __init__(
         self,
@@ -802,14 +844,119 @@ class SummarizeResponse(_message.Message):
         claim_count: _builtins.int = ...,
         agent_count: _builtins.int = ...,
         observed_at: _timestamp_pb2.Timestamp | None = ...,
+        area: _charging_service_pb2.BoundingBox | None = ...,
+        station_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["observed_at", b"observed_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["area", b"area", "observed_at", b"observed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_count", b"agent_count", "claim_count", b"claim_count", "district_id", b"district_id", "evse_count_by_status", b"evse_count_by_status", "observed_at", b"observed_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_count", b"agent_count", "area", b"area", "claim_count", b"claim_count", "district_id", b"district_id", "evse_count_by_status", b"evse_count_by_status", "observed_at", b"observed_at", "station_count", b"station_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SummarizeResponse: _TypeAlias = SummarizeResponse  # noqa: Y015
+
+@_typing.final
+class WatchSummaryRequest(_message.Message):
+    """Asks for figures from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSummaryRequest: _TypeAlias = WatchSummaryRequest  # noqa: Y015
+
+@_typing.final
+class WatchSummaryResponse(_message.Message):
+    """Figures of this moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def summary(self) -> Global___SummarizeResponse:
+        """They."""
+
+    def __init__(
+        self,
+        *,
+        summary: Global___SummarizeResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSummaryResponse: _TypeAlias = WatchSummaryResponse  # noqa: Y015
+
+@_typing.final
+class GetPromiseRequest(_message.Message):
+    """Asks for an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECOMMENDATION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    recommendation_id: _builtins.str
+    """By answer, or empty."""
+    request_id: _builtins.str
+    """By request."""
+    def __init__(
+        self,
+        *,
+        recommendation_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recommendation_id", b"recommendation_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPromiseRequest: _TypeAlias = GetPromiseRequest  # noqa: Y015
+
+@_typing.final
+class GetPromiseResponse(_message.Message):
+    """The answer as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMISE_FIELD_NUMBER: _builtins.int
+    VEHICLE_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    vehicle_id: _builtins.str
+    """The car."""
+    request_id: _builtins.str
+    """The request that it answers."""
+    closed: _builtins.str
+    """Why it ended, as in GuideClosed; empty while it stands."""
+    @_builtins.property
+    def promise(self) -> _charging_service_pb2.Promise:
+        """The newest revision."""
+
+    def __init__(
+        self,
+        *,
+        promise: _charging_service_pb2.Promise | None = ...,
+        vehicle_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        closed: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["promise", b"promise"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "promise", b"promise", "request_id", b"request_id", "vehicle_id", b"vehicle_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPromiseResponse: _TypeAlias = GetPromiseResponse  # noqa: Y015
 
 @_typing.final
 class GetUserHistoryRequest(_message.Message):

@@ -80,6 +80,16 @@ class DistrictServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserResponse.FromString,
                 _registered_method=True)
+        self.GetPromise = channel.unary_unary(
+                '/pilewise.v1.DistrictService/GetPromise',
+                request_serializer=pilewise_dot_v1_dot_district__service__pb2.GetPromiseRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_district__service__pb2.GetPromiseResponse.FromString,
+                _registered_method=True)
+        self.WatchSummary = channel.unary_stream(
+                '/pilewise.v1.DistrictService/WatchSummary',
+                request_serializer=pilewise_dot_v1_dot_district__service__pb2.WatchSummaryRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_district__service__pb2.WatchSummaryResponse.FromString,
+                _registered_method=True)
 
 
 class DistrictServiceServicer(object):
@@ -149,6 +159,20 @@ class DistrictServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPromise(self, request, context):
+        """An answer by its name, with the car that it was given to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSummary(self, request, context):
+        """Figures of the district, again and again, at least every 2 s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DistrictServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +220,16 @@ def add_DistrictServiceServicer_to_server(servicer, server):
                     servicer.EraseUser,
                     request_deserializer=pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserResponse.SerializeToString,
+            ),
+            'GetPromise': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPromise,
+                    request_deserializer=pilewise_dot_v1_dot_district__service__pb2.GetPromiseRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_district__service__pb2.GetPromiseResponse.SerializeToString,
+            ),
+            'WatchSummary': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSummary,
+                    request_deserializer=pilewise_dot_v1_dot_district__service__pb2.WatchSummaryRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_district__service__pb2.WatchSummaryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -442,6 +476,60 @@ class DistrictService(object):
             '/pilewise.v1.DistrictService/EraseUser',
             pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserRequest.SerializeToString,
             pilewise_dot_v1_dot_district__service__pb2.DistrictServiceEraseUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPromise(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.DistrictService/GetPromise',
+            pilewise_dot_v1_dot_district__service__pb2.GetPromiseRequest.SerializeToString,
+            pilewise_dot_v1_dot_district__service__pb2.GetPromiseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSummary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pilewise.v1.DistrictService/WatchSummary',
+            pilewise_dot_v1_dot_district__service__pb2.WatchSummaryRequest.SerializeToString,
+            pilewise_dot_v1_dot_district__service__pb2.WatchSummaryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,10 @@ class DistrictServiceStub:
     """What the district knows of a driver."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_district_service_pb2.DistrictServiceEraseUserRequest, _district_service_pb2.DistrictServiceEraseUserResponse]
     """Forgets a driver."""
+    GetPromise: _grpc.UnaryUnaryMultiCallable[_district_service_pb2.GetPromiseRequest, _district_service_pb2.GetPromiseResponse]
+    """An answer by its name, with the car that it was given to."""
+    WatchSummary: _grpc.UnaryStreamMultiCallable[_district_service_pb2.WatchSummaryRequest, _district_service_pb2.WatchSummaryResponse]
+    """Figures of the district, again and again, at least every 2 s."""
 
 @_typing.type_check_only
 class DistrictServiceAsyncStub(DistrictServiceStub):
@@ -77,6 +81,10 @@ class DistrictServiceAsyncStub(DistrictServiceStub):
     """What the district knows of a driver."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_district_service_pb2.DistrictServiceEraseUserRequest, _district_service_pb2.DistrictServiceEraseUserResponse]  # type: ignore[assignment]
     """Forgets a driver."""
+    GetPromise: _aio.UnaryUnaryMultiCallable[_district_service_pb2.GetPromiseRequest, _district_service_pb2.GetPromiseResponse]  # type: ignore[assignment]
+    """An answer by its name, with the car that it was given to."""
+    WatchSummary: _aio.UnaryStreamMultiCallable[_district_service_pb2.WatchSummaryRequest, _district_service_pb2.WatchSummaryResponse]  # type: ignore[assignment]
+    """Figures of the district, again and again, at least every 2 s."""
 
 class DistrictServiceServicer(metaclass=_abc_1.ABCMeta):
     """What a city asks of a district."""
@@ -152,5 +160,21 @@ class DistrictServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_district_service_pb2.DistrictServiceEraseUserResponse, _abc.Awaitable[_district_service_pb2.DistrictServiceEraseUserResponse]]:
         """Forgets a driver."""
+
+    @_abc_1.abstractmethod
+    def GetPromise(
+        self,
+        request: _district_service_pb2.GetPromiseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_district_service_pb2.GetPromiseResponse, _abc.Awaitable[_district_service_pb2.GetPromiseResponse]]:
+        """An answer by its name, with the car that it was given to."""
+
+    @_abc_1.abstractmethod
+    def WatchSummary(
+        self,
+        request: _district_service_pb2.WatchSummaryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_district_service_pb2.WatchSummaryResponse], _abc.AsyncIterator[_district_service_pb2.WatchSummaryResponse]]:
+        """Figures of the district, again and again, at least every 2 s."""
 
 def add_DistrictServiceServicer_to_server(servicer: DistrictServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -85,6 +85,117 @@ BUNDLE_ROLE_SHADOW: BundleRole.ValueType  # 3
 Global___BundleRole: _TypeAlias = BundleRole  # noqa: Y015
 
 @_typing.final
+class ListDistrictsRequest(_message.Message):
+    """Asks for the districts of a city."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDistrictsRequest: _TypeAlias = ListDistrictsRequest  # noqa: Y015
+
+@_typing.final
+class DistrictState(_message.Message):
+    """A district as the city sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRICT_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    UP_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    ANSWERED_COUNT_FIELD_NUMBER: _builtins.int
+    FAILED_COUNT_FIELD_NUMBER: _builtins.int
+    WITHHELD_COUNT_FIELD_NUMBER: _builtins.int
+    PROMISE_COUNT_FIELD_NUMBER: _builtins.int
+    UNSETTLED_COUNT_FIELD_NUMBER: _builtins.int
+    district_id: _builtins.str
+    """Its name."""
+    address: _builtins.str
+    """host:port."""
+    up: _builtins.bool
+    """Whether it is asked: it was heard of lately, and calls are not held back."""
+    why: _builtins.str
+    """Why it is not; empty when up."""
+    age_s: _builtins.float
+    """Age of the figures, seconds; absent without them."""
+    answered_count: _builtins.int
+    """Calls that it answered since the city started."""
+    failed_count: _builtins.int
+    """Calls that it failed or did not answer in time."""
+    withheld_count: _builtins.int
+    """Calls that were not made, because too many were under way or it was known to be away."""
+    promise_count: _builtins.int
+    """Promises known to the city that this district keeps."""
+    unsettled_count: _builtins.int
+    """Ends of claims that it has yet to be told of."""
+    @_builtins.property
+    def summary(self) -> _district_service_pb2.SummarizeResponse:
+        """Its own figures, the newest; absent if it was never heard of."""
+
+    def __init__(
+        self,
+        *,
+        district_id: _builtins.str = ...,
+        address: _builtins.str = ...,
+        up: _builtins.bool = ...,
+        why: _builtins.str = ...,
+        summary: _district_service_pb2.SummarizeResponse | None = ...,
+        age_s: _builtins.float | None = ...,
+        answered_count: _builtins.int = ...,
+        failed_count: _builtins.int = ...,
+        withheld_count: _builtins.int = ...,
+        promise_count: _builtins.int = ...,
+        unsettled_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_s", b"_age_s", "age_s", b"age_s", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_s", b"_age_s", "address", b"address", "age_s", b"age_s", "answered_count", b"answered_count", "district_id", b"district_id", "failed_count", b"failed_count", "promise_count", b"promise_count", "summary", b"summary", "unsettled_count", b"unsettled_count", "up", b"up", "why", b"why", "withheld_count", b"withheld_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age_s: _TypeAlias = _typing.Literal["age_s"]  # noqa: Y015
+    _WhichOneofArgType__age_s: _TypeAlias = _typing.Literal["_age_s", b"_age_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_s) -> _WhichOneofReturnType__age_s | None: ...
+
+Global___DistrictState: _TypeAlias = DistrictState  # noqa: Y015
+
+@_typing.final
+class ListDistrictsResponse(_message.Message):
+    """The districts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISTRICTS_FIELD_NUMBER: _builtins.int
+    MOVED_COUNT_FIELD_NUMBER: _builtins.int
+    moved_count: _builtins.int
+    """Promises that went from one district to another since the city started."""
+    @_builtins.property
+    def districts(self) -> _containers.RepeatedCompositeFieldContainer[Global___DistrictState]:
+        """By name."""
+
+    def __init__(
+        self,
+        *,
+        districts: _abc.Iterable[Global___DistrictState] | None = ...,
+        moved_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["districts", b"districts", "moved_count", b"moved_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDistrictsResponse: _TypeAlias = ListDistrictsResponse  # noqa: Y015
+
+@_typing.final
 class OperatorServiceListPilesRequest(_message.Message):
     """Asks for EVSEs."""
 

@@ -200,6 +200,11 @@ class OperatorServiceStub(object):
                 request_serializer=pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserRequest.SerializeToString,
                 response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserResponse.FromString,
                 _registered_method=True)
+        self.ListDistricts = channel.unary_unary(
+                '/pilewise.v1.OperatorService/ListDistricts',
+                request_serializer=pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsRequest.SerializeToString,
+                response_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer(object):
@@ -437,6 +442,13 @@ class OperatorServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDistricts(self, request, context):
+        """The districts of a city and how they fare; a city answers this one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -604,6 +616,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.EraseUser,
                     request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserRequest.FromString,
                     response_serializer=pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserResponse.SerializeToString,
+            ),
+            'ListDistricts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDistricts,
+                    request_deserializer=pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsRequest.FromString,
+                    response_serializer=pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1498,6 +1515,33 @@ class OperatorService(object):
             '/pilewise.v1.OperatorService/EraseUser',
             pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserRequest.SerializeToString,
             pilewise_dot_v1_dot_operator__service__pb2.OperatorServiceEraseUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDistricts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilewise.v1.OperatorService/ListDistricts',
+            pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsRequest.SerializeToString,
+            pilewise_dot_v1_dot_operator__service__pb2.ListDistrictsResponse.FromString,
             options,
             channel_credentials,
             insecure,

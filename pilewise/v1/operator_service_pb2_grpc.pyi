@@ -99,6 +99,8 @@ class OperatorServiceStub:
     """Everything known of a driver."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceEraseUserRequest, _operator_service_pb2.OperatorServiceEraseUserResponse]
     """Forgets a driver."""
+    ListDistricts: _grpc.UnaryUnaryMultiCallable[_operator_service_pb2.ListDistrictsRequest, _operator_service_pb2.ListDistrictsResponse]
+    """The districts of a city and how they fare; a city answers this one."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -171,6 +173,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Everything known of a driver."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.OperatorServiceEraseUserRequest, _operator_service_pb2.OperatorServiceEraseUserResponse]  # type: ignore[assignment]
     """Forgets a driver."""
+    ListDistricts: _aio.UnaryUnaryMultiCallable[_operator_service_pb2.ListDistrictsRequest, _operator_service_pb2.ListDistrictsResponse]  # type: ignore[assignment]
+    """The districts of a city and how they fare; a city answers this one."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """For operators. Loopback only unless a token allows more."""
@@ -438,5 +442,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_service_pb2.OperatorServiceEraseUserResponse, _abc.Awaitable[_operator_service_pb2.OperatorServiceEraseUserResponse]]:
         """Forgets a driver."""
+
+    @_abc_1.abstractmethod
+    def ListDistricts(
+        self,
+        request: _operator_service_pb2.ListDistrictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_service_pb2.ListDistrictsResponse, _abc.Awaitable[_operator_service_pb2.ListDistrictsResponse]]:
+        """The districts of a city and how they fare; a city answers this one."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

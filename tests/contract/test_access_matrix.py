@@ -36,6 +36,7 @@ READING = {
     for name in (
         "ListPiles", "Watch", "Explain", "GetIndexes", "ListPileFacts", "GetKnowledgeMap",
         "ListModels", "CompareModels", "ListAgents", "ListClaims", "GetFrames", "Export",
+        "ListDistricts",
     )
 }  # fmt: skip
 WRITING = {
@@ -61,7 +62,7 @@ MAY: dict[str, set[str] | None] = {
     "reader": READING | MAP,
     "writer": READING | WRITING | MAP,
     "admin": ALL_OPERATOR | MAP,
-    "district": DISTRICT,
+    "district": DISTRICT | OF_CARS | MAP,  # it passes on what any car says
     "agent": AGENT,  # by its certificate, on the agents' own port
 }
 
@@ -174,7 +175,7 @@ async def test_cars_reach_what_is_theirs_only(guarded: Guarded, who: str) -> Non
             seen[name, car] = code
             if may is None or method not in may:
                 expected[name, car] = UNKNOWN_CALLER if may is None else no_right(who)
-            elif car == "A-1":
+            elif car == "A-1" or who == "district":
                 expected[name, car] = OK
             else:
                 named = name in ("Recommend", "DetectIntention")
