@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, fields
 from typing import Any
 
-from coordinator.store.writer import RowStatement
+from coordinator.store.rows import RowStatement
 from coordinator.usecases.agent_store import (
     BootstrapToken,
     EnrolledAgent,

@@ -17,7 +17,7 @@ from sqlite_utils import Migrations
 from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store import claims_tokens, file_epoch
-from coordinator.store.writer import RowStatement
+from coordinator.store.rows import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
 
 log = structlog.get_logger()

@@ -38,6 +38,7 @@ from coordinator.store.claims_rows import (
 )
 from coordinator.store.claims_tokens import PUT, Tokens, clean
 from coordinator.store.claims_tokens import forget as forget_tokens
+from coordinator.store.journal_end import JournalEnd
 from coordinator.store.own_connection import MakeRoom
 from coordinator.store.token_seal import TokenSeal
 from coordinator.store.writer import Writer
@@ -69,7 +70,8 @@ class SqliteClaims(MemoryClaims):
         """
         super().__init__(queue_places)
         self._archive = archive
-        self._writer = Writer(path, migrations, guarded=GUARDED, make_room=make_room)
+        end = JournalEnd("step", APPEND)
+        self._writer = Writer(path, migrations, guarded=GUARDED, make_room=make_room, end=end)
         connection: sqlite3.Connection = self._writer.database.conn
         clean(connection)
         self.index.restore(stored_steps(connection, moment))

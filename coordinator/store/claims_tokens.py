@@ -23,8 +23,8 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import ClaimState, Step
 from coordinator.core.vehicle import ChargingRequest
 from coordinator.store.database import copies_of
+from coordinator.store.rows import RowStatement
 from coordinator.store.token_seal import TokenSeal
-from coordinator.store.writer import RowStatement
 from coordinator.usecases.ledger import KeptAnswer
 
 Row = tuple[str, bytes, str]  # recommendation_id, sealed token, mark; the last two may be empty

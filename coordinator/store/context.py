@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from coordinator.core.surroundings import ContextValue
-from coordinator.store.writer import RowStatement
+from coordinator.store.rows import RowStatement
 
 _COLUMNS = "cell, name, value, source, observed_at_s, ttl_s"
 _INSERT = RowStatement(f"INSERT OR REPLACE INTO context ({_COLUMNS})", 6)

@@ -69,10 +69,10 @@ class OwnConnection:
         self._migrations = migrations
         self._guarded = tuple(guarded)
         self.database = open_database(path, migrations)
-        self._epoch = 0
+        self.epoch = 0
         if guarded:
             try:
-                self._epoch = file_epoch.next_epoch(self.database.conn)
+                self.epoch = file_epoch.next_epoch(self.database.conn)
                 self._guard()
             except sqlite3.Error as error:
                 self.database.conn.close()
@@ -117,7 +117,7 @@ class OwnConnection:
 
     def _guard(self) -> None:
         for table in self._guarded:
-            file_epoch.guard(self.database.conn, table, self._epoch)
+            file_epoch.guard(self.database.conn, table, self.epoch)
 
     def close(self) -> None:
         """Closes the file."""

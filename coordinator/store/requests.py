@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from coordinator.store.writer import RowStatement
+from coordinator.store.rows import RowStatement
 from coordinator.usecases.requests import NAN, StoredRequest
 
 RECENT = 20_000  # requests whose answers are found by their id after a restart

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from coordinator.core.sessions import NAN, ChargeSession, Visits
-from coordinator.store.writer import RowStatement
+from coordinator.store.rows import RowStatement
 
 KEPT_S = 30 * 86_400.0  # sessions of known drivers that a start takes up, before the newest
 

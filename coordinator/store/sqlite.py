@@ -18,8 +18,9 @@ from coordinator.errors import StoreUnavailable
 from coordinator.store import agents, context, owners, pile_facts, requests, schema, sessions
 from coordinator.store.database import open_reader
 from coordinator.store.own_connection import MakeRoom
+from coordinator.store.rows import RowStatement
 from coordinator.store.sqlite_records import SqliteRecords
-from coordinator.store.writer import Connection, RowStatement, Writer
+from coordinator.store.writer import Connection, Writer
 from coordinator.usecases.agent_store import (
     BootstrapToken,
     EnrolledAgent,

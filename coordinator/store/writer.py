@@ -21,58 +21,18 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
 from coordinator.errors import Overloaded, StoreClosed
 from coordinator.store.database import MigrationSet
+from coordinator.store.journal_end import JournalEnd
 from coordinator.store.own_connection import MakeRoom, OwnConnection, is_of_the_disk, named
+from coordinator.store.rows import Row, RowStatement
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
-Row = Sequence[Any]
-
-_AT_ONCE = 64  # rows; each number of them is a statement of its own in SQLite's cache of 128
-_VARIABLES_LIMIT = 32_000  # SQLite takes 32,766 in one statement
-
-
-@dataclass(frozen=True, slots=True)
-class RowStatement:
-    """An INSERT whose rows of one group are sent together.
-
-    `head` ends before VALUES, e.g. "INSERT INTO claim (a, b)"; `tail` holds ON CONFLICT, if any.
-    """
-
-    head: str
-    width: int
-    tail: str = ""
-    _texts: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
-
-    def text(self, count: int) -> str:
-        """The statement for that many rows."""
-        text = self._texts.get(count)
-        if text is None:
-            marks = "(" + ", ".join("?" * self.width) + ")"
-            text = f"{self.head} VALUES {', '.join([marks] * count)} {self.tail}"
-            self._texts[count] = text
-        return text
-
-    def at_once(self, count: int) -> bool:
-        """Whether so many rows are executed by one statement."""
-        return count <= min(_AT_ONCE, _VARIABLES_LIMIT // self.width)
-
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Executes all rows: few at once, many in powers of two so that few texts are cached."""
-        start = 0
-        largest = max(1, min(256, _VARIABLES_LIMIT // self.width))
-        while start < len(rows):
-            left = len(rows) - start
-            count = left if self.at_once(left) else min(largest, 1 << (left.bit_length() - 1))
-            values = [value for row in rows[start : start + count] for value in row]
-            connection.execute(self.text(count), values)
-            start += count
 
 
 class _Unit:
@@ -107,12 +67,17 @@ class Writer:
         *,
         guarded: Sequence[str] = (),
         make_room: MakeRoom | None = None,
+        end: JournalEnd | None = None,
         limit: int = 20_000,
     ) -> None:
-        """Opens the file; nobody who had it open before inserts into the guarded tables again."""
+        """Opens the file; nobody who had it open before inserts into the guarded tables again.
+
+        `end` is of the journal in it from which rows of failed commits are taken out.
+        """
         self.path = path
         self._limit = limit
         self._own = OwnConnection(path, migrations, guarded, make_room)
+        self._end = end or JournalEnd()
         self._queue: SimpleQueue[_Unit | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -204,19 +169,23 @@ class Writer:
 
     def _commit(self, group: list[_Unit]) -> list[Outcome]:
         try:
-            connection = self._own.ready()
-            first = group[0]
+            connection, end = self._own.ready(), self._end
+            end.ready(connection)
+            statement, first = _only_statement(group), group[0]
+            results: list[Any] = [None] * len(group)
             if first.statement is _ALONE and first.function is not None:
                 return [(first.future, first.function(connection), None)]
-            statement = _only_statement(group)
-            if statement is not None:
+            if statement is not None and not end.unsure:
                 # One statement is a transaction of its own: one wait for the lock instead of three.
-                statement.run(connection, [unit.row for unit in group])
-                return [(unit.future, None, None) for unit in group]
-            connection.execute("BEGIN IMMEDIATE")
-            results = _run_together(connection, group)
-            connection.execute("COMMIT")
+                end.wrote(statement, statement.run(connection, [unit.row for unit in group]))
+            else:
+                connection.execute("BEGIN IMMEDIATE")
+                end.cut(connection, self._own.epoch)
+                results = _run_together(connection, group, end)
+                connection.execute("COMMIT")
+            end.committed()
         except BaseException as error:  # noqa: BLE001 - whatever it is, the callers must hear it
+            self._end.failed()
             if self._own.roll_back(error):
                 return self._commit(group)
             if len(group) == 1 or is_of_the_disk(error):
@@ -229,20 +198,25 @@ class Writer:
         """The group again, a savepoint around each unit, so that one failure stays alone."""
         outcomes: list[Outcome] = []
         try:
-            connection = self._own.ready()
+            connection, end = self._own.ready(), self._end
+            end.ready(connection)
             connection.execute("BEGIN IMMEDIATE")
+            end.cut(connection, self._own.epoch)
             for unit in group:
                 connection.execute("SAVEPOINT unit")
                 try:
-                    result = _run_together(connection, [unit])[0]
+                    result = _run_together(connection, [unit], end)[0]
                 except Exception as error:  # noqa: BLE001 - handed to the caller of this unit
                     connection.execute("ROLLBACK TO unit")
                     outcomes.append((unit.future, None, named(self.path.name, error)))
                 else:
                     outcomes.append((unit.future, result, None))
                 connection.execute("RELEASE unit")
+            end.changed()  # some of it was taken back
             connection.execute("COMMIT")
+            end.committed()
         except BaseException as error:  # noqa: BLE001 - nothing of the group is durable
+            self._end.failed()
             self._own.roll_back(error)
             told = named(self.path.name, error)
             return [(unit.future, None, told) for unit in group]
@@ -279,22 +253,26 @@ def _only_statement(group: list[_Unit]) -> RowStatement | None:
     return statement if all(unit.statement is statement for unit in group) else None
 
 
-def _run_together(connection: Connection, group: list[_Unit]) -> list[Any]:
+def _run_together(connection: Connection, group: list[_Unit], end: JournalEnd) -> list[Any]:
     """Results of the units in order; neighbouring rows of one statement go together."""
     results: list[Any] = []
     rows: list[Row] = []
     statement: RowStatement | None = None
+    functions = False
     for unit in group:
         if statement is not None and unit.statement is not statement:
-            statement.run(connection, rows)
+            end.wrote(statement, statement.run(connection, rows))
             rows = []
         statement = unit.statement
         if statement is None:
             assert unit.function is not None
+            functions = True
             results.append(unit.function(connection))
         else:
             rows.append(unit.row)
             results.append(None)
     if statement is not None:
-        statement.run(connection, rows)
+        end.wrote(statement, statement.run(connection, rows))
+    if functions:
+        end.changed()
     return results

@@ -13,7 +13,8 @@ from sqlite_utils import Migrations
 
 from coordinator.errors import DirectoryBusy, Overloaded, StoreClosed, StoreTooNew, StoreUnavailable
 from coordinator.store.database import DirectoryLock, open_reader
-from coordinator.store.writer import RowStatement, Writer
+from coordinator.store.rows import RowStatement
+from coordinator.store.writer import Writer
 
 INSERT = RowStatement("INSERT INTO thing (id, name)", 2)
 
