@@ -171,10 +171,10 @@ class Writer:
         try:
             connection, end = self._own.ready(), self._end
             end.ready(connection)
-            statement, first = _only_statement(group), group[0]
-            results: list[Any] = [None] * len(group)
+            first, results = group[0], [None] * len(group)
             if first.statement is _ALONE and first.function is not None:
                 return [(first.future, first.function(connection), None)]
+            statement = _only_statement(group)
             if statement is not None and not end.unsure:
                 # One statement is a transaction of its own: one wait for the lock instead of three.
                 end.wrote(statement, statement.run(connection, [unit.row for unit in group]))

@@ -165,3 +165,18 @@ def test_a_directory_has_one_owner(tmp_path: Path) -> None:
 
     lock.release()
     DirectoryLock(tmp_path / "data").release()
+
+
+async def test_work_that_must_be_alone_is_outside_of_any_transaction(writer: Writer) -> None:
+    """Rows that wait beside it are committed before and after; `VACUUM` refuses to run in one."""
+
+    def anew(connection: sqlite3.Connection) -> bool:
+        connection.execute("VACUUM")
+        return connection.in_transaction
+
+    before, inside, after = await asyncio.gather(
+        writer.put(INSERT, (1, "one")), writer.alone(anew), writer.put(INSERT, (2, "two"))
+    )
+
+    assert (before, inside, after) == (None, False, None)
+    assert names(writer.path) == ["one", "two"]
