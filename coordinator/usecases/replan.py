@@ -38,7 +38,7 @@ from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.survey import Survey, Working, here, movable, survey
 from coordinator.usecases.world import World
 
-TURNS_WORTH = 2.0  # how many times what a switch costs it must save to be offered
+TURNS_WORTH = 3.5  # how many times what a switch costs it must save to be offered
 LEAST_S = 5.0  # what a move inside its station must save to be told: estimates are coarser
 # What a second that a car saves counts for in that, by its level.
 NEED = {WarningLevel.HIGH: 9.0, WarningLevel.MEDIUM: 3.0, WarningLevel.LOW: 1.0}

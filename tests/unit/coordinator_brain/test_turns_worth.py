@@ -42,12 +42,12 @@ def asked(view: Survey, to: list[int]) -> list[list[int]]:
     return [[wish.car for wish in chain] for chain in found]
 
 
-@pytest.mark.parametrize(("saved_s", "turns"), [(179.0, False), (181.0, True)])
-def test_a_turn_saves_twice_what_a_switch_costs(saved_s: float, turns: bool) -> None:
+@pytest.mark.parametrize(("saved_s", "turns"), [(314.0, False), (316.0, True)])
+def test_a_turn_saves_more_than_a_switch_costs(saved_s: float, turns: bool) -> None:
     """A driver is not asked to turn round for less."""
     view = seen([LOW], [[600.0, 600.0 - saved_s]], station=[0, 1])
 
-    assert TURNS_WORTH * SWITCH_S == 180.0
+    assert TURNS_WORTH * SWITCH_S == 315.0
     assert asked(view, [1]) == ([[0]] if turns else [])
 
 
@@ -74,4 +74,4 @@ def test_a_wish_tells_what_the_car_itself_saves() -> None:
     (wish,) = wishes(view, Plan(np.array([1]), np.array([300.0])), SWITCH_S)
 
     assert isinstance(wish, Wish)
-    assert (wish.own_gain_s, wish.gain_s) == (300.0, 9.0 * 300.0 - 180.0)
+    assert (wish.own_gain_s, wish.gain_s) == (300.0, 9.0 * 300.0 - 315.0)
