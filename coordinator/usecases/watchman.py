@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from coordinator.clock import Clock
-from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Step
+from coordinator.core.areas.ledger import ClaimState, Moment, Step
 from coordinator.core.district import Changes, District
 from coordinator.core.pile import EvseStatus
 from coordinator.core.sessions import ChargeSession
@@ -29,6 +29,7 @@ from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
 from coordinator.usecases.lapses import Lapses
 from coordinator.usecases.ledger import ClaimStore
+from coordinator.usecases.losers import needier_first
 from coordinator.usecases.lost import LOST
 from coordinator.usecases.outage_watch import OutageWatch
 from coordinator.usecases.plugging import PlugIns
@@ -172,8 +173,10 @@ class Watchman:
     async def catch_up(self) -> None:
         """Looks after everything that has changed so far, one after the other."""
         while self._changed:
-            evse_id, before, after = self._changed.popleft()
-            await self._quietly(self.changed(evse_id, before, after), evse_id)
+            changes = needier_first(self._changed, self._promised)
+            self._changed.clear()
+            for evse_id, before, after in changes:
+                await self._quietly(self.changed(evse_id, before, after), evse_id)
         while self._others:
             work, about = self._others.popleft()
             await self._quietly(work(), about)
@@ -207,7 +210,7 @@ class Watchman:
             await self._plug_ins.plugged_in(evse_id, claims)
         ours = self._holding is not None and self._holding.shows_ours(evse_id)
         link_s = self._clock.link_s()
-        for promise in self._promised(self._claims.table.of_evse(evse_id)):
+        for promise in self._promised(evse_id):
             if after is EvseStatus.RESERVED and ours:
                 continue
             if after is EvseStatus.BLOCKED and may_be_ours(
@@ -236,10 +239,10 @@ class Watchman:
         if not await self._rerouter.elsewhere(promise, REFUSED):
             await telling.tell(claim, HoldKind.SOFT, REFUSED)
 
-    def _promised(self, claims: Iterable[Claim]) -> list[Promise]:
-        """Promises of cars that are still on their way to these claims."""
+    def _promised(self, evse_id: str) -> list[Promise]:
+        """Promises of cars that are still on their way there."""
         found = []
-        for claim in tuple(claims):
+        for claim in tuple(self._claims.table.of_evse(evse_id)):
             promise = self._promises.of_claim(claim.claim_id)
             if promise is not None and claim.state is not ClaimState.OCCUPIED:
                 found.append(promise)
@@ -249,7 +252,7 @@ class Watchman:
         """The car that charged there has gone."""
         self._plug_ins.left(evse_id)
         await self._stays.left(evse_id, self._rerouter.moment())
-        for promise in self._promised(self._claims.table.of_evse(evse_id)):
+        for promise in self._promised(evse_id):
             promise.taken_link_s = float("inf")
 
     async def tick(self) -> None:
