@@ -30,7 +30,8 @@
         ├── KeyUnusable          MODEL-003  a key cannot sign or check bundles (models/refusals.py)
         └── ImportInvalid        IMP-001    problems of an imported file
 
-AUTH-020…: `denials.py`, PRIV-001…: `usecases/privacy_refusals.py`. On the wire: `rpc/errors.py`.
+STORE-013…: `store/postgres_refusals.py`, AUTH-020…: `denials.py`, PRIV-001…:
+`usecases/privacy_refusals.py`. On the wire: `rpc/errors.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ process. What may be promised is decided in `core/areas/claim_index.py`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
@@ -16,6 +16,8 @@ from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refus
 from coordinator.core.vehicle import WarningLevel
 from coordinator.usecases.ledger import Answering, KeptAnswer, Outcome, Watcher
 from coordinator.usecases.person import Person, blanked, is_theirs
+
+Decide = Callable[[], Step | Refused]
 
 REMEMBERED = 10_000  # answers kept in memory
 
@@ -48,7 +50,7 @@ class MemoryClaims:
         """Grants the wish or refuses; `answering` makes what is stored beside the grant."""
         if self.paused:
             return Refused(self.paused)
-        return await self._settle(self.index.claim(wish, moment), moment, answering)
+        return await self._settle(lambda: self.index.claim(wish, moment), moment, answering)
 
     async def confirm(
         self,
@@ -60,15 +62,16 @@ class MemoryClaims:
         """Makes an offer firm until this domain instant."""
         if self.paused:
             return Refused(self.paused)
-        decided = self.index.confirm(claim_id, lease_until_s, moment)
-        return await self._settle(decided, moment, answering)
+        return await self._settle(
+            lambda: self.index.confirm(claim_id, lease_until_s, moment), moment, answering
+        )
 
     async def renew(
         self, claim_id: str, lease_until_s: float, to_s: float, moment: Moment
     ) -> Step | Refused:
         """Moves a confirmed lease and its window's end."""
         return await self._settle(
-            self.index.renew(claim_id, lease_until_s, to_s, moment), moment, None
+            lambda: self.index.renew(claim_id, lease_until_s, to_s, moment), moment, None
         )
 
     async def relevel(
@@ -79,7 +82,9 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """The car behind a claim is now of this level."""
-        return await self._settle(self.index.relevel(claim_id, level, moment), moment, answering)
+        return await self._settle(
+            lambda: self.index.relevel(claim_id, level, moment), moment, answering
+        )
 
     async def occupy(
         self,
@@ -90,8 +95,9 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """The car is plugged in."""
-        decided = self.index.occupy(claim_id, to_s, moment, evse_id)
-        return await self._settle(decided, moment, answering)
+        return await self._settle(
+            lambda: self.index.occupy(claim_id, to_s, moment, evse_id), moment, answering
+        )
 
     async def begin(
         self,
@@ -103,17 +109,23 @@ class MemoryClaims:
         """The car sets out for its window in the future."""
         if self.paused:
             return Refused(self.paused)
-        return await self._settle(self.index.begin(claim_id, moment, instead), moment, answering)
+        return await self._settle(
+            lambda: self.index.begin(claim_id, moment, instead), moment, answering
+        )
 
     async def walk_in(
         self, claim_id: str, evse_id: str, to_s: float, moment: Moment
     ) -> Step | Refused:
         """A car that nobody sent here is plugged in."""
-        return await self._settle(self.index.walk_in(claim_id, evse_id, to_s, moment), moment, None)
+        return await self._settle(
+            lambda: self.index.walk_in(claim_id, evse_id, to_s, moment), moment, None
+        )
 
     async def disown(self, claim_id: str, walk_in_id: str, moment: Moment) -> Step | Refused:
         """The car that is plugged in is another one."""
-        return await self._settle(self.index.disown(claim_id, walk_in_id, moment), moment, None)
+        return await self._settle(
+            lambda: self.index.disown(claim_id, walk_in_id, moment), moment, None
+        )
 
     async def overrun(
         self,
@@ -125,26 +137,30 @@ class MemoryClaims:
         answering: Answering | None = None,
     ) -> Step | Refused:
         """The car stays longer: followers are moved or put off in the same step."""
-        decided = self.index.overrun(claim_id, to_s, moves, expected_revisions, moment)
-        return await self._settle(decided, moment, answering)
+        return await self._settle(
+            lambda: self.index.overrun(claim_id, to_s, moves, expected_revisions, moment),
+            moment,
+            answering,
+        )
 
     async def finish(self, claim_id: str, moment: Moment) -> Step | Refused:
         """The car has left after charging."""
-        return await self._settle(self.index.end(claim_id, ClaimState.DONE), moment, None)
+        return await self._settle(lambda: self.index.end(claim_id, ClaimState.DONE), moment, None)
 
     async def release(self, claim_id: str, moment: Moment) -> Step | Refused:
         """The place is given back."""
-        return await self._settle(self.index.end(claim_id, ClaimState.RELEASED), moment, None)
+        return await self._settle(
+            lambda: self.index.end(claim_id, ClaimState.RELEASED), moment, None
+        )
 
     async def expire(self, moment: Moment) -> Step:
         """Ends every claim whose lease has run out."""
-        decided = self.index.expire(moment)
-        await self._settle(decided, moment, None)
-        return decided
+        decided = await self._settle(lambda: self.index.expire(moment), moment, None)
+        return Step(None) if isinstance(decided, Refused) else decided
 
     async def shift(self, by_s: float, moment: Moment) -> Step | Refused:
         """Everything under way is so much later: the clock was set."""
-        return await self._settle(self.index.shift(by_s, moment), moment, None)
+        return await self._settle(lambda: self.index.shift(by_s, moment), moment, None)
 
     async def apply(
         self,
@@ -156,8 +172,9 @@ class MemoryClaims:
         """Makes all moves in one step, or none."""
         if self.paused:
             return Refused(self.paused)
-        decided = self.index.apply(moves, expected_revisions, moment)
-        return await self._settle(decided, moment, answering)
+        return await self._settle(
+            lambda: self.index.apply(moves, expected_revisions, moment), moment, answering
+        )
 
     async def keep_answer(self, answer: KeptAnswer, moment: Moment) -> None:
         """Stores an answer that changes no claim, e.g. a new stage."""
@@ -206,9 +223,10 @@ class MemoryClaims:
         """The hash itself: nothing of this memory lies on a disk."""
         return id_token_hash
 
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
-        """Keeps a fence; one below what is kept changes nothing."""
+    async def keep_fence(self, evse_id: str, fence: int) -> int:
+        """Keeps a fence, and gives it; one below what is kept changes nothing."""
         self._fences[evse_id] = max(self._fences.get(evse_id, 0), fence)
+        return fence
 
     async def told(self, person: Person) -> list[KeptAnswer]:
         """The answers to this person that memory has."""
@@ -243,8 +261,9 @@ class MemoryClaims:
         """Returns when everything told is durable."""
 
     async def _settle(
-        self, decided: Step | Refused, moment: Moment, answering: Answering | None
+        self, decide: Decide, moment: Moment, answering: Answering | None
     ) -> Step | Refused:
+        decided = decide()
         if isinstance(decided, Refused):
             return decided
         self._tell(decided)

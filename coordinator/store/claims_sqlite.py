@@ -36,7 +36,7 @@ from coordinator.store.claims_rows import (
     stored_answer,
     stored_steps,
 )
-from coordinator.store.claims_tokens import PUT, Tokens, clean
+from coordinator.store.claims_tokens import PUT, Tokens, clean, stored
 from coordinator.store.claims_tokens import forget as forget_tokens
 from coordinator.store.journal_end import JournalEnd
 from coordinator.store.own_connection import MakeRoom
@@ -83,7 +83,7 @@ class SqliteClaims(MemoryClaims):
         )
         self._by_request.update(rows.fetchall())
         self._fences.update(connection.execute("SELECT evse_id, fence FROM fence").fetchall())
-        self._tokens = Tokens(TokenSeal(path.parent), connection, self.table)
+        self._tokens = Tokens(TokenSeal(path.parent), stored(connection, self.table), self.table)
 
     async def answer(self, recommendation_id: str) -> KeptAnswer | None:
         """The newest stored answer of a recommendation, from memory or the file."""
@@ -208,10 +208,11 @@ class SqliteClaims(MemoryClaims):
         """Removes for good what is deleted; gives the files in which a name is left."""
         return await traces.wiped(self._writer, names)
 
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
+    async def keep_fence(self, evse_id: str, fence: int) -> int:
         """Keeps a fence on disk, so that no process after this one draws a lower one."""
         await super().keep_fence(evse_id, fence)
         await self._writer.put(APPEND_FENCE, (evse_id, fence))
+        return fence
 
     async def close(self) -> None:
         """Returns when everything told is durable and the file is closed."""

@@ -75,6 +75,15 @@ def clean(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def stored(connection: sqlite3.Connection, table: ClaimTable) -> list[Row]:
+    """What the file has of live claims; what it has of others goes."""
+    live = {claim.recommendation_id for claim in table.live()}
+    rows = connection.execute("SELECT recommendation_id, sealed, mark FROM token").fetchall()
+    over = [(row[0],) for row in rows if row[0] not in live]
+    connection.executemany("DELETE FROM token WHERE recommendation_id = ?", over)
+    return [row for row in rows if row[0] in live]
+
+
 def _row(seal: TokenSeal, recommendation_id: str, token: str) -> Row:
     told = hashlib.sha256(token.encode()).hexdigest()
     return recommendation_id, seal.seal(recommendation_id, token), seal.mark(told)
@@ -83,14 +92,10 @@ def _row(seal: TokenSeal, recommendation_id: str, token: str) -> Row:
 class Tokens:
     """Says what is to be written of tokens beside a step, and reads what was."""
 
-    def __init__(self, seal: TokenSeal, connection: sqlite3.Connection, table: ClaimTable) -> None:
+    def __init__(self, seal: TokenSeal, rows: Iterable[Row], table: ClaimTable) -> None:
         self._seal = seal
         self._table = table
-        live = {claim.recommendation_id for claim in table.live()}
-        rows = connection.execute("SELECT recommendation_id, sealed, mark FROM token").fetchall()
-        over = [(row[0],) for row in rows if row[0] not in live]
-        connection.executemany("DELETE FROM token WHERE recommendation_id = ?", over)
-        self._kept: dict[str, Row] = {row[0]: row for row in rows if row[0] in live}
+        self._kept: dict[str, Row] = {row[0]: row for row in rows}
 
     def mark(self, id_token_hash: str) -> str:
         """What stands for the hash of a token that an agent tells."""

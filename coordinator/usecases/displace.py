@@ -101,7 +101,7 @@ class Displacer:
         def answering(step: Step) -> Sequence[KeptAnswer]:
             answer = self._composer.compose(request, context, mine, 0, wish, moment)
             told = decision(answer, holder.request.vehicle_id, GIVEN_UP)
-            made.append(msgspec.structs.replace(answer, decided=(told,)))
+            made[:] = [msgspec.structs.replace(answer, decided=(told,))]
             return (self._composer.kept(made[0], request, mine), away.compose())
 
         own = [claim.claim_id for claim in self._claims.table.of_car(request.vehicle_id)]

@@ -41,8 +41,8 @@ class FenceKeeper(Protocol):
         """The newest fence kept for each EVSE."""
         ...
 
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
-        """Returns once the fence is durable."""
+    async def keep_fence(self, evse_id: str, fence: int) -> int:
+        """The fence to use, once it is durable: this one, or a higher one."""
         ...
 
 
@@ -85,7 +85,8 @@ class Fences:
             raise FenceBehind(self.behind)
         fence = self.draw(evse_id, system_s)
         if self._keeper is not None:
-            await self._keeper.keep_fence(evse_id, fence)
+            fence = await self._keeper.keep_fence(evse_id, fence)
+            self._floors[evse_id] = max(self._floors.get(evse_id, 0), fence)
         return fence
 
     def draw(self, evse_id: str, system_s: float) -> int:
@@ -121,7 +122,8 @@ class Fences:
         lifted = {at: max(self.floor(at), int(system_s * 1000)) + by for at in evse_ids}
         if self._keeper is not None:
             # Together, so that they share a commit.
-            await asyncio.gather(*(self._keeper.keep_fence(*fence) for fence in lifted.items()))
+            kept = await asyncio.gather(*map(self._keeper.keep_fence, lifted, lifted.values()))
+            lifted = dict(zip(lifted, kept, strict=True))
         await asyncio.to_thread(self.forget)
         for evse_id, fence in lifted.items():
             self._floors[evse_id] = max(self.floor(evse_id), fence)

@@ -1,7 +1,7 @@
 """What the use cases ask of the store of claims, and the values that pass between them.
 
-Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk; one conformance test, which
-a further engine joins in `tests/support/claim_engines.py`.
+Engines: `store/claims.py` in memory, `store/claims_sqlite.py` on disk, `store/postgres.py` where
+several processes share promises; one conformance test, over `tests/support/claim_engines.py`.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ Watcher = Callable[[Iterable[str]], None]
 class ClaimStore(Protocol):
     """Claims that exclude each other. What a call returns is durable.
 
-    `answering` is called once with the decided step, before it is made durable, and gives what is
-    stored with it. Raises `StoreUnavailable` if the disk refuses; then nothing of
-    the step has happened.
+    `answering` is called with the decided step, before it is made durable, and gives what is
+    stored with it; where a database decides otherwise it is called again with the next decision.
+    Raises `StoreUnavailable` if the disk refuses; then nothing of the step has happened.
     """
 
     watchers: list[Watcher]
@@ -245,8 +245,11 @@ class ClaimStore(Protocol):
         """What is kept in place of a token whose hash an agent tells."""
         ...
 
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
-        """Keeps a fence, so that no process after this one draws a lower one."""
+    async def keep_fence(self, evse_id: str, fence: int) -> int:
+        """Keeps a fence, so that no process after this one draws a lower one.
+
+        Gives the fence to use: this one, or a higher one where several processes draw.
+        """
         ...
 
     async def close(self) -> None:

@@ -296,8 +296,9 @@ class _Kept:
     def __init__(self, fences: dict[str, int]) -> None:
         self.fences = fences
 
-    async def keep_fence(self, evse_id: str, fence: int) -> None:
+    async def keep_fence(self, evse_id: str, fence: int) -> int:
         self.fences[evse_id] = fence
+        return fence
 
 
 def test_forgetting_a_restore_is_durable(tmp_path: Path) -> None:
