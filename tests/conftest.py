@@ -9,7 +9,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 # A machine under load draws examples slowly; that says nothing about the code.
-settings.register_profile("pilewise", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("pilewise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pilewise")
 
 

@@ -7,13 +7,13 @@ import json
 import re
 import signal
 import stat
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from durable_edge_service import DurableEdgeService
+from hears_keys import hearing_keys
 from local_agent import LocalAgent, command
 from notify_socket import Systemd
 
@@ -108,12 +108,9 @@ async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> Non
     await agent.start()
     await agent.service.until(lambda: len(agent.service.rows()) >= 1)
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "edge_agent", "tail", "-c", str(agent.config), "-f", "--pile", "A-01"),
+        *hearing_keys("edge_agent", "tail", "-c", str(agent.config), "-f", "--pile", "A-01"),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
-        # A shell that runs the tests in the background has the key ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     lines: list[bytes] = []

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from hears_keys import hearing_keys
 
 from city_sim.compare import main
 from city_sim.compare_page import page_of
@@ -102,15 +103,16 @@ def test_known_runs_are_not_played_again(path: Path) -> None:
 def test_stopped_comparison_leaves_no_process(path: Path) -> None:
     """Ctrl-C ends it and those that play for it within seconds, without a traceback."""
     arguments = ["--policies", "nearest,pilewise", "--cars", "900", "--seeds", "9", "--jobs", "2"]
-    command = [sys.executable, "-m", "city_sim", "compare", *arguments, "--resume", str(path)]
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        # A shell that runs the tests in the background has the key ignored.
-        preexec_fn=lambda: (os.setsid(), signal.signal(signal.SIGINT, signal.SIG_DFL)),
-    )  # fmt: skip
+        hearing_keys("city_sim", "compare", *arguments, "--resume", str(path)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     playing: set[int] = set()
     try:
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + 120.0
         while len(playing) < 2 and time.monotonic() < deadline:
             found = psutil.Process(process.pid).children(recursive=True)
             playing = {c.pid for c in found if "spawn_main" in " ".join(c.cmdline())}
@@ -118,7 +120,7 @@ def test_stopped_comparison_leaves_no_process(path: Path) -> None:
         while time.monotonic() < deadline and not path.exists():
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        said = process.communicate(timeout=15.0)[1]
+        said = process.communicate(timeout=60.0)[1]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
