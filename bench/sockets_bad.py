@@ -1,7 +1,8 @@
 """Sockets that misbehave, in a process of their own, which says when each of them was closed.
 
-`python -m bench.sockets_bad HOST PORT COUNT FROM_HOST KINDS` prints a line when all are open, and
-one when all are closed. What it is measured for is in `sockets.py`.
+`python -m bench.sockets_bad HOST PORT COUNT FROM_HOST KINDS SECONDS` prints a line when all are
+open, and one when all are closed or so many seconds have passed. What it is measured for is in
+`sockets.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from dataclasses import dataclass, field
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 SETTINGS_ACK = b"\x00\x00\x00\x04\x01\x00\x00\x00\x00"
-GIVE_UP_S = 90.0
 AT_ONCE = 100  # connections that are opened before the others are looked at
 
 
@@ -159,6 +159,7 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     crowd, rng, kinds = Crowd(), random.Random(source), sys.argv[5].split(",")
+    give_up_s = float(sys.argv[6])
     for number in range(count):
         crowd.add(kinds[number % len(kinds)], (host, port), source, rng)
         if number % AT_ONCE == 0:
@@ -166,7 +167,7 @@ def main() -> int:
     opened_s = time.monotonic()
     print(json.dumps({"opened": count - crowd.refused, "open": len(crowd.open)}), flush=True)
     drip_s = 0.0
-    while crowd.open and time.monotonic() - opened_s < GIVE_UP_S:
+    while crowd.open and time.monotonic() - opened_s < give_up_s:
         crowd.look(0.2)
         if time.monotonic() - drip_s > 1.0:
             drip_s = time.monotonic()

@@ -11,6 +11,7 @@ import json
 import random
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from coordinator.parts import Parts, build_parts
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.district import DistrictServicer, Record
 from coordinator.rpc.edge import EdgeServicer, add_edge_servicer
+from coordinator.rpc.limits import LIMITS
 from coordinator.rpc.operator import OperatorLive
 from coordinator.rpc.operator_agents import OperatorAgents
 from coordinator.rpc.operator_backup import OperatorBackup
@@ -190,7 +192,9 @@ async def run(config: Config, path: Path) -> None:
 
 async def _run(parts: Parts, path: Path, stop: asyncio.Event) -> None:
     settings = parts.config.coordinator
-    server = RpcServer(random.Random(), parts.counters, door=make_door(parts))
+    taken = {n: getattr(parts.config.limits, n) for n in ("connections", "connections_per_peer")}
+    limits = replace(LIMITS, **taken)
+    server = RpcServer(random.Random(), parts.counters, limits, make_door(parts))
     serve_all(parts, server.guarded)
     await parts.brain.start()
     metrics = Metrics(parts.counters, partial(gauges, parts), asyncio.get_running_loop())

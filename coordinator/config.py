@@ -20,6 +20,7 @@ import msgspec
 
 from coordinator.addresses import address_faults
 from coordinator.config_identity import IdentitySection, identity_faults
+from coordinator.config_limits import LimitsSection, limits_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
 from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
@@ -165,6 +166,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not self.tls.enabled if told is None else told
 
     security: SecuritySection = SecuritySection()
+    limits: LimitsSection = LimitsSection()
 
 
 def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
@@ -247,6 +249,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     yield from security_faults(data, lambda key: _where(path, key, lines))
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
+    yield from limits_faults(data.get("limits"), lambda key: _where(path, f"limits.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
     identity, tls, section = data.get("identity"), data.get("tls"), data.get("coordinator")
     yield from identity_faults(identity, lambda key: _where(path, f"identity.{key}", lines))

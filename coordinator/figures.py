@@ -102,6 +102,16 @@ FIGURES: Final = {
     "calls_without_request_total": Figure(
         "Calls whose request never came.", "calls_without_request"
     ),
+    "connections_cut_total": Figure(
+        "Connections closed because their address had too many, or no request came.",
+        "connections_cut",
+    ),
+    "calls_of_crowds_total": Figure(
+        "Calls refused because their address has too many connections.", "calls_of_crowds"
+    ),
+    "crowded_peers": Figure(
+        "Addresses with too many connections, as of a second ago.", "crowded_peers"
+    ),
     "readers_cut_total": Figure("Streams cut because nobody read them.", "readers_cut"),
     "streams_open": Figure("Streams that are open.", "open_streams"),
     "descriptors_open": Figure("File descriptors in use, as of a second ago.", "open_descriptors"),

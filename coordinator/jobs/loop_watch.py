@@ -8,6 +8,7 @@ elsewhere. What the figures are called is in `figures.py`.
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sys
 import threading
@@ -105,7 +106,7 @@ class LoopWatch:
     def _count_descriptors(self) -> None:
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
-            self._descriptors = sum(1 for _ in OWN.iterdir())
+            self._descriptors = sum(1 for _ in os.scandir(OWN))
         except OSError:  # none is left to look with, or no such place
             self._descriptors = most if OWN.is_dir() else 0
         if not self._few and self._descriptors >= FD_FEW * most:

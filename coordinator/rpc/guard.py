@@ -17,6 +17,7 @@ import structlog
 
 from coordinator.errors import CoordinatorError, FieldFault
 from coordinator.rpc.conduct import Conduct
+from coordinator.rpc.crowd import Crowd
 from coordinator.rpc.errors import to_status
 from coordinator.rpc.limits import BY_RECORD, Limits
 from coordinator.rpc.shape import Unfit, guarded_parse
@@ -49,9 +50,10 @@ _COUNTED = {
 class Guard:
     """Puts itself around handlers; counts what it refuses."""
 
-    def __init__(self, limits: Limits, conduct: Conduct, counters: Counters) -> None:
+    def __init__(self, limits: Limits, conduct: Conduct, counters: Counters, crowd: Crowd) -> None:
         self._limits = limits
         self._conduct = conduct
+        self._crowd = crowd
         self._counters = counters
         self._closing = False
         self._came_s = 0.0  # when the last call came
@@ -74,7 +76,9 @@ class Guard:
         self._came_s = time.monotonic()
         if self._closing and not method.startswith("grpc.health."):
             raise GoingDown
-        self._conduct.check(context.peer())
+        peer = context.peer()
+        self._conduct.check(peer)
+        self._crowd.check(peer)
 
     def around(self, service: str, name: str, handler: Any, *, raw: bool) -> Any:
         """The handler with everything around it; `raw` ones get requests as bytes."""
@@ -147,6 +151,7 @@ class Guard:
         async def converse(requests: Any, context: Context) -> None:
             try:
                 self._greet(method, context)
+                self._crowd.served(context.peer())
                 await self._say(context, behaviour, requests if writes else checked(requests))
             except Exception as error:  # noqa: BLE001 - the top of the call
                 await self._abort(method, error, context)
@@ -160,9 +165,11 @@ class Guard:
                 request = await context.read()
         except TimeoutError as error:
             self._counters.add("calls_without_request")
+            self._crowd.left_empty(context.peer())
             raise DeadlinePassed from error
         if request is grpc.aio.EOF:
             raise MessageUnfit(FieldFault("message", "is missing"))
+        self._crowd.served(context.peer())
         return _fit(request)
 
     async def _say(

@@ -34,6 +34,8 @@ class Limits:
     ping_answer_s: float = 10.0
     ping_least_s: float = 10.0  # peers that ping more often are sent away
     metadata_bytes: int = 16 * 1024
+    connections: int = 10_000  # at one address that is listened at
+    connections_per_peer: int = 2_000  # from one address
     # Calls.
     streams_per_peer: int = 2_000  # a peer is an address; on loopback, a connection
     streams: int = 10_000
@@ -70,6 +72,7 @@ def server_options(rng: random.Random, limits: Limits = LIMITS) -> list[tuple[st
         ("grpc.max_receive_message_length", limits.message_bytes),
         ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
         ("grpc.so_reuseport", 0),
+        ("grpc.max_allowed_incoming_connections", limits.connections),
     ]
 
 

@@ -5,6 +5,7 @@ The guard is in `guard.py`, every figure in `limits.py`.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from coordinator.errors import AddressRefused
 from coordinator.rpc.conduct import Conduct
+from coordinator.rpc.crowd import Crowd
 from coordinator.rpc.door import Door
 from coordinator.rpc.guard import Context, Guard
 from coordinator.rpc.limits import LIMITS, Limits, server_options
@@ -76,7 +78,10 @@ class RpcServer:
         counters = counters or Counters()
         self._server = grpc.aio.server(options=server_options(rng, limits))
         self.conduct = Conduct(limits)
-        self._guard = Guard(limits, self.conduct, counters)
+        self._ports: set[int] = set()
+        self._crowd = Crowd(limits, self._ports, counters)
+        self._watch: asyncio.Task[None] | None = None
+        self._guard = Guard(limits, self.conduct, counters, self._crowd)
         self.guarded = GuardedServer(self._server, self._guard, door)
         counters.gauge("open_streams", lambda: self.conduct.streams)
         self._health = Vitality()
@@ -86,16 +91,20 @@ class RpcServer:
         """The port that is listened at after `start`; raises `AddressRefused`."""
         try:
             if credentials is None:
-                return self._server.add_insecure_port(address)
-            return self._server.add_secure_port(address, credentials)
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             raise AddressRefused(address, "the port is in use, or not ours") from error
+        self._ports.add(port)
+        return port
 
     async def start(self) -> None:
         """Takes calls at every address bound."""
         names = [*self.guarded.service_names, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
         await self._server.start()
+        self._watch = asyncio.create_task(self._crowd.run(), name="coordinator:crowd")
         await self._health.say(names, True)
 
     async def degrade(self, degraded: bool) -> None:
@@ -110,3 +119,5 @@ class RpcServer:
         """Takes no new calls, and gives those under way so long to end."""
         await self._guard.close()
         await self._server.stop(grace_s)
+        if self._watch is not None:
+            self._watch.cancel()
