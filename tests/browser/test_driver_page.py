@@ -102,7 +102,7 @@ async def test_a_falling_charge_asks_by_itself(town: WatchedTown, opening: Openi
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        answer, _ = await asyncio.wait_for(command.communicate(), 20)
+        answer, _ = await asyncio.wait_for(command.communicate(), 60)
         await pushed.phase("driving")
 
         await played.page.click("#more summary")

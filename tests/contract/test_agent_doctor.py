@@ -164,7 +164,7 @@ async def test_buffer_shows_what_waits_and_flush_needs_an_agent(agent: LocalAgen
     await agent.service.until(lambda: len(agent.service.rows()) >= 1)
     flushed = await command("buffer", "flush", "-c", str(agent.config), "--json")
     await agent.service.crash()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         waiting: dict[str, Any] = {"records": 0}
         while waiting["records"] < 2:
             shown = await command("buffer", "show", "-c", str(agent.config), "--json")

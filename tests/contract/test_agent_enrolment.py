@@ -243,7 +243,7 @@ async def test_K4_second_gateway_with_the_same_id_is_refused(district: OwnAuthor
             with pytest.raises(grpc.aio.AioRpcError) as refused:
                 async with district.agent(pair, "gw-1", spool_id="spool-2"):
                     pass
-            event = await asyncio.wait_for(watch.read(), 10)
+            event = await asyncio.wait_for(watch.read(), 60)
             ack = await agent.report(batch("spool-1", 1, ["P1*1"]))
         watch.cancel()
 

@@ -103,7 +103,7 @@ async def test_refused_agent_is_an_alarm(district: SecuredDistrict) -> None:
         watch = operator.Watch(op.OperatorServiceWatchRequest(kinds=["SECURITY"]))
         await watch.initial_metadata()
         await refused(district.agent(district.certificate("gw-1", "other"), "gw-1"))
-        event = await asyncio.wait_for(watch.read(), 10)
+        event = await asyncio.wait_for(watch.read(), 60)
         counts = (await operator.GetIndexes(op.GetIndexesRequest(), timeout=10)).indexes
         watch.cancel()
 

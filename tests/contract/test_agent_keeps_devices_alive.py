@@ -16,7 +16,7 @@ from firmware_sim.core.controller import plug_in
 from firmware_sim.core.evse import Car, Evse
 from firmware_sim.faces.registers.history import Row
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 def charging(evse: Evse) -> Evse:

@@ -43,7 +43,7 @@ async def page(address: str) -> str:
     host, port = address.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"GET /metrics HTTP/1.0\r\n\r\n")
-    text = (await asyncio.wait_for(reader.read(), 10)).decode()
+    text = (await asyncio.wait_for(reader.read(), 60)).decode()
     writer.close()
     return text
 
@@ -62,7 +62,7 @@ async def test_E15_stopped_process_feeds_no_watchdog(agent: LocalAgent, tmp_path
     assert agent.process is not None
 
     agent.process.send_signal(signal.SIGSTOP)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not is_stopped(agent.process.pid):
             await asyncio.sleep(0.01)
     systemd.heard()
@@ -121,7 +121,7 @@ async def test_records_are_shown_and_followed_as_lines(agent: LocalAgent) -> Non
             if b" STATUS " in line:  # what happens to the pile besides is told between
                 lines.append(line)
     process.send_signal(signal.SIGINT)
-    code = await asyncio.wait_for(process.wait(), 30)
+    code = await asyncio.wait_for(process.wait(), 60)
     newest = ("-n", "1", "--pile", "A-01", "--json")
     as_json = await command("tail", "-c", str(agent.config), *newest)
     unknown = await command("tail", "-c", str(agent.config), "--pile", "A-99")
@@ -145,7 +145,7 @@ async def test_flush_hurries_a_reconnect_that_backs_off(agent: LocalAgent) -> No
     hasty = "backoff_base_s = 0.05\nbackoff_cap_s = 0.2\n"
     assert hasty in text
     await agent.start_with(text.replace(hasty, patient))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await asyncio.to_thread(ask, agent.data, {"command": "status"}))["spool"][
             "records"
         ]:
@@ -172,7 +172,7 @@ async def test_flush_sends_what_waits_or_says_why_not(agent: LocalAgent) -> None
     sent = await asyncio.to_thread(ask, agent.data, {"command": "flush", "wait_s": 20}, 30)
     port = agent.service.port
     await agent.service.crash()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             status = await asyncio.to_thread(ask, agent.data, {"command": "status"})
             if not status["connected"] and status["spool"]["records"]:

@@ -47,7 +47,7 @@ class Device:
         return [request for request in self.asked if request[1] not in READS]
 
     async def until_written(self, count: int) -> None:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             while len(self.written) < count:
                 self.news.clear()
                 await self.news.wait()

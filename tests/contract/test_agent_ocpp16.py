@@ -344,9 +344,9 @@ async def test_E9_broken_frame_gets_callerror_and_the_connection_lives(
     """A frame that cannot be understood is answered with FormationViolation, and talk goes on."""
     async with connect(gateway.url, subprotocols=[Subprotocol("ocpp1.6")]) as socket:
         await socket.send(frame, text=True)
-        answer = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        answer = json.loads(await asyncio.wait_for(socket.recv(), 60))
         await socket.send('[2,"ok","Heartbeat",{}]')
-        alive = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        alive = json.loads(await asyncio.wait_for(socket.recv(), 60))
 
     assert answer[:2] == [4, unique_id]
     assert answer[2] in ("FormationViolation", "ProtocolError")
@@ -359,7 +359,7 @@ async def test_unknown_action_is_answered_not_implemented(gateway: Gateway) -> N
         answers = []
         for action in ("Frobnicate", "GetCompositeSchedule"):
             await socket.send(json.dumps([2, "u", action, {}]))
-            answers.append(json.loads(await asyncio.wait_for(socket.recv(), 5)))
+            answers.append(json.loads(await asyncio.wait_for(socket.recv(), 60)))
 
     assert [answer[2] for answer in answers] == ["NotImplemented"] * 2
 
@@ -368,7 +368,7 @@ async def test_oversized_frame_closes_with_1009(gateway: Gateway) -> None:
     """A frame of more than a megabyte ends the connection with 1009, and nothing else."""
     async with connect(gateway.url, subprotocols=[Subprotocol("ocpp1.6")]) as socket:
         await socket.send("x" * 1_000_001)
-        await asyncio.wait_for(socket.wait_closed(), 5)
+        await asyncio.wait_for(socket.wait_closed(), 60)
 
         assert socket.close_code == 1009
 
@@ -399,7 +399,7 @@ async def test_missing_subprotocol_is_accepted_by_opt_in(tmp_path: Path) -> None
 
     async with connect(built.url) as socket:
         await socket.send('[2,"ok","Heartbeat",{}]')
-        answer = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        answer = json.loads(await asyncio.wait_for(socket.recv(), 60))
 
     assert answer[0] == 3
     await built.server.close()
@@ -447,7 +447,7 @@ async def test_E10_second_connection_with_the_key_displaces_the_first(tmp_path: 
 
     second = await dial(built, additional_headers=headers)
     answer = await second.point.call(call.Heartbeat())
-    await asyncio.wait_for(first.socket.wait_closed(), 5)
+    await asyncio.wait_for(first.socket.wait_closed(), 60)
 
     assert answer is not None
     assert first.socket.close_code == 1008

@@ -205,7 +205,7 @@ async def test_status_overtakes_transactions_and_they_stay_in_order(gateway: Gat
             answer.add_done_callback(noting(kind))
         told = await station.put("StatusNotification", status(gateway, "Faulted"))
         told.add_done_callback(noting("status"))
-        await asyncio.wait_for(told, 5)
+        await asyncio.wait_for(told, 60)
         gate.set()
         await blocked
         await until(lambda: len(order) == 4)

@@ -213,7 +213,7 @@ async def test_answer_of_a_station_does_not_wait_behind_its_transactions(
         waited = not started.done()
         gate.set()
         await blocked
-        await asyncio.wait_for(started, 5)
+        await asyncio.wait_for(started, 60)
 
     assert answer.outcome is Outcome.DONE
     assert waited

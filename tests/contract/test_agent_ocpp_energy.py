@@ -92,7 +92,7 @@ async def test_E1_energy_goes_on_where_it_was_after_a_kill(agent: LocalAgent) ->
         if samples[0] == 50_000:
             assert agent.process is not None
             agent.process.kill()
-            await asyncio.wait_for(agent.process.wait(), 10)
+            await asyncio.wait_for(agent.process.wait(), 60)
         await pile.hang_up()
 
     found = [json.loads(line) for line in out.splitlines()]

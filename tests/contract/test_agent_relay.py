@@ -262,7 +262,7 @@ async def test_calls_of_both_sides_take_turns_at_the_pile(site: Site) -> None:
     for number in range(5):
         action = "ChangeAvailability" if number % 2 else "ClearCache"
         await socket.send(json.dumps([2, f"u{number}", action, {}]))
-    replies = [await asyncio.wait_for(site.central.replies.get(), 5) for _ in range(5)]
+    replies = [await asyncio.wait_for(site.central.replies.get(), 60) for _ in range(5)]
 
     assert [reply[1] for reply in replies] == [f"u{number}" for number in range(5)]
     words = [reply[2]["status"] for reply in replies]
@@ -317,7 +317,7 @@ async def test_T4_bad_certificate_of_the_operator_is_named_and_tried_slowly(
         )
         upstream = Upstream("P1", settings, lambda frame: None, random.Random(1))
         trying = asyncio.create_task(upstream.talk("ocpp1.6", asyncio.Event().wait), name="test:up")
-        await asyncio.wait_for(upstream.tried.wait(), 10)
+        await asyncio.wait_for(upstream.tried.wait(), 60)
         done, _ = await asyncio.wait({trying}, timeout=0.2)
         trying.cancel()
         await asyncio.gather(trying, return_exceptions=True)

@@ -169,7 +169,7 @@ async def test_201_transaction_events_wait_for_the_operator_in_order(scene: Scen
     await scene.station.plug(1)
     await scene.station.advance(30)
     await until(lambda: scene.site.link.words[1].state.plugged is True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await scene.site.waiting() < 7:
             await asyncio.sleep(0.02)
     await scene.site.open_central()
@@ -204,7 +204,7 @@ async def test_201_events_that_the_station_kept_offline_stay_marked(scene: Scene
     await scene.far.close()
     await scene.site.until_ready(False)
     await scene.station.clear()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await scene.site.waiting() < 2:
             await asyncio.sleep(0.02)
     await scene.site.open_central()
@@ -223,7 +223,7 @@ async def test_201_driver_whom_the_operator_refuses_later_is_stopped(scene: Scen
     await scene.site.until_ready(False)
     await scene.station.plug(1, "STRANGER")
     await scene.station.advance(30)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await scene.site.waiting():
             await asyncio.sleep(0.02)
     await scene.site.open_central()

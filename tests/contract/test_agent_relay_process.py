@@ -144,7 +144,7 @@ async def test_figures_follow_the_operators_return(scene: Scene) -> None:
     await scene.pile.call("SecurityEventNotification", {"type": "Tampered", "timestamp": AT})
 
     await scene.central.wait_for("SecurityEventNotification")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (figures := await scene.figures())["queue_messages"]:
             await asyncio.sleep(0.05)
     found = await scene.doctor("relay")

@@ -186,7 +186,7 @@ async def test_alert_about_our_certificate_is_named(tmp_path: Path, ca: Authorit
         upstream = Upstream("P1", settings, lambda frame: None, random.Random(1))
         refusing = asyncio.create_task(asyncio.to_thread(refuse), name="test:refuse")
         trying = asyncio.create_task(upstream.talk("ocpp1.6", asyncio.Event().wait), name="test:up")
-        await asyncio.wait_for(upstream.tried.wait(), 10)
+        await asyncio.wait_for(upstream.tried.wait(), 60)
         await refusing
         done, _ = await asyncio.wait({trying}, timeout=0.2)
         trying.cancel()

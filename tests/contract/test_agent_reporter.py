@@ -331,7 +331,7 @@ def pauses(logs: Sequence[MutableMapping[str, Any]]) -> list[float]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.01)
 

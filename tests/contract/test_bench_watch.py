@@ -20,7 +20,7 @@ from firmware_sim.fleet import Fleet
 from pilewise.v1 import bench_service_pb2 as pb
 from pilewise.v1 import bench_service_pb2_grpc as rpc
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

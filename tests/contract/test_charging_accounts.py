@@ -21,7 +21,7 @@ from pilewise.v1 import charging_service_pb2_grpc as rpc
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 async def account(served: ServedBrain, recommendation_id: str) -> tuple[Decided, ...]:
@@ -132,7 +132,7 @@ async def test_the_account_is_told_by_explain_and_by_the_command(tmp_path: Path)
             sys.executable, "-c", "from pilewise.cli import main; main()", *words,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await asyncio.wait_for(command.communicate(), 30.0)
+        out, err = await asyncio.wait_for(command.communicate(), 60)
     finally:
         await process.stop()
 

@@ -68,7 +68,7 @@ async def cli(*words: str) -> dict[str, Any]:
         sys.executable, "-c", "from pilewise.cli import main; main()", *words, "--json",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(command.communicate(), 30.0)
+    out, err = await asyncio.wait_for(command.communicate(), 60)
     assert command.returncode == 0, err.decode()
     return dict(json.loads(out.splitlines()[-1]))
 

@@ -17,7 +17,7 @@ from coordinator.usecases.ledger import Outcome
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import types_pb2 as nouns
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def opening(recommendation_id: str) -> wire.GuideRequest:

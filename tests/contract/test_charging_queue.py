@@ -15,7 +15,7 @@ from coordinator.usecases.composing import answers
 from coordinator.usecases.retelling import retell, same
 from pilewise.v1 import charging_service_pb2 as wire
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 class Driver:

@@ -98,7 +98,7 @@ async def next_reminder(
     call: grpc.aio.StreamStreamCall[wire.GuideRequest, wire.GuideResponse],
 ) -> wire.Reminder:
     """The next reminder that is pushed, within a deadline."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60):
         while True:
             event = await call.read()
             assert isinstance(event, wire.GuideResponse)

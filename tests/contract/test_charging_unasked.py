@@ -41,7 +41,7 @@ async def drive(call: Call, *north_km: float, soc_pct: float = 40.0) -> None:
 
 async def the_next(call: Call, *kinds: str) -> wire.GuideResponse:
     """The next message of one of these kinds, within a deadline."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60):
         while True:
             event = await call.read()
             assert isinstance(event, wire.GuideResponse), "the stream ended"
@@ -51,7 +51,7 @@ async def the_next(call: Call, *kinds: str) -> wire.GuideResponse:
 
 async def taken_in(served: ServedBrain, car: str, north_km: float) -> None:
     """Returns when the coordinator knows the car to be there, so that its silence means no."""
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60):
         while served.brain.intentions.fleet.place_of(car) != pytest.approx(
             (HERE[0] + north_km * KM_LAT, HERE[1])
         ):

@@ -13,7 +13,7 @@ from served_brain import asking, serve_brain, station
 from coordinator.usecases import ahead
 from pilewise.v1 import charging_service_pb2 as wire
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 def for_window(car: str, from_s: int, to_s: int) -> wire.RecommendRequest:

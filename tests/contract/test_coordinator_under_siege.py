@@ -80,7 +80,7 @@ async def test_C6_sigterm_under_load_answers_what_is_under_way_and_exits_0(
         await events.initial_metadata()
         stub = rpc.ChargingServiceStub(channel)
         cars = [asyncio.create_task(load(stub, f"car-{n}"), name=f"test:{n}") for n in range(16)]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(codes) < 20:
                 await asyncio.sleep(0.01)
         begun_s = time.monotonic()
@@ -172,7 +172,7 @@ async def test_C9_loop_that_stands_still_is_told_and_health_is_degraded(
     task = asyncio.create_task(watch.run(), name="test:watch")
     await asyncio.sleep(0.3)
     _stand_still(time.sleep, 2.6)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         await well.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -200,7 +200,7 @@ async def test_C9_stopped_process_says_so_when_it_goes_on(coordinator: Coordinat
         coordinator.signal(signal.SIGSTOP)
         await asyncio.sleep(3.0)  # the fault itself
         coordinator.signal(signal.SIGCONT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             heard += [(await watch.read()).status for _ in range(2)]
 
     assert heard == [SERVING, NOT_SERVING, SERVING]

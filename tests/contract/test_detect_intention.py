@@ -222,7 +222,7 @@ async def test_session_of_a_guided_car_becomes_its_history() -> None:
         )
         served.brain.book.see(Session(evse_id, time.time(), 0.0, math.nan))
         served.see(evse_id, EvseStatus.CHARGING)
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(60):
             named = await learnt.get()
             while named.user_id != "driver":
                 named = await learnt.get()

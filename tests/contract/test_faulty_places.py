@@ -49,7 +49,7 @@ class Guided:
 
     async def changed_to(self, code: str) -> wire.Promise:
         """The next promise that was changed for this reason."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 message = await self._call.read()
                 assert message is not grpc.aio.EOF

@@ -75,7 +75,7 @@ def keba_words() -> dict[tuple[int, int], int]:
 
 
 async def until(notes: Notes, met: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not met():
             notes.news.clear()
             await notes.news.wait()
@@ -110,7 +110,7 @@ async def test_golden_device_is_read_over_the_wire(name: str) -> None:
     pile = ModbusPile("P", evses, profile, lanes, 0.2, notes, notes, random.Random(1))
     task = asyncio.create_task(pile.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not matches(notes, vector["evse"][:count], vector.get("facts", {})):
                 notes.news.clear()
                 await notes.news.wait()

@@ -37,7 +37,7 @@ async def test_L9_coordinator_at_another_address_is_found_within_60_s(tmp_path: 
     )
     assert process.stdout is not None
     try:
-        await asyncio.wait_for(_connected(process.stdout), 30)
+        await asyncio.wait_for(_connected(process.stdout), 60)
         await coordinator.stop()
         text = coordinator.config.read_text()
         coordinator.config.write_text(text.replace("127.0.0.1:0", f"127.0.0.2:{port}"))

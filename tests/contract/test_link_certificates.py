@@ -66,7 +66,7 @@ async def first_word(folder: Path, port: int, tls: TlsFiles) -> dict[str, object
     with capture_logs() as logs:
         task = asyncio.create_task(reporter.run(), name="test:uplink")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not (told := [e for e in logs if "next_try_s" in e or "credit" in e]):
                     await asyncio.sleep(0.02)
         finally:

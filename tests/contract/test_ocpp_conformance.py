@@ -64,7 +64,7 @@ class Scene:
 
     async def told(self, *kinds: RecordKind, count: int = 1) -> list[Record]:
         """The records of some kinds, once there are that many."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(found := await self.gateway.records(*kinds)) < count:
                 await asyncio.sleep(0.02)
         return found
@@ -295,13 +295,13 @@ async def test_station_that_never_boots_is_believed(tmp_path: Path, version: str
             station = await stack.enter_async_context(simulated(tmp_path, version, first.url))
             await until(lambda: first.status() is FREE)
             await station.plug()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not await first.records(START):
                     await asyncio.sleep(0.02)
         async with gateway_of(tmp_path, version, port, settle_s=60.0) as second:
             await until(lambda: second.status() is TAKEN)
             await station.unplug()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (ends := await second.records(END)):
                     await asyncio.sleep(0.02)
             starts = await second.records(START)

@@ -84,7 +84,7 @@ async def test_foreign_records_are_an_alarm_and_counted(town: Town) -> None:
     async with town.agent("one", "P1") as one, town.agent("two", "P2") as two:
         await one.report(batch("spool-one", 1, ["P1*1"]))
         ack = await two.report(batch("spool-two", 1, ["P1*1", "P2*1", "P1*1"]))
-        event = await asyncio.wait_for(watch.read(), 10)
+        event = await asyncio.wait_for(watch.read(), 60)
     watch.cancel()
     counts = (await town.operator.GetIndexes(op.GetIndexesRequest(), timeout=10)).indexes
 

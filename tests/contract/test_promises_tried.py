@@ -21,7 +21,7 @@ from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 from pilewise.v1 import types_pb2 as nouns
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 BUSY, FREE = EvseStatus.CHARGING, EvseStatus.AVAILABLE
 
 

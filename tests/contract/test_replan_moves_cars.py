@@ -16,7 +16,7 @@ from coordinator.core.pile import EvseStatus
 from coordinator.usecases.replan import InlineSolver
 from pilewise.v1 import charging_service_pb2 as wire
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 SOLVER = InlineSolver()
 
 

@@ -12,7 +12,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from firmware_sim.bench.scenario import read
 from firmware_sim.live_scenario import Watch, watch_scenario
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 HEAD = '[scenario]\ntitle = "watched"\n[ocpp]\nsample_s = 5\n'
 PLUG = '[[step]]\ndo = "plug"\ntoken = "CARD"\n'
 MODBUS = '[[pile]]\npile_id = "A-01"\nface = "modbus"\nmodel = "keba-p30"\n'

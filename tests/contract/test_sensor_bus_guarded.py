@@ -54,7 +54,7 @@ async def test_everybody_says_and_hears_what_is_theirs(broker: Broker) -> None:
         f"mqtt://127.0.0.1:{broker.port}", "pilewise", heard, random.Random(1), AGENT, WORD
     )
     task = asyncio.create_task(sensors.run(), name="test:sensors")
-    await asyncio.wait_for(sensors.connected.wait(), 20)
+    await asyncio.wait_for(sensors.connected.wait(), 60)
     async with client(broker, OTHER) as other, client(broker, AGENT) as agent:
         await other.subscribe("pilewise/#", qos=1)
         await agent.subscribe("#", qos=1)
@@ -82,7 +82,7 @@ async def test_sensor_hears_nothing_of_others(broker: Broker) -> None:
         await agent.subscribe("pilewise/bay/+/queue", qos=1)
         async with client(broker, SENSOR) as sensor:
             await sensor.publish(f"pilewise/bay/{SENSOR}/queue", '{"length": 1}', qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             message = await anext(aiter(agent.messages))
         assert message.payload == b'{"length": 1}'
         with pytest.raises(TimeoutError):
@@ -96,7 +96,7 @@ async def test_wrong_password_is_told(broker: Broker, capsys: pytest.CaptureFixt
     wrong = BaySensors(url, "pilewise", Heard(), random.Random(1), AGENT, "a-wrong-password")
     task = asyncio.create_task(wrong.run(), name="test:sensors")
     told = ""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while "refused the login" not in told:
             told += capsys.readouterr().out
             await asyncio.sleep(0.05)

@@ -127,7 +127,7 @@ async def test_C3_peer_that_sends_no_messages_is_throttled() -> None:
         codes = [(await refusal(bad(b"\xff\xff", timeout=10)))[0] for _ in range(5)]
         with pytest.raises(grpc.aio.AioRpcError) as throttled:
             await bad(b"", timeout=10)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await bad(b"", timeout=10)
@@ -218,7 +218,7 @@ async def test_C5_reader_that_stops_is_cut_with_a_reason() -> None:
     async with served(Limits(write_s=0.3), operator) as (channel, counters):
         call = op_rpc.OperatorServiceStub(channel).Watch(op.OperatorServiceWatchRequest())
         await call.read()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await operator.ended.wait()
             said = operator.said
             code, why = await refusal(_read_all(call))
@@ -240,7 +240,7 @@ async def test_C5_streams_of_one_peer_are_counted() -> None:
         code, why = await refusal(stub.Watch(op.OperatorServiceWatchRequest()).read())
         open_before = counters.values()["open_streams"]
         calls[0].cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while counters.values()["open_streams"] > 1:
                 await asyncio.sleep(0.01)
         third = stub.Watch(op.OperatorServiceWatchRequest())

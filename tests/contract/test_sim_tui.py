@@ -34,7 +34,7 @@ from pilewise.v1 import bench_service_pb2 as pb
 from pilewise.v1 import bench_service_pb2_grpc as rpc
 
 pytestmark = pytest.mark.slow
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 SIM = """
 [sim]
 mode = "stepped"

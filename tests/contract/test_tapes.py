@@ -21,7 +21,7 @@ from firmware_sim.config import load_config
 from firmware_sim.errors import ConfigError, TapeError
 from firmware_sim.recorder import check_recordable, record_simulator, record_taps
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 KEBA = """
 [[pile]]
 pile_id = "A-01"

@@ -90,7 +90,7 @@ async def test_page_tells_the_url_that_lets_a_pile_in(page: str) -> None:
             json.dumps([2, "1", "BootNotification",
                         {"chargePointVendor": "V", "chargePointModel": "M"}])
         )  # fmt: skip
-        answer = json.loads(await asyncio.wait_for(dialled.recv(), 20))
+        answer = json.loads(await asyncio.wait_for(dialled.recv(), 60))
 
     assert pile["address"].endswith("/CP%20A%201")
     assert (answer[:2], answer[2]["status"]) == ([3, "1"], "Accepted")

@@ -84,7 +84,7 @@ class EventStream:
         def wait() -> tuple[str, str, Any]:
             return next(event for event in self._events if event[0] in names)
 
-        return await asyncio.wait_for(asyncio.to_thread(wait), 20)
+        return await asyncio.wait_for(asyncio.to_thread(wait), 60)
 
     async def held_at(self, evse_id: str) -> tuple[Any, list[str]]:
         """The promise once it is of this EVSE, and the names of all events until then."""

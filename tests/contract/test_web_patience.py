@@ -53,7 +53,7 @@ async def talk(port: int, *pieces: bytes, pause_s: float = 0.05) -> bytes:
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
             await asyncio.sleep(pause_s)  # how slow this client is
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with contextlib.suppress(ConnectionError):
                 return await reader.read()
         return b""

@@ -23,7 +23,7 @@ from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 NORTH_KM = 5.0
 
 

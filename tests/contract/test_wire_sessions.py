@@ -25,7 +25,7 @@ from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
 FREE, BUSY = nouns.EVSE_STATUS_AVAILABLE, nouns.EVSE_STATUS_CHARGING
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 Rows = list[dict[str, str]]
 
 

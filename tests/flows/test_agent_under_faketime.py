@@ -110,7 +110,7 @@ class Gateway:
         """Ends the agent; every record is then stored far away or still waits in its spool."""
         assert self.agent is not None
         self.agent.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(self.agent.wait(), 30) == 0
+        assert await asyncio.wait_for(self.agent.wait(), 60) == 0
         far = {number for (_, number), _ in stored_rows(self.coordinator.data_dir / "telemetry.db")}
         # The newest wait here; of those, some may be there as well, their acknowledgement missed.
         given, depth = given_out(self.data), view_spool(self.data).depth

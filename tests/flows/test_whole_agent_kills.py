@@ -102,7 +102,7 @@ class Gateway:
         assert self.agent is not None
         assert self.agent.returncode is None, "the agent ended by itself"
         self.agent.send_signal(how)
-        await asyncio.wait_for(self.agent.wait(), 30)
+        await asyncio.wait_for(self.agent.wait(), 60)
         if (self.folder / "agent" / "spool.db").exists():
             self.ledger.look(self.folder / "agent")
 

@@ -16,7 +16,7 @@ async def checked(address: str) -> int:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(CHECK), address, stderr=asyncio.subprocess.DEVNULL
     )
-    return await asyncio.wait_for(process.wait(), 30)
+    return await asyncio.wait_for(process.wait(), 60)
 
 
 @pytest.mark.slow

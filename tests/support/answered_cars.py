@@ -33,7 +33,7 @@ class Answers:
         wanted = len(self.told) + count + 1
         while len(self.told) < wanted:
             self.news.clear()
-            await asyncio.wait_for(self.news.wait(), 30)
+            await asyncio.wait_for(self.news.wait(), 60)
         return self.told[-count:]
 
 

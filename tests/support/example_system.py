@@ -24,7 +24,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 SCHEMAS = {"ocpp1.6": "1.6", "ocpp2.0.1": "2.0.1"}
 
 

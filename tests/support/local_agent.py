@@ -66,7 +66,7 @@ class LocalAgent:
             env={**os.environ, **environment},
         )
         assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 30)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
         told: dict[str, Any] = json.loads(line)
         return told
 
@@ -74,7 +74,7 @@ class LocalAgent:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 20)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
 
 async def command(*words: str) -> tuple[int, str, str]:

@@ -21,7 +21,7 @@ from firmware_sim.app import Simulator
 from firmware_sim.config import load_config
 from firmware_sim.core.wire import parse_wire_fault
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 ABB = '[[pile]]\npile_id = "A-01"\nface = "modbus"\nmodel = "abb-terra-ac"\nmax_power_kw = 11.04\n'
 
 

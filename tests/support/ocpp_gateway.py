@@ -31,7 +31,7 @@ from edge_agent.uplink.spool import Spool
 from edge_agent.uplink.transactions import TransactionBook
 from edge_agent.watch import Watch
 
-DEADLINE_S = 8.0
+DEADLINE_S = 60.0
 PILES: dict[str, type[OcppPile]] = {"ocpp1.6": Ocpp16Pile, "ocpp2.0.1": Ocpp201Pile}
 
 

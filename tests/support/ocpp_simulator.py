@@ -15,7 +15,7 @@ from firmware_sim.config import load_config
 from pilewise.v1 import bench_service_pb2 as pb
 from pilewise.v1 import bench_service_pb2_grpc
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 FACES = {"ocpp1.6": "ocpp16", "ocpp2.0.1": "ocpp201"}
 
 

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 class RawPile:

@@ -143,7 +143,7 @@ class Site:
 
     async def until_delivered(self) -> None:
         """Waits until nothing waits for the operator's system."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self.waiting():
                 await asyncio.sleep(0.01)
 

@@ -22,7 +22,7 @@ from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 from pilewise.v1 import types_pb2 as nouns
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 RESERVED, AVAILABLE = nouns.EVSE_STATUS_RESERVED, nouns.EVSE_STATUS_AVAILABLE
 
 

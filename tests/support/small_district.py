@@ -24,7 +24,7 @@ from pilewise.v1 import types_pb2 as nouns
 GBT_DC = 19
 HERE = (22.5400, 114.0500)
 STATIONS = {"S-A": ("Harbour Mall", HERE), "S-B": ("Hill Park", (22.5300, 114.0500))}
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def pile(number: int, face: str = "modbus", station_id: str = "S-A") -> Pile:

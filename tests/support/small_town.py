@@ -24,7 +24,7 @@ from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as operator_rpc
 from pilewise.v1 import types_pb2 as nouns
 
-CALL_S = 30.0
+CALL_S = 60.0
 AVAILABLE = nouns.EVSE_STATUS_AVAILABLE
 
 

@@ -32,7 +32,7 @@ SPOOL = "spool-1"
 ROWS = 12
 ON_THE_WAY = 6  # batches without an ack
 CARS = 3  # that ask at once
-CALL_S = 10.0
+CALL_S = 60.0
 
 
 class ToldDistrict:
@@ -66,7 +66,7 @@ class ToldDistrict:
                 for _ in range(CARS)
             ]
             try:
-                await asyncio.wait_for(begun.wait(), 30)
+                await asyncio.wait_for(begun.wait(), 60)
                 yield
             finally:
                 ended = await _cancelled(tasks)

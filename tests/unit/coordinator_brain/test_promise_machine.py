@@ -126,7 +126,7 @@ class PromiseMachine(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(asyncio.wait_for(work, 30.0))
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     def open(self) -> list[Promise]:
         promises = self.hand.brain.promises.open()

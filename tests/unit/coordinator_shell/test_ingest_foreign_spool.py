@@ -23,7 +23,7 @@ async def test_a_spool_begun_in_an_earlier_group_closes_the_second_stream_only(
     for link, evse_id in zip(links, ("P1*1", "P2*1"), strict=True):
         payload = batch("spool-1", 1, [evse_id]).SerializeToString()
         await ingest.ingest.offer(link, codec.read(payload))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await links[1].wake.wait()
         await ingest.report(batch("spool-2", 1, ["P2*1"]), agent_id="agent-2")
 

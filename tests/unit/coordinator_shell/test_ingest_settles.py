@@ -205,7 +205,7 @@ async def test_two_agents_cannot_begin_one_spool(ingest: WiredIngest) -> None:
     for link, evse_id in zip(links, ("P1*1", "P2*1"), strict=True):
         payload = batch("spool-1", 1, [evse_id]).SerializeToString()
         await ingest.ingest.offer(link, codec.read(payload))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await links[0].wake.wait()
 
     assert ingest.spool("spool-1").agent_id == "agent-1"

@@ -37,7 +37,7 @@ async def test_S3_a_commit_that_failed_is_looked_up_before_the_next(
     report = batch("spool-1", 1, ["P1*1"] * 3, [BUSY] * 3)
     link = Link("agent-1")
     await ingest.ingest.offer(link, to_batch(report))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not link.closing:
             await link.wake.wait()
             link.wake.clear()

@@ -104,7 +104,7 @@ async def test_worker_ends_with_a_coordinator_that_is_killed(tmp_path: Path) -> 
 
     try:
         # It has the pipe open, too: its end is the end of the output.
-        assert await asyncio.wait_for(process.stdout.read(), 20) == b""
+        assert await asyncio.wait_for(process.stdout.read(), 60) == b""
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)

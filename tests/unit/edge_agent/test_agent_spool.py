@@ -343,7 +343,7 @@ async def test_offered_records_become_durable(live: Spool) -> None:
     """Telemetry is committed shortly after it was offered, and the reporter is told."""
     live.offer([meter(1), meter(2)])
 
-    await asyncio.wait_for(live.news.wait(), 5)
+    await asyncio.wait_for(live.news.wait(), 60)
 
     run = await live.call(lambda file: file.read_run(0, END, 10, 1 << 20))
     assert run is not None
@@ -416,7 +416,7 @@ async def test_S3_failed_flush_is_not_durable_and_recovers(
     monkeypatch.setattr(spool, "RETRY_S", 0.05)
 
     live.offer([meter(2, urgent=True)])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while live.committed < 2:
             live.news.clear()
             await live.news.wait()

@@ -109,7 +109,7 @@ async def test_S2_read_only_disk_reports_from_memory_and_comes_back(
     spool = Spool(small_disk, lambda: "memory")
     await spool.start()
     spool.offer([record(1, RecordKind.FAULT)])
-    await asyncio.wait_for(spool.news.wait(), 5)
+    await asyncio.wait_for(spool.news.wait(), 60)
     seen = await spool.call(numbers)
     said = spool.failing
     start = record(2, RecordKind.SESSION_START)
@@ -119,7 +119,7 @@ async def test_S2_read_only_disk_reports_from_memory_and_comes_back(
     with pytest.raises(SpoolVolatile):
         await spool.call(lambda file: memory.begin_transaction(file, "A", "k", start))
     remount(small_disk, "rw")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while spool.generation == 0:
             await asyncio.sleep(0.05)
     await spool.commit([record(3, RecordKind.SESSION_START)])
@@ -216,13 +216,13 @@ async def test_S6_file_held_by_a_backup_loses_nothing(
     other = sqlite3.connect(tmp_path / "spool.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     spool.offer([record(1, RecordKind.FAULT)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not spool.failing:
             await asyncio.sleep(0.02)
 
     other.execute("ROLLBACK")
     other.close()
-    await asyncio.wait_for(spool.news.wait(), 10)
+    await asyncio.wait_for(spool.news.wait(), 60)
 
     assert await spool.call(numbers) == {("one", 1): 1}
     assert not spool.failing

@@ -92,7 +92,7 @@ async def refused_until(spool: Spool) -> int:
 
 async def written_down(spool: Spool, count: int) -> None:
     """Returns once so many records are durable."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while spool.committed < count:
             await asyncio.sleep(0.02)
 

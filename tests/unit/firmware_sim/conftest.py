@@ -15,7 +15,7 @@ from firmware_sim.app import Simulator
 from firmware_sim.config import load_config
 from pilewise.v1 import bench_service_pb2_grpc
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 @dataclass

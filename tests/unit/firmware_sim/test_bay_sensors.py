@@ -14,7 +14,7 @@ import pytest
 
 from pilewise.v1 import bench_service_pb2 as pb
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
 
 

@@ -140,7 +140,7 @@ async def test_watch_tells_first_what_is_and_then_what_changes(simulate: Callabl
     sim = await simulate(SIM)
     watch = sim.bench.Watch(pb.BenchServiceWatchRequest(evse_ids=["D-01*1"]))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         first = (await watch.read()).state
         await sim.bench.PlugIn(pb.PlugInRequest(evse_id="D-01*2", soc_pct=20))
         await sim.bench.InjectFault(pb.InjectFaultRequest(evse_id="D-01*1", fault="GroundFailure"))

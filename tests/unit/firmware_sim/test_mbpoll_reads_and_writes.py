@@ -73,7 +73,7 @@ async def mbpoll(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         need("mbpoll"), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
     return output.decode()
@@ -163,7 +163,7 @@ async def test_mbpoll_tells_what_a_device_refuses(simulate: Callable) -> None:
         process = await asyncio.create_subprocess_exec(
             need("mbpoll"), *common, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             output, _ = await process.communicate()
         said.append(output.decode())
         await asyncio.sleep(REQUEST_GAP_S)

@@ -285,7 +285,7 @@ async def mbpoll(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         need("mbpoll"), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate()
     return output.decode()
 

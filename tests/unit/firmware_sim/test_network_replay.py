@@ -130,7 +130,7 @@ async def test_charge_points_of_a_network_dial_their_central_system(tmp_path: Pa
         running = asyncio.create_task(replay.run(lambda _: None, stop))
         await system.wait_for("StartTransaction")
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             await running
     finally:
         await system.close()

@@ -90,7 +90,7 @@ class Scene:
         """The link is gone."""
         await self.station.inject("wire:disconnect")
         face = self.station.simulator._ocpp["B-01"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while getattr(face, "_journal").online:  # noqa: B009
                 await asyncio.sleep(0.01)
 

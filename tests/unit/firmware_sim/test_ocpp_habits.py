@@ -313,7 +313,7 @@ async def test_second_connection_comes_under_the_same_identity(wire: Wire) -> No
     await wire.system.until(lambda m: m.frame[1] == "first" and m.connection == 1)
 
     await wire.station.clear()
-    await asyncio.wait_for(wire.system.connections[1].wait_closed(), 10)
+    await asyncio.wait_for(wire.system.connections[1].wait_closed(), 60)
 
     paths = {c.request.path for c in wire.system.connections if c.request is not None}
     assert second.calls("Heartbeat")

@@ -279,6 +279,6 @@ async def test_remote_start_brings_its_profile_along(grid: Grid) -> None:
     await grid.system.until(lambda: [c for c in grid.system.heard(begin) if "ANNA" in str(c)])
 
     assert str(answer.status) == "Accepted"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while grid.station.simulator.fleet.evse("B-01*2").limit_kw != 15.0:
             await asyncio.sleep(0.02)

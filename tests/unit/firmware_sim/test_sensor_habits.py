@@ -17,7 +17,7 @@ from mosquitto_broker import HINT, MOSQUITTO, Broker, free_port
 from edge_agent.sensors.payloads import Camera, Occupancy, Queue, parse
 from pilewise.v1 import bench_service_pb2 as pb
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 NOW_MS = 1_700_000_000_000
 OCCUPANCY, QUEUE = "site/bay/A-01*1/occupancy", "site/bay/A-01*1/queue"
 CAMERA, STATE = "site/pile/A-01/camera", "site/sensors/bench/state"
@@ -250,7 +250,7 @@ async def test_broker_that_was_lost_hears_all_again(site: Site) -> None:
     await site.set_bay(True, 1)
     await site.broker.start()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 async with aiomqtt.Client("127.0.0.1", site.broker.port) as late:

@@ -30,7 +30,7 @@ async def test_process_says_where_it_listens_and_stops_on_a_signal(
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         ready = json.loads(await process.stdout.readline())
         host, _, port = ready["piles"][0]["address"].rpartition(":")
         _, writer = await asyncio.open_connection(host, int(port))
@@ -108,7 +108,7 @@ async def test_process_whose_port_is_taken_exits_with_three(tmp_path: Path) -> N
     process = await asyncio.create_subprocess_exec(
         *COMMAND, str(config), cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         _, errors = await process.communicate()
     server.close()
 

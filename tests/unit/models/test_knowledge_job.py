@@ -162,7 +162,7 @@ async def test_scrapped_pile_leaves_at_the_next_update() -> None:
 
     knowledge._sleep = forever
     task = asyncio.create_task(knowledge.run(), name="test:knowledge")
-    await asyncio.wait_for(rounds.get(), 5)
+    await asyncio.wait_for(rounds.get(), 60)
     district.status[0] = EvseStatus.REMOVED
     knowledge.observe(
         Changes(
@@ -171,7 +171,7 @@ async def test_scrapped_pile_leaves_at_the_next_update() -> None:
             np.array([EvseStatus.REMOVED], dtype=np.int8),
         )
     )
-    after = await asyncio.wait_for(rounds.get(), 5)
+    after = await asyncio.wait_for(rounds.get(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -224,8 +224,8 @@ async def test_loop_goes_on_after_a_failed_update() -> None:
 
     knowledge = Knowledge(district, Once(), lambda: YEAR_S, sleep=at_once)
     task = asyncio.create_task(knowledge.run(), name="test:knowledge")
-    await asyncio.wait_for(tries.get(), 5)
-    await asyncio.wait_for(tries.get(), 5)
+    await asyncio.wait_for(tries.get(), 60)
+    await asyncio.wait_for(tries.get(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

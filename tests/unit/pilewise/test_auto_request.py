@@ -88,7 +88,7 @@ async def test_second_click_before_the_answer_is_the_same_request(
 
     clicks = [asyncio.create_task(car.ask(19.0, *PLACE)) for _ in range(2)]
     clicks.append(asyncio.create_task(car.observe(19.0, *PLACE)))  # type: ignore[arg-type]
-    await asyncio.wait_for(servicer.came.wait(), 10.0)
+    await asyncio.wait_for(servicer.came.wait(), 60)
     servicer.may_answer.set()
     answers = await asyncio.gather(*clicks)
 

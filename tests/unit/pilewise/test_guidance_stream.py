@@ -13,7 +13,7 @@ from pilewise.guidance import Guidance
 from pilewise.v1 import charging_service_pb2 as pb
 from pilewise.v1 import charging_service_pb2_grpc as rpc
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 PROMISE = pb.Promise(recommendation_id="r", revision=1)
 
 

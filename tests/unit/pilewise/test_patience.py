@@ -15,7 +15,7 @@ from pilewise.cli import launch, loudness
 from pilewise.cli.waiting import waiting as commanded
 from pilewise.patience import hushed, waiting
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Terminal(io.StringIO):

@@ -76,7 +76,7 @@ async def test_guidance_goes_on_in_a_new_stream(served: tuple[Breaking, VehicleC
     guidance = car.guide(pb.Promise(recommendation_id="r", revision=1))
     guidance.arrived("A-01*1")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         events = [event.WhichOneof("message") async for event in guidance]
 
     assert events[-1] == "closed"
