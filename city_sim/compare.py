@@ -25,6 +25,7 @@ from city_sim.runs import OPTIMUM, Run, outcome
 from city_sim.scenarios import CAMPUS_LAYOUT
 from city_sim.scenes.named import CAMPUS, NAMES, SceneUnknown, plugs_of
 from coordinator.errors import CoordinatorError
+from pilewise.wrong_words import WordParser
 
 __all__ = ["Run", "gain", "main", "outcome", "summed"]
 
@@ -90,7 +91,7 @@ def _parameters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="city_sim compare", description=__doc__)
+    parser = WordParser(prog="city_sim compare", description=__doc__)
     known = "; ".join(NAMES)
     parser.add_argument("--scenario", type=_scenario, default=CAMPUS, help=known)
     parser.add_argument("--stations", type=Path, help="the list that a real city is read from")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
@@ -22,6 +21,7 @@ from coordinator.errors import (
     Problem,
 )
 from pilewise.unread import ending
+from pilewise.wrong_words import WordParser
 
 EXIT_CONFIG = 3
 EXIT_UNREACHABLE = 4
@@ -39,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from coordinator import ca_command
 
         return ca_command.main(words[1:])
-    parser = argparse.ArgumentParser(
-        prog="python -m coordinator", description="Runs a district coordinator."
-    )
+    parser = WordParser(prog="python -m coordinator", description="Runs a district coordinator.")
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE.toml")
     parser.add_argument("--check", action="store_true", help="only check the configuration")
     parser.add_argument("--log-level", choices=LEVELS, default="info")

@@ -17,6 +17,7 @@ from coordinator.auth_errors import AuthorityUnusable
 from coordinator.errors import CoordinatorError
 from coordinator.trust import authority as made
 from coordinator.trust.authority import Authority, TrustedAuthority
+from pilewise.wrong_words import WordParser
 
 _FAILED: Final = 1
 # A server is also reached from its own host.
@@ -41,10 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m coordinator ca", description=__doc__)
+def _parser() -> WordParser:
+    parser = WordParser(prog="python -m coordinator ca", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = WordParser(add_help=False)
     shared.add_argument("--folder", type=Path, default=Path("ca"))
     shared.add_argument("--json", action="store_true")
     init = commands.add_parser("init", parents=[shared], help="make an authority")

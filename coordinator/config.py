@@ -169,6 +169,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSection = LimitsSection()
 
 
+_WHICH_FILE = "-c FILE names another; pilewise config init coordinator writes one with comments"
+
+
 def read_config(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     """The checked configuration; raises `ConfigInvalid` naming every fault with file and line.
 
@@ -182,8 +185,9 @@ def read_file(path: Path, environ: Mapping[str, str]) -> tuple[Config, dict[str,
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
         raise ConfigInvalid(
-            [Problem("CFG-001", str(path), f"cannot be read: {error}", hint="check the path")]
+            [Problem("CFG-001", str(path), f"cannot read the file: {why}", hint=_WHICH_FILE)]
         ) from error
     try:
         data = tomllib.loads(text)

@@ -5,7 +5,6 @@ For people `pilewise config` writes pages of it. Exit codes: 0 done, 3 mistakes 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tomllib
@@ -19,6 +18,7 @@ import msgspec
 from coordinator.config import Config, read_file
 from coordinator.config_places import PREFIX
 from coordinator.errors import ConfigInvalid
+from pilewise.wrong_words import WordParser
 
 WORDS = Path(__file__).with_name("config_words.toml")
 _CONFIG = 3
@@ -26,7 +26,7 @@ _CONFIG = 3
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m coordinator config", description=__doc__)
+    parser = WordParser(prog="python -m coordinator config", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("schema", help="every key: type, bounds, default, meaning")
     read = commands.add_parser("read", help="what a file says, with the line of each key")

@@ -7,7 +7,6 @@ Exit codes: 0 stopped as asked, 2 wrong usage, 3 mistakes in the configuration, 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -29,6 +28,7 @@ from edge_agent.host_notify import from_environment
 from edge_agent.parts import check_ports
 from edge_agent.renewal import Files, Renewal
 from pilewise.unread import ending
+from pilewise.wrong_words import WordParser
 
 EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: list[str]) -> int:
     """Runs the agent until it is told to stop, or only checks its configuration."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="agent.toml")
     parser.add_argument("--check", action="store_true", help="check the file and exit")
     parser.add_argument("--json", action="store_true", help="with --check: one JSON object")

@@ -42,9 +42,12 @@ class TomlSource:
             text = path.read_text(encoding="utf-8")
             self.tables: dict[str, Any] = tomllib.loads(text)
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                [ConfigProblem("CFG-001", f"the file cannot be read: {error}", self.file, 1)]
-            ) from error
+            why = getattr(error, "strerror", None) or str(error)
+            problem = ConfigProblem(
+                "CFG-001", f"cannot read the file: {why}", self.file, 0,
+                hint="-c FILE names another; pilewise config init agent writes one with comments",
+            )  # fmt: skip
+            raise ConfigError([problem]) from error
         except (ValueError, RecursionError) as error:
             found = _AT_LINE.search(str(error))
             line = int(found.group(1)) if found else text.count("\n") + 1

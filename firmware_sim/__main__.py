@@ -7,7 +7,6 @@ With `--check` it only looks at the file.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import os
@@ -24,6 +23,7 @@ from firmware_sim.errors import BindError, ConfigError, OpenFilesError
 from firmware_sim.limits import SPARE_FILES, allow_open_files
 from firmware_sim.log_lines import LEVELS, set_up_log
 from pilewise.unread import ending
+from pilewise.wrong_words import WordParser
 
 _EXIT_CONFIG = 3
 # Each has `main(arguments) -> exit code`.
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(import_module(_COMMANDS[words[0]]).main(words[1:]))
         except KeyboardInterrupt:
             return 130
-    parser = argparse.ArgumentParser(prog="firmware_sim", description=__doc__)
+    parser = WordParser(prog="firmware_sim", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="TOML file")
     parser.add_argument("--check", action="store_true", help="check the file and exit")
     parser.add_argument("--log-level", choices=LEVELS, default="info")

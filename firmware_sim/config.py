@@ -74,7 +74,8 @@ def read_file(path: Path, environ: Mapping[str, str]) -> tuple[SimConfig, Reader
         data = tomllib.loads(text)
     except OSError as error:
         reason = error.strerror or str(error)
-        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 1)
+        hint = "-c FILE names another; pilewise config init sim writes one with comments"
+        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 0, hint=hint)
         raise ConfigError(str(path), [finding]) from error
     except (ValueError, RecursionError) as error:
         line = re.search(r"at line (\d+)", str(error))

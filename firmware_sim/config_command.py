@@ -5,7 +5,6 @@ For people `pilewise config` writes pages of it. Exit codes: 0 done, 3 mistakes 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tomllib
@@ -29,6 +28,7 @@ from firmware_sim.config_tables import (
     SimTable,
 )
 from firmware_sim.errors import ConfigError
+from pilewise.wrong_words import WordParser
 
 WORDS = Path(__file__).with_name("config_words.toml")
 _CONFIG = 3
@@ -53,7 +53,7 @@ class _SimFile(msgspec.Struct, frozen=True):
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m firmware_sim config", description=__doc__)
+    parser = WordParser(prog="python -m firmware_sim config", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("schema", help="every key: type, bounds, default, meaning")
     read = commands.add_parser("read", help="what a file says, with the line of each key")

@@ -38,8 +38,9 @@ class Finding:
 
     def text(self, file: str) -> str:
         """The finding as people read it, with file and line."""
-        place = f"environment {self.variable}" if self.variable else f"{file}:{self.line}"
-        lines = [f"error[{self.code}]: {self.message}", f"  --> {place}  {self.path}"]
+        at = f"{file}:{self.line}" if self.line else file
+        place = f"environment {self.variable}" if self.variable else at
+        lines = [f"error[{self.code}]: {self.message}", f"  --> {place}  {self.path}".rstrip()]
         if self.note:
             lines.append(f"  = note: {self.note}")
         if self.hint:

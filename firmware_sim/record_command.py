@@ -6,7 +6,6 @@ Exit codes: 0 stopped, 2 wrong usage, 3 a mistake in the file or a port that is 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import signal
@@ -22,6 +21,7 @@ from firmware_sim.config import load_config
 from firmware_sim.errors import BindError, ConfigError, TapeError
 from firmware_sim.log_lines import LEVELS, set_up_log
 from firmware_sim.recorder import Ready, check_recordable, record_simulator, record_taps
+from pilewise.wrong_words import WordParser
 
 Record = Callable[[TapeWriter, asyncio.Event, Ready], Awaitable[None]]
 _OK, _CONFIG = 0, 3
@@ -29,7 +29,7 @@ _OK, _CONFIG = 0, 3
 
 def main(arguments: Sequence[str]) -> int:
     """Records; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="firmware_sim record", description=__doc__)
+    parser = WordParser(prog="firmware_sim record", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, required=True, help="TOML file")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the tape; .gz packs it")
     parser.add_argument("--for", dest="for_s", type=float, default=0.0, help="seconds")

@@ -22,6 +22,7 @@ from firmware_sim.bench.tape.replay import Replay, Where
 from firmware_sim.errors import BindError, ConfigError, TapeError
 from firmware_sim.log_lines import LEVELS, set_up_log
 from firmware_sim.network_replay import NetworkReplay
+from pilewise.wrong_words import WordParser
 
 _OK, _OTHERWISE, _CONFIG = 0, 1, 3
 # Above, a step of the physics would be longer than what one may catch up on.
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="firmware_sim replay", description=__doc__)
+    parser = WordParser(prog="firmware_sim replay", description=__doc__)
     parser.add_argument("tape", type=Path, nargs="?", help="what `record` wrote")
     parser.add_argument("--speed", type=float, default=1.0, help="how much faster than it was")
     parser.add_argument("--central", default="", help="ws://HOST:PORT that charge points dial")

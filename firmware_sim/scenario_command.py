@@ -23,6 +23,7 @@ from firmware_sim.bench.scenario.reading import Scenario
 from firmware_sim.bench.scenario.report import Report, lines_for_people, whole
 from firmware_sim.bench.tape.places import places
 from firmware_sim.errors import BindError, ConfigError
+from pilewise.wrong_words import WordParser
 
 _OK, _FAILED, _USAGE, _CONFIG = 0, 1, 2, 3
 # Above, one turn of the event loop is longer than what scenarios look at.
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="firmware_sim scenario", description=__doc__)
+    parser = WordParser(prog="firmware_sim scenario", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     play = commands.add_parser("run", help="plays scenarios in virtual time")
     play.add_argument("what", nargs="+", help="a name of the list, a TOML file, or all")

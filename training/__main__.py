@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pilewise.patience import hushed, waiting
 from pilewise.unread import ending
+from pilewise.wrong_words import WordParser
 from training import arrival_command, data_command, from_store_command, portrait_command
 from training.backtest import command
 
@@ -24,7 +25,7 @@ _PINS = '"""Which bundle this version came with."""\n\nBUNDLED_SHA256 = "{}"\n'
 
 def main(arguments: list[str] | None = None) -> int:
     """Gives 0 when it is done, 2 for wrong usage or without torch, 3 for unusable data."""
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = WordParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_all(commands)
     command.add_to(commands)
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     return portrait_command.run(options) if options.command == "portrait" else _all(options)
 
 
-def _add_all(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_all(commands: argparse._SubParsersAction[WordParser]) -> None:
     everything = commands.add_parser("all", help="all models from the made-up city")
     everything.add_argument("--seed", type=int, default=7, help="seed of data and weights")
     everything.add_argument("--out", type=Path, default=None, help="folder of the bundle")

@@ -22,6 +22,7 @@ from city_sim.paper.summary import summed
 from city_sim.paper.tables import configuration_table, method_table, reduction_lines
 from city_sim.progress import Watched
 from city_sim.reports import Origin, ReportError, ready, write
+from pilewise.wrong_words import WordParser
 
 ALL = "all"
 FAILED, USAGE = 1, 2
@@ -132,7 +133,7 @@ def _checked(options: argparse.Namespace) -> Size:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="city_sim paper", description=__doc__)
+    parser = WordParser(prog="city_sim paper", description=__doc__)
     parser.add_argument("--config", default="D", help="A to H, or all")
     parser.add_argument("--size", default="100x10", help=" or ".join(SIZES))
     parser.add_argument("--cars-per-pile", type=float, help="instead of the size's cars; e.g. 7.6")

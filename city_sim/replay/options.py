@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from city_sim.replay.feed import instant
+from pilewise.wrong_words import WordParser
 
 REQUESTS = 10_000
 TAKEN_RETRY_S = 1_800.0  # who counts first tries wants them, and drives a little for them
@@ -15,7 +16,7 @@ TAKEN_RETRY_S = 1_800.0  # who counts first tries wants them, and drives a littl
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """What was asked for; ends the process with words for what cannot be."""
-    parser = argparse.ArgumentParser(prog="city_sim replay", description="a real feed again")
+    parser = WordParser(prog="city_sim replay", description="a real feed again")
     parser.add_argument("--connectors", type=Path, required=True, help="CSV of connectors")
     parser.add_argument("--intervals", type=Path, required=True, help="CSV of their states")
     earlier = parser.add_mutually_exclusive_group()

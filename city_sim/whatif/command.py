@@ -23,6 +23,7 @@ from city_sim.whatif.page import report_of, summary
 from city_sim.whatif.replay import OURS, checked_policy, models_of, replay
 from city_sim.whatif.stored import StoredDay, read_day
 from pilewise.patience import waiting
+from pilewise.wrong_words import WordParser
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,7 +134,7 @@ def in_words(change: Change) -> str:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="city_sim whatif", description=__doc__)
+    parser = WordParser(prog="city_sim whatif", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="of a coordinator")
     parser.add_argument("--day", type=date.fromisoformat, required=True, help="YYYY-MM-DD, local")
     parser.add_argument("--remove", default="", help="PILE,...")

@@ -6,7 +6,6 @@ configuration, 4 no agent runs that could send, 5 some is still there.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from edge_agent.config import Config
 from edge_agent.errors import SpoolError
 from edge_agent.uplink.spool_view import SpoolView, kinds, view_spool
 from pilewise.patience import waiting
+from pilewise.wrong_words import WordParser
 
 PARTIAL: Final = 5
 MARGIN_S: Final = 10.0
@@ -36,7 +36,7 @@ MARGIN_S: Final = 10.0
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent buffer", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent buffer", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for name, text in (("show", "what waits on the disk"), ("flush", "send it now")):
         action = actions.add_parser(name, help=text)

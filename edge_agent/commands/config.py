@@ -5,7 +5,6 @@ For people `pilewise config` writes pages of it. Exit codes: 0 done, 3 mistakes 
 
 from __future__ import annotations
 
-import argparse
 import os
 import tomllib
 from dataclasses import asdict
@@ -21,13 +20,14 @@ from edge_agent.config_file import load_config
 from edge_agent.core.facts import CONNECTOR_STANDARDS
 from edge_agent.errors import ConfigError
 from edge_agent.profiles import Shelf
+from pilewise.wrong_words import WordParser
 
 WORDS: Final = Path(__file__).resolve().parents[1] / "config_words.toml"
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent config", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent config", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("schema", help="every key: type, bounds, default, meaning")
     read = commands.add_parser("read", help="what a file says, with the line of each key")

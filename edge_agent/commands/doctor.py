@@ -6,7 +6,6 @@ in the configuration.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import socket
@@ -27,6 +26,7 @@ from edge_agent.commands.running import NotRunning, ask
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, config_of, emit, say
 from edge_agent.config import Config
 from pilewise.patience import waiting
+from pilewise.wrong_words import WordParser
 
 # A damaged file is kept beside the new one, so a spool may take its budget twice.
 SPOOLS_KEPT = 2
@@ -34,7 +34,7 @@ SPOOLS_KEPT = 2
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent doctor", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent doctor", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, default=Path("agent.toml"))
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--offline", action="store_true", help="look at the gateway only")

@@ -6,7 +6,6 @@ configuration, 4 nobody answers.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import re
 import sys
@@ -33,13 +32,14 @@ from edge_agent.uplink.certificate import explained
 from edge_agent.uplink.channel import EnrolmentSettings, TlsFiles
 from edge_agent.uplink.enrolment import enrol
 from edge_agent.uplink.identity_files import IdentityFiles
+from pilewise.wrong_words import WordParser
 
 _HASH = re.compile(r"sha256:[0-9A-Fa-f]{64}")
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent enroll", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent enroll", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, default=Path("agent.toml"))
     parser.add_argument("--token-file", help="file of the token, - for stdin; else the config's")
     parser.add_argument("--ca-hash", default="", help="sha256:… of the district's authority")

@@ -6,13 +6,12 @@ profile, 4 nothing answers.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
-from edge_agent.commands.profile import shelf_of
+from edge_agent.commands.profile import meant, shelf_of
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, UNREACHABLE, emit, say, trouble
 from edge_agent.core.probe import Fit, Seen, weigh
 from edge_agent.core.profile import Profile
@@ -20,11 +19,12 @@ from edge_agent.piles.modbus_address import RTU_OVER_TCP, TCP
 from edge_agent.piles.modbus_survey import Survey, Surveyor, Target, Unreachable
 from edge_agent.profiles import Shelf
 from pilewise.patience import waiting
+from pilewise.wrong_words import WordParser
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent probe", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent probe", description=__doc__)
     parser.add_argument("host", nargs="?", default="", help="where the device is reached over TCP")
     parser.add_argument("--serial", default="", help="a serial device instead of a host")
     parser.add_argument("--port", type=int, help="TCP port; else the profile's")
@@ -41,8 +41,9 @@ def main(arguments: list[str]) -> int:
         return CONFIG
     profiles = _candidates(shelf, options.profile, bool(options.serial), options.transport)
     if not profiles:
-        known = ", ".join(name for name in shelf.names if shelf.take(name).is_modbus)
-        trouble("CMD-003", f'no register map "{options.profile}"', hint=f"known: {known}")
+        known = [name for name in shelf.names if shelf.take(name).is_modbus]
+        hint = meant(options.profile, known)
+        trouble("CMD-003", f'no register map "{options.profile}"', hint=hint)
         return FAILED
     target = Target(
         options.host, options.serial, options.port, options.device_id, options.transport

@@ -5,7 +5,8 @@ Exit codes: 0 well, 1 no such profile, 2 wrong usage, 3 mistakes in a profile.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from edge_agent.commands.speaking import CONFIG, FAILED, OK, emit, say, trouble
 from edge_agent.core.profile import Profile
 from edge_agent.profile_files import read_profiles
 from edge_agent.profiles import Shelf, bundled_folder
+from pilewise.wrong_words import WordParser
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent profile", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent profile", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     lint = actions.add_parser("lint", help="check the bundled profiles, and files or folders")
     lint.add_argument("paths", type=Path, nargs="*", help="profile files or folders of them")
@@ -91,11 +93,17 @@ def _list(shelf: Shelf, as_json: bool, as_markdown: bool) -> int:
     return OK
 
 
+def meant(name: str, known: Sequence[str]) -> str:
+    """The hint for a name that is unknown: the nearest, else all of them."""
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
 def _show(shelf: Shelf, name: str, as_json: bool) -> int:
     try:
         profile = shelf.take(name)
     except KeyError:
-        trouble("CMD-003", f'no profile "{name}"', hint=f"known: {', '.join(shelf.names)}")
+        trouble("CMD-003", f'no profile "{name}"', hint=meant(name, shelf.names))
         return FAILED
     told = page(profile, shelf)
     if as_json:

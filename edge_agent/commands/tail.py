@@ -5,18 +5,18 @@ Exit codes: 0 well, 3 mistakes in the configuration, 4 no agent runs.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from edge_agent.commands.running import NotRunning, answers
 from edge_agent.commands.speaking import CONFIG, FAILED, OK, UNREACHABLE, config_of, emit, trouble
 from edge_agent.core.telling import line
+from pilewise.wrong_words import WordParser
 
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent tail", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent tail", description=__doc__)
     parser.add_argument("-c", "--config", type=Path, default=Path("agent.toml"))
     parser.add_argument("-f", "--follow", action="store_true", help="go on until stopped")
     parser.add_argument("-n", "--count", type=int, default=20, help="how many to begin with")

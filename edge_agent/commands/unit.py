@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+
+from pilewise.wrong_words import WordParser
 
 FOLDER = Path(__file__).parents[1] / "systemd"
 PLACEHOLDER = "/opt/pilewise/bin/python"
@@ -12,7 +13,7 @@ PLACEHOLDER = "/opt/pilewise/bin/python"
 
 def main(arguments: list[str]) -> int:
     """The exit code of the command with these arguments."""
-    parser = argparse.ArgumentParser(prog="python -m edge_agent unit", description=__doc__)
+    parser = WordParser(prog="python -m edge_agent unit", description=__doc__)
     parser.add_argument(
         "--serial", action="store_true", help="print the drop-in for piles on serial lines"
     )

@@ -87,7 +87,15 @@ def command() -> Any:
     equip(tree)
     dial.equip(tree)
     teach(tree)
+    _whole(tree)
     return tree
+
+
+def _whole(command: Any) -> None:
+    """Has the first sentence of each command below told whole in its list, however wide."""
+    for inner in getattr(command, "commands", {}).values():
+        inner.short_help = " ".join((inner.help or "").split("\n\n")[0].split())
+        _whole(inner)
 
 
 def run() -> None:

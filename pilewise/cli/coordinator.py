@@ -25,17 +25,6 @@ if TYPE_CHECKING:
     from coordinator.config import Config
 
 app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
-app.command()(command)
-app.command()(unit)
-app.command()(whatif)
-app.command()(backup.backup)
-app.command()(backup.restore)
-app.add_typer(backup.fence, name="fence")
-app.add_typer(knowledge.app, name="knowledge")
-app.add_typer(models.app, name="models")
-app.add_typer(privacy.app, name="privacy")
-app.add_typer(coordinator_ca.app, name="ca")
-app.add_typer(coordinator_agents.app, name="agents")
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
 FORMATS = (
@@ -148,6 +137,19 @@ def retire(
         emit({"retired": pile_id})
     else:
         say(f"retired {pile_id}")
+
+
+app.command()(command)
+app.command()(unit)
+app.command()(whatif)
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.add_typer(backup.fence, name="fence")
+app.add_typer(knowledge.app, name="knowledge")
+app.add_typer(models.app, name="models")
+app.add_typer(privacy.app, name="privacy")
+app.add_typer(coordinator_ca.app, name="ca")
+app.add_typer(coordinator_agents.app, name="agents")
 
 
 def _settings(config: Path) -> Config:

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from pilewise.cli.launch import remember
 from pilewise.cli.output import Exit, explain
 from pilewise.unread import ending
 
@@ -30,6 +31,7 @@ def run(command: Any, words: list[str] | None = None) -> int:
 
 
 def _ended(command: Any, words: list[str] | None) -> int:
+    remember(command, sys.argv[1:] if words is None else words)
     try:
         code = command.main(words, prog_name="pilewise", standalone_mode=False)
     except _WRONG_WORDS as error:

@@ -5,6 +5,7 @@ The texts are data in `errors/*.toml`; which code is raised where is checked by 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ import typer
 from pilewise.cli.output import Exit, emit, fail
 
 FOLDER = Path(__file__).with_name("errors")
+_LOOSE = re.compile(r"([A-Z]+)[- ]?(\d{1,3})")  # as people type it: cfg-14
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -51,6 +53,8 @@ def explain(
         _list(known, json)
         return
     wanted = code.strip().strip("[]").upper().removeprefix("ERROR[")
+    if loose := _LOOSE.fullmatch(wanted):
+        wanted = f"{loose[1]}-{loose[2]:0>3}"
     page = known.get(wanted)
     if page is None:
         near = get_close_matches(wanted, known, 1, cutoff=0.5)

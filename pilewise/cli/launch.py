@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from pilewise.cli.loudness import Loudness, loudness
 from pilewise.cli.output import Exit, fail
 from pilewise.patience import QUIET
+from pilewise.wrong_words import COMMAND
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -38,6 +40,23 @@ NEEDS = {
 }
 
 
+_typed = ""
+
+
+def remember(command: Any, words: Sequence[str]) -> None:
+    """Keeps which command of the tree these words name: a room that complains says it so."""
+    global _typed
+    names = ["pilewise"]
+    for word in words:
+        if word.startswith("-"):
+            continue
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            break
+        names.append(word)
+    _typed = " ".join(names)
+
+
 def require(room: str) -> None:
     """Ends the command with a hint where the room's extra is not installed."""
     extra, module = NEEDS[room]
@@ -56,6 +75,7 @@ def become(room: str, *args: str, needs: str | None = None) -> NoReturn:
     `needs` names the room whose extra suffices, where that is less than the room's own.
     """
     require(needs or room)
+    os.environ[COMMAND] = _typed
     if loudness() is Loudness.QUIET:
         os.environ[QUIET] = "1"
     sys.stdout.flush()

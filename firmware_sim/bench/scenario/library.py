@@ -43,7 +43,7 @@ def find(word: str) -> list[Scenario]:
     if path.suffix == ".toml" or path.exists():
         return [load(path)]
     hint = f"{unknown(word, known)}; or name a file that ends in .toml"
-    finding = Finding("SCN-011", f"no scenario {word!r}", "", 1, hint=hint)
+    finding = Finding("SCN-011", f"no scenario {word!r}", "", 0, hint=hint)
     raise ConfigError(word, [finding])
 
 

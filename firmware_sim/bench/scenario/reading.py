@@ -84,7 +84,7 @@ def load(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 1)
+        finding = Finding("CFG-001", f"cannot read the file: {reason}", "", 0)
         raise ConfigError(str(path), [finding]) from error
     return read(text, name=path.stem, file=str(path))
 

@@ -66,7 +66,7 @@ def load_taps(path: Path) -> TapConfig:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
     except OSError as error:
-        finding = Finding("CFG-001", f"cannot read the file: {error.strerror}", "", 1)
+        finding = Finding("CFG-001", f"cannot read the file: {error.strerror}", "", 0)
         raise ConfigError(str(path), [finding]) from error
     except (ValueError, RecursionError) as error:
         at = re.search(r"at line (\d+)", str(error))
