@@ -85,10 +85,9 @@ class Overloaded(Retryable):
 
     code = "LOAD-001"
 
-    def __init__(self, what: str, count: str | int, limit: str | int, wait_s: float = 1.0) -> None:
-        waiting = f"{count} waiting" if isinstance(count, int) else count
-        super().__init__(f"{what}: {waiting}, at most {limit}")
-        self.retry_after_s = wait_s
+    def __init__(self, what: str, waiting: int, limit: int, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"{what}: {waiting} waiting, at most {limit}")
+        self.retry_after_s = retry_after_s
 
 
 class AgentOffline(Retryable):

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 
 import structlog
 
-from coordinator.errors import Overloaded
 from coordinator.rpc.limits import Limits
 from coordinator.usecases.counters import Counters
+from coordinator.usecases.refusals import Crowded
 
 log = structlog.get_logger()
 
@@ -44,15 +44,14 @@ class Crowd:
         counters.gauge("crowded_peers", lambda: len(self._crowded))
 
     def check(self, peer: str) -> None:
-        """Raises `Overloaded` for a new connection of an address that has too many."""
+        """Raises `Crowded` for a new connection of an address that has too many."""
         if not self._crowded:
             return
         place = place_of(peer)
         if place is None or place in self._served or place[0] not in self._crowded:
             return
         self._counters.add("calls_of_crowds")
-        count, most = self._crowded[place[0]], self._limits.connections_per_peer
-        raise Overloaded("connections of this address", f"{count} open", most, RETRY_S)
+        raise Crowded(self._crowded[place[0]], self._limits.connections_per_peer, RETRY_S)
 
     def served(self, peer: str) -> None:
         """Notes that a request came by this connection; it is never closed here."""

@@ -40,6 +40,15 @@ class WaitTooLong(Overloaded):
         self.retry_after_s = again_s
 
 
+class Crowded(Overloaded):
+    """An address has more connections open than it may have."""
+
+    def __init__(self, count: int, most: int, again_s: float) -> None:
+        text = f"connections of this address: {count} open, at most {most}"
+        Retryable.__init__(self, text)
+        self.retry_after_s = again_s
+
+
 class ReaderTooSlow(Retryable):
     """Whoever opened a stream does not read it; it is cut so that nothing piles up."""
 
