@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from coordinator.clock import Clock
-from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import District
 from coordinator.core.recommend.context import Models
 from coordinator.core.stamps import none_ahead
@@ -17,8 +15,6 @@ from coordinator.models.serving import Serving
 from coordinator.models.travel import OnnxTravelModel
 from coordinator.rpc.charging import ChargingServicer
 from coordinator.rpc.charging_codec import ChargingCodec
-from coordinator.store.claims_sqlite import SqliteClaims
-from coordinator.store.own_connection import MakeRoom
 from coordinator.usecases.city_claims import CityClaims
 from coordinator.usecases.composing import Composer
 from coordinator.usecases.counters import Counters
@@ -140,18 +136,15 @@ def build_brain(
     clock: Clock,
     events: Events,
     counters: Counters,
-    data_dir: Path,
+    claims: ClaimStore,
     stale_after_s: float,
     book: SessionBook | None = None,
     store: TelemetryStore | None = None,
     known: Snapshot | None = None,
-    make_room: MakeRoom | None = None,
 ) -> Brain:
-    """All parts, with the claims that `claims.db` remembers; raises store errors."""
-    moment = Moment(clock.now_s(), clock.link_s())
-    claims = SqliteClaims(data_dir / "claims.db", moment, archive=store, make_room=make_room)
-    claims.know({} if known is None else known.recent_requests)
-    values = () if known is None else (v for v in known.context if v.stands(moment.now_s))
+    """All parts over these claims, with the surroundings that the store remembers."""
+    now_s = clock.now_s()
+    values = () if known is None else (v for v in known.context if v.stands(now_s))
     keeper = SurroundingsKeeper(Surroundings(values), district, clock, store)
     return assemble_brain(
         district, core_models(models), clock, events, counters, claims, stale_after_s, book,

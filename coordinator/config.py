@@ -26,6 +26,7 @@ from coordinator.config_places import Lines, override
 from coordinator.config_places import where as _where
 from coordinator.config_privacy import PrivacySection
 from coordinator.config_security import SecuritySection, security_faults
+from coordinator.config_store import StoreSection, store_faults
 from coordinator.config_tls import EnrolmentSection, TlsSection, enrolment_faults, tls_faults
 from coordinator.config_web import WebSection, web_faults
 from coordinator.core.recommend.rules import DEFAULT_RULES, Rules
@@ -158,6 +159,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ocpi: OcpiSection = OcpiSection()
     identity: IdentitySection = IdentitySection()
     privacy: PrivacySection = PrivacySection()
+    store: StoreSection = StoreSection()
 
     @property
     def agent_open(self) -> bool:
@@ -255,6 +257,8 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from limits_faults(data.get("limits"), lambda key: _where(path, f"limits.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
+    store_at = lambda key: _where(path, f"store.{key}", lines)  # noqa: E731
+    yield from store_faults(data.get("store"), data.get("clock"), store_at)
     identity, tls, section = data.get("identity"), data.get("tls"), data.get("coordinator")
     yield from identity_faults(identity, lambda key: _where(path, f"identity.{key}", lines))
     yield from tls_faults(tls, lambda key: _where(path, f"tls.{key}", lines))

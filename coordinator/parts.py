@@ -26,6 +26,7 @@ from coordinator.jobs.certificates import CertificateWatch
 from coordinator.jobs.disk_watch import tell_damage
 from coordinator.jobs.knowledge import Condition, Knowledge, Updating
 from coordinator.jobs.tastes import TasteKeeper
+from coordinator.ledger_parts import open_claims
 from coordinator.models.kept import KeptBundles
 from coordinator.models.serving import Serving
 from coordinator.models.shadow import Shadow
@@ -147,9 +148,10 @@ def build_parts(config: Config) -> Parts:
     book = SessionBook(district, store, known.sessions, known.visits)
     ingest = _ingest(inventory, history, store, clock, events, counters, book, known)
     switch = _switch(config.models, data_dir, clock, events, counters)
+    claims = open_claims(config, clock, data_dir, store, known, disk.keep_promises)
     brain = build_brain(
-        district, switch.serving, clock, events, counters, data_dir, settings.stale_after_s,
-        book, store, known, disk.keep_promises,
+        district, switch.serving, clock, events, counters, claims, settings.stale_after_s, book,
+        store, known,
     )  # fmt: skip
     lock.note_files(are_open=True)
     knowledge = _knowledge(config.knowledge, district, switch, clock, known, store, ingest)

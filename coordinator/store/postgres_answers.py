@@ -110,14 +110,18 @@ class PostgresAnswers(MemoryClaims):
         return replace(answer, inputs=rows[0][0]) if rows else answer
 
     async def answer_to(self, request_id: str) -> KeptAnswer | None:
-        """The newest stored answer to a request, also one that another coordinator gave."""
+        """The newest stored answer to a request, also one that another coordinator gave.
+
+        None while the database is away: then a car is answered anew, and nothing is held.
+        """
         known = await super().answer_to(request_id)
         if known is not None:
             return known
-        rows = await self._link.ask(
-            "SELECT recommendation_id FROM answer WHERE request_id = %s ORDER BY seq DESC LIMIT 1",
-            (request_id,),
-        )
+        query = "SELECT recommendation_id FROM answer WHERE request_id = %s"
+        try:
+            rows = await self._link.ask(f"{query} ORDER BY seq DESC LIMIT 1", (request_id,))
+        except StoreUnavailable:
+            return None
         return await self.answer(rows[0][0]) if rows else None
 
     def mark(self, id_token_hash: str) -> str:

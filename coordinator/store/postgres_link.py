@@ -28,6 +28,7 @@ PATIENCE_S: Final = 2.0  # that a caller waits for its step; afterwards it is to
 GROUP: Final = 64
 TRIES: Final = 3  # of a group that met a deadlock, a time-out or a lock
 CONNECT_S: Final = 5.0
+_AWAY_S: Final = 0.5
 _LEAST_PAUSE_S, _MOST_PAUSE_S = 0.05, 0.5
 _SEND: Final = "SELECT take_steps(%s::jsonb, %b::bytea[])::text"
 
@@ -62,6 +63,7 @@ class Link:
     _writing: Any = None
     _reading: Any = None
     _since_s: float | None = None
+    _away_until_s: float = 0.0  # until then questions are not even asked
     _closing: bool = False
 
     def post(self, step: dict[str, Any], answers: Sequence[Body], tokens: Sequence[Token]) -> Unit:
@@ -94,7 +96,9 @@ class Link:
 
     async def ask(self, query: str, values: Sequence[Any] = (), again: bool = True) -> list[Any]:
         """The rows of a query, or none; a lost connection is tried once more if `again`."""
-        psycopg = driver()
+        psycopg, loop = driver(), asyncio.get_running_loop()
+        if loop.time() < self._away_until_s:
+            raise self._unavailable()
         for last in (not again, True):
             try:
                 async with asyncio.timeout(self.patience_s), self._turn:
@@ -103,9 +107,11 @@ class Link:
                     cursor = await self._reading.execute(query, values)
                     return await cursor.fetchall() if cursor.description else []
             except (TimeoutError, psycopg.Error) as error:
+                away = isinstance(error, (TimeoutError, psycopg.OperationalError))
                 await self._drop_reading()
-                if last or not isinstance(error, psycopg.OperationalError):
+                if last or not away:
                     why = str(error).strip() or f"no answer within {self.patience_s:g} s"
+                    self._away_until_s = loop.time() + _AWAY_S if away else 0.0
                     raise StoreUnavailable(STORE, why) from error
         raise AssertionError
 

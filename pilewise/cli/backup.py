@@ -43,7 +43,7 @@ def backup(
 
     data_dir, place = Path(settings.data_dir), to.absolute()
     try:
-        if not (data_dir / "claims.db").exists():
+        if not any(data_dir.glob("*.db")):
             hint = "is coordinator.data_dir the right one?"
             fail("CMD-130", f"no data in {data_dir}", hint=hint, exit_code=Exit.FAILED)
         try:
