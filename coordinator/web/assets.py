@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from string import Template
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,17 @@ KINDS = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+}
+FRAME = "page.html"  # head and header of every page, once
+# What each page has of its own.
+PAGES = {
+    "operator": {
+        "style": "operator",
+        "script": "main",
+        "navigation": '  <nav id="nav" aria-label="Pages"></nav>\n',
+        "dialog": '<dialog id="token"></dialog>\n',
+    },
+    "drive": {"style": "drive", "script": "drive/main", "navigation": "", "dialog": ""},
 }
 LEAFLET = ("leaflet.js", "leaflet.css")
 LEAFLET_PACKAGE = "xstatic-leaflet"
@@ -50,10 +62,15 @@ class Assets:
         }
         folder = leaflet_folder()
         self._files.update({f"leaflet/{name}": _asset(folder / name) for name in LEAFLET})
+        frame = Template(self._files.pop(FRAME).content.decode())
+        self._pages = {
+            name: _made(frame.substitute(own).encode(), KINDS[".html"])
+            for name, own in PAGES.items()
+        }
 
     def page(self, name: str) -> Asset:
-        """A page of our own, e.g. operator.html."""
-        return self._files[name]
+        """A page of `PAGES`."""
+        return self._pages[name]
 
     async def serve(self, request: Request) -> Response:
         """The file of the path, or that the browser has it."""
@@ -85,6 +102,9 @@ def leaflet_folder() -> Path:
 
 
 def _asset(path: Path) -> Asset:
-    content = path.read_bytes()
+    return _made(path.read_bytes(), KINDS[path.suffix])
+
+
+def _made(content: bytes, kind: str) -> Asset:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    return Asset(content, KINDS[path.suffix], tag)
+    return Asset(content, kind, tag)

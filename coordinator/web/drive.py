@@ -60,7 +60,7 @@ class Drive:
     async def page(self, request: Request) -> Response:
         """The page; what it shows it asks for itself."""
         let_in(self._unproved)
-        return told(self._assets.page("drive.html"), request)
+        return told(self._assets.page("drive"), request)
 
     async def call(self, request: Request) -> Response:
         """One call of the contract, for the car of this page only."""

@@ -69,7 +69,7 @@ class Front:
 
     async def page(self, request: Request) -> Response:
         """The operator's page; what it shows it asks for itself."""
-        return told(self._assets.page("operator.html"), request)
+        return told(self._assets.page("operator"), request)
 
     async def snapshot(self, request: Request) -> Response:
         """The whole live picture, for whoever needs it once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -117,6 +118,20 @@ async def test_web_every_answer_forbids_what_the_page_does_not_need(resting: Sit
         assert "script-src 'self'" in policy
         assert "unsafe" not in policy
         assert sniff == "nosniff"
+
+
+@pytest.mark.parametrize(("address", "own"), [("/", "main.js"), ("/drive", "drive/main.js")])
+async def test_web_page_comes_whole(resting: Site, address: str, own: str) -> None:
+    """What a page names is there, nothing of its frame is left open, and its script is its own."""
+    _, body = await asyncio.to_thread(resting.ask, address)
+    page = body.decode()
+    named = re.findall(r'(?:href|src)="(/[^"]*)"', page)
+
+    assert "$" not in page
+    assert f"/static/js/{own}" in named
+    for path in set(named):
+        response, _ = await asyncio.to_thread(resting.ask, path)
+        assert response.status == 200, path
 
 
 async def test_web_asked_by_a_foreign_name_answers_nothing(resting: Site) -> None:
