@@ -185,7 +185,8 @@ async def _open(spool: Spool, config: Config) -> None:
     except OSError as error:
         taken = isinstance(error, BlockingIOError)
         why = "is used by another agent" if taken else f"cannot be used: {error.strerror}"
-        config.source.report("CFG-018", f"{config.data_dir} {why}", "agent.data_dir")
+        hint = "stop the other agent, or give this one its own data_dir" if taken else ""
+        config.source.report("CFG-018", f"{config.data_dir} {why}", "agent.data_dir", hint=hint)
         raise ConfigError(config.source.problems) from error
 
 

@@ -268,3 +268,20 @@ def test_an_unknown_name_is_told_what_there_is(config: Any) -> None:
     assert told.code == 2
     assert "error[CMD-101]" in told.err
     assert "connector" in told.err
+
+
+def test_new_files_fit_together(tmp_path: Path, config: Any, monkeypatch: Any) -> None:
+    """Three files as they are written: the agent reads the simulated pile, tells the coordinator,
+    and says where the pile stands, without which nothing that it says would be believed."""
+    monkeypatch.chdir(tmp_path)
+    for kind in KINDS:
+        assert config("init", kind).code == 0
+    agent, coordinator, sim = (
+        tomllib.loads((tmp_path / f"{kind}.toml").read_text()) for kind in KINDS
+    )
+
+    (pile,), (simulated,) = agent["pile"], sim["pile"]
+    assert f"{pile['host']}:{pile['port']}" == simulated["listen"]
+    assert (pile["uid"], pile["profile"]) == (simulated["pile_id"], simulated["model"])
+    assert {"latitude_deg", "longitude_deg"} <= pile.keys()
+    assert agent["agent"]["coordinator"] == coordinator["coordinator"]["listen"]
