@@ -43,6 +43,7 @@ class SimClock(Clock):
     """Link time is the loop's; domain and system time can be set."""
 
     steps: dict[str, float]
+    clocks: tuple[Callable[[], float], Callable[[], float]]  # domain, link
 
     def __init__(self, wall_s: Callable[[], float], link_s: Callable[[], float]) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class SimClock(Clock):
 
     def now_s(self) -> float:
         """Domain time, as this host shows it."""
-        return float(self.clocks[0]() + self.steps["s"])  # type: ignore[attr-defined]
+        return self.clocks[0]() + self.steps["s"]
 
     def system_s(self) -> float:
         """The same: this clock is one."""
@@ -59,7 +60,7 @@ class SimClock(Clock):
 
     def link_s(self) -> float:
         """The loop's time, which nobody sets."""
-        return float(self.clocks[1]())  # type: ignore[attr-defined]
+        return self.clocks[1]()
 
 
 @dataclass
@@ -139,7 +140,7 @@ class SimCoordinator:
         self.brain.hold_at_piles(self.district, self.links, self.fences)
         around = Around(self.links, self.events, counters, clock.system_s)
         register = AgentRegister("sim", self.store, known.agents, around, required=False)
-        self.servicer = EdgeServicer(  # type: ignore[abstract]
+        self.servicer = EdgeServicer(
             "sim", clock, self.inventory, self.ingest, self.links, self.fences, self.events,
             register,
         )  # fmt: skip

@@ -20,27 +20,19 @@ COMMIT_S = 0.004
 TELL_S = 0.002
 
 
-class _Jobs:
-    """The spool's queue; whatever is put in is looked after soon."""
+class _Jobs(queue.SimpleQueue[_Append | _Call | None]):
+    """The spool's queue; whatever is put in is looked after soon, and nobody waits for more."""
 
-    def __init__(self, wake: Callable[[float], None]) -> None:
-        self._jobs: list[Any] = []
-        self._wake = wake
+    _wake: Callable[[float], None]
 
-    def put(self, job: Any) -> None:
-        self._jobs.append(job)
+    def put(
+        self, item: _Append | _Call | None, block: bool = True, timeout: float | None = None
+    ) -> None:
+        super().put(item)
         self._wake(COMMIT_S)
 
-    def get(self, timeout: float | None = None) -> Any:
-        if not self._jobs:
-            raise queue.Empty
-        return self._jobs.pop(0)
-
-    def get_nowait(self) -> Any:
-        return self.get()
-
-    def __len__(self) -> int:
-        return len(self._jobs)
+    def get(self, block: bool = True, timeout: float | None = None) -> _Append | _Call | None:
+        return super().get_nowait()
 
 
 class InlineSpool(Spool):
@@ -53,8 +45,8 @@ class InlineSpool(Spool):
         """Opens the spool, here and now."""
         self._loop = asyncio.get_running_loop()
         self._held, self._turn_due = [], False
-        self._work = _Jobs(self._wake)
-        self._jobs = self._work  # type: ignore[assignment]
+        self._jobs = _Jobs()
+        self._jobs._wake = self._wake
         self._folder.mkdir(parents=True, exist_ok=True)
         self._guard = (self._folder / "agent.lock").open("w")
         fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +82,7 @@ class InlineSpool(Spool):
         for job in jobs:
             if isinstance(job, _Call):
                 self._answer(job, disk)
-        if self._work:
+        if self._jobs.qsize():
             self._wake(COMMIT_S)
         elif self._held or disk.file.volatile:
             self._wake(RETRY_S)
