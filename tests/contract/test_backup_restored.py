@@ -22,7 +22,7 @@ from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import operator_service_pb2_grpc as op_rpc
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 FIRM, NONE = wire.HOLD_KIND_FIRM, wire.HOLD_KIND_NONE
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_bench_agent_prints_one_object_with_its_keys() -> None:
     """A short run ends well; its last line has the figures, and nothing needless was loaded."""
     process = await asyncio.create_subprocess_exec(

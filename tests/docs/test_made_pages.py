@@ -11,7 +11,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_made_pages_are_current() -> None:
     """Whoever changes a command or an error writes the pages anew: python docs/generate.py."""
     ran = subprocess.run(
