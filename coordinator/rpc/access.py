@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from coordinator.core.caller import OF_CARS, Scope
+from coordinator.importers.export import RECORDS
 
 
 class Whose(Enum):
@@ -31,6 +32,8 @@ class Rule:
     scopes: Scope
     whose: Whose = Whose.NOBODYS
     once: bool = False
+    # A field of the request, and what it needs where it has one of these values.
+    narrow: tuple[str, frozenset[str], Scope] | None = None
 
 
 OPEN = Rule(Scope.NONE)
@@ -47,6 +50,8 @@ WRITE_ONCE = Rule(Scope.WRITE, once=True)
 ADMIN = Rule(Scope.ADMIN)
 ADMIN_ONCE = Rule(Scope.ADMIN, once=True)
 PEER = Rule(Scope.DISTRICT)
+# What tells where everybody was needs the right that one person's record needs.
+FILES = Rule(Scope.READ, narrow=("format", frozenset(RECORDS), Scope.ADMIN))
 
 SERVICES: Mapping[str, Mapping[str, Rule]] = {
     "pilewise.v1.ChargingService": {
@@ -90,7 +95,7 @@ SERVICES: Mapping[str, Mapping[str, Rule]] = {
         "ListAgents": READ,
         "ListClaims": READ,
         "GetFrames": READ,
-        "Export": READ,
+        "Export": FILES,
         "ListDistricts": READ,
         "Command": WRITE_ONCE,
         "PutPiles": WRITE,

@@ -131,6 +131,8 @@ class Door:
 
     async def _check(self, rule: Rule, caller: Caller, request: Any) -> None:
         try:
+            if rule.narrow is not None:
+                _may_have(caller, request, *rule.narrow)
             if rule.whose is Whose.VEHICLE:
                 self._pacing.car(caller, request.vehicle_id)
                 self._belongings.own_car(caller, request, "")
@@ -190,6 +192,16 @@ class Door:
         if self._anybody is not None and is_here(context.peer()):
             return self._anybody
         raise Unauthenticated("no token")
+
+
+def _may_have(
+    caller: Caller, request: Any, field: str, values: frozenset[str], scopes: Scope
+) -> None:
+    """Raises `Forbidden` where what the request asks for needs more than the call itself."""
+    asked = getattr(request, field)
+    if asked in values and not caller.scopes & scopes:
+        text = f"{field} {asked} needs the scope {_needed(scopes)}"
+        raise Forbidden(text, "ask with a token that has it")
 
 
 def _token(context: Context) -> str:

@@ -15,6 +15,7 @@ from guarded_district import SERVICES, Guarded, asking, serve_guarded
 from coordinator.rpc.access import TABLE
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import edge_service_pb2 as edge
+from pilewise.v1 import operator_service_pb2 as op
 
 OK, UNKNOWN_CALLER = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 NOT_ALLOWED, HIDDEN = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND
@@ -184,6 +185,22 @@ async def test_cars_reach_what_is_theirs_only(guarded: Guarded, who: str) -> Non
             own = await promised(guarded, "A-1", "again")
 
     assert seen == expected
+
+
+@pytest.mark.parametrize("who", MAY)
+@pytest.mark.parametrize("form", ["geojson", "sessions", "requests"])
+async def test_files_that_tell_of_drivers_are_for_those_who_may_export_one(
+    guarded: Guarded, who: str, form: str
+) -> None:
+    """Whoever looks takes stations out; where everybody was is for the scope admin alone."""
+    code = await outcome_of(guarded, who, OPERATOR + "Export", op.ExportRequest(format=form))
+
+    if MAY[who] is None or who == "agent":
+        assert code is UNKNOWN_CALLER
+    elif who == "admin" or (who in ("reader", "writer") and form == "geojson"):
+        assert code is OK
+    else:
+        assert code is NOT_ALLOWED
 
 
 async def test_an_agent_speaks_in_its_own_name_only(guarded: Guarded) -> None:
