@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -54,13 +55,16 @@ async def measure(folder: Path, minutes: float, seed: int, kept: int = 0) -> dic
         async with grpc.aio.insecure_channel(room.ready["grpc"]) as channel:
             operator = op_rpc.OperatorServiceStub(channel)
             before = await _indexes(operator)
+            disk_begin_mib = disk_mib(folder / "data")
             begin = await _sample(room.pid, operator)
             load = Load(room.ready["grpc"], bundle, seed)
             samples = await _under(load, room.pid, operator, minutes)
             left = await _settled(operator, before)
             end = await _sample(room.pid, operator)
+            disk_grown_mib = disk_mib(folder / "data") - disk_begin_mib
     finally:
         await room.stop()
+    answers = load.done["recommended"] + load.done["cancelled"]
     settled = samples[len(samples) // 3 :]
     return {
         "minutes": minutes,
@@ -70,6 +74,8 @@ async def measure(folder: Path, minutes: float, seed: int, kept: int = 0) -> dic
         "rss_settled_mib": settled[0][1] if settled else None,
         "rss_end_mib": end[1],
         "rss_most_mib": max(sample[1] for sample in [begin, *samples, end]),
+        "disk_grown_mib": round(disk_grown_mib, 1),
+        "disk_kib_an_answer": round(1_024 * disk_grown_mib / max(answers, 1), 2),
         "fds_begin": begin[2],
         "fds_most": max(sample[2] for sample in [begin, *samples]),
         "fds_end": end[2],
@@ -145,6 +151,15 @@ def slope_per_h(samples: list[Sample]) -> float | None:
     spread = sum((sample[0] - mean_s) ** 2 for sample in samples)
     together = sum((sample[0] - mean_s) * (sample[1] - mean_mib) for sample in samples)
     return round(3_600 * together / spread, 2)
+
+
+def disk_mib(folder: Path) -> float:
+    """What the files of a folder take, MiB; those that go while it is looked at count as gone."""
+    sizes = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            sizes += path.stat().st_size
+    return sizes / 2**20
 
 
 def _descriptors(pid: int) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 
 import coordinator.core.areas.claim_table as claim_table
-import coordinator.store.claims as claims
+import coordinator.store.claims_sqlite as claims_sqlite
 import coordinator.usecases.promises as promises
 from coordinator.__main__ import main
 
 
 def remember(count: int) -> None:
     """Has everything that is kept for late questions hold so many."""
-    promises.KEPT_CLOSED = claims.REMEMBERED = claim_table.KEPT_ENDED = count
+    promises.KEPT_CLOSED = claims_sqlite.SqliteClaims.remembered = claim_table.KEPT_ENDED = count
 
 
 if __name__ == "__main__":

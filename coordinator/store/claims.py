@@ -19,8 +19,6 @@ from coordinator.usecases.person import Person, blanked, is_theirs
 
 Decide = Callable[[], Step | Refused]
 
-REMEMBERED = 10_000  # answers kept in memory
-
 
 class MemoryClaims:
     """`ledger.ClaimStore` in memory: each step is decided, then handed to `_keep`.
@@ -29,6 +27,9 @@ class MemoryClaims:
     caller learns the outcome only after `_keep` returned. If that fails the step is taken back.
     `paused` is why nothing new is granted just now, or "".
     """
+
+    # Answers kept in memory, and requests of which is known by what they were answered.
+    remembered, requests = 10_000, 50_000
 
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self.index = ClaimIndex(queue_places)
@@ -207,7 +208,7 @@ class MemoryClaims:
     async def keep_outcome(self, recommendation_id: str, outcome: Outcome, moment: Moment) -> None:
         """Stores what a driver told of a recommendation."""
         self._outcomes.setdefault(recommendation_id, []).append(outcome)
-        if len(self._outcomes) > REMEMBERED:
+        if len(self._outcomes) > self.remembered:
             del self._outcomes[next(iter(self._outcomes))]
 
     async def outcomes(self, recommendation_id: str) -> Sequence[Outcome]:
@@ -284,15 +285,16 @@ class MemoryClaims:
             watcher(step.evse_ids)
 
     def _remember(self, answer: KeptAnswer) -> None:
-        known = self._answers.get(answer.recommendation_id)
+        known = self._answers.pop(answer.recommendation_id, None)
         if known is not None and not answer.inputs:
             # A new stage or lease was not ranked anew: what led to the answer stands.
             answer = replace(answer, inputs=known.inputs)
         self._answers[answer.recommendation_id] = answer
         self._by_request[answer.request_id] = answer.recommendation_id
-        if len(self._answers) > REMEMBERED:
-            _, oldest = self._answers.popitem(last=False)
-            self._by_request.pop(oldest.request_id, None)
+        if len(self._answers) > self.remembered:
+            self._answers.popitem(last=False)
+        if len(self._by_request) > self.requests:
+            del self._by_request[next(iter(self._by_request))]
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
         """Makes a step durable; in memory there is nothing to do."""

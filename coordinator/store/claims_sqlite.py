@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,13 @@ REMOVED_AT_ONCE = 500
 RECENT_REQUESTS = 20_000  # steps whose request ids are known again after a restart
 
 
+REMEMBERED = 1_000  # answers kept in memory beside the file
+
+
 class SqliteClaims(MemoryClaims):
     """`ledger.ClaimStore` whose grants survive the process; one process owns the directory."""
+
+    remembered = REMEMBERED
 
     def __init__(
         self,
@@ -88,7 +93,7 @@ class SqliteClaims(MemoryClaims):
     async def answer(self, recommendation_id: str) -> KeptAnswer | None:
         """The newest stored answer of a recommendation, from memory or the file."""
         known = await super().answer(recommendation_id)
-        if known is not None:
+        if known is not None and known.inputs:
             return known
         kept = await self._writer.submit(
             lambda connection: stored_answer(connection, recommendation_id)
@@ -96,8 +101,11 @@ class SqliteClaims(MemoryClaims):
         kept = None if kept is None else self._tokens.with_token(kept)
         if kept is None and self._archive is not None:
             row = await self._archive.request_of(recommendation_id)
-            return unpacked(row) if row is not None and row.body else None
-        return kept
+            kept = unpacked(row) if row is not None and row.body else None
+        if known is None or kept is None:
+            return kept or known
+        # Memory has the newest answer, the file what led to it.
+        return replace(known, inputs=kept.inputs)
 
     def mark(self, id_token_hash: str) -> str:
         """What is kept in place of a token whose hash an agent tells."""

@@ -24,7 +24,7 @@ from coordinator.usecases.counters import Counters
 from coordinator.usecases.ledger import ClaimStore, KeptAnswer, Outcome
 from coordinator.usecases.occupying import Occupying
 from coordinator.usecases.presence import Presence
-from coordinator.usecases.promises import Promise, Promises
+from coordinator.usecases.promises import ENDS, Promise, Promises
 from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.reroute import CONFIRMED_LEASE_S, Rerouter
 from coordinator.usecases.revising import Reviser
@@ -113,7 +113,7 @@ class Guidance:
         promise.ahead = live and claim is not None and claim.future
         self._promises.add(promise)
         if not live:
-            self._promises.close(promise, "EXPIRED")
+            self._promises.close(promise, ENDS[claim.state] if claim else "EXPIRED")
         elif claim is not None and claim.state is ClaimState.OCCUPIED:
             self._promises.close(promise, "ARRIVED")
         return promise

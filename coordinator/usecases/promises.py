@@ -21,7 +21,7 @@ from coordinator.usecases.trace import TRACE
 
 LEVELLED_KM = 0.2
 LEVELLED_PCT = 1.0
-KEPT_CLOSED = 5_000  # closed promises remembered, so that a late question is answered
+KEPT_CLOSED = 1_000  # closed promises remembered, so that a late question is answered
 
 # How the end of a claim is told.
 ENDS = {

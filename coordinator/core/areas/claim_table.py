@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment
 
-KEPT_ENDED = 50_000  # ended claims remembered, so that a repeated call finds its answer
+KEPT_ENDED = 20_000  # ended claims remembered, so that a repeated call finds its answer
 
 
 class ClaimTable:
