@@ -4,7 +4,8 @@ Many tasks want the same few EVSEs at once; what was granted is confirmed, used,
 left to lapse. Afterwards the journal is read from the disk by `claims_audit.py`, which knows
 nothing of the ledger, and counts overlaps and cars with two places. The ceiling is as many rows of
 the same size, in groups as large, through a bare SQLite connection (FULL). With `--kill` the load
-is a process that gets SIGKILL at random points; what it was told before is then looked up.
+is a process that gets SIGKILL at random points; what it was told before is then looked up. With
+`--engine postgres` two ledgers share a private PostgreSQL: see `claims_postgres.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from bench.claims_audit import audit, kept_fences
 from bench.claims_kill import killed
 from bench.claims_load import BEGIN, CARS, EVSES, TASKS, Load
+from bench.claims_postgres import measured
 from bench.measure import percentile
 from coordinator.store.claims_sqlite import SqliteClaims
 
@@ -35,6 +37,9 @@ def main() -> int:
     """Runs the load and prints one JSON object as the last line."""
     parser = argparse.ArgumentParser(prog="python -m bench.claims", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print only the JSON object")
+    parser.add_argument("--engine", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--seconds", type=float, default=30.0, help="postgres: of the open loop")
+    parser.add_argument("--failovers", type=int, default=3, help="postgres: primaries killed")
     parser.add_argument("--attempts", type=int, default=ATTEMPTS)
     parser.add_argument("--tasks", type=int, default=TASKS, help="attempts that wait at once")
     parser.add_argument("--kill", action="store_true", help="SIGKILL the load again and again")
@@ -42,13 +47,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--folder", type=Path, help="where the file is made; must be on a disk")
     options = parser.parse_args()
+    if options.engine == "postgres":
+        result = measured(
+            options.attempts, options.tasks, options.seconds, options.failovers, options.seed
+        )
+        return _told(result, options.json)
     with tempfile.TemporaryDirectory(prefix="pilewise-bench-", dir=options.folder) as name:
         path = Path(name) / "claims.db"
         if options.kill:
             result = killed(path, options.kills, options.seed)
         else:
             result = asyncio.run(contended(path, options.attempts, options.tasks, options.seed))
-    if not options.json:
+    return _told(result, options.json)
+
+
+def _told(result: dict[str, Any], only_json: bool) -> int:
+    if not only_json:
         print(json.dumps(result, indent=2), file=sys.stderr)
     print(json.dumps(result, separators=(",", ":")))
     return 0

@@ -20,6 +20,7 @@ from coordinator.core.areas.ledger import OFFER_S, Claim, ClaimState, Moment, Mo
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.fences import Fences
+from coordinator.usecases.ledger import ClaimStore
 
 TASKS = 16
 EVSES = 240
@@ -39,7 +40,7 @@ Tell = Callable[[str], None]
 class Load:
     """Attempts of many tasks at once, and how they ended; `tell` hears each durable outcome."""
 
-    store: SqliteClaims
+    store: ClaimStore
     seed: int
     begin: Moment = BEGIN
     tell: Tell = lambda line: None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pwd
@@ -127,9 +128,11 @@ class Cluster:
     def kill(self) -> None:
         """SIGKILL for the server and all that it has started."""
         assert self.process is not None
-        for child in _children(self.process.pid):
-            os.kill(child, signal.SIGKILL)
+        children = _children(self.process.pid)
         self.process.kill()
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(child, signal.SIGKILL)
         self.process.wait(30)
         self.process = None
 

@@ -58,6 +58,18 @@ class Pair:
         self.primary.kill()
         self.standby.promote()
 
+    def fail_over_after(self, seconds: float) -> None:
+        """The same, where it takes somebody so long to notice."""
+        self.primary.kill()
+        time.sleep(seconds)
+        self.standby.promote()
+
+    def claims(self) -> set[str]:
+        """The claims that the standby has."""
+        with driver().connect(self.standby.dsn(), autocommit=True) as connection:
+            rows = connection.execute("SELECT claim_id FROM pilewise.claim").fetchall()
+        return {name for (name,) in rows}
+
     def remove(self) -> None:
         """Ends both, and removes what they wrote."""
         self.primary.remove()

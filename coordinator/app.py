@@ -51,6 +51,7 @@ from coordinator.rpc.operator_people import OperatorPeople
 from coordinator.rpc.operator_piles import OperatorPiles
 from coordinator.rpc.operator_records import OperatorRecords
 from coordinator.rpc.server import GuardedServer, RpcServer
+from coordinator.store.postgres import PostgresClaims
 from coordinator.usecases import retention
 from coordinator.usecases.commanding import Commander
 from coordinator.usecases.finding import Finder
@@ -267,6 +268,9 @@ def _configured(parts: Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[Non
     if parts.config.tls.enabled:
         parts.certificates = watch_certificates(parts.config, parts.events, parts.clock)
         tasks.append(group.create_task(parts.certificates.run(), name="coordinator:certificates"))
+    if isinstance(claims := parts.brain.claims, PostgresClaims):
+        following = claims.follow(parts.brain.recommender.moment)
+        tasks.append(group.create_task(following, name="coordinator:claims"))
     if replan.enabled:
         parts.brain.replanner.settings = matching = Settings(weighted=replan.weighted)
         parts.brain.plan_on_a_thread()

@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,15 +24,16 @@ from coordinator.core.areas.claim_index import QUEUE_PLACES
 from coordinator.core.areas.ledger import UNKNOWN_CLAIM, ClaimState, Moment, Refused, Step
 from coordinator.errors import CoordinatorError, StoreUnavailable
 from coordinator.store.claims import Decide
-from coordinator.store.claims_tokens import Row
 from coordinator.store.postgres_answers import PostgresAnswers
 from coordinator.store.postgres_door import SCHEMA
 from coordinator.store.postgres_link import PATIENCE_S, Unit
-from coordinator.store.postgres_rows import Written, around, claim_of, message, written
+from coordinator.store.postgres_rows import Sent, around, claim_of, message, written
 from coordinator.store.postgres_schema import LIVE, NEWER, STORE
 from coordinator.usecases.ledger import Answering, KeptAnswer
 from coordinator.usecases.requests import RequestArchive
 
+LEAST_PAUSE_S: Final = 0.1  # between two looks at what others have changed
+MOST_PAUSE_S: Final = 0.8
 DECISIONS: Final = 4  # of one step, while others change the same places
 
 
@@ -43,18 +43,6 @@ class _Conflict(Exception):
     def __init__(self, rows: list[list[Any]]) -> None:
         super().__init__("the step does not fit")
         self.rows = rows
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A step on its way, with what is needed when its outcome comes."""
-
-    step_id: str
-    step: Step
-    says: Written
-    moment: Moment
-    tokens: list[Row]
-    earlier: dict[str, str | None]  # the stamps before it
 
 
 class PostgresClaims(PostgresAnswers):
@@ -83,6 +71,7 @@ class PostgresClaims(PostgresAnswers):
         self._plays_time = plays_time
         self._stamps: dict[str, str] = {}  # live claims to the step that wrote them
         self._pending: set[str] = set()  # steps whose outcome is not known yet
+        self._reading: list[set[str]] = []  # per look at the others, what was stored meanwhile
         self._releasing: set[asyncio.Task[Any]] = set()
         values = (*self._played(moment), district)
         with contextlib.closing(self._first()) as connection:
@@ -95,12 +84,32 @@ class PostgresClaims(PostgresAnswers):
         """Everything under way is so much later; whether it had lapsed is not asked."""
         return await self._settle(lambda: self.index.shift(by_s, moment), moment, None, False)
 
-    async def catch_up(self, moment: Moment) -> None:
-        """Learns what other coordinators have changed since this was last called."""
+    async def follow(self, moment: Callable[[], Moment]) -> None:
+        """Learns what others change until cancelled; slower while nobody does."""
+        pause_s = LEAST_PAUSE_S
+        while True:
+            await asyncio.sleep(pause_s)
+            with contextlib.suppress(StoreUnavailable):
+                others = await self.catch_up(moment())
+                pause_s = LEAST_PAUSE_S if others else min(pause_s * 2.0, MOST_PAUSE_S)
+
+    async def catch_up(self, moment: Moment) -> bool:
+        """Learns what other coordinators have changed since the last call; whether they have."""
         values = (*self._played(moment), self._district, self._newest)
-        rows = await self._link.ask(NEWER, values)
-        self._newest = rows[0][0]
-        self._tell_of(self._learn(msgspec.json.decode(rows[0][1]), moment))
+        meanwhile: set[str] = set()
+        self._reading.append(meanwhile)
+        try:
+            (newest, told), *_ = await self._link.ask(NEWER, values)
+        finally:
+            self._reading.remove(meanwhile)
+        rows = msgspec.json.decode(told)
+        # What was stored from here meanwhile may be newer than what was read: it is read again.
+        known = [row for row in rows if row[0] not in meanwhile]
+        if len(known) == len(rows):
+            self._newest = newest
+        touched = self._learn(known, moment)
+        self._tell_of(touched)
+        return bool(touched)
 
     async def _settle(
         self, decide: Decide, moment: Moment, answering: Answering | None, lapsing: bool = True
@@ -140,7 +149,7 @@ class PostgresClaims(PostgresAnswers):
         """Returns when the step is stored; raises `_Conflict` if it does not fit."""
         says = written(step, self.table)
         now_s, link_s = self._played(moment)
-        sent = _Sent(
+        sent = Sent(
             str(uuid.uuid4()), step, says, moment, self._tokens.beside(step, answers),
             {name: self._stamps.get(name) for name in says.after},
         )  # fmt: skip
@@ -162,7 +171,7 @@ class PostgresClaims(PostgresAnswers):
         self._stamps.update(dict.fromkeys(says.after, sent.step_id))
         await self._outcome(unit, sent)
 
-    async def _outcome(self, unit: Unit, sent: _Sent) -> None:
+    async def _outcome(self, unit: Unit, sent: Sent) -> None:
         try:
             outcome = await self._link.outcome(unit)
         except asyncio.CancelledError:
@@ -181,7 +190,7 @@ class PostgresClaims(PostgresAnswers):
             raise StoreUnavailable(STORE, outcome.get("why", "the step was dropped"))
         self._stored(sent)
 
-    def _came(self, sent: _Sent, outcome: dict[str, Any]) -> None:
+    def _came(self, sent: Sent, outcome: dict[str, Any]) -> None:
         """The outcome of a step for which nobody waits any more."""
         if outcome["outcome"] == "done":
             self._stored(sent)
@@ -189,7 +198,7 @@ class PostgresClaims(PostgresAnswers):
         self._unstamp(sent)
         self._give_way(sent.step, sent.moment, outcome.get("rows", ()))
 
-    def _came_late(self, sent: _Sent, outcome: dict[str, Any]) -> None:
+    def _came_late(self, sent: Sent, outcome: dict[str, Any]) -> None:
         """The outcome of a step that its caller believes never happened."""
         if outcome["outcome"] != "done":
             return
@@ -213,14 +222,16 @@ class PostgresClaims(PostgresAnswers):
         with contextlib.suppress(CoordinatorError):
             await self.release(claim_id, moment)
 
-    def _stored(self, sent: _Sent) -> None:
+    def _stored(self, sent: Sent) -> None:
         self._pending.discard(sent.step_id)
+        for meanwhile in self._reading:
+            meanwhile.update(sent.says.after)
         for name, claim in sent.says.after.items():
             if not claim.live and self._stamps.get(name) == sent.step_id:
                 del self._stamps[name]
         self._tokens.written(sent.tokens)
 
-    def _unstamp(self, sent: _Sent) -> None:
+    def _unstamp(self, sent: Sent) -> None:
         self._pending.discard(sent.step_id)
         for name, earlier in sent.earlier.items():
             if self._stamps.get(name) == sent.step_id:

@@ -76,7 +76,7 @@ class Link:
             raise StoreClosed(STORE)
         if len(self._queue) >= self.limit:
             raise Overloaded(f"store {STORE}", len(self._queue), self.limit)
-        if self._since_s is not None and loop.time() - self._since_s > self.patience_s:
+        if self._waited_s() > self.patience_s:
             raise self._unavailable()
         unit = Unit(step, answers, tokens, loop.create_future())
         self._queue.append(unit)
@@ -155,6 +155,8 @@ class Link:
                     await self._through([unit])
                 return
             outcomes = [{"outcome": "error", "why": str(error).strip()}] * len(group)
+        if self.stuck:
+            log.info("PostgreSQL answers again", waited_s=round(self._waited_s(), 3))
         self._since_s, self.stuck = None, ""
         for unit, outcome in zip(group, outcomes, strict=True):
             if not unit.future.done():
@@ -180,8 +182,10 @@ class Link:
                     raise StoreUnavailable(STORE, str(error).strip()) from error
             except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
                 # The server went away, or is a standby now.
-                self.stuck = " ".join(str(error).split()) or "the connection was lost"
-                log.warning("PostgreSQL is away; will try again", why=self.stuck)
+                why = " ".join(str(error).split()) or "the connection was lost"
+                if not self.stuck:
+                    log.warning("PostgreSQL is away; will try until it is back", why=why)
+                self.stuck = why
                 await self._drop_writing()
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2.0, _MOST_PAUSE_S)
@@ -205,6 +209,10 @@ class Link:
         if self._reading is not None:
             await self._reading.close()
         self._reading = None
+
+    def _waited_s(self) -> float:
+        """For how long the group under way has had no answer."""
+        return 0.0 if self._since_s is None else asyncio.get_running_loop().time() - self._since_s
 
     def _unavailable(self) -> StoreUnavailable:
         return StoreUnavailable(STORE, self.stuck or f"no answer within {self.patience_s:g} s")

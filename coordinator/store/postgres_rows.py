@@ -12,6 +12,7 @@ from typing import Any
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Step
 from coordinator.core.vehicle import WarningLevel
+from coordinator.store.claims_tokens import Row
 
 _MOST_LEFT_S = 1e9  # as JSON has no infinity
 _LAPSES = frozenset({ClaimState.EXPIRED, ClaimState.NO_SHOW})
@@ -53,6 +54,18 @@ class Written:
     evses: list[str]
     cars: list[str]
     ids: list[str]  # claims that are looked up if the step does not fit
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A step on its way, with what is needed when its outcome comes."""
+
+    step_id: str
+    step: Step
+    says: Written
+    moment: Moment
+    tokens: list[Row]
+    earlier: dict[str, str | None]  # who wrote each of its claims before it
 
 
 def written(step: Step, table: ClaimTable) -> Written:

@@ -169,3 +169,36 @@ async def test_a_start_without_the_database_says_where_it_should_be(tmp_path: Pa
     assert f"error[STORE-001]: store postgres is unavailable: 127.0.0.1:{port}/city" in (
         words.decode()
     )
+
+
+async def test_two_coordinators_on_one_database_promise_no_place_twice(
+    tmp_path: Path, database: str
+) -> None:
+    """Sixteen cars ask both at once for eight EVSEs; one is killed, its promises still exclude."""
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    async with town_on(folders[0], database) as one, town_on(folders[1], database) as other:
+        towns = {f"car-{n}": (one, other)[n % 2] for n in range(16)}
+        answers = await asyncio.gather(*(town.ask(car) for car, town in towns.items()))
+        firm = set()
+        for (car, town), answer in zip(towns.items(), answers, strict=True):
+            confirm = wire.ConfirmRequest(recommendation_id=answer.promise.recommendation_id)
+            with contextlib.suppress(grpc.aio.AioRpcError):  # nothing was held for this car
+                if (await town.cars.Confirm(confirm, timeout=END_S)).promise.choice.hold.claim_id:
+                    firm.add(car)
+        await one.process.kill()
+
+        firm.add("car-late")
+        await asked_until_held(other, "car-late")
+        double = run(
+            database,
+            "SELECT count(*) FROM pilewise.claim a JOIN pilewise.claim b"
+            " ON a.claim_id < b.claim_id AND a.evse_id = b.evse_id AND a.slot && b.slot"
+            " WHERE a.state <= 3 AND b.state <= 3",
+        )
+        held = run(database, "SELECT vehicle_id FROM pilewise.claim WHERE state <= 3")
+
+    assert double == [(0,)]
+    assert len(firm) > 2
+    assert firm <= {car for (car,) in held}

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from coordinator.config import read_config
+
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 # Of a service, as the compose specification has them; those that are used here.
@@ -88,6 +90,27 @@ def test_composition_starts_no_database_that_nothing_uses(services: dict[str, An
     assert database["environment"]["POSTGRES_PASSWORD"] == "${POSTGRES_PASSWORD:-}"
     waited_for = [name for one in services.values() for name in one.get("depends_on", ())]
     assert "postgres" not in waited_for
+
+
+def test_composition_keeps_promises_in_postgres_where_it_is_told_to(
+    services: dict[str, Any],
+) -> None:
+    """What it tells the coordinator is what the coordinator knows; the password is in none."""
+    told = services["coordinator"]["environment"]
+    database = services["postgres"]["environment"]
+    environ = {name: str(value) for name, value in told.items()}
+    assert environ["PILEWISE_COORDINATOR__STORE__ENGINE"] == "${PILEWISE_STORE:-sqlite}"
+
+    sections = {}
+    for engine in ("sqlite", "postgres"):
+        environ["PILEWISE_COORDINATOR__STORE__ENGINE"] = engine
+        sections[engine] = read_config(DEPLOY / "coordinator.toml", environ).store
+
+    assert [section.engine for section in sections.values()] == ["sqlite", "postgres"]
+    where = dict(word.split("=") for word in sections["postgres"].dsn.split())
+    assert where["host"] == "127.0.0.1"
+    assert (where["dbname"], where["user"]) == (database["POSTGRES_DB"], database["POSTGRES_USER"])
+    assert told["PGPASSWORD"] == database["POSTGRES_PASSWORD"]
 
 
 def test_composition_has_words_that_engines_know(services: dict[str, Any]) -> None:

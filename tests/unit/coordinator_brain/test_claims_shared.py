@@ -245,6 +245,30 @@ async def test_the_constraint_stands_without_the_program(another: Another) -> No
         await rows(store, double)
 
 
+async def test_a_coordinator_follows_what_another_does(another: Another) -> None:
+    """Its picture has the claim, and then its end, without being asked for anything."""
+    one, other = another(), another()
+    heard: set[str] = set()
+    other.watchers.append(heard.update)
+    following = asyncio.create_task(other.follow(now))
+    try:
+        granted(await one.claim(wish("c1", "E1", "car-1", now()), now()))
+        async with asyncio.timeout(END_S):
+            while not other.table.of_evse("E1"):
+                await asyncio.sleep(0.02)
+        assert heard == {"E1"}
+
+        await one.release("c1", now())
+        async with asyncio.timeout(END_S):
+            while other.table.of_evse("E1"):
+                await asyncio.sleep(0.02)
+    finally:
+        following.cancel()
+    ended = other.table.get("c1")
+    assert ended is not None
+    assert ended.state is ClaimState.RELEASED
+
+
 async def test_fences_of_two_coordinators_rise_and_never_meet(another: Another) -> None:
     """Both draw at once by one clock: no fence comes twice, each is above the one before."""
     keepers = [Fences(another()), Fences(another())]
