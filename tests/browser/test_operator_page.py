@@ -93,6 +93,19 @@ async def test_every_page_fits_its_screen(
     assert {page: width for page, width in wide.items() if width > size[0]} == {}
 
 
+async def test_a_phone_shows_on_which_page_it_is(town: WatchedTown, tab: Any) -> None:
+    """The list of pages is wider than the screen; the one that is open stands within."""
+    await town.promise("car-1")
+    await tab.page.set_viewport_size({"width": 360, "height": 740})
+    seen = {}
+    for page in (*PAGES, *reversed(PAGES)):
+        await shown(tab, page)
+        box = await tab.page.locator("#nav a[aria-current]").bounding_box()
+        seen[page] = box["x"] >= 0 and box["x"] + box["width"] <= 360
+
+    assert seen == dict.fromkeys(PAGES, True)
+
+
 async def test_everything_is_reached_by_keys(town: WatchedTown, tab: Any) -> None:
     """From the first Tab on: skip link, pages, then a car whose promise Enter explains."""
     promise = await town.promise("car-1")

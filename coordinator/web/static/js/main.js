@@ -52,7 +52,15 @@ function draw(page) {
   nav.setAttribute("aria-label", t("nav"));
   fill(nav, h("ul", {}, Object.keys(PAGES).map((id) =>
     h("li", {}, h("a", { href: `#/${id}`, "data-key": id, "aria-current": page === id && "page" }, t(`page.${id}`))))));
+  inSight(nav, nav.querySelector("[aria-current]"));
   fill(document.getElementById("tools"), languageChoice(), signButton());
+}
+
+// On a phone the list of pages is wider than the screen: the one that is shown stands in its middle.
+function inSight(list, item) {
+  if (!item) return;
+  const [of, at] = [list, item].map((one) => one.getBoundingClientRect());
+  list.scrollLeft += at.left + at.width / 2 - of.left - of.width / 2;
 }
 
 function languageChoice() {
