@@ -60,6 +60,7 @@ class Link:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _task: asyncio.Task[None] | None = None
+    _looking: asyncio.Task[None] | None = None
     _writing: Any = None
     _reading: Any = None
     _since_s: float | None = None
@@ -91,7 +92,6 @@ class Link:
             return await asyncio.wait_for(asyncio.shield(unit.future), self.patience_s)
         except TimeoutError:
             unit.given_up = True
-            await self._look_why()
             raise self._unavailable() from None
 
     async def ask(self, query: str, values: Sequence[Any] = (), again: bool = True) -> list[Any]:
@@ -121,9 +121,10 @@ class Link:
         self._wake.set()
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self.patience_s)
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            for task in filter(None, (self._task, self._looking)):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         for connection in (self._writing, self._reading):
             if connection is not None:
                 await connection.close()
@@ -146,7 +147,9 @@ class Link:
         return False
 
     async def _through(self, group: Sequence[Unit]) -> None:
-        self._since_s = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._since_s = loop.time()
+        looking = loop.call_later(self.patience_s / 2.0, self._begin_looking)
         try:
             outcomes = await self._sent(group)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear it
@@ -155,6 +158,8 @@ class Link:
                     await self._through([unit])
                 return
             outcomes = [{"outcome": "error", "why": str(error).strip()}] * len(group)
+        finally:
+            looking.cancel()
         if self.stuck:
             log.info("PostgreSQL answers again", waited_s=round(self._waited_s(), 3))
         self._since_s, self.stuck = None, ""
@@ -169,6 +174,10 @@ class Link:
             psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure,
             psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled,
         )  # fmt: skip
+        away = (
+            psycopg.OperationalError, psycopg.InterfaceError,
+            psycopg.errors.ReadOnlySqlTransaction,
+        )  # fmt: skip
         while True:
             try:
                 if self._writing is None or self._writing.closed:
@@ -180,8 +189,7 @@ class Link:
                 tries += 1
                 if tries >= TRIES:
                     raise StoreUnavailable(STORE, str(error).strip()) from error
-            except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
-                # The server went away, or is a standby now.
+            except away as error:  # the server went away, or is a standby now
                 why = " ".join(str(error).split()) or "the connection was lost"
                 if not self.stuck:
                     log.warning("PostgreSQL is away; will try until it is back", why=why)
@@ -217,15 +225,26 @@ class Link:
     def _unavailable(self) -> StoreUnavailable:
         return StoreUnavailable(STORE, self.stuck or f"no answer within {self.patience_s:g} s")
 
+    def _begin_looking(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_why(), name="store:postgres-why")
+
     async def _look_why(self) -> None:
-        """Learns whether the group under way waits for a standby."""
-        if self.stuck or self._writing is None:
-            return
-        query = "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
-        with contextlib.suppress(StoreUnavailable):
-            rows = await self.ask(query, (self._writing.info.backend_pid,))
-            if rows and rows[0][0] == "SyncRep":
-                self.stuck = "no synchronous standby confirms; nothing is granted until one does"
+        """Learns whether the group under way waits for a standby; by a connection of its own."""
+        psycopg, query = driver(), "SELECT wait_event FROM pg_stat_activity WHERE pid = %s"
+        while self._since_s is not None and not self.stuck:
+            if (writing := self._writing) is None:
+                return  # it is the connection that is missing
+            with contextlib.suppress(psycopg.Error):
+                async with await self._connected() as connection:
+                    cursor = await connection.execute(query, (writing.info.backend_pid,))
+                    row = await cursor.fetchone()
+                if row and row[0] == "SyncRep" and self._since_s is not None:
+                    self.stuck = (
+                        "no synchronous standby confirms; nothing is granted until one does"
+                    )
+                    log.warning("PostgreSQL keeps a commit back", why=self.stuck)
+            await asyncio.sleep(_AWAY_S)
 
 
 def _packed(group: Sequence[Unit]) -> tuple[str, list[bytes]]:

@@ -142,7 +142,7 @@ async def test_moves_on_stale_knowledge_change_nothing(another: Another) -> None
 
 
 @pytest.mark.parametrize("ahead_s", [DAY_S, -DAY_S])
-async def test_a_wrong_clock_here_ends_no_lease_there(another: Another, ahead_s: float) -> None:
+async def test_T3_wrong_clock_here_ends_no_lease_there(another: Another, ahead_s: float) -> None:
     """A coordinator whose clock is a day off takes no place whose lease runs."""
     one, other = another(), another()
     granted(await one.claim(wish("c1", "E1", "car-1", now(), length_s=3 * DAY_S), now()))
@@ -306,8 +306,10 @@ async def test_what_is_over_is_cleared_and_what_lives_stays(another: Another) ->
     assert await rows(store, "SELECT count(*) FROM claim") == [(2,)]
 
 
-async def test_deadlocks_are_tried_again(another: Another, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that somebody keeps for a while costs a retry, no promise."""
+async def test_S10_deadlock_is_tried_again(
+    another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that met in PostgreSQL cost a retry, no promise."""
     store = another()
     granted(await store.claim(wish("c0", "E0", "car-0", now()), now()))
     connection, failed = store._link._writing, []
