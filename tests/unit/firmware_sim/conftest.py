@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from central_system import CentralSystem
 
 from firmware_sim.app import Simulator
 from firmware_sim.config import load_config
@@ -68,6 +69,15 @@ async def simulate(tmp_path: Path) -> AsyncIterator[Simulate]:
         one.stop.set()
         async with asyncio.timeout(DEADLINE_S):
             await one.task
+
+
+@pytest.fixture
+async def central() -> AsyncIterator[CentralSystem]:
+    """A central system on a free port."""
+    system = CentralSystem()
+    await system.open()
+    yield system
+    await system.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,15 +15,6 @@ from pilewise.v1 import bench_service_pb2 as pb
 
 READ_STATE = bytes.fromhex("0001 0000 0006 01 03 400c 0002")
 DIAL = "[ocpp]\nreconnect_base_s = 0.05\nreconnect_cap_s = 0.05\n"
-
-
-@pytest.fixture
-async def central() -> AsyncIterator[CentralSystem]:
-    """A central system on a free port."""
-    system = CentralSystem()
-    await system.open()
-    yield system
-    await system.close()
 
 
 def power(sim: Any, change: Callable[[Any], Any]) -> None:
