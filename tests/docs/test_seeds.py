@@ -39,7 +39,7 @@ PAPER = {
 # How readings and facts are kept and checked: no rule of either document.
 KEEPING = {
     "attempts", "believed", "caller", "fact_order", "geo", "history", "identity", "ownership",
-    "pace", "pile_facts", "ranges", "report", "rows", "stamps",
+    "pace", "pile_facts", "ranges", "report", "rows", "sequence", "stamps",
 }  # fmt: skip
 INDEXES = ("point demand", "flow demand", "cost", "equilibrium", "traffic")
 
