@@ -20,7 +20,7 @@ from coordinator.usecases.requests import RequestArchive, StoredRequest, is_revi
 log = structlog.get_logger()
 
 PACK_AFTER_S = 3_600.0  # in the journal, where a promise is revised, domain time
-EVERY_S = 3_600.0  # link time
+EVERY_S = 600.0  # link time: what has had its hour leaves the journal so soon after it
 AT_ONCE = 200
 
 
