@@ -20,6 +20,15 @@ sys.path.insert(0, str(ROOT))
 DATA = "../shared/data"
 LONGEST_S = 2 * 3_600.0
 
+REPLAY = (
+    f"pilewise city replay --connectors {DATA}/ireland/connectors.csv"
+    f" --intervals {DATA}/ireland/status_intervals.csv.gz --fast --json"
+)
+REPLAYED = (
+    "requests", "sites", "first_try_success", "nearest_free_first_try_success", "gain",
+    "gain_ci_low", "gain_ci_high", "mean_extra_km", "policies", "drivers", "seed", "taken_retry_s",
+)  # fmt: skip
+
 # What is run, and which keys of its JSON are kept (empty: all); `took_s` and the like never are.
 SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     "campus": (
@@ -29,12 +38,17 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "demo": ("pilewise demo --for 60s --json", ()),
     "paper": ("pilewise city paper --config D --seeds 100 --json", ()),
-    "replay": (
-        f"pilewise city replay --connectors {DATA}/ireland/connectors.csv"
-        f" --intervals {DATA}/ireland/status_intervals.csv.gz --fast --json",
-        ("requests", "sites", "first_try_success", "nearest_free_first_try_success", "gain",
-         "gain_ci_low", "gain_ci_high", "mean_extra_km", "policies", "drivers", "seed"),
+    "ablation": (
+        "pilewise city compare --scenario campus-280 --cars 950 --seeds 2 --ablation --json",
+        ("cars", "seeds", "seed", "past", "ablation"),
     ),
+    "ablation_disturbed": (
+        "pilewise city compare --scenario campus-280 --cars 950 --seeds 2 --walk-in-share 0.3"
+        " --failing-share 0.1 --past --policies pilewise,pilewise-no-replan --json",
+        ("cars", "seeds", "seed", "past", "walk_in_share", "failing_share", "ablation"),
+    ),
+    "replay": (REPLAY, REPLAYED),
+    "replay_default": (f"{REPLAY} --taken-retry-s 0", REPLAYED),
 }  # fmt: skip
 # Of the machine and the moment.
 NEVER = ("wall_s", "took_s", "errors", "models")
