@@ -1,4 +1,4 @@
-"""`python -m coordinator -c FILE.toml`: runs a district coordinator until it is told to stop."""
+"""`python -m coordinator -c FILE.toml`: runs a coordinator until it is told to stop."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from coordinator.config import locate, read_config
+from coordinator.config import Config, locate, read_config
+from coordinator.config_places import PREFIX
 from coordinator.errors import (
     ConfigInvalid,
     CoordinatorError,
@@ -39,21 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from coordinator import ca_command
 
         return ca_command.main(words[1:])
-    parser = WordParser(prog="python -m coordinator", description="Runs a district coordinator.")
+    parser = WordParser(
+        prog="python -m coordinator",
+        description="Runs the coordinator of a district, or of a city.",
+    )
     parser.add_argument("-c", "--config", type=Path, required=True, metavar="FILE.toml")
     parser.add_argument("--check", action="store_true", help="only check the configuration")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
+    parser.add_argument("--role", choices=("district", "city"), help="instead of the file's")
     options = parser.parse_args(words)
     _set_up_log(options.log_level)
+    environ = dict(os.environ)
+    if options.role:
+        environ[f"{PREFIX}COORDINATOR__ROLE"] = options.role
     try:
-        config = read_config(options.config, os.environ)
+        config = read_config(options.config, environ)
         if options.check:
             return 0
-        # Imported late, so that a faulty configuration is reported at once.
-        from coordinator.app import run
-
         try:
-            asyncio.run(run(config, options.config))
+            asyncio.run(_role(config)(config, options.config))
         except DirectoryUnusable as error:
             where = locate(options.config, "coordinator.data_dir")
             raise ConfigInvalid([Problem("CFG-018", where, str(error), hint=error.hint)]) from error
@@ -66,6 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"  hint: {error.hint}", file=sys.stderr)
         return EXIT_CONFIG if isinstance(error, Permanent) else EXIT_UNREACHABLE
     return 0
+
+
+def _role(config: Config) -> Callable[[Config, Path], Coroutine[Any, Any, None]]:
+    """What runs; imported late, so that a faulty configuration is reported at once."""
+    if config.coordinator.role == "city":
+        from coordinator.city_app import run_city
+
+        return run_city
+    from coordinator.app import run
+
+    return run
 
 
 def _set_up_log(level: str) -> None:

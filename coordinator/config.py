@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 import msgspec
 
 from coordinator.addresses import address_faults
+from coordinator.config_city import CitySection, city_faults
 from coordinator.config_identity import IdentitySection, identity_faults
 from coordinator.config_limits import LimitsSection, limits_faults
 from coordinator.config_ocpi import OcpiSection, ocpi_faults
@@ -45,7 +46,10 @@ class CoordinatorSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     """Who this is, where it listens, where it keeps its data."""
 
     district: Identifier
-    data_dir: str
+    # What is run: a district, or the city above districts, which keeps nothing on disk.
+    role: Literal["district", "city"] = "district"
+    # Needed by a district.
+    data_dir: str = ""
     listen: str = "127.0.0.1:0"
     # True: an agent may bring piles that nobody owns yet; the first comer owns them. Absent: true
     # without [tls], else false.
@@ -158,6 +162,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enrolment: EnrolmentSection = EnrolmentSection()
     ocpi: OcpiSection = OcpiSection()
     identity: IdentitySection = IdentitySection()
+    city: CitySection = CitySection()
     privacy: PrivacySection = PrivacySection()
     store: StoreSection = StoreSection()
 
@@ -253,6 +258,7 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
                 where = _where(path, f"{table}.{key}", lines)
                 yield Problem("CFG-005", where, f"{table}.{key}: {value} is no number to work with")
     yield from security_faults(data, lambda key: _where(path, key, lines))
+    yield from city_faults(data, lambda key: _where(path, key, lines))
     yield from _check_knowledge(data.get("knowledge"), path, lines)
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from limits_faults(data.get("limits"), lambda key: _where(path, f"limits.{key}", lines))

@@ -130,6 +130,10 @@ FIGURES: Final = {
     "agent_spool_records": Figure("Records that wait at connected agents."),
     "agent_clock_skew_seconds": Figure("Greatest difference of a connected agent's clock."),
     "status_age_seconds": Figure("Age of the oldest status of an EVSE that is believed."),
+    "districts_up": Figure("1 where a city reaches its district, else 0.", "", ("name",)),
+    "answers_partial_total": Figure(
+        "Answers of a city without districts that did not answer in time.", "partial_answers"
+    ),
     "loop_lag_seconds": Figure("What the event loop kept this page waiting."),
 }  # fmt: skip
 

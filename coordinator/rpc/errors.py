@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from coordinator import auth_errors, denials, errors
 from coordinator.errors import CoordinatorError
+from coordinator.rpc.relayed import Relayed
 from coordinator.usecases import refusals
 
 DOMAIN = "pilewise"
@@ -47,6 +48,8 @@ TABLE: tuple[tuple[type[CoordinatorError], int], ...] = (
 
 def to_status(error: CoordinatorError) -> grpc.Status:
     """The status that `context.abort` sends in its three parts."""
+    if isinstance(error, Relayed):
+        return error.status
     code = next(code for kind, code in TABLE if isinstance(error, kind))
     details = [_packed(error_details_pb2.ErrorInfo(reason=error.code, domain=DOMAIN))]
     if isinstance(error, errors.FieldInvalid):

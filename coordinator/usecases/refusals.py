@@ -67,3 +67,14 @@ class GoingDown(Retryable):
 
     def __init__(self) -> None:
         super().__init__("the coordinator is going down")
+
+
+class DistrictAway(Retryable):
+    """A district of the city does not answer; what it has promised stands in its own ledger."""
+
+    code = "CITY-001"
+    hint = "try again; pilewise coordinator districts shows which are away, and why"
+
+    def __init__(self, district: str, why: str) -> None:
+        super().__init__(f"district {district} does not answer: {why}")
+        self.district = district

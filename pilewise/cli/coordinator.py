@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -14,6 +15,7 @@ from pilewise.cli import backup, coordinator_agents, coordinator_ca, knowledge, 
 from pilewise.cli.ask import AsJson, place
 from pilewise.cli.bring import bring_in, scrap, take_out
 from pilewise.cli.command import command
+from pilewise.cli.coordinator_districts import districts
 from pilewise.cli.coordinator_unit import unit
 from pilewise.cli.coordinator_whatif import whatif
 from pilewise.cli.launch import LogLevel, become, require
@@ -24,9 +26,18 @@ from pilewise.cli.waiting import waiting
 if TYPE_CHECKING:
     from coordinator.config import Config
 
-app = typer.Typer(help="The coordinator of a district.", no_args_is_help=True)
+app = typer.Typer(help="The coordinator of a district, or of a city.", no_args_is_help=True)
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration, TOML.")]
 Paths = list[Path] | None
+
+
+class Role(StrEnum):
+    """What a coordinator keeps."""
+
+    DISTRICT = "district"
+    CITY = "city"
+
+
 FORMATS = (
     "geojson", "ocpi", "csv", "connectors", "ocpi-tariffs", "tariffs", "sessions", "requests",
 )  # fmt: skip
@@ -35,10 +46,14 @@ FORMATS = (
 @app.command()
 def run(
     config: ConfigFile = Path("coordinator.toml"),
+    role: Annotated[
+        Role | None, typer.Option(help="Instead of the file's: a district, or the city above.")
+    ] = None,
     log_level: LogLevel = None,
 ) -> None:
     """Runs the coordinator until it is told to stop."""
-    become("coordinator", "-c", str(config), "--log-level", level(log_level))
+    words = () if role is None else ("--role", role.value)
+    become("coordinator", "-c", str(config), "--log-level", level(log_level), *words)
 
 
 @app.command("import")
@@ -142,6 +157,7 @@ def retire(
 app.command()(command)
 app.command()(unit)
 app.command()(whatif)
+app.command()(districts)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.add_typer(backup.fence, name="fence")
