@@ -118,10 +118,10 @@ def _made(folder: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def _open_district(
-    folder: Path, name: str, address: str, stations: Sequence[Station]
+    folder: Path, name: str, address: str, stations: Sequence[Station], more: str
 ) -> AsyncIterator[SmallTown]:
     """A district at this address, all its EVSEs seen free, its agent connected."""
-    settings = {"district": name, "listen": address, "stale_after_s": STALE_S}
+    settings = {"district": name, "listen": address, "stale_after_s": STALE_S, "more": more}
     async with open_town(folder, stations, **settings) as town, town.agent() as agent:
         await town.report(agent)
         await town.known(**{e.split("*")[0].replace("-", "_"): FREE for e in town.evse_ids})
@@ -130,19 +130,27 @@ async def _open_district(
 
 @contextlib.asynccontextmanager
 async def open_city(
-    folder: Path, stations: Mapping[str, Sequence[Station]], **settings: object
+    folder: Path,
+    stations: Mapping[str, Sequence[Station]],
+    *,
+    more: str = "",
+    below: str = "",
+    **settings: object,
 ) -> AsyncIterator[SmallCity]:
-    """A city whose districts have these stations, all EVSEs seen free."""
+    """A city whose districts have these stations, all EVSEs seen free.
+
+    `more` stands in the city's file, `below` in each district's, `settings` in [city].
+    """
     async with contextlib.AsyncExitStack() as stack:
         addresses = {name: free_address() for name in stations}
         opened = (
             stack.enter_async_context(
-                _open_district(_made(folder / name), name, address, stations[name])
+                _open_district(_made(folder / name), name, address, stations[name], below)
             )
             for name, address in addresses.items()
         )
         towns = dict(zip(addresses, await asyncio.gather(*opened), strict=True))
-        process = city_process(folder / "city", addresses, **settings)
+        process = city_process(folder / "city", addresses, more, **settings)
         await process.start()
         stack.push_async_callback(process.stop)
         city = SmallCity(process, towns, grpc.aio.insecure_channel(process.address))

@@ -99,12 +99,13 @@ class DistrictLink:
         )
         return found
 
-    async def ask(self, method: str, request: Any) -> Any:
-        """The answer of a method of `DistrictService`.
+    async def ask(self, method: str, request: Any, within_s: float | None = None) -> Any:
+        """The answer of a method of `DistrictService`, within the usual time or this one.
 
         Raises `DistrictAway` if there is none in time, and `Relayed` if it is no.
         """
-        return await self._call(getattr(self._district, method), request, self._settings.call_s)
+        within_s = self._settings.call_s if within_s is None else within_s
+        return await self._call(getattr(self._district, method), request, within_s)
 
     async def pass_on(self, method: str, request: Any) -> Any:
         """The answer of a method of `ChargingService`; raises the same."""

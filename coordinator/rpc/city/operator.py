@@ -9,13 +9,13 @@ from coordinator.rpc.city.claiming import Claiming
 from coordinator.rpc.city.directory import Directory
 from coordinator.rpc.city.link import DistrictLink
 from coordinator.rpc.city.moving import Mover
+from coordinator.rpc.city.people import CityPeople
 from coordinator.rpc.city.trips import Trips
 from coordinator.rpc.server import Context
 from pilewise.v1 import operator_service_pb2 as op
-from pilewise.v1 import operator_service_pb2_grpc
 
 
-class CityOperator(operator_service_pb2_grpc.OperatorServiceServicer):
+class CityOperator(CityPeople):
     """The part of the service that a city answers; the rest is asked of a district."""
 
     def __init__(
