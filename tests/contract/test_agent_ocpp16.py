@@ -6,111 +6,17 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from ocpp.routing import on
-from ocpp.v16 import ChargePoint, call, call_result
-from websockets.asyncio.client import ClientConnection, connect
+from dialled_gateway import EVSE, Gateway, available, build, dial, until
+from ocpp.v16 import call
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from edge_agent.core.directive import Cancel, Outcome, Reserve, SetAvailability
-from edge_agent.core.facts import ConnectorFacts, PileFacts
-from edge_agent.core.occupancy import FusionRules
-from edge_agent.core.ocpp_admission import Door, key_forms
-from edge_agent.core.picture import LivePicture
-from edge_agent.core.reading import EvseStatus, OcppStatus, Record, RecordKind
-from edge_agent.host_clock import HostClock
-from edge_agent.parts import new_id
-from edge_agent.piles.ocpp16 import Ocpp16Pile, OcppSettings, token_hash
-from edge_agent.piles.ocpp_server import OcppServer, Ports
-from edge_agent.uplink.spool import Spool
-from edge_agent.uplink.transactions import TransactionBook
-from edge_agent.watch import Watch
-
-NOW = "2026-11-22T10:00:00Z"
-EVSE = "P/1*1"
-
-
-@dataclass
-class Gateway:
-    """The OCPP half of an agent, with its real spool."""
-
-    spool: Spool
-    pile: Ocpp16Pile
-    server: OcppServer
-    watch: Watch
-    closed: list[Any] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return self.server.url + "P%2F1"
-
-    async def records(self) -> list[Record]:
-        run = await self.spool.call(lambda file: file.read_run(0, 1 << 62, 500, 1 << 20))
-        return list(run.records) if run else []
-
-
-class Pile16(ChargePoint):  # type: ignore[misc]
-    """A charge point made of the library; remembers what it was asked."""
-
-    asked: list[tuple[str, dict[str, Any]]]
-    reserve_status = "Accepted"
-
-    @on("TriggerMessage")
-    async def trigger(self, **wish: Any) -> Any:
-        self.asked.append(("TriggerMessage", wish))
-        return call_result.TriggerMessage(status="Rejected")
-
-    @on("ChangeConfiguration")
-    async def configure(self, **wish: Any) -> Any:
-        self.asked.append(("ChangeConfiguration", wish))
-        return call_result.ChangeConfiguration(status="Accepted")
-
-    @on("ReserveNow")
-    async def reserve(self, **wish: Any) -> Any:
-        self.asked.append(("ReserveNow", wish))
-        return call_result.ReserveNow(status=self.reserve_status)
-
-    @on("CancelReservation")
-    async def cancel(self, **wish: Any) -> Any:
-        self.asked.append(("CancelReservation", wish))
-        return call_result.CancelReservation(status="Accepted")
-
-    @on("ChangeAvailability")
-    async def availability(self, **wish: Any) -> Any:
-        self.asked.append(("ChangeAvailability", wish))
-        return call_result.ChangeAvailability(status="Accepted")
-
-
-async def build(folder: Path, *, password: str = "", lenient: bool = False) -> Gateway:
-    clock = HostClock()
-    spool = Spool(folder, new_id)
-    await spool.start()
-    facts = PileFacts("P/1", "P/1", (ConnectorFacts("IEC_62196_T2", "AC_3_PHASE", 22.0),) * 2)
-    rules = dict.fromkeys(facts.evse_ids, FusionRules(60.0, 30.0, 0.05))
-    picture = LivePicture(rules, heartbeat_s=20.0, new_id=new_id)
-    watch = Watch(picture, rules, [facts], spool, clock)
-    settings = OcppSettings(20.0, 0.1, {"trigger_floor_s": 60.0})
-    pile = Ocpp16Pile(
-        "P/1",
-        facts.evse_ids,
-        settings,
-        watch,
-        TransactionBook(spool),
-        clock.now_ms,
-        new_id,
-    )
-    keys = key_forms(password.encode())
-    door = Door("P/1", ("ocpp1.6",), int(bool(keys)), keys)
-    server = OcppServer(
-        Ports(("127.0.0.1", 0)), [door], {"P/1": pile}, accept_without_subprotocol=lenient
-    )
-    await server.start()
-    return Gateway(spool, pile, server, watch)
+from edge_agent.core.reading import EvseStatus
 
 
 @pytest.fixture
@@ -121,208 +27,9 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     await built.spool.close()
 
 
-@dataclass
-class Dialled:
-    """A connected charge point and the task that reads for it."""
-
-    point: Pile16
-    socket: ClientConnection
-    reader: asyncio.Task[None]
-
-    async def hang_up(self) -> None:
-        await self.socket.close()
-        self.reader.cancel()
-        await asyncio.gather(self.reader, return_exceptions=True)
-
-
-async def dial(gateway: Gateway, **options: Any) -> Dialled:
-    socket = await connect(gateway.url, subprotocols=[Subprotocol("ocpp1.6")], **options)
-    point = Pile16("P/1", socket, response_timeout=5)
-    point.asked = []
-    return Dialled(point, socket, asyncio.create_task(point.start(), name="test:pile"))
-
-
-async def until(met: Any, deadline_s: float = 5.0) -> None:
-    async with asyncio.timeout(deadline_s):
-        while not (await met() if asyncio.iscoroutinefunction(met) else met()):
-            await asyncio.sleep(0.01)
-
-
-def available(connector_id: int = 1, **more: Any) -> Any:
-    return call.StatusNotification(
-        connector_id=connector_id, error_code="NoError", status="Available", **more
-    )
-
-
-async def test_boot_is_accepted_and_introduces_the_pile(gateway: Gateway) -> None:
-    """A BootNotification is accepted with our heartbeat interval and fills in the pile's facts."""
-    dialled = await dial(gateway)
-
-    answer = await dialled.point.call(
-        call.BootNotification(
-            charge_point_model="Volt 22", charge_point_vendor="Acme", firmware_version="3.1"
-        )
-    )
-
-    assert (answer.status, answer.interval) == ("Accepted", 20)
-    facts = gateway.watch.facts()[0]
-    assert (facts.maker, facts.model, facts.firmware) == ("Acme", "Volt 22", "3.1")
-    assert facts.sources["maker"] == "boot_notification"
-    await dialled.hang_up()
-
-
-async def test_status_without_boot_and_timestamp_is_taken(gateway: Gateway) -> None:
-    """A station that reconnects without booting is believed by its first StatusNotification."""
-    dialled = await dial(gateway)
-
-    await dialled.point.call(available())
-
+def _status(gateway: Gateway) -> EvseStatus | None:
     fused = gateway.watch.fused(EVSE)
-    assert fused is not None
-    assert fused.status is EvseStatus.AVAILABLE
-    await dialled.hang_up()
-
-
-async def test_status_of_a_station_with_a_slow_clock_is_stamped_on_receipt(
-    gateway: Gateway,
-) -> None:
-    """A state whose stamp is years old holds now, and its record says so."""
-    dialled = await dial(gateway)
-    before_ms = gateway.pile.now_ms()
-
-    await dialled.point.call(available(timestamp="2025-06-01T00:00:00Z"))
-    await until(lambda: gateway.spool.committed >= 1)
-
-    assert (await gateway.records())[0].observed_at_ms >= before_ms
-    await dialled.hang_up()
-
-
-async def test_status_of_connector_0_speaks_for_the_station(gateway: Gateway) -> None:
-    """Unavailable at connector 0 makes every EVSE inoperative, and Available gives them back."""
-    dialled = await dial(gateway)
-    for connector_id in (1, 2):
-        await dialled.point.call(available(connector_id))
-
-    await dialled.point.call(
-        call.StatusNotification(connector_id=0, error_code="NoError", status="Unavailable")
-    )
-    down = [gateway.watch.fused(evse_id) for evse_id in gateway.pile.evse_ids]
-    await dialled.point.call(available(0))
-    await asyncio.sleep(0.06)
-    await dialled.point.call(call.Heartbeat())
-    await dialled.point.call(available(1))
-    up = gateway.watch.fused(EVSE)
-
-    assert [fused.status for fused in down if fused] == [EvseStatus.INOPERATIVE] * 2
-    assert up is not None
-    assert up.status is EvseStatus.AVAILABLE
-    await dialled.hang_up()
-
-
-async def test_faulted_with_no_error_is_still_out_of_order(gateway: Gateway) -> None:
-    """Faulted with errorCode NoError is a fault all the same."""
-    dialled = await dial(gateway)
-
-    await dialled.point.call(
-        call.StatusNotification(connector_id=1, error_code="NoError", status="Faulted")
-    )
-    await until(lambda: gateway.spool.committed >= 2)
-
-    kinds = {record.kind: record for record in await gateway.records()}
-    assert kinds[RecordKind.FAULT].detail is not None
-    assert kinds[RecordKind.FAULT].detail.fault_code == "OtherError"
-    assert kinds[RecordKind.STATUS].status is EvseStatus.OUTOFORDER
-    await dialled.hang_up()
-
-
-async def test_transaction_is_durable_before_it_is_answered(gateway: Gateway) -> None:
-    """When StartTransaction is answered, its record lies in the spool, with a hashed token."""
-    dialled = await dial(gateway)
-
-    answer = await dialled.point.call(
-        call.StartTransaction(connector_id=1, id_tag="TAG1", meter_start=1500, timestamp=NOW)
-    )
-    record = (await gateway.records())[-1]
-
-    assert answer.transaction_id > 0
-    assert record.kind is RecordKind.SESSION_START
-    assert record.values.energy_kwh == 1.5
-    assert record.detail is not None
-    assert record.detail.id_token_hash == token_hash("TAG1")
-    await dialled.hang_up()
-
-
-async def test_repeated_transaction_messages_count_once(gateway: Gateway) -> None:
-    """A start that is sent again gets the same id; a second stop adds no record."""
-    dialled = await dial(gateway)
-    start = call.StartTransaction(connector_id=2, id_tag="T", meter_start=0, timestamp=NOW)
-    first = await dialled.point.call(start)
-    again = await dialled.point.call(start)
-    stop = call.StopTransaction(
-        transaction_id=first.transaction_id, meter_stop=4000, timestamp=NOW, reason="Remote"
-    )
-
-    await dialled.point.call(stop)
-    await dialled.point.call(stop)
-
-    assert again.transaction_id == first.transaction_id
-    sessions = [r for r in await gateway.records() if r.detail and r.detail.session_id]
-    assert [record.kind for record in sessions] == [
-        RecordKind.SESSION_START,
-        RecordKind.SESSION_END,
-    ]
-    assert {record.detail.session_id for record in sessions if record.detail} == {
-        sessions[0].detail.session_id if sessions[0].detail else ""
-    }
-    assert {record.evse_id for record in sessions} == {"P/1*2"}
-    await dialled.hang_up()
-
-
-async def test_late_stop_of_an_unknown_transaction_is_accepted(gateway: Gateway) -> None:
-    """The end of a transaction that began elsewhere is kept once and answered."""
-    dialled = await dial(gateway)
-    stop = call.StopTransaction(transaction_id=991, meter_stop=1, timestamp=NOW)
-
-    await dialled.point.call(stop, suppress=False)
-    await dialled.point.call(stop, suppress=False)
-
-    ends = [r for r in await gateway.records() if r.kind is RecordKind.SESSION_END]
-    assert len(ends) == 1
-    await dialled.hang_up()
-
-
-async def test_meter_values_reach_the_spool_with_units_converted(gateway: Gateway) -> None:
-    """Watts, watt-hours and per cent of MeterValues become kW, kWh and SoC of a record."""
-    dialled = await dial(gateway)
-    await dialled.point.call(
-        call.StatusNotification(connector_id=1, error_code="NoError", status="Charging")
-    )
-
-    await dialled.point.call(
-        call.MeterValues(
-            connector_id=1,
-            meter_value=[
-                {
-                    "timestamp": gateway_now(gateway),
-                    "sampledValue": [
-                        {"value": "7400", "measurand": "Power.Active.Import", "unit": "W"},
-                        {"value": "12500"},
-                        {"value": "55", "measurand": "SoC", "unit": "Percent"},
-                    ],
-                }
-            ],
-        )
-    )
-
-    values = (await gateway.records())[-1].values
-    assert (values.power_kw, values.energy_kwh, values.soc_pct) == (7.4, 12.5, 55.0)
-    await dialled.hang_up()
-
-
-def gateway_now(gateway: Gateway) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(gateway.pile.now_ms() / 1000, UTC).isoformat()
+    return fused.status if fused else None
 
 
 @pytest.mark.parametrize(
@@ -479,11 +186,6 @@ async def test_offline_is_unknown_and_comes_back_only_by_word(gateway: Gateway) 
     await back.hang_up()
 
 
-def _status(gateway: Gateway) -> EvseStatus | None:
-    fused = gateway.watch.fused(EVSE)
-    return fused.status if fused else None
-
-
 @pytest.mark.slow
 async def test_fresh_connection_is_asked_for_its_state(gateway: Gateway) -> None:
     """After connecting, a station is asked to tell its status and to beat at our interval."""
@@ -546,16 +248,3 @@ async def test_action_on_a_pile_that_is_away_times_out(gateway: Gateway) -> None
     answer = await gateway.pile.perform(EVSE, SetAvailability(True))
 
     assert answer.outcome is Outcome.TIMED_OUT
-
-
-async def test_raw_status_travels_beside_the_mapped_one(gateway: Gateway) -> None:
-    """SuspendedEV is CHARGING for everybody, and still SuspendedEV in the record."""
-    dialled = await dial(gateway)
-    await dialled.point.call(
-        call.StatusNotification(connector_id=1, error_code="NoError", status="SuspendedEV")
-    )
-    await until(lambda: gateway.spool.committed >= 1)
-
-    record = (await gateway.records())[0]
-    assert (record.status, record.ocpp) == (EvseStatus.CHARGING, OcppStatus.SUSPENDED_EV)
-    await dialled.hang_up()
