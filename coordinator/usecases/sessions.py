@@ -170,9 +170,9 @@ class SessionBook:
         for key, session in list(self._known.items()):
             if person.has(session.user_id, session.vehicle_id):
                 del self._known[key]
-        for table in (self._of_user, self._of_vehicle):
-            for name in person.names:
-                table.pop(name, None)
+                # Somebody else may have driven that car, or been driven in another.
+                _take_out(self._of_user, session.user_id, key)
+                _take_out(self._of_vehicle, session.vehicle_id, key)
         for key, session in list(self._fresh.items()):
             if person.has(session.user_id, session.vehicle_id):
                 self._fresh[key] = nobodys(session)
@@ -220,7 +220,7 @@ class SessionBook:
         for table, name in ((self._of_user, "user_id"), (self._of_vehicle, "vehicle_id")):
             owner, former = getattr(session, name), getattr(before, name, "")
             if former and former != owner:
-                table[former].remove(session.key)
+                _take_out(table, former, session.key)
             if owner and former != owner:
                 bisect.insort(table.setdefault(owner, []), session.key, key=lambda key: key[1])
         self._prune(session.started_at_s)
@@ -252,3 +252,12 @@ class SessionBook:
         self._fresh[session.key] = session
         for tell in self.on_session:
             tell(session)
+
+
+def _take_out(table: dict[str, list[Key]], owner: str, key: Key) -> None:
+    """Removes a session from an owner's; without any the owner is gone."""
+    keys = table.get(owner, [])
+    if key in keys:
+        keys.remove(key)
+    if not keys:
+        table.pop(owner, None)
