@@ -14,7 +14,7 @@ from coordinator.core.district import District
 from coordinator.core.fact_order import OPERATOR, overruled, with_facts
 from coordinator.core.pile import Evse, EvseStatus, Pile, RetiredPile, Station
 from coordinator.core.rows import Changes
-from coordinator.errors import FieldFault, NotFound
+from coordinator.errors import FieldFault, FieldInvalid, NotFound
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory, all_facts
 from coordinator.usecases.telemetry import TelemetryStore
@@ -72,8 +72,12 @@ class PileKeeper:
         """Enters facts of piles, and new piles; a scrapped one is there again.
 
         A field that is not said stays as it is known; the agent's configuration keeps its word.
+        Raises `FieldInvalid`, and enters none, where a place is gone since it was looked at.
         """
         async with self._inventory.changing:
+            judged = (self.faults_of(pile, f"piles[{n}]") for n, pile in enumerate(piles))
+            if faults := [fault for some in judged for fault in some]:
+                raise FieldInvalid(*faults)
             touched: dict[str, Station] = {}
             for pile in piles:
                 self._place(pile, touched)

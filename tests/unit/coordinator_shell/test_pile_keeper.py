@@ -11,7 +11,7 @@ from coordinator.core.district import District
 from coordinator.core.fact_order import AGENT, ORDER, overruled, wins, with_facts
 from coordinator.core.pile import Evse, EvseStatus, Pile, RetiredPile, Station
 from coordinator.core.rows import Changes
-from coordinator.errors import NotFound
+from coordinator.errors import FieldInvalid, NotFound
 from coordinator.store.memory import MemoryTelemetry
 from coordinator.usecases.events import Events
 from coordinator.usecases.inventory import Inventory
@@ -162,3 +162,17 @@ async def test_scrapped_piles_survive_a_restart(open_store: Opener) -> None:
     await store.close()
 
     assert open_store().load().retired == [RetiredPile("P2", 2.0)]
+
+
+async def test_a_pile_that_is_retired_meanwhile_is_refused_by_name() -> None:
+    """It named no station because it was known; nothing of that call is entered."""
+    kept = Kept()
+    said = Pile("P1", "", ())
+    assert not kept.keeper.faults_of(said, "piles[0]")
+    await kept.keeper.retire("P1", "scrapped")
+
+    with pytest.raises(FieldInvalid) as caught:
+        await kept.keeper.put([said, pile("P2", maker="ABB")])
+
+    assert [fault.field for fault in caught.value.faults] == ["piles[0].station_id"]
+    assert kept.known("P2").maker == ""
