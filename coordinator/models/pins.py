@@ -1,3 +1,3 @@
 """Which bundle this version came with."""
 
-BUNDLED_SHA256 = "adf7d731c30f83a0a4e638fc6dc8b0d84be14ce4588f8d32140a7e1ece405f65"
+BUNDLED_SHA256 = "2353b85271a4f0d76a6adb5d577ed7c0684c3042363aa1966d5d4ab74f440d55"

@@ -90,7 +90,7 @@ def score(active: Bundle, most: float = 1.0) -> None:
 
 
 def wait_for(shadow: Shadow, runs: int) -> Comparison:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         part = shadow.snapshot().parts["ranker"]
         if part.runs + part.failed >= runs:
