@@ -119,7 +119,7 @@ def test_shadow_scores_the_same_requests_and_resumes(tmp_path: Path) -> None:
     again = Shadow(tmp_path / "kept" / "shadow.json", time.time)
     again.follow(active, beside)
     score(active)
-    assert wait_for(again, 60).runs == 4
+    assert wait_for(again, 5).runs == 4
     again.follow(active, None)
     assert again.snapshot().parts == {}
 
