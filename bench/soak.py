@@ -36,10 +36,8 @@ SETTLE_S = 30.0  # for the last streams to end
 Sample = tuple[float, float, int, float]  # when, MiB, descriptors, tasks
 
 
-async def measure(folder: Path, minutes: float, seed: int, kept: int = 0) -> dict[str, Any]:
-    """Figures of one run."""
-    bundle = folder / "other"
-    shutil.copytree(Path(coordinator.models.__file__).with_name("bundled"), bundle)
+def _room(folder: Path, kept: int) -> RoomProcess:
+    """The coordinator, not yet started; with `kept` answers in memory unless that is 0."""
     config = folder / "coordinator.toml"
     config.write_text(
         f'[coordinator]\ndistrict = "soak"\ndata_dir = "{folder / "data"}"\nstale_after_s = 600\n'
@@ -47,9 +45,16 @@ async def measure(folder: Path, minutes: float, seed: int, kept: int = 0) -> dic
     )
     args = ("-c", str(config))
     log = folder / "coordinator.log"
-    room = RoomProcess("coordinator", args, log)
     if kept:
-        room = RoomProcess("bench.soak_room", (str(kept), *args), log)
+        return RoomProcess("bench.soak_room", (str(kept), *args), log)
+    return RoomProcess("coordinator", args, log)
+
+
+async def measure(folder: Path, minutes: float, seed: int, kept: int = 0) -> dict[str, Any]:
+    """Figures of one run."""
+    bundle = folder / "other"
+    shutil.copytree(Path(coordinator.models.__file__).with_name("bundled"), bundle)
+    room = _room(folder, kept)
     await room.start()
     try:
         async with grpc.aio.insecure_channel(room.ready["grpc"]) as channel:
