@@ -123,7 +123,8 @@ async def test_T1_rows_of_another_spool_are_told_apart_by_their_stamps(
     await ingest.introduce("agent-1", pile("P1"))
     await ingest.report(told(1, [FREE], now_ms() - 2 * HOUR_MS))
     await ingest.inventory.assign({"P1": "agent-2"})
-    await ingest.report(told(1, [BUSY], now_ms(), "spool-2"), agent_id="agent-2")
+    # Stamped after the move, which is told in finer steps than a millisecond.
+    await ingest.report(told(1, [BUSY], now_ms() + 1, "spool-2"), agent_id="agent-2")
     await ingest.report(told(2, [FAULTY], now_ms() - HOUR_MS))
 
     assert await status(ingest) == EvseStatus.CHARGING
