@@ -302,7 +302,7 @@ async def test_what_is_not_built_says_so(coordinator: CoordinatorProcess) -> Non
     async with grpc.aio.insecure_channel(coordinator.address) as channel:
         city = district_service_pb2_grpc.DistrictServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await city.Summarize(district.SummarizeRequest(), timeout=10)
+            await city.WatchClaims(district.WatchClaimsRequest(), timeout=20).read()
 
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
