@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pwd
 import shutil
@@ -22,8 +21,8 @@ from typing import Any, Final
 HINT: Final = "hint: apt-get install postgresql"
 ROLE: Final = "pilewise"
 READY_S: Final = 90.0
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)
+# Ends the server with us, without code of ours between fork and exec.
+END_WITH_PARENT: Final = ("setpriv", "--pdeathsig", "QUIT")
 
 
 def programs() -> Path | None:
@@ -45,10 +44,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _end_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 @dataclass
@@ -100,9 +95,8 @@ class Cluster:
         words = [word for setting in given for word in ("-c", setting)]
         log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [str(tools / "postgres"), "-D", str(self.data), *words],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_end_with_parent,
-            cwd=self.folder, **self._as,
+            [*END_WITH_PARENT, str(tools / "postgres"), "-D", str(self.data), *words],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, **self._as,
         )  # fmt: skip
         log.close()
         self.wait()

@@ -263,8 +263,9 @@ def _check_meaning(data: dict[str, Any], path: Path, lines: dict[str, int]) -> I
     yield from web_faults(data.get("web"), lambda key: _where(path, f"web.{key}", lines))
     yield from limits_faults(data.get("limits"), lambda key: _where(path, f"limits.{key}", lines))
     yield from ocpi_faults(data.get("ocpi"), lambda key: _where(path, f"ocpi.{key}", lines))
-    store_at = lambda key: _where(path, f"store.{key}", lines)  # noqa: E731
-    yield from store_faults(data.get("store"), data.get("clock"), store_at)
+    yield from store_faults(
+        data.get("store"), data.get("clock"), lambda key: _where(path, f"store.{key}", lines)
+    )
     identity, tls, section = data.get("identity"), data.get("tls"), data.get("coordinator")
     yield from identity_faults(identity, lambda key: _where(path, f"identity.{key}", lines))
     yield from tls_faults(tls, lambda key: _where(path, f"tls.{key}", lines))

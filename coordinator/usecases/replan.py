@@ -183,9 +183,9 @@ class Replanner:
 def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
     """What the plan wants of each car that is to have another EVSE.
 
-    What a car saves counts by its level, and a turn to another station must save twice its cost:
-    the plan only chose among places, here a driver is asked to turn round. Nobody is moved inside
-    a station for what no estimate tells apart.
+    What a car saves counts by its level, and a turn to another station must save `TURNS_WORTH`
+    times its cost: the plan only chose among places, here a driver is asked to turn round. Nobody
+    is moved inside a station for what no estimate tells apart.
     """
     made, station = [], seen.problem.station
     for car, place in enumerate(plan.place.tolist()):
