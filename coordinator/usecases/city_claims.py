@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from coordinator.clock import Clock
 from coordinator.core.areas.ledger import (
     LAPSED,
+    OTHER_CLAIM,
     TAKEN,
     Claim,
     ClaimState,
@@ -87,6 +88,9 @@ class CityClaims:
         known = self._claims.table.get(wanted.claim_id)
         if known is not None:
             return await self._again(known)
+        old = self._promises.get(wanted.recommendation_id)
+        if old is not None and old.request.vehicle_id != request.vehicle_id:
+            return Refused(OTHER_CLAIM)  # a city's mistake costs no other car its promise
         row = self._district.row.get(wanted.evse_id)
         if row is None:
             return Refused(UNKNOWN_EVSE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from coordinator.clock import Clock
 from coordinator.core.areas.claim_table import ClaimTable
@@ -41,14 +42,14 @@ class Summarizer:
     def now(self) -> Summary:
         """The figures of now; a status not heard of in time counts as UNKNOWN."""
         district = self.view.district
-        counted = Counter(self.view.statuses()[: len(district)].tolist())
+        counted = np.bincount(self.view.statuses()[: len(district)], minlength=len(EvseStatus))
         area = None
         if district.stations:
             lat, lon = district.station_lat_deg, district.station_lon_deg
             area = float(lat.min()), float(lon.min()), float(lat.max()), float(lon.max())
         return Summary(
             self.district_id,
-            {EvseStatus(status).name: count for status, count in sorted(counted.items())},
+            {EvseStatus(status).name: n for status, n in enumerate(counted.tolist()) if n},
             sum(1 for _ in self.claims.live()),
             self.agents(),
             len(district.stations),

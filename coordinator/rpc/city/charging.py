@@ -16,7 +16,6 @@ from coordinator.rpc.city.trips import Trip, Trips
 from coordinator.rpc.city.wishes import follow_wish
 from coordinator.rpc.guide_beat import beat
 from coordinator.rpc.noun_codec import check_id, invalid
-from coordinator.rpc.relayed import Relayed
 from coordinator.rpc.server import Context
 from coordinator.usecases.refusals import DistrictAway
 from pilewise.v1 import charging_service_pb2 as wire
@@ -49,18 +48,23 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
         return await self._promiser.recommend(request)
 
     async def _ahead(self, request: wire.RecommendRequest) -> wire.RecommendResponse:
-        """A window in the future is kept by the nearest district that answers."""
+        """A window in the future is kept by the nearest district that is there.
+
+        Once it was asked it may keep the window, so no other is asked when its answer stays out.
+        """
         asked, away = to_request(request), []
+        known = self._trips.of_request(request.request_id)
         for link in self._directory.nearest((asked.latitude_deg, asked.longitude_deg)):
-            try:
-                response: wire.RecommendResponse = await link.pass_on("Recommend", request)
-            except DistrictAway:
+            if known is not None and link.name != known.district:
+                continue
+            if known is None and not link.up:
                 away.append(link.name)
                 continue
+            response: wire.RecommendResponse = await link.pass_on("Recommend", request)
             if response.HasField("promise"):
                 trip = Trip(
                     response.promise.recommendation_id, request.request_id, request.vehicle_id,
-                    link.name, response.promise,
+                    link.name, response.promise, ahead=True,
                 )  # fmt: skip
                 response.promise.CopyFrom(trip.take(response.promise))
                 self._trips.add(trip)
@@ -84,9 +88,10 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
         if request.evse_id in trip.elsewhere:
             await self._mover.choose(trip, request.evse_id)
         else:
-            link = self._directory[trip.district]
-            answer: wire.ConfirmResponse = await link.pass_on("Confirm", request)
-            trip.take(answer.promise)
+            async with trip.moving:
+                link = self._directory[trip.district]
+                answer: wire.ConfirmResponse = await link.pass_on("Confirm", request)
+                trip.take(answer.promise)
         self._promiser.confirmed(trip)
         return wire.ConfirmResponse(promise=trip.promise)
 
@@ -123,6 +128,9 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
             request.decision.revision -= min(trip.shift, request.decision.revision)
         link = self._directory[trip.district]
         response: wire.UpdateProgressResponse = await link.pass_on("UpdateProgress", request)
+        if trip.district != link.name:  # moved meanwhile: that district's word is old
+            response.ClearField("promise")
+            response.ClearField("closed")
         if response.HasField("promise"):
             trip.take(response.promise)
             response.ClearField("promise")
@@ -189,13 +197,14 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
     ) -> wire.ReleaseResponse:
         """Whether something was held."""
         trip = await self._found(request.recommendation_id)
-        trip.closed = "RELEASED"
-        try:
-            link = self._directory[trip.district]
-            answer: wire.ReleaseResponse = await link.pass_on("Release", request)
-        except (DistrictAway, Relayed):
-            trip.closed = ""
-            raise
+        async with trip.moving:
+            before, trip.closed = trip.closed, "RELEASED"
+            try:
+                link = self._directory[trip.district]
+                answer: wire.ReleaseResponse = await link.pass_on("Release", request)
+            except BaseException:
+                trip.closed = before
+                raise
         return answer
 
     async def ReportOutcome(  # noqa: N802 - the contract

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import grpc
 import structlog
 import uuid_utils
 
@@ -23,8 +24,8 @@ from pilewise.v1 import district_service_pb2 as wire
 
 log = structlog.get_logger()
 
-SETTLE_S = 1_800.0  # link time; by then an unrenewed lease has ended by itself
-AGAIN_S = 2.0
+SETTLE_S = 25 * 3_600.0  # link time; by then any lease, windows of a day included, has ended
+AGAIN_S, LONGEST_AGAIN_S = 2.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +77,55 @@ class Claiming:
         )
         return answer.promise
 
-    def settle(self, district: str, claim_id: str) -> None:
-        """Has a claim released, however long its district takes to answer."""
-        if not claim_id or district not in self._directory.links:
+    def settle(
+        self,
+        district: str,
+        claim_id: str,
+        recommendation_id: str = "",
+        unless: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Has a claim released, however long its district takes to answer.
+
+        With `recommendation_id` the promise ends there, too: without a place it would look for one,
+        and the claim may be another by now. Nothing is done once `unless` holds.
+        """
+        if not (claim_id or recommendation_id) or district not in self._directory.links:
             return
         self.unsettled[district] += 1
-        task = asyncio.create_task(self._settle(district, claim_id), name="coordinator:settle")
+        task = asyncio.create_task(
+            self._settle(district, claim_id, recommendation_id, unless), name="coordinator:settle"
+        )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _settle(self, district: str, claim_id: str) -> None:
-        link, end_s = self._directory[district], self._link_s() + SETTLE_S
-        request = wire.DistrictServiceReleaseRequest(claim_id=claim_id, reason="MOVED")
+    async def _settle(
+        self, district: str, claim_id: str, recommendation_id: str, unless: Callable[[], bool]
+    ) -> None:
+        end_s, again_s = self._link_s() + SETTLE_S, AGAIN_S
         try:
-            while self._link_s() < end_s:
+            while self._link_s() < end_s and not unless():
                 try:
-                    await link.ask("Release", request)
+                    await self._free(district, claim_id, recommendation_id)
                     return
                 except DistrictAway:
-                    await asyncio.sleep(AGAIN_S)
+                    pass
                 except Relayed as error:
-                    log.warning("claim not released", district=district, why=str(error))
-                    return
+                    if error.status.code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                        log.warning("claim not released", district=district, why=str(error))
+                        return
+                await asyncio.sleep(again_s)
+                again_s = min(2.0 * again_s, LONGEST_AGAIN_S)
         finally:
             self.unsettled[district] -= 1
+
+    async def _free(self, district: str, claim_id: str, recommendation_id: str) -> None:
+        link = self._directory[district]
+        if claim_id:
+            request = wire.DistrictServiceReleaseRequest(claim_id=claim_id, reason="MOVED")
+            await link.ask("Release", request)
+        if recommendation_id:
+            ended = charging.ReleaseRequest(recommendation_id=recommendation_id)
+            await link.pass_on("Release", ended)
 
     async def close(self) -> None:
         """Ends; leases end what is left."""

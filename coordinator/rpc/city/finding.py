@@ -39,7 +39,7 @@ class Found:
     def answered(self) -> tuple[str, charging.Promise] | None:
         """What a district promised for the same request before, one that still stands first."""
         told = [(n, a.answered) for n, a in self.answers.items() if a.HasField("answered")]
-        told.sort(key=lambda one: not one[1].choice.hold.claim_id)
+        told.sort(key=lambda one: (not one[1].choice.hold.claim_id, -one[1].revision))
         return told[0] if told else None
 
     @property

@@ -174,6 +174,9 @@ class DistrictLink:
                     self._heard(message.summary)
             except (grpc.aio.AioRpcError, TimeoutError, OSError) as error:
                 why = _words(error)
+            except Exception as error:  # one district must not end the city
+                log.exception("district not followed", district=self.name)
+                why = str(error)
             self._lost(why)
             attempt += 1
             await asyncio.sleep(random.uniform(0.1, min(LONGEST_WAIT_S, 0.2 * 2.0**attempt)))

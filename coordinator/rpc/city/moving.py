@@ -138,20 +138,33 @@ class Mover:
 
     async def _take(self, trip: Trip, district: str, promise: wire.Promise, code: str) -> None:
         """Makes the new place firm, then has the old one freed."""
-        try:
-            firm = await self._claiming.confirm(district, trip.recommendation_id)
-        except CoordinatorError:
-            self._claiming.settle(district, promise.choice.hold.claim_id)
-            self._keep(trip, promise)
-            raise
+        async with trip.moving:
+            if trip.closed:  # given up while it was asked for
+                self._claiming.settle(district, promise.choice.hold.claim_id)
+                return
+            try:
+                firm = await self._claiming.confirm(district, trip.recommendation_id)
+            except BaseException as error:  # also who hung up: it may be firm
+                self._claiming.settle(district, promise.choice.hold.claim_id)
+                if isinstance(error, CoordinatorError):
+                    self._keep(trip, promise)
+                raise
+            self._moved(trip, district, promise, firm, code)
+
+    def _moved(
+        self, trip: Trip, district: str, promise: wire.Promise, firm: wire.Promise, code: str
+    ) -> None:
         left, claim_id, change = trip.district, trip.claim_id, wire.Change()
         change.CopyFrom(promise.change)
-        trip.district, trip.shift, trip.confirmed = district, 0, True
+        # The old district may have told more while the car was asked.
+        least = max(promise.revision, trip.promise.revision + 1)
+        trip.district, trip.confirmed = district, True
+        trip.shift = max(0, least - firm.revision)
         told = trip.take(firm)
         told.change.CopyFrom(change)
         trip.elsewhere = {}
         self.moved += 1
-        self._claiming.settle(left, claim_id)
+        self._claiming.settle(left, claim_id, trip.recommendation_id, lambda: trip.district == left)
         log.info("moved across districts", left=left, district=district, code=code)
         trip.tell(wire.GuideResponse(promise=told))
 
@@ -159,7 +172,7 @@ class Mover:
         """Tells the car, in a revision above the offered one, that it keeps what it has."""
         kept = wire.Promise()
         kept.CopyFrom(trip.promise)
-        kept.revision = offered.revision + 1
+        kept.revision = max(offered.revision, trip.promise.revision) + 1
         trip.shift += kept.revision - trip.promise.revision
         self._say_change(kept, trip, KEPT)
         trip.promise = kept
@@ -196,6 +209,8 @@ class Mover:
         Raises `PromiseLost` if it is taken, `DistrictAway` and `Relayed`.
         """
         assert trip.request is not None
+        if trip.closed:
+            raise PromiseLost(trip.recommendation_id, trip.closed)
         district = trip.elsewhere[evse_id]
         level, revision = WarningLevel(trip.promise.level), trip.promise.revision + 1
         wish = Wish(trip.request, trip.signed_vip, trip.recommendation_id, level, revision)

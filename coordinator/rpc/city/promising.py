@@ -106,7 +106,7 @@ class CityPromiser:
         """A promise to this very request that the city had forgotten."""
         trip = Trip(
             promise.recommendation_id, request.request_id, request.vehicle_id, district, promise,
-            request, asked.vip,
+            request, asked.vip, confirmed=True,
         )  # fmt: skip
         trip.take(promise)
         return self._trips.add(trip)

@@ -56,6 +56,8 @@ class Trip:
     looked_s: float = float("-inf")  # across the border, link time
     looking: asyncio.Task[None] | None = None
     listeners: set[Listener] = field(default_factory=set)
+    moving: asyncio.Lock = field(default_factory=asyncio.Lock)  # what frees or firms it, in turn
+    ahead: bool = False  # for a window in the future, beside which a car may have another
 
     @property
     def claim_id(self) -> str:
@@ -121,8 +123,9 @@ class Trips:
         return self._by_request.get(request_id)
 
     def of_car(self, vehicle_id: str) -> list[Trip]:
-        """The remembered trips of a car that have not ended."""
-        return [t for t in self._by_car.get(vehicle_id, {}).values() if not t.closed]
+        """The remembered trips of a car, windows ahead aside, that have not ended."""
+        every = self._by_car.get(vehicle_id, {}).values()
+        return [trip for trip in every if not (trip.closed or trip.ahead)]
 
     def open(self) -> Iterator[Trip]:
         """All that have not ended and are held."""
@@ -178,15 +181,15 @@ class Trips:
                 raise DistrictAway(", ".join(away), f"and no other keeps {what} {name}")
             raise NotFound(what, name)
         # A promise that has moved has ended in the district where it was.
-        found.sort(key=lambda one: bool(one[1].closed))
+        found.sort(key=lambda one: (bool(one[1].closed), -one[1].promise.revision))
         return self.learn(*found[0])
 
     def learn(self, district: str, answer: wire.GetPromiseResponse) -> Trip:
-        """Remembers what a district says that it keeps."""
+        """Remembers what a district says that it keeps; as firm, for an offer ends by itself."""
         promise = answer.promise
         trip = Trip(
             promise.recommendation_id, answer.request_id, answer.vehicle_id, district, promise,
-            closed=answer.closed,
+            confirmed=True, closed=answer.closed,
         )  # fmt: skip
         trip.take(promise)
         return self.add(trip)
