@@ -13,7 +13,7 @@ import msgspec
 
 from coordinator.errors import Problem
 
-_PASSWORD = re.compile(r"(?:^|[\s?&])password\s*=|://[^/@\s]*:[^/@\s]*@")
+_PASSWORD = re.compile(r"(?:^|[\s?&])(?:ssl)?password\s*=|://[^/@\s]*:[^/@\s]*@")
 
 
 class StoreSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -32,6 +32,11 @@ _TABLES_OF_PEOPLE: Final = ("answer", "claim", "outcome", "token")
 _NAMES: Final = ("old", "new", "queued", "evses", "cars", "ids", "locks")
 
 _REMOVE: Final = "DELETE FROM {0} WHERE ctid IN (SELECT ctid FROM {0} WHERE {1} LIMIT %s)"
+# Its promise has ended, here or by another coordinator.
+_OVER: Final = (
+    "NOT EXISTS (SELECT FROM claim WHERE claim.recommendation_id = token.recommendation_id"
+    " AND claim.state <= 3)"
+)
 _KEEP_FENCE: Final = (
     "INSERT INTO fence (evse_id, district, fence) VALUES (%s, %s, %s) ON CONFLICT (evse_id)"
     " DO UPDATE SET fence = greatest(fence.fence + 1, excluded.fence) RETURNING fence"
@@ -85,7 +90,7 @@ class PostgresAnswers(MemoryClaims):
         """The newest stored answer of a recommendation, from memory or the database."""
         known = await super().answer(recommendation_id)
         if known is not None:
-            return known
+            return known if known.inputs else await self._ranked(known)
         rows = await self._link.ask(
             f"SELECT {ANSWER_COLUMNS} FROM answer WHERE recommendation_id = %s"
             " ORDER BY seq DESC LIMIT 1",
@@ -194,7 +199,7 @@ class PostgresAnswers(MemoryClaims):
         for table, where, values in (
             ("answer", f"{ours[0]} AND at_s < %s", (ours[1], old)),
             ("outcome", f"{ours[0]} AND at_s < %s", (ours[1], old)),
-            ("token", f"{ours[0]} AND mark = ''", (ours[1],)),
+            ("token", f"{ours[0]} AND (mark = '' OR {_OVER})", (ours[1],)),
             ("claim", f"state > 3 AND {ours[0]} AND written_at < {ended}", (ours[1],)),
             ("done_step", f"done_at < {ended}", ()),
         ):

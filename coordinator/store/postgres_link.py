@@ -100,18 +100,22 @@ class Link:
         if loop.time() < self._away_until_s:
             raise self._unavailable()
         for last in (not again, True):
+            mine = None  # who only waits for its turn closes nobody's connection
             try:
                 async with asyncio.timeout(self.patience_s), self._turn:
                     if self._reading is None or self._reading.closed:
                         self._reading = await self._connected()
-                    cursor = await self._reading.execute(query, values)
+                    mine = self._reading
+                    cursor = await mine.execute(query, values)
                     return await cursor.fetchall() if cursor.description else []
             except (TimeoutError, psycopg.Error) as error:
                 away = isinstance(error, (TimeoutError, psycopg.OperationalError))
-                await self._drop_reading()
+                if mine is not None and mine is self._reading:
+                    await self._drop_reading()
                 if last or not away:
                     why = str(error).strip() or f"no answer within {self.patience_s:g} s"
-                    self._away_until_s = loop.time() + _AWAY_S if away else 0.0
+                    waited = mine is None and isinstance(error, TimeoutError)
+                    self._away_until_s = loop.time() + _AWAY_S if away and not waited else 0.0
                     raise StoreUnavailable(STORE, why) from error
         raise AssertionError
 
@@ -203,9 +207,13 @@ class Link:
         try:
             async with asyncio.timeout(CONNECT_S):
                 connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+                try:
+                    await connection.execute(DURABLE)
+                except BaseException:
+                    await connection.close()
+                    raise
         except TimeoutError as error:
             raise psycopg.OperationalError(f"no connection within {CONNECT_S:g} s") from error
-        await connection.execute(DURABLE)
         return connection
 
     async def _drop_writing(self) -> None:

@@ -128,6 +128,8 @@ DECLARE
 BEGIN
   INSERT INTO done_step (step_id) VALUES (this) ON CONFLICT DO NOTHING;
   IF NOT FOUND THEN
+    -- A write, so that this commit, too, waits for the standby: the first one may not have.
+    UPDATE done_step SET done_at = clock_timestamp() WHERE step_id = this;
     RETURN '{"outcome": "done"}';
   ELSIF step ? 'never' THEN
     RETURN '{"outcome": "never"}';

@@ -212,11 +212,13 @@ async def test_a_step_that_was_given_up_leaves_no_place_taken(another: Another) 
     store = another()
     granted(await store.claim(wish("c0", "E0", "car-0", now()), now()))
     store._link.patience_s = 0.3
+    # An offer that would end by itself only after the test has.
+    lasting = replace(wish("c1", "E1", "car-1", now()), lease_until_s=now().link_s + 3 * END_S)
     blocker = await _driver().AsyncConnection.connect(cluster().dsn(), autocommit=True)
     async with blocker:
         await blocker.execute("SELECT pg_advisory_lock(hashtextextended('E1', 0))")
         with pytest.raises(StoreUnavailable):
-            await store.claim(wish("c1", "E1", "car-1", now()), now())
+            await store.claim(lasting, now())
         assert store.table.get("c1") is None
         await blocker.execute("SELECT pg_advisory_unlock_all()")
     store._link.patience_s = END_S
@@ -224,6 +226,7 @@ async def test_a_step_that_was_given_up_leaves_no_place_taken(another: Another) 
     async with asyncio.timeout(END_S):
         outcome: Step | Refused | None = None
         while not isinstance(outcome, Step):
+            await asyncio.sleep(0.02)
             with contextlib.suppress(StoreUnavailable):
                 outcome = await store.claim(wish("c2", "E1", "car-2", now()), now())
 
