@@ -37,11 +37,20 @@ class Drive:
     told: list[wire.GuideResponse] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def here(self) -> wire.Progress:
+        """Where it is, and its charge."""
+        place = wire.Progress(soc_pct=50.0 - self.north_km / 4.0)
+        place.position.latitude_deg = HERE[0] + self.north_km * KM_LAT
+        place.position.longitude_deg = HERE[1]
+        return place
+
     async def report(self) -> None:
         """Says where it is until cancelled."""
         while True:
-            latitude_deg = HERE[0] + self.north_km * KM_LAT
-            self.guidance.progress(latitude_deg, HERE[1], 50.0 - self.north_km / 4.0)
+            here = self.here()
+            self.guidance.progress(
+                here.position.latitude_deg, here.position.longitude_deg, here.soc_pct
+            )
             await asyncio.sleep(REPORT_S)
 
     async def listen(self) -> None:
@@ -128,7 +137,8 @@ async def test_promise_crosses_with_its_car_and_outlives_a_kill(tmp_path: Path) 
             drive.north_km = 20.0
             # Heard before anybody is plugged in there, however slow the machine is.
             shown = await drive.until("shown the pile", lambda p: p.stage == wire.STAGE_PILE)
-            await drive.client.update(shown, arrived=True)
+            # With its place: who was heard of a kilometre away is not who plugs in here.
+            await drive.client.update(shown, drive.here(), arrived=True)
             town.resume_at(town.acked + 1)
             here = taken.choice.evse.evse_id.split("*")[0].replace("-", "_")
             async with town.agent() as agent, asyncio.timeout(WAIT_S):
