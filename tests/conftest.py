@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -11,6 +12,21 @@ from hypothesis import HealthCheck, settings
 # A machine under load draws examples slowly; that says nothing about the code.
 settings.register_profile("pilewise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pilewise")
+
+
+# Whole rooms on real sockets and clocks, several at once on however few cores there are.
+HERE = Path(__file__).parent
+LIVING = (HERE / "contract", HERE / "flows")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of living rooms that failed is tried once more, and the summary names it (RERUN).
+
+    One that fails twice has failed. Where nothing depends on time, there is no second try.
+    """
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in LIVING):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -37,7 +37,7 @@ from coordinator.usecases.hold_telling import (
     NO_TOKEN,
     HoldTelling,
 )
-from coordinator.usecases.kept_holds import Kept, first_confirmed, recalled
+from coordinator.usecases.kept_holds import Kept, first_confirmed, kept_after, recalled
 from coordinator.usecases.promises import Promises
 
 log = structlog.get_logger()
@@ -136,11 +136,10 @@ class Holding:
 
     def _look(self) -> None:
         """Marks what time has made due: windows that come near, and what is to be asked again."""
-        now_link_s = self._clock.link_s()
         waiting = set().union(*self._offline.values())
         for claim in self._table.live():
             at = claim.evse_id
-            if at in waiting or self._again_link_s.get(at, 0.0) > now_link_s:
+            if at in waiting or self._asked_lately(at):
                 continue
             kept = self._kept.get(at)
             if claim.state is ClaimState.CONFIRMED and (kept is None or not kept.sure):
@@ -196,11 +195,17 @@ class Holding:
         if claim is None or self._waits_for_promise(claim):
             return
         if kept is None or not kept.sure:
+            if kept is not None and self._asked_lately(evse_id):
+                return
             kept = await self._reserve(claim) if self._due(claim) else None
         elif claim.lease_until_s - kept.until_s >= EXTEND_S:
             kept = await self._extend(claim, kept)
         if kept is not None:
             await self._telling.tell(claim, kept.kind, kept.reason)
+
+    def _asked_lately(self, evse_id: str) -> bool:
+        """Whether the pile was silent a moment ago; every news of its EVSE would ask it again."""
+        return self._again_link_s.get(evse_id, 0.0) > self._clock.link_s()
 
     def _waits_for_promise(self, claim: Claim) -> bool:
         """Whether the promise behind a claim is being stored still; it is looked for again."""
@@ -276,13 +281,10 @@ class Holding:
         self._kept.pop(evse_id, None)
 
     def _outcome(self, claim: Claim, result: DirectiveResult, softly: str) -> Kept:
-        firm = result.outcome is Outcome.DONE
-        if result.outcome in (Outcome.DONE, Outcome.DONE_SOFTLY):
-            reason = "" if firm else softly
-        else:
-            reason = NO_ANSWER if result.outcome is Outcome.TIMED_OUT else result.outcome.name
-        kind = HoldKind.FIRM if firm else HoldKind.SOFT
-        return Kept(claim.claim_id, claim.lease_until_s, kind, reason)
+        kept = kept_after(claim, result, softly)
+        if not kept.sure:
+            self._again_link_s[claim.evse_id] = self._clock.link_s() + LOOK_S
+        return kept
 
     async def _ask(self, evse_id: str, action: Reserve | Extend | Cancel) -> DirectiveResult:
         fence = await self._fences.issue(evse_id, self._clock.system_s())

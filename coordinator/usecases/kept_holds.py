@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState
 from coordinator.usecases.answer import HoldKind
+from coordinator.usecases.directives import DirectiveResult, Outcome
+from coordinator.usecases.hold_telling import NO_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,20 @@ class Kept:
     reason: str = ""
     sure: bool = True
     others: tuple[str, ...] = ()  # claims
+
+
+def kept_after(claim: Claim, result: DirectiveResult, softly: str) -> Kept:
+    """What is kept after an agent's answer; `softly` says why, where the pile itself does not.
+
+    A pile that was silent, or not there yet, may have heard it all the same.
+    """
+    if result.outcome is Outcome.DONE:
+        return Kept(claim.claim_id, claim.lease_until_s, HoldKind.FIRM)
+    silent = result.outcome is Outcome.TIMED_OUT
+    reason = NO_ANSWER if silent else result.outcome.name
+    if result.outcome is Outcome.DONE_SOFTLY:
+        reason = softly
+    return Kept(claim.claim_id, claim.lease_until_s, HoldKind.SOFT, reason, sure=not silent)
 
 
 def first_confirmed(table: ClaimTable, evse_id: str) -> Claim | None:

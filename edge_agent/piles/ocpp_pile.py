@@ -7,7 +7,9 @@ Statuses and transactions belong to `ocpp16.py` and `ocpp201.py`, what is asked 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,6 +43,8 @@ from edge_agent.piles.port import OcppSink, StationConnection, Transactions
 log: Final = structlog.get_logger("edge_agent.ocpp")
 # Samples older than this are history (a station that was offline), not the present state.
 LIVE_SAMPLE_MS: Final = 60_000
+# A charge point that may be back in a moment is waited for so long.
+RETURN_S: Final = 10.0
 _NAMES: Final = ("power_kw", "energy_kwh", "current_a", "voltage_v", "soc_pct", "temperature_c")
 
 VendorHook = Callable[[Mapping[str, Any]], str]
@@ -107,7 +111,9 @@ class OcppPile:
         self._transactions = transactions
         self._new_id = new_id
         self._link: OcppLink | None = None
-        self._grace: asyncio.TimerHandle | None = None
+        self._grace: asyncio.TimerHandle | None = None  # while it may be a blip
+        self._reached = asyncio.Event()
+        self._began_s = time.monotonic()
 
     def connect(self, connection: StationConnection) -> tuple[OcppLink, StationAsks]:
         """The link of a fresh connection, and what can be asked over it."""
@@ -121,17 +127,30 @@ class OcppPile:
         raise AssertionError("unreachable")
 
     async def perform(self, evse_id: str, action: Action) -> Answer:
-        """Asks the charge point; `TIMED_OUT` where it is not connected."""
+        """Asks the charge point; `TIMED_OUT` where it is not connected.
+
+        One that may be back in a moment is waited for: after a start of the agent, or a blip.
+        """
+        if self.asks is None and (self._grace is not None or self._is_new):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._reached.wait(), RETURN_S)
         if self.asks is None:
             return Answer(Outcome.TIMED_OUT, f"{self.pile_id} is not connected")
         return await self.wishes.perform(self.asks, self.evse_ids.index(evse_id) + 1, action)
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether the agent has just begun to listen, so that charge points are still coming."""
+        return time.monotonic() - self._began_s < RETURN_S
 
     async def serve(self, connection: StationConnection) -> None:
         """Talks over one connection until it ends; the pile is lost some time after."""
         if self._grace is not None:
             self._grace.cancel()
+            self._grace = None
         link, asks = self.connect(connection)
         self._link, self.asks = link, asks
+        self._reached.set()
         log.info(
             "charge point connected",
             pile_id=self.pile_id,
@@ -148,6 +167,7 @@ class OcppPile:
             log.info("charge point gone", pile_id=self.pile_id, frames=link.frames)
             if self._link is link:
                 self._link = self.asks = None
+                self._reached.clear()
                 grace_s = self.settings.offline_grace_s
                 self._grace = asyncio.get_running_loop().call_later(grace_s, self._lose)
 
@@ -249,6 +269,7 @@ class OcppPile:
         return record if stamp.sane else _doubted(record)
 
     def _lose(self) -> None:
+        self._grace = None
         for word in self.words.values():
             word.believed = False
         if self._link is None:

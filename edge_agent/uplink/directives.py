@@ -209,6 +209,8 @@ class DirectiveDesk:
         if answer.outcome is Outcome.REFUSED:
             return answer
         await self._keep(evse_id, hold)
+        if answer.outcome is Outcome.TIMED_OUT:
+            return answer  # it can be asked again: a pile may be back in a moment
         return Answer(Outcome.DONE_SOFTLY, answer.message or "the pile cannot reserve")
 
     async def _extend(self, evse_id: str, action: Extend) -> Answer:

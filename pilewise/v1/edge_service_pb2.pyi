@@ -118,7 +118,9 @@ class _DirectiveOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dire
     DIRECTIVE_OUTCOME_FENCED: _DirectiveOutcome.ValueType  # 4
     """The fence was too low."""
     DIRECTIVE_OUTCOME_TIMED_OUT: _DirectiveOutcome.ValueType  # 5
-    """The pile did not answer."""
+    """The pile did not answer, or is not connected; what was to be reserved is kept by the agent
+    alone, and may be asked for again.
+    """
     DIRECTIVE_OUTCOME_UNSUPPORTED: _DirectiveOutcome.ValueType  # 6
     """The agent does not know how."""
 
@@ -136,7 +138,9 @@ DIRECTIVE_OUTCOME_REFUSED: DirectiveOutcome.ValueType  # 3
 DIRECTIVE_OUTCOME_FENCED: DirectiveOutcome.ValueType  # 4
 """The fence was too low."""
 DIRECTIVE_OUTCOME_TIMED_OUT: DirectiveOutcome.ValueType  # 5
-"""The pile did not answer."""
+"""The pile did not answer, or is not connected; what was to be reserved is kept by the agent
+alone, and may be asked for again.
+"""
 DIRECTIVE_OUTCOME_UNSUPPORTED: DirectiveOutcome.ValueType  # 6
 """The agent does not know how."""
 Global___DirectiveOutcome: _TypeAlias = DirectiveOutcome  # noqa: Y015

@@ -243,8 +243,22 @@ async def test_availability_is_set_at_the_pile(gateway: Gateway) -> None:
     await dialled.hang_up()
 
 
-async def test_action_on_a_pile_that_is_away_times_out(gateway: Gateway) -> None:
+async def test_action_on_a_pile_that_is_away_times_out(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing can be asked of a station that is not connected."""
+    monkeypatch.setattr("edge_agent.piles.ocpp_pile.RETURN_S", 0.1)
+
     answer = await gateway.pile.perform(EVSE, SetAvailability(True))
 
     assert answer.outcome is Outcome.TIMED_OUT
+
+
+async def test_a_station_that_is_just_coming_is_waited_for(gateway: Gateway) -> None:
+    """After a start of the agent its stations need a moment to dial in again."""
+    asking = asyncio.create_task(gateway.pile.perform(EVSE, SetAvailability(False)))
+    await asyncio.sleep(0)
+    dialled = await dial(gateway)
+
+    assert (await asking).outcome is Outcome.DONE
+    await dialled.hang_up()

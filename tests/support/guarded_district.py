@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,30 @@ class Guarded:
         return await call(channel or self.channel, method, request, bearing(token) if token else ())
 
 
+async def _talk(opening: Callable[[], Any], request: Any) -> tuple[grpc.StatusCode, Any]:
+    """Opens a stream, says one thing, and hears the first answer.
+
+    Where the server ended the stream before the word was written, grpc's client may say that it
+    could not write (INTERNAL) in place of what the server said; then it is opened again.
+    """
+    for _ in range(20):
+        opened = opening()
+        try:
+            await opened.write(request)
+            answer = await opened.read()
+        except asyncio.InvalidStateError:
+            return await opened.code(), None
+        except grpc.aio.AioRpcError as error:
+            if "Internal error from Core" in str(error.details()):
+                continue
+            raise
+        if answer is grpc.aio.EOF:
+            return await opened.code(), None
+        opened.cancel()
+        return grpc.StatusCode.OK, answer
+    raise AssertionError("the client's library could not write, twenty times")
+
+
 async def call(
     channel: grpc.aio.Channel, method: str, request: Any, metadata: Any = ()
 ) -> tuple[grpc.StatusCode, Any]:
@@ -64,14 +88,8 @@ async def call(
     path = f"/{method}"
     try:
         if found.client_streaming:
-            stream = channel.stream_stream(path, lambda m: m.SerializeToString(), parse)
-            opened = stream(metadata=metadata, timeout=10)
-            await opened.write(request)
-            answer = await opened.read()
-            if answer is grpc.aio.EOF:
-                return await opened.code(), None
-            opened.cancel()
-            return grpc.StatusCode.OK, answer
+            open_stream = channel.stream_stream(path, lambda m: m.SerializeToString(), parse)
+            return await _talk(lambda: open_stream(metadata=metadata, timeout=10), request)
         if found.server_streaming:
             answers = channel.unary_stream(path, lambda m: m.SerializeToString(), parse)(
                 request, metadata=metadata, timeout=10
@@ -91,8 +109,6 @@ async def call(
         return grpc.StatusCode.OK, await unary(request, metadata=metadata, timeout=10)
     except grpc.aio.AioRpcError as error:
         return error.code(), error
-    except asyncio.InvalidStateError:
-        return await opened.code(), None
 
 
 def _services() -> dict[str, Any]:

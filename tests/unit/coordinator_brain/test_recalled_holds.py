@@ -12,7 +12,10 @@ from served_brain import station
 
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.answer import HoldKind
+from coordinator.usecases.directives import Outcome
 from coordinator.usecases.fences import Fences
+from coordinator.usecases.hold_telling import NO_ANSWER
+from coordinator.usecases.holding import LOOK_S
 
 EVSE = "A-1*1"
 
@@ -86,3 +89,25 @@ async def test_a_place_kept_for_one_who_gave_up_is_had_by_the_next(tmp_path: Pat
     assert town.agents.keeps[EVSE][0] == found.claim_id
     assert found.answer.hold.kind is HoldKind.FIRM
     await again.brain.close()
+
+
+async def test_a_pile_that_was_silent_is_asked_again(tmp_path: Path) -> None:
+    """The hold is told as soft, and as firm once the pile is there; it is not asked in a storm."""
+    town = Town(tmp_path / "claims.db")
+    hand = await town.start()
+    town.agents.moods[EVSE] = Outcome.TIMED_OUT
+    promise = await hand.follow("car-1", id_token="TAG-car-1")
+    await town.settle()
+    away = promise.answer.hold
+    town.agents.moods[EVSE] = Outcome.DONE
+    asked = len(town.agents.fences[EVSE])
+    await town.settle()
+    at_once = len(town.agents.fences[EVSE]) - asked
+    hand.clock.move(LOOK_S + 1.0)
+    await town.settle()
+    back = promise.answer.hold
+    await hand.brain.close()
+
+    assert (away.kind, away.reason) == (HoldKind.SOFT, NO_ANSWER)
+    assert at_once == 0
+    assert (back.kind, back.reason) == (HoldKind.FIRM, "")

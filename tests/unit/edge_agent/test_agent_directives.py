@@ -187,6 +187,22 @@ async def test_extension_that_the_pile_cannot_do_is_kept_softly(begin: StartLife
     assert hold.until_ms == START_MS + 120_000
 
 
+async def test_hold_at_a_pile_that_is_away_may_be_asked_for_again(begin: StartLife) -> None:
+    """The agent keeps it meanwhile, and says that the pile was not there: not that it cannot."""
+    life = await begin()
+    life.pile.answer = Answer(Outcome.TIMED_OUT, "not connected")
+    away = await life.ask(1, Reserve("c1", 60.0, "TAG"))
+    meanwhile = life.desk.hold(EVSE)
+    life.pile.answer = Answer(Outcome.DONE)
+    back = await life.ask(2, Reserve("c1", 60.0, "TAG"))
+    hold = life.desk.hold(EVSE)
+
+    assert (away.outcome, back.outcome) == (Outcome.TIMED_OUT, Outcome.DONE)
+    assert meanwhile is not None
+    assert hold is not None
+    assert (meanwhile.firm, hold.firm) == (False, True)
+
+
 async def test_cancelled_hold_is_gone_after_a_restart(begin: StartLife) -> None:
     """What was cancelled does not come back, and the cancel reached the pile."""
     life = await begin()
