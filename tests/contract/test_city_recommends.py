@@ -14,6 +14,8 @@ from small_city import SmallCity, open_city
 from small_town import CALL_S
 
 from pilewise.v1 import charging_service_pb2 as wire
+from pilewise.v1 import district_service_pb2 as district
+from pilewise.v1 import district_service_pb2_grpc as district_rpc
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -96,6 +98,32 @@ async def test_a_new_request_ends_what_was_held_elsewhere(city: SmallCity) -> No
     assert held["north"] == [second.promise.choice.evse.evse_id]
     assert held["south"] == ["A-1*1"]
     await city.settled(south=["A-1*1"], north=[])
+
+
+async def test_following_a_promise_that_has_lapsed_frees_nothing(city: SmallCity) -> None:
+    """The car hears that it has ended; the firm place that it has in the other district stands."""
+    firm = (await city.ask("car-1")).promise
+    await city.cars.Confirm(
+        wire.ConfirmRequest(recommendation_id=firm.recommendation_id), timeout=CALL_S
+    )
+    second = (await city.ask("car-1", 2, north_km=5.0)).promise
+    async with grpc.aio.insecure_channel(city.towns["north"].process.address) as channel:
+        await district_rpc.DistrictServiceStub(channel).Release(
+            district.DistrictServiceReleaseRequest(claim_id=second.choice.hold.claim_id),
+            timeout=CALL_S,
+        )
+
+    opening = wire.GuideOpen(recommendation_id=second.recommendation_id)
+    guided = city.cars.Guide(timeout=CALL_S)
+    await guided.write(wire.GuideRequest(open=opening))
+    codes = [one.closed.code async for one in guided if one.HasField("closed")]
+    async with asyncio.timeout(CALL_S):
+        while any(one.unsettled_count for one in (await city.districts()).values()):
+            await asyncio.sleep(0.05)
+
+    assert second.district_id == "north"
+    assert codes == ["RELEASED"]
+    assert await city.held() == {"south": ["A-1*1"], "north": []}
 
 
 async def test_a_city_that_has_forgotten_asks_its_districts(city: SmallCity) -> None:

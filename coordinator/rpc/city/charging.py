@@ -107,7 +107,7 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
                 yield response
             return
         trip = await self._found(opening.recommendation_id)
-        relay = Relay(trip, self._directory, self._mover, self._promiser.confirmed)
+        relay = Relay(trip, self._directory, self._mover, self._promiser)
         self._relays.add(relay)
         try:
             async for response in relay.run(opening, requests):

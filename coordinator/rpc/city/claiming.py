@@ -24,6 +24,7 @@ from pilewise.v1 import district_service_pb2 as wire
 
 log = structlog.get_logger()
 
+FIRM = (wire.CLAIM_STATE_CONFIRMED, wire.CLAIM_STATE_OCCUPIED)
 SETTLE_S = 25 * 3_600.0  # link time; by then any lease, windows of a day included, has ended
 AGAIN_S, LONGEST_AGAIN_S = 2.0, 30.0
 
@@ -76,6 +77,14 @@ class Claiming:
             "Confirm", request
         )
         return answer.promise
+
+    async def firm(self, district: str, claim_id: str) -> bool:
+        """Whether the district makes a claim firm; raises `DistrictAway` and `Relayed`."""
+        request = wire.DistrictServiceConfirmRequest(claim_id=claim_id)
+        answer: wire.DistrictServiceConfirmResponse = await self._directory[district].ask(
+            "Confirm", request
+        )
+        return answer.claim.state in FIRM
 
     def settle(
         self,

@@ -183,6 +183,22 @@ class CityPromiser:
             if not other.confirmed:
                 other.closed = "REPLACED"
 
+    async def firm(self, trip: Trip) -> None:
+        """Has a promise that is followed made firm by its district, and only then ends the others.
+
+        If its place is gone, or nobody can say now, the car keeps what it holds elsewhere.
+        """
+        async with trip.moving:
+            if (trip.confirmed and not trip.others) or trip.closed or not trip.claim_id:
+                return
+            try:
+                firm = await self._claiming.firm(trip.district, trip.claim_id)
+            except (DistrictAway, Relayed) as error:
+                log.info("promise is not firm", district=trip.district, why=str(error))
+                return
+            if firm:
+                self.confirmed(trip)
+
     def confirmed(self, trip: Trip) -> None:
         """The promise is firm: what the car held in other districts ends."""
         trip.confirmed = True
@@ -190,7 +206,7 @@ class CityPromiser:
         for district, claim_id in others:
             self._claiming.settle(district, claim_id)
         for other in self._trips.of_car(trip.vehicle_id):
-            if other is not trip and other.confirmed:
+            if other is not trip and other.confirmed and not trip.ahead:
                 other.closed = "REPLACED"
 
     def _response(self) -> wire.RecommendResponse:

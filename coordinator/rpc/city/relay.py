@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -20,6 +20,7 @@ from coordinator.errors import CoordinatorError, ProtocolBroken
 from coordinator.rpc.city.directory import Directory
 from coordinator.rpc.city.link import AWAY, DistrictLink
 from coordinator.rpc.city.moving import Mover
+from coordinator.rpc.city.promising import CityPromiser
 from coordinator.rpc.city.trips import Trip
 from coordinator.rpc.guide_beat import beat
 from coordinator.rpc.relayed import Relayed
@@ -30,28 +31,26 @@ log = structlog.get_logger()
 BEAT_S = 20.0
 SILENCE_S = 60.0  # of a district's stream, which beats every 20 s
 LONGEST_WAIT_S = 2.0  # between two tries to reach the district
+SAID_MOST = 16  # decisions and arrivals kept for a district that is away, the newest
 Call = grpc.aio.StreamStreamCall[wire.GuideRequest, wire.GuideResponse]
 
 
 class Relay:
-    """One car's guidance; `on_open` is called once the promise is firm in its district."""
+    """One car's guidance; that it follows a promise makes the promise firm, if it still stands."""
 
     def __init__(
-        self,
-        trip: Trip,
-        directory: Directory,
-        mover: Mover,
-        on_open: Callable[[Trip], None],
+        self, trip: Trip, directory: Directory, mover: Mover, promiser: CityPromiser
     ) -> None:
         self._trip = trip
         self._directory = directory
         self._mover = mover
-        self._on_open = on_open
+        self._promiser = promiser
         self._out: asyncio.Queue[wire.GuideResponse | CoordinatorError | None] = asyncio.Queue()
         self._here: wire.Progress | None = None
         self._unsent: wire.Progress | None = None
-        self._arrival: wire.GuideArrived | None = None
-        self._said: deque[wire.GuideRequest] = deque()
+        # Said to the district of that moment; another would take it for its own.
+        self._arrival: tuple[str, wire.GuideArrived] | None = None
+        self._said: deque[tuple[str, wire.GuideRequest]] = deque(maxlen=SAID_MOST)
         self._wake = asyncio.Event()
         self._told = (0, False)  # the newest revision on this stream, and whether it stands
 
@@ -119,10 +118,10 @@ class Relay:
             if await self._mover.decide(trip, message.decision):
                 return
             message.decision.revision -= min(trip.shift, message.decision.revision)
-            self._said.append(message)
+            self._said.append((trip.district, message))
         elif kind == "arrived":
-            self._arrival = message.arrived
-            self._said.append(message)
+            self._arrival = trip.district, message.arrived
+            self._said.append((trip.district, message))
         self._wake.set()
 
     async def _keep_open(self) -> None:
@@ -170,13 +169,15 @@ class Relay:
         gone = asyncio.create_task(moved.wait(), name="coordinator:relay-moved")
         try:
             await self._open(call)
-            sender = asyncio.create_task(self._send(call), name="coordinator:relay-send")
+            sender = asyncio.create_task(self._send(call, district), name="coordinator:relay-send")
             while trip.district == district:
                 message = await _read_or(call, gone)
                 if message is None or trip.district != district:
                     return False
                 if self._pass(message):
                     return True
+                # A promise that has ended is told, too: that it is told makes nothing firm.
+                await self._promiser.firm(trip)
             return False
         finally:
             trip.listeners.discard(on_told)
@@ -192,15 +193,18 @@ class Relay:
             opening.progress.CopyFrom(self._here)
             self._unsent = None
         await call.write(wire.GuideRequest(open=opening))
-        if self._arrival is not None:
-            await call.write(wire.GuideRequest(arrived=self._arrival))
+        if self._arrival is not None and self._arrival[0] == self._trip.district:
+            await call.write(wire.GuideRequest(arrived=self._arrival[1]))
 
-    async def _send(self, call: Call) -> None:
+    async def _send(self, call: Call, district: str) -> None:
         """Writes what the car says, the newest position last, until the stream breaks."""
         while True:
             while self._said:
-                await call.write(self._said[0])
-                self._said.popleft()
+                said = self._said[0]
+                if said[0] == district:
+                    await call.write(said[1])
+                if self._said and self._said[0] is said:  # not pushed out meanwhile
+                    self._said.popleft()
             if self._unsent is not None:
                 here, self._unsent = self._unsent, None
                 await call.write(wire.GuideRequest(progress=here))
@@ -211,8 +215,6 @@ class Relay:
         """Tells the car what its district says; True if that is the end."""
         trip, kind = self._trip, message.WhichOneof("message")
         if kind == "promise":
-            if not trip.confirmed or trip.others:
-                self._on_open(trip)
             told = trip.take(message.promise)
             if trip.offer is None or told.revision > trip.offer.promise.revision:
                 self._out.put_nowait(wire.GuideResponse(promise=told))
@@ -222,6 +224,8 @@ class Relay:
         if kind == "closed":
             message.closed.code = trip.closed or message.closed.code
             trip.closed = message.closed.code
+            if trip.closed == "ARRIVED":
+                self._promiser.confirmed(trip)  # the car charges, so it needs no other place
             if trip.closed == "REPLACED":
                 language = trip.request.language if trip.request is not None else ""
                 message.closed.text = explain.sentence("REPLACED", language or "en", {})
