@@ -44,7 +44,7 @@ FAULT = "HighTemperature"
 FAULT_S = 1500.0  # domain seconds that a broken pile stays broken
 PARKED_S = 900.0  # domain seconds that a parked car blocks a bay
 SHORT_S = 1800.0  # a shorter show ends before cars have queued
-FAULT_AT, BLOCK_AT = 0.06, 0.14  # share of the show from which on something happens
+FAULT_AT, BLOCK_AT = 0.06, 0.14  # share of an act from which on something happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +117,24 @@ class Show:
         talking = await self.stage.wait_until_talking()
         agents = [agent for agent in await accounts.agents(self.stage) if agent.connected]
         begin = self.clock.now_s()
-        horizon_s = self.options.for_s * self.options.speed
+        acts = scene.acts(begin, self.options.for_s, self.options.speed)
         count = self.options.cars
         stations = self.stage.stations
         if self.options.stations:
-            count = scene.enough_cars(self.options.seed, stations, count, begin, horizon_s)
-        trips = scene.trips(self.options.seed, stations, count, begin, horizon_s)
+            count = scene.enough_cars(self.options.seed, stations, count, *acts[0])
+        trips = scene.show_trips(self.options.seed, stations, count, acts)
         self._welcome(talking, len(agents), len(trips))
         channel = grpc.aio.insecure_channel(self.stage.target)
         self.drivers = [self._driver(trip, channel) for trip in trips]
         tasks = [
             asyncio.create_task(d.run(), name=f"city:{d.log.trip.vehicle_id}") for d in self.drivers
         ]
-        tasks += [
-            asyncio.create_task(
-                self._break_a_pile(begin + FAULT_AT * horizon_s), name="city:fault"
-            ),
-            asyncio.create_task(self._park_a_car(begin + BLOCK_AT * horizon_s), name="city:parked"),
-            asyncio.create_task(self._watch(), name="city:watch"),
-        ]
+        tasks.append(asyncio.create_task(self._watch(), name="city:watch"))
+        for at_s, length_s in acts:
+            broken = self._break_a_pile(at_s + FAULT_AT * length_s)
+            parked = self._park_a_car(at_s + BLOCK_AT * length_s)
+            tasks.append(asyncio.create_task(broken, name="city:fault"))
+            tasks.append(asyncio.create_task(parked, name="city:parked"))
         try:
             left_s = self.options.for_s - (self.clock.now_s() - begin) / self.options.speed
             self._playing = True
@@ -188,12 +187,17 @@ class Show:
                 if d.on_the_way_to
                 and d.log.arrived_at_s is None
                 and d.log.reroutes == 0
-                and d.on_the_way_to not in {b.evse_id for b in self.disturbances}
+                and d.on_the_way_to not in self._disturbed()
                 and d.remaining_s() > 120.0
             ]
             if underway:
                 return self.rng.choice(underway)
             await asyncio.sleep(0.05)
+
+    def _disturbed(self) -> set[str]:
+        """EVSEs that are out of use on purpose now."""
+        now = self.clock.now_s()
+        return {one.evse_id for one in self.disturbances if one.to_s > now}
 
     async def _break_a_pile(self, at_s: float) -> None:
         await self.clock.until(at_s)

@@ -21,9 +21,10 @@ GBT_DC, TYPE_2 = 19, 26
 KM_PER_DEGREE = 111.19
 HOT_SHARE = 0.6
 HOT_SIGMA_KM = 0.7
-ASKING_SHARE = 0.55  # share of the show in which cars begin their trips
+ASKING_SHARE = 0.55  # share of an act in which cars begin their trips
 QUEUE_WANTED_S = 240.0  # mean wait of the nearest policy that makes the comparison worth seeing
 MOST_CARS = 200
+ACT_S, ACT_WALL_S = 5400.0, 90.0  # an act lasts at least so long, in domain and in wall time
 VIP = "driver-vip"
 TARIFF = Tariff(
     "city",
@@ -79,10 +80,39 @@ def _pile(letter: str, number: int, station_id: str) -> Pile:
     )
 
 
-def trips(
-    seed: int, stations: Sequence[Station], count: int, begin_s: float, horizon_s: float
+def acts(begin_s: float, for_s: float, speed: float) -> list[tuple[float, float]]:
+    """(begin, length) of each act, in domain seconds; `for_s` is the wall time of the show.
+
+    Cars and bad luck come anew in each act, so that a long show has as much to see as a short one.
+    """
+    horizon_s = for_s * speed
+    count = max(1, int(min(for_s / ACT_WALL_S, horizon_s / ACT_S)))
+    return [(begin_s + n * horizon_s / count, horizon_s / count) for n in range(count)]
+
+
+def show_trips(
+    seed: int, stations: Sequence[Station], count: int, of: Sequence[tuple[float, float]]
 ) -> list[Trip]:
-    """`count` cars over the first part of the show, most of them around the first station."""
+    """The cars of all acts, `count` in each; every car comes once."""
+    return [
+        trip
+        for n, (begin_s, length_s) in enumerate(of)
+        for trip in trips(seed + n, stations, count, begin_s, length_s, came=n * count)
+    ]
+
+
+def trips(
+    seed: int,
+    stations: Sequence[Station],
+    count: int,
+    begin_s: float,
+    horizon_s: float,
+    came: int = 0,
+) -> list[Trip]:
+    """`count` cars over the first part of an act, most of them around the first station.
+
+    `came` is the number of cars that had their names before.
+    """
     rng = random.Random(seed)
     hot = stations[0]
     spread_km = max(_distance_km(hot, other) for other in stations) or 2.0
@@ -100,7 +130,7 @@ def trips(
             east_km = rng.uniform(-spread_km, spread_km)
         found.append(
             Trip(
-                vehicle_id=f"EV-{number + 1:02d}",
+                vehicle_id=f"EV-{came + number + 1:02d}",
                 at_s=begin_s + share * horizon_s,
                 latitude_deg=hot.latitude_deg + north_km / KM_PER_DEGREE,
                 longitude_deg=hot.longitude_deg + east_km / (KM_PER_DEGREE * 0.924),
@@ -110,7 +140,7 @@ def trips(
                     connectors=[GBT_DC],  # type: ignore[list-item]
                     max_dc_power_kw=rng.choice((60.0, 90.0)),
                 ),
-                user_id=VIP if number == 5 else f"driver-{number + 1:02d}",
+                user_id=VIP if number == 5 else f"driver-{came + number + 1:02d}",
             )
         )
     return found

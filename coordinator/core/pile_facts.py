@@ -89,6 +89,7 @@ def _evses(pile: Pile) -> str:
         power_kw = max((plug.max_power_kw for plug in evse.connectors), default=0.0)
         words = [evse.evse_id]
         words += [f"{power_kw:g} kW"] if power_kw else []
-        words += [f"{evse.bay_count} bays"] if evse.bay_count else []
+        bays = "bay" if evse.bay_count == 1 else "bays"
+        words += [f"{evse.bay_count} {bays}"] if evse.bay_count else []
         shown.append(" ".join(words))
     return ", ".join(shown)

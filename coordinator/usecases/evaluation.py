@@ -114,13 +114,19 @@ def _over_time(window: Window, charged: Charged, use: Floats) -> list[dict[str, 
                 "promised": int(asked.sum()),
                 "point_demand_km": float(np.nansum(ways[asked])),
                 "flow_demand": int(mine.sum()),
-                "cost": indexes.total_cost(charged.price[mine]),
+                "cost": _cost(charged.price[mine]),
                 "wait_s": _known(indexes_field.mean(charged.wait_s[mine])),
                 "use": float(use[:, number].mean()) if len(use) else None,
                 "gini": indexes.gini(use[:, number]) if use[:, number].sum() else None,
             }
         )
     return rows
+
+
+def _cost(prices: Floats) -> float | None:
+    """What these charges cost together; None while no price of them is known."""
+    unknown = len(prices) > 0 and bool(np.isnan(prices).all())
+    return None if unknown else indexes.total_cost(prices)
 
 
 def _by_level(charged: Charged, told: Sequence[Told]) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ from pilewise.cli.loudness import Loudness, loudness
 from pilewise.cli.output import Exit, emit, fail, say
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+Cars = Annotated[int, typer.Option(help="Cars in 90 s; more where a real list needs more.", min=8)]
 Browser = Annotated[
     bool, typer.Option("--browser/--no-browser", help="Show the operator's page on a desktop.")
 ]
@@ -35,7 +36,7 @@ def demo(
         typer.Option(help="Simulated seconds per second; 60, more in a short show.", min=1.0),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of cars and bad luck.")] = 7,
-    cars: Annotated[int, typer.Option(help="Cars; more where a real list needs more.", min=8)] = 24,
+    cars: Cars = 24,
     stations: Annotated[Path | None, typer.Option(help="A real station list, CSV or OCPI.")] = None,
     near: Annotated[str, typer.Option(help="With --stations: around LAT,LON (WGS84).")] = "",
     limit: Annotated[int, typer.Option(help="With --stations: nearest N stations.", min=1)] = 4,

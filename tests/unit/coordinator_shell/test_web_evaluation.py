@@ -52,3 +52,16 @@ def test_equilibrium_of_nothing_is_unknown_and_of_one_pile_is_unequal() -> None:
     assert evaluate(window([]), {})["five"]["gini"] is None
     assert round(evaluate(window(one), {})["five"]["gini"], 3) == 0.667
     assert evaluate(window(one), {})["served"] == [2, 0, 0]
+
+
+def test_a_charge_whose_price_is_not_known_yet_costs_no_zero() -> None:
+    """A part with one that runs has no cost, one with a priced charge has it, an empty one 0."""
+    nan = float("nan")
+    sessions = [
+        ChargeSession("P*1", 10.0, None, price=nan),
+        ChargeSession("P*2", PART_S + 10.0, PART_S + 20.0, price=12.0, currency="CNY"),
+        ChargeSession("Q*1", PART_S + 30.0, None, price=nan),
+    ]
+    told = evaluate(window(sessions), {})
+
+    assert [part["cost"] for part in told["over_time"][:3]] == [None, 12.0, 0.0]

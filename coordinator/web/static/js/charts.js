@@ -104,7 +104,10 @@ export function area(label, { car, held, stations }) {
   const ys = places.map((p) => flat(p)[1]);
   const [x0, y0] = [Math.min(...xs), Math.min(...ys)];
   const scale = Math.min(360 / Math.max(1e-6, Math.max(...xs) - x0), 200 / Math.max(1e-6, Math.max(...ys) - y0));
-  const at = (place) => { const [x, y] = flat(place); return [50 + (x - x0) * scale, 24 + (y - y0) * scale]; };
+  // What lies beside nothing stands in the middle.
+  const left = (360 - (Math.max(...xs) - x0) * scale) / 2;
+  const top = (200 - (Math.max(...ys) - y0) * scale) / 2;
+  const at = (place) => { const [x, y] = flat(place); return [50 + left + (x - x0) * scale, 24 + top + (y - y0) * scale]; };
   const target = stations.find(({ id }) => id === held);
   return frame(label, 264,
     car && target && svg("line", { class: "edge", x1: at(car)[0], y1: at(car)[1], x2: at([target.lat, target.lon])[0], y2: at([target.lat, target.lon])[1], "stroke-width": 2 }),

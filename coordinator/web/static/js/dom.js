@@ -50,11 +50,16 @@ export function figures(pairs) {
     h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-// columns: {name, cell(row), number}; a table may scroll sideways and is then reachable by key.
+// columns: {name, cell(row), number | text}; a column of text is never squeezed to a word a line,
+// a table may scroll sideways and is then reachable by key.
 export function table(caption, columns, rows, key) {
-  const head = columns.map(({ name, number }) => h(name ? "th" : "td", { scope: name && "col", class: number && "number" }, name));
+  const head = columns.map((column) => h(column.name ? "th" : "td", { scope: column.name && "col", class: kind(column) }, column.name));
   const body = rows.map((row) => h("tr", { "data-row": key && key(row) },
-    columns.map(({ cell, number }) => h("td", { class: number && "number" }, cell(row)))));
+    columns.map((column) => h("td", { class: kind(column) }, column.cell(row)))));
   return h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
     h("table", {}, h("caption", { class: "hidden" }, caption), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)));
+}
+
+function kind({ number, text }) {
+  return number ? "number" : text && "text";
 }

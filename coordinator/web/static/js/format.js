@@ -39,8 +39,9 @@ export function clock(at_s, seconds = true) {
   return local(at_s).toLocaleTimeString(language, options);
 }
 
+// 2026-11-27: read alike everywhere.
 export function day(at_s) {
-  return missing(at_s) ? DASH : local(at_s).toLocaleDateString(language, { timeZone: "UTC" });
+  return missing(at_s) ? DASH : local(at_s).toISOString().slice(0, 10);
 }
 
 // 40 s, 3 min, 2 h, 5 d

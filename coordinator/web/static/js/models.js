@@ -60,7 +60,7 @@ function bundleCard(bundle, told) {
   const columns = [
     { name: t("models.part"), cell: (part) => word("part", part.name) },
     { name: "SHA-256", cell: (part) => h("span", { class: "mono" }, part.sha256.slice(0, 12)) },
-    { name: t("models.metrics"), cell: (part) => Object.entries(part.metrics).slice(0, 8).map(([name, value]) => h("div", { class: "small" }, `${name} ${number(value, 4)}`)) },
+    { name: t("models.metrics"), cell: (part) => Object.entries(part.metrics).slice(0, 8).map(([name, value]) => h("div", { class: "small" }, `${name} ${measured(value)}`)) },
     { name: t("models.failed"), number: true, cell: (part) => number(part.failed_runs) },
     { name: t("models.slow"), number: true, cell: (part) => number(part.slow_runs) },
     { name: t("state"), cell: (part) => t(part.resting ? "models.resting" : "models.answering") },
@@ -76,6 +76,12 @@ function bundleCard(bundle, told) {
     bundle.parts.length > 0 && table(`${bundle.name} ${t("models.part")}`, columns, bundle.parts, (part) => part.name),
     bundle.plots.length > 0 && [h("h3", {}, t("models.plots")), h("div", { class: "grid" }, bundle.plots.map((name) => plot(bundle.role, name)))],
     bundle.card && h("details", {}, h("summary", {}, t("models.card")), h("pre", { tabindex: "0" }, bundle.card)));
+}
+
+// Counts as counts, shares with four digits, what is smaller than those by its size.
+function measured(value) {
+  if (Number.isInteger(value)) return number(value);
+  return Math.abs(value) < 5e-5 ? value.toExponential(1) : number(value, 4);
 }
 
 function plot(role, name) {

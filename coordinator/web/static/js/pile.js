@@ -76,9 +76,7 @@ function likesCard(told) {
 function factsCard(told) {
   const columns = [
     { name: t("fact"), cell: (row) => word("fact", row.field) },
-    { name: t("value"), cell: (row) => row.value },
-    { name: t("source"), cell: (row) => word("source", row.source) },
-    { name: t("since.name"), cell: (row) => day(row.since_s) },
+    { name: t("value"), text: true, cell: (row) => [row.value, h("div", { class: "quiet small" }, `${word("source", row.source)}, ${day(row.since_s)}`)] },
   ];
   const body = told.facts.length ? table(t("facts"), columns, told.facts, (row) => row.field) : empty("facts.none");
   return card(t("facts"), body, told.earlier > 0 && h("p", { class: "quiet small" }, t("facts.earlier", { n: number(told.earlier) })));

@@ -34,7 +34,7 @@ function shown(told, asked, list) {
     { name: t("car"), cell: (row) => h("a", { href: `#/recommendations/${encodeURIComponent(row.id)}`, "data-key": row.id }, row.car) },
     { name: t("level"), cell: (row) => level(row.level) },
     { name: t("goes_to"), cell: (row) => [row.name, h("div", { class: "quiet small" }, row.station_name)] },
-    { name: t("reasons"), cell: (row) => row.reasons.slice(0, 2).map((reason) => h("div", { class: "small" }, `${reason.sign > 0 ? "+" : "−"} ${reason.text}`)) },
+    { name: t("reasons"), text: true, cell: (row) => row.reasons.slice(0, 2).map((reason) => h("div", { class: "small" }, `${reason.sign > 0 ? "+" : "−"} ${reason.text}`)) },
     { name: t("drive"), number: true, cell: (row) => span(row.eta_s) },
     { name: t("wait"), number: true, cell: (row) => span(row.wait_s) },
     { name: t("price"), number: true, cell: (row) => money(row.price, row.currency) },
