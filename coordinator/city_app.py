@@ -74,7 +74,7 @@ def build_city(config: Config) -> CityParts:
     )
     return CityParts(
         config, clock, counters, directory, trips, claiming, mover,
-        CityCharging(directory, promiser, trips, mover),
+        CityCharging(directory, promiser, trips, mover, counters),
         operator,
     )  # fmt: skip
 

@@ -49,6 +49,11 @@ def city_faults(data: dict[str, Any], where: Callable[[str], str]) -> Iterator[P
     districts = city.get("districts") if isinstance(city, dict) else None
     if role != "city" or not (districts is None or isinstance(districts, dict)):
         return  # told elsewhere
+    web = data.get("web")
+    if isinstance(web, dict) and (web.get("listen") or web.get("token_file")):
+        text = "web: a city serves no page; nobody would listen there"
+        hint = "leave [web] out: each district serves its own, see docs/districts.md"
+        yield Problem("CFG-005", where("web"), text, hint=hint)
     if not districts:
         text, hint = "a city needs its districts", 'e.g. districts = { west = "127.0.0.1:50051" }'
         yield Problem("CFG-004", where("city.districts"), text, hint=hint)

@@ -134,6 +134,10 @@ FIGURES: Final = {
     "answers_partial_total": Figure(
         "Answers of a city without districts that did not answer in time.", "partial_answers"
     ),
+    "wish_streams_broken_total": Figure(
+        "Streams to districts that broke while a car without a promise was followed.",
+        "wish_streams_broken",
+    ),
     "loop_lag_seconds": Figure("What the event loop kept this page waiting."),
 }  # fmt: skip
 

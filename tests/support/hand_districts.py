@@ -175,7 +175,9 @@ class HandCity:
         self.promiser = CityPromiser(
             self.finder, self.claiming, self.trips, Clock(0, 0.0, 1.0), self.counters
         )
-        self.charging = CityCharging(self.directory, self.promiser, self.trips, self.mover)
+        self.charging = CityCharging(
+            self.directory, self.promiser, self.trips, self.mover, self.counters
+        )
 
     def trip(self, name: str, owner: str, evse_id: str = "A-1*1", **given: Any) -> Trip:
         """A remembered promise `name` of a district, firm unless told otherwise."""

@@ -13,10 +13,11 @@ from coordinator.rpc.city.moving import Mover
 from coordinator.rpc.city.promising import CityPromiser
 from coordinator.rpc.city.relay import Relay
 from coordinator.rpc.city.trips import Trip, Trips
-from coordinator.rpc.city.wishes import follow_wish
+from coordinator.rpc.city.wishes import WishRelay
 from coordinator.rpc.guide_beat import beat
 from coordinator.rpc.noun_codec import check_id, invalid
 from coordinator.rpc.server import Context
+from coordinator.usecases.counters import Counters
 from coordinator.usecases.refusals import DistrictAway
 from pilewise.v1 import charging_service_pb2 as wire
 from pilewise.v1 import charging_service_pb2_grpc
@@ -26,13 +27,19 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
     """Every call of a car; promises are kept by the districts."""
 
     def __init__(
-        self, directory: Directory, promiser: CityPromiser, trips: Trips, mover: Mover
+        self,
+        directory: Directory,
+        promiser: CityPromiser,
+        trips: Trips,
+        mover: Mover,
+        counters: Counters,
     ) -> None:
         self._directory = directory
         self._promiser = promiser
         self._trips = trips
         self._mover = mover
-        self._relays: set[Relay] = set()
+        self._counters = counters
+        self._relays: set[Relay | WishRelay] = set()
 
     def stop(self) -> None:
         """Ends all guidances, because the city goes down; cars open them again."""
@@ -100,17 +107,17 @@ class CityCharging(charging_service_pb2_grpc.ChargingServiceServicer):
     ) -> AsyncIterator[wire.GuideResponse]:
         """Promises down while positions come up, across districts."""
         opening = await _opening(requests)
+        relay: Relay | WishRelay
         if opening.HasField("wish"):
-            place = opening.wish.position.latitude_deg, opening.wish.position.longitude_deg
-            nearest = self._directory.nearest(place)
-            async for response in follow_wish(nearest, opening, requests, self._trips):
-                yield response
-            return
-        trip = await self._found(opening.recommendation_id)
-        relay = Relay(trip, self._directory, self._mover, self._promiser)
+            wishing = WishRelay(opening, self._directory, self._trips, self._counters)
+            relay, told = wishing, wishing.run(requests)
+        else:
+            trip = await self._found(opening.recommendation_id)
+            guided = Relay(trip, self._directory, self._mover, self._promiser)
+            relay, told = guided, guided.run(opening, requests)
         self._relays.add(relay)
         try:
-            async for response in relay.run(opening, requests):
+            async for response in told:
                 yield response
         finally:
             self._relays.discard(relay)

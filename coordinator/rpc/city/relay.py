@@ -16,7 +16,7 @@ import grpc
 import structlog
 
 from coordinator.core.recommend import explain
-from coordinator.errors import CoordinatorError, ProtocolBroken
+from coordinator.errors import ProtocolBroken
 from coordinator.rpc.city.directory import Directory
 from coordinator.rpc.city.link import AWAY, DistrictLink
 from coordinator.rpc.city.moving import Mover
@@ -45,7 +45,7 @@ class Relay:
         self._directory = directory
         self._mover = mover
         self._promiser = promiser
-        self._out: asyncio.Queue[wire.GuideResponse | CoordinatorError | None] = asyncio.Queue()
+        self._out: asyncio.Queue[wire.GuideResponse | Exception | None] = asyncio.Queue()
         self._here: wire.Progress | None = None
         self._unsent: wire.Progress | None = None
         # Said to the district of that moment; another would take it for its own.
@@ -76,7 +76,7 @@ class Relay:
                     continue
                 if message is None:
                     return
-                if isinstance(message, CoordinatorError):
+                if isinstance(message, Exception):
                     raise message
                 if message.HasField("promise"):
                     promise = message.promise
@@ -102,7 +102,7 @@ class Relay:
         try:
             async for message in requests:
                 await self._hear(message)
-        except CoordinatorError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the car's call ends with it
             self._out.put_nowait(error)
         else:
             self._out.put_nowait(None)
