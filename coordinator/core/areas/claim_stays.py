@@ -152,8 +152,9 @@ class ClaimStays(ClaimRules):
             from_s, to_s = claim.from_s + by_s, claim.to_s + by_s
             changes.put(replace(claim, from_s=from_s, to_s=to_s, lease_until_s=lease_s))
         for evse_id in {window.evse_id for window in self.table.windows()}:
-            if before := self.table.of_evse(evse_id):
-                changes.push(before[-1])
+            for claim_id in [claim.claim_id for claim in self.table.of_evse(evse_id)]:
+                if (first := self.table.get(claim_id)) is not None:
+                    changes.push(first)
         return changes.step(None)
 
     def disown(self, claim_id: str, walk_in_id: str, moment: Moment) -> Step | Refused:
