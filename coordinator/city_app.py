@@ -66,7 +66,7 @@ def build_city(config: Config) -> CityParts:
     for problem in serving.problems:
         log.warning("model missing", why=problem)
     finder = CandidateFinder(directory, core_models(serving), rules, clock)
-    trips, claiming = Trips(directory), Claiming(directory, clock.link_s)
+    trips, claiming = Trips(directory, clock.link_s), Claiming(directory, clock.link_s)
     mover = Mover(directory, finder, claiming, clock.now_s, clock.link_s, counters)
     promiser = CityPromiser(finder, claiming, trips, clock, counters)
     operator = CityOperator(  # type: ignore[abstract]  # the rest answers UNIMPLEMENTED

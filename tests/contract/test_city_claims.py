@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from served_brain import asking, station
 from small_town import CALL_S, SmallTown, open_town
 
+from coordinator.core.areas.claim_index import QUEUE_PLACES
 from pilewise.client import new_id
 from pilewise.v1 import charging_service_pb2 as charging
 from pilewise.v1 import district_service_pb2 as wire
 from pilewise.v1 import district_service_pb2_grpc as rpc
+from pilewise.v1 import operator_service_pb2 as op
 from pilewise.v1 import types_pb2 as nouns
 
 pytestmark = pytest.mark.slow
@@ -73,20 +76,32 @@ async def test_claim_of_a_city_is_kept_like_any_promise(town: SmallTown) -> None
     assert (found.vehicle_id, found.request_id, found.closed) == ("car-1", "car-1-1", "")
 
 
-async def test_an_evse_of_another_car_is_refused(town: SmallTown) -> None:
-    """The district's ledger decides, whatever the city believed; an unknown EVSE is said so."""
+async def test_an_evse_of_another_car_is_given_behind_it_or_not_at_all(town: SmallTown) -> None:
+    """The district's ledger decides, whatever the city believed: each car after the one before it,
+    at most as many as may queue there; an unknown EVSE is said so."""
     city = await district(town)
-    await city.Claim(wish("car-1", "B-1*1"), timeout=CALL_S)
+    firm = wish("car-1", "B-1*1")
+    await city.Claim(firm, timeout=CALL_S)
+    confirm = wire.DistrictServiceConfirmRequest(claim_id=firm.claim.claim_id)
+    first = (await city.Confirm(confirm, timeout=CALL_S)).claim
 
-    unknown = await city.Claim(wish("car-3", "Z-1*1"), timeout=CALL_S)
-    second = await city.Claim(wish("car-2", "B-1*1"), timeout=CALL_S)
+    unknown = await city.Claim(wish("car-0", "Z-1*1"), timeout=CALL_S)
+    others = [
+        await city.Claim(wish(f"car-{number}", "B-1*1"), timeout=CALL_S) for number in range(2, 8)
+    ]
+    listed = await town.operator.ListClaims(op.ListClaimsRequest(), timeout=CALL_S)
 
-    assert not unknown.granted
-    assert unknown.refused_reason == "UNKNOWN_EVSE"
-    if second.granted:  # behind the first, never beside it
-        first_until = second.claim.window.from_at.ToNanoseconds()
-        assert first_until > second.promise.made_at.ToNanoseconds()
-        assert second.promise.choice.hold.queue_position == 1
+    assert first.state == wire.CLAIM_STATE_CONFIRMED
+    assert (unknown.granted, unknown.refused_reason) == (False, "UNKNOWN_EVSE")
+    granted = [one for one in others if one.granted]
+    windows = sorted(
+        (claim.window.from_at.ToNanoseconds(), claim.window.to_at.ToNanoseconds())
+        for claim in listed.claims
+    )
+    assert len(windows) == 1 + len(granted) == QUEUE_PLACES
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(windows))
+    assert [one.promise.choice.hold.queue_position for one in granted] == [1, 2]
+    assert {one.refused_reason for one in others if not one.granted} == {"TAKEN"}
 
 
 async def test_released_claim_may_be_given_again_under_the_same_name(town: SmallTown) -> None:

@@ -164,13 +164,14 @@ class HandCity:
 
     def __init__(self, *names: str) -> None:
         self.districts = {name: HandDistrict(name) for name in names}
-        self.directory = Directory(CitySection(), time.monotonic)
+        self.ahead_s = 0.0  # of the real clock
+        self.directory = Directory(CitySection(), self.link_s)
         self.directory.links.update(self.districts)  # type: ignore[arg-type]
         self.finder, self.counters = HandFinder(), Counters()
-        self.trips = Trips(self.directory)
-        self.claiming = Claiming(self.directory, time.monotonic)
+        self.trips = Trips(self.directory, self.link_s)
+        self.claiming = Claiming(self.directory, self.link_s)
         self.mover = Mover(
-            self.directory, self.finder, self.claiming, time.time, time.monotonic, self.counters
+            self.directory, self.finder, self.claiming, time.time, self.link_s, self.counters
         )
         self.promiser = CityPromiser(
             self.finder, self.claiming, self.trips, Clock(0, 0.0, 1.0), self.counters
@@ -178,6 +179,10 @@ class HandCity:
         self.charging = CityCharging(
             self.directory, self.promiser, self.trips, self.mover, self.counters
         )
+
+    def link_s(self) -> float:
+        """Link time."""
+        return time.monotonic() + self.ahead_s
 
     def trip(self, name: str, owner: str, evse_id: str = "A-1*1", **given: Any) -> Trip:
         """A remembered promise `name` of a district, firm unless told otherwise."""

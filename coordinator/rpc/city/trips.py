@@ -10,14 +10,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from coordinator.errors import NotFound
+from coordinator.errors import NotFound, Overloaded
 from coordinator.rpc.city.directory import Directory
 from coordinator.rpc.relayed import Relayed
+from coordinator.usecases.asked_twice import AskedTwice
 from coordinator.usecases.refusals import DistrictAway
 from pilewise.v1 import charging_service_pb2 as charging
 from pilewise.v1 import district_service_pb2 as wire
 
 KEPT = 50_000  # trips; the ones touched longest ago are asked for again
+# Names that are asked of every district, so who guesses names costs little: what nobody knew is not
+# asked again for a while, and only so many are asked at once.
+UNKNOWN_S, UNKNOWN_KEPT = 5.0, 10_000  # link time
+ASKED_AT_ONCE, ASKED_MOST = 16, 1_000  # the second is with those that wait for their turn
 
 Listener = Callable[[charging.GuideResponse], None]
 
@@ -92,8 +97,12 @@ class Trip:
 class Trips:
     """Trips by name, by request and by car; asks districts for those it does not know."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, link_s: Callable[[], float]) -> None:
         self._directory = directory
+        self._link_s = link_s
+        self._unknown: OrderedDict[str, float] = OrderedDict()  # until when, link time
+        self._asking: AskedTwice[Trip] = AskedTwice()
+        self._turn, self._waiting = asyncio.Semaphore(ASKED_AT_ONCE), 0
         self._all: OrderedDict[str, Trip] = OrderedDict()
         self._by_request: dict[str, Trip] = {}
         self._by_car: dict[str, dict[str, Trip]] = {}
@@ -103,6 +112,8 @@ class Trips:
         name = trip.recommendation_id
         self._all[name] = trip
         self._by_request[trip.request_id] = trip
+        self._unknown.pop(f"recommendation {name}", None)
+        self._unknown.pop(f"request {trip.request_id}", None)
         self._by_car.setdefault(trip.vehicle_id, {})[name] = trip
         while len(self._all) > KEPT:
             self._drop(next(iter(self._all.values())))
@@ -145,7 +156,7 @@ class Trips:
             self._all.move_to_end(recommendation_id)
             return trip
         request = wire.GetPromiseRequest(recommendation_id=recommendation_id)
-        return await self._ask("recommendation", recommendation_id, request)
+        return await self._asked("recommendation", recommendation_id, request)
 
     async def find_request(self, request_id: str) -> Trip:
         """The trip of this request; raises the same."""
@@ -153,7 +164,7 @@ class Trips:
         if trip is not None:
             return trip
         request = wire.GetPromiseRequest(request_id=request_id)
-        return await self._ask("request", request_id, request)
+        return await self._asked("request", request_id, request)
 
     async def refresh(self, trip: Trip) -> charging.Promise:
         """The promise as its district has it; raises `DistrictAway` and `Relayed`."""
@@ -163,6 +174,31 @@ class Trips:
             "GetRecommendation", request
         )
         return trip.take(answer.promise)
+
+    async def _asked(self, what: str, name: str, request: wire.GetPromiseRequest) -> Trip:
+        """The trip as a district has it; raises `Overloaded` while too many names are asked for."""
+        key = f"{what} {name}"
+        if self._unknown.get(key, float("-inf")) > self._link_s():
+            raise NotFound(what, name)
+        trip = await self._asking.made(key)
+        if trip is not None:
+            return trip
+        if self._waiting >= ASKED_MOST:
+            raise Overloaded("names asked of all districts", self._waiting, ASKED_MOST)
+        with self._asking.making(key) as made:
+            self._waiting += 1
+            try:
+                async with self._turn:
+                    trip = await self._ask(what, name, request)
+            except NotFound:
+                self._unknown[key] = self._link_s() + UNKNOWN_S
+                if len(self._unknown) > UNKNOWN_KEPT:
+                    self._unknown.popitem(last=False)
+                raise
+            finally:
+                self._waiting -= 1
+            made.set_result(trip)
+        return trip
 
     async def _ask(self, what: str, name: str, request: wire.GetPromiseRequest) -> Trip:
         links = list(self._directory.links.values())
