@@ -70,6 +70,12 @@ FIGURES: Final = {
         "Rounds in which only local repair was done.", "replans_without_solver"
     ),
     "replan_moves_total": Figure("Moves that joint plans made.", "replan_moves"),
+    "replan_placed_total": Figure(
+        "Cars without a place that joint plans gave one.", "replan_placed"
+    ),
+    "cars_without_place": Figure(
+        "Cars on their way whose place is lost, and none found yet.", "cars_without_place"
+    ),
     "replan_degraded": Figure("1 while local repair stands for the solver.", "replan_degraded"),
     "records_stored_total": Figure("Records of agents made durable.", "records_stored"),
     "records_refused_total": Figure("Records of agents that were refused.", "records_refused"),

@@ -45,10 +45,11 @@ class EarlyRounds:
         self.promised(promise)
 
     def promised(self, promise: Promise) -> None:
-        """A car has a place from now on, or is judged anew: one in need should not wait there."""
+        """A car has a place from now on, or none, or is judged anew: in need it should not wait."""
         answer = promise.answer
         in_need = promise.confirmed and answer.level < WarningLevel.LOW
-        if in_need and answer.choice.figures.wait_s > WAITS_S:
+        waits = not answer.hold.claim_id or answer.choice.figures.wait_s > WAITS_S
+        if in_need and waits:
             self._ask("HIGHER_LEVEL")
 
     def on_changes(self, changes: Changes) -> None:

@@ -33,12 +33,14 @@ class Line:
     ends_s: tuple[float, ...]
 
 
-def lines_of(row_of: Mapping[str, int], claims: Sequence[Claim]) -> tuple[Index, dict[int, Line]]:
-    """The EVSE row of each claim, and by row those who are on their way there."""
-    rows = [row_of.get(claim.evse_id, NOWHERE) for claim in claims]
+def lines_of(
+    row_of: Mapping[str, int], claims: Sequence[Claim | None]
+) -> tuple[Index, dict[int, Line]]:
+    """The EVSE row of each claim, -1 without one, and by row those who are on their way there."""
+    rows = [row_of.get(claim.evse_id, NOWHERE) if claim else NOWHERE for claim in claims]
     by_row: dict[int, list[Claim]] = {}
     for row, claim in zip(rows, claims, strict=True):
-        if row != NOWHERE:
+        if claim is not None and row != NOWHERE:
             by_row.setdefault(row, []).append(claim)
     lines = {}
     for row, some in by_row.items():

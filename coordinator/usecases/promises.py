@@ -154,6 +154,7 @@ class Promises:
         self._open: dict[str, Promise] = {}
         self._by_claim: dict[str, Promise] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
+        self._unplaced: dict[str, Promise] = {}
         self.on_arrived: Callable[[Promise], None] | None = None
 
     def __len__(self) -> int:
@@ -195,6 +196,10 @@ class Promises:
         """Promises that are not closed."""
         return (promise for promise in tuple(self._open.values()) if not promise.closed)
 
+    def unplaced(self) -> tuple[Promise, ...]:
+        """Open promises behind which nothing is held any more."""
+        return tuple(self._unplaced.values())
+
     def revise(self, promise: Promise, answer: Answer) -> None:
         """Gives a promise its next revision and tells who waits.
 
@@ -206,6 +211,10 @@ class Promises:
             self._by_claim.pop(promise.claim_id, None)
             if answer.hold.claim_id:
                 self._by_claim[answer.hold.claim_id] = promise
+        if answer.hold.claim_id or promise.closed:
+            self._unplaced.pop(promise.recommendation_id, None)
+        else:
+            self._unplaced[promise.recommendation_id] = promise
         promise.answer = answer
         promise.tell()
 
@@ -215,6 +224,7 @@ class Promises:
             return
         promise.closed = code
         self._open.pop(promise.recommendation_id, None)
+        self._unplaced.pop(promise.recommendation_id, None)
         self._by_claim.pop(promise.claim_id, None)
         self._closed[promise.recommendation_id] = None
         if len(self._closed) > KEPT_CLOSED:

@@ -15,7 +15,6 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Moment
 from coordinator.core.district import Changes, District
 from coordinator.core.geo import great_circle_km
-from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import pipeline
 from coordinator.core.recommend.columns import Ranked
 from coordinator.core.recommend.context import Context
@@ -57,11 +56,10 @@ class Refresher:
         self._rerouter = rerouter
         self._reviser = reviser
         self._lost: set[str] = set()
-        self._freed: set[str] = set()
         self._back: set[str] = set()  # stations
 
     def on_changes(self, changes: Changes) -> None:
-        """Takes EVSEs that cannot be had any more, became free, or are there anew; returns at once.
+        """Takes EVSEs that cannot be had any more, or are there anew; returns at once.
 
         Source: paper 2.3.1 (the list follows the piles).
         """
@@ -69,23 +67,17 @@ class Refresher:
         for row, after in zip(changes.evse.tolist(), changes.after.tolist(), strict=True):
             if after in LOST:
                 self._lost.add(ids[row])
-            elif after == EvseStatus.AVAILABLE:
-                self._freed.add(ids[row])
         stations = district.station[changes.evse[back(changes)]]
         self._back.update(district.stations[row].station_id for row in set(stations.tolist()))
 
     async def look(self, moment: Moment) -> None:
         """Lists that are due, those of cars that stray or have lost an alternative first."""
         lost, self._lost = self._lost, set()
-        freed, self._freed = self._freed, set()
         there, self._back = self._places(self._back), set()
         now, later, pauses = [], [], Pauses()
         for promise in self._promises.open():
             await pauses.take()  # answers come first
             course = promise.course
-            if freed and promise.retry_link_s != float("inf"):
-                promise.refused -= freed  # what failed it is mended
-                promise.retry_link_s = moment.link_s
             if lost and not lost.isdisjoint(one.evse_id for one in promise.answer.judged[1:]):
                 course.strayed = course.strayed or LIST_UPDATED
             if there and _could_list(promise, there):

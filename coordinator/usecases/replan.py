@@ -1,5 +1,6 @@
 """The joint re-plan: all cars on their way are looked at together, and those who gain are moved.
 
+Cars that have lost their place are among them, and get what the plan has for them by their level.
 The optimum is in `core/areas/assignment.py`, the order of steps in `core/areas/moves.py`. What
 cannot wait for the next plan (a fault, a walk-in) is in `watchman.py`.
 """
@@ -36,12 +37,14 @@ from coordinator.usecases.promises import Promise, Promises
 from coordinator.usecases.proposals import Proposals
 from coordinator.usecases.reroute import Rerouter
 from coordinator.usecases.survey import Survey, Working, here, movable, survey
+from coordinator.usecases.unplaced import waits
 from coordinator.usecases.world import World
 
 TURNS_WORTH = 3.5  # how many times what a switch costs it must save to be offered
 LEAST_S = 5.0  # what a move inside its station must save to be told: estimates are coarser
 # What a second that a car saves counts for in that, by its level.
 NEED = {WarningLevel.HIGH: 9.0, WarningLevel.MEDIUM: 3.0, WarningLevel.LOW: 1.0}
+PLACE_S = 3_600.0  # what it saves a car to have a place at all: about the stay of another
 BETTER, MADE_ROOM = "BETTER", "MADE_ROOM"
 SURPRISE_S = 60.0  # by how much a place may have become worse than planned, and is still taken
 KEEP_AT_MOST = 200  # cars that are repaired on the loop where no solver answers
@@ -99,6 +102,7 @@ class Replanner:
         self.degraded = False
         self.work: Working = here  # a thread's, where the loop answers cars as well
         counters.gauge("replan_degraded", lambda: float(self.degraded))
+        counters.gauge("cars_without_place", lambda: len(promises.unplaced()))
 
     async def once(self, solver: Solver) -> int:
         """One round: plan and first steps; gives how many cars were moved or asked."""
@@ -153,6 +157,7 @@ class Replanner:
             self._counters.add("replans_stale")
             return False
         code = BETTER if wish.own_gain_s > LEAST_S else MADE_ROOM
+        code = promise.lost_code if claim is None else code
 
         async def follow() -> None:
             await self._step(seen, rest)
@@ -161,19 +166,20 @@ class Replanner:
             return await self.proposals.propose(promise, context, ranked, 0, code, follow)
         moment = self._rerouter.moment()
         revision = self._rerouter.revision(promise, context, ranked, 0, code, moment)
-        expected = {claim.claim_id: claim.revision}
-        moves = [Move(claim.claim_id, revision.claim)]
+        expected = {} if claim is None else {claim.claim_id: claim.revision}
+        moves = [Move("" if claim is None else claim.claim_id, revision.claim)]
         step = await self._claims.apply(moves, expected, moment, revision.answering)
-        if not isinstance(step, Step):
+        if not isinstance(step, Step) or not await self._rerouter.granted(promise, revision):
             self._counters.add("replans_stale")
             return False
-        self._rerouter.told(promise, revision)
-        self._counters.add("replan_moves")
+        self._counters.add("replan_moves" if claim is not None else "replan_placed")
         await follow()
         return True
 
-    def _stands(self, promise: Promise, claim: Claim) -> bool:
+    def _stands(self, promise: Promise, claim: Claim | None) -> bool:
         """Whether a car has what it had when it was looked at, and may still be moved."""
+        if claim is None:
+            return waits(promise, self._claims.table, self._rerouter.moment())
         now = movable(promise, self._claims.table)
         if now is None or promise.closed:
             return False
@@ -185,11 +191,13 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
 
     What a car saves counts by its level, and a turn to another station must save `TURNS_WORTH`
     times its cost: the plan only chose among places, here a driver is asked to turn round. Nobody
-    is moved inside a station for what no estimate tells apart.
+    is moved inside a station for what no estimate tells apart; who has no place is simply given it.
     """
     made, station = [], seen.problem.station
     for car, place in enumerate(plan.place.tolist()):
         now = int(seen.problem.now[car])
+        if now == NOWHERE and place != NOWHERE:
+            made.append(_first_place(seen, car, place))
         if NOWHERE in (place, now) or seen.found.evse[place] == seen.rows[car]:
             continue
         arcs = [_arc_to(seen.problem, car, one) for one in (now, place)]
@@ -199,7 +207,7 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
         if seen.promises[car].arrived_link_s > float("-inf") and station[place] == station[now]:
             continue  # whose turn it is where it stands is seen to at once
         turned_s = TURNS_WORTH * switch_s if station[place] != station[now] else LEAST_S
-        weight = NEED[WarningLevel(int(seen.problem.level[car]))]
+        weight = _weight(seen, car)
         wish = Wish(
             car, int(seen.rows[car]), int(seen.turns[car]), int(station[now]),
             int(seen.found.evse[place]), int(seen.found.turn[place]), int(station[place]),
@@ -207,6 +215,19 @@ def wishes(seen: Survey, plan: Plan, switch_s: float) -> list[Wish]:
         )  # fmt: skip
         made.append(wish)
     return made
+
+
+def _first_place(seen: Survey, car: int, place: int) -> Wish:
+    """What the plan has for a car without a place."""
+    evse, turn, station = (
+        int(of[place]) for of in (seen.found.evse, seen.found.turn, seen.problem.station)
+    )
+    gain_s = _weight(seen, car) * PLACE_S
+    return Wish(car, NOWHERE, 0, NOWHERE, evse, turn, station, gain_s)
+
+
+def _weight(seen: Survey, car: int) -> float:
+    return NEED[WarningLevel(int(seen.problem.level[car]))]
 
 
 def _promised(seen: Survey) -> dict[int, int]:

@@ -123,8 +123,9 @@ class Rerouter:
 
         False if nothing was found; it is then looked for again every few seconds.
         """
-        if await self.elsewhere(promise, code):
-            return True
+        claim_id = promise.claim_id
+        if await self.elsewhere(promise, code) or promise.claim_id != claim_id:
+            return True  # found here, or meanwhile by the joint plan
         await self._without_place(promise, code, self.moment())
         return False
 
@@ -183,8 +184,16 @@ class Rerouter:
         move = Move(promise.claim_id if live else "", revision.claim)
         step = await self._claims.apply([move], {}, moment, revision.answering)
         if isinstance(step, Step):
-            self.told(promise, revision)
+            await self.granted(promise, revision)
         return step
+
+    async def granted(self, promise: Promise, revision: Revision) -> bool:
+        """Tells the car of its new place; one that gave up while that was stored gets none."""
+        if promise.closed:
+            await self._claims.release(revision.claim.claim_id, self.moment())
+            return False
+        self.told(promise, revision)
+        return True
 
     def revision(
         self,
@@ -226,9 +235,10 @@ class Rerouter:
         promise.arrived_link_s, promise.arrived_evse_id = float("-inf"), ""
         promise.renewed_at_s = revision.moment.now_s
         promise.course = Course()
-        change, left = revision.change, promise.answer.choice.station_id
+        change, left = revision.change, promise.answer
         self._promises.revise(promise, revision.answer)
-        self.early.lost(promise, left, change.code)
+        if left.hold.claim_id:
+            self.early.lost(promise, left.choice.station_id, change.code)
         if promise.confirmed and change.code != "DRIVER_CHOICE":
             self._counters.add("reroutes")
         log.info(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from coordinator.core import outages
 from coordinator.core.areas.assignment import NOWHERE, Problem
 from coordinator.core.areas.claim_table import ClaimTable
-from coordinator.core.areas.ledger import Claim, ClaimState
+from coordinator.core.areas.ledger import Claim, ClaimState, Moment
 from coordinator.core.areas.places import (
     Judged,
     Places,
@@ -42,6 +42,7 @@ from coordinator.usecases.frozen import FAR_S, Line, free_of, frozen, lines_of
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.pauses import Pauses
 from coordinator.usecases.promises import Promise
+from coordinator.usecases.unplaced import waits
 from coordinator.usecases.world import World
 
 AT_ONCE = 32  # cars ranked together
@@ -62,8 +63,8 @@ class Survey:
     """The joint problem, and what its numbers stand for."""
 
     promises: list[Promise]
-    claims: list[Claim]  # of the promises, as they were
-    rows: Index  # EVSE that each has
+    claims: list[Claim | None]  # of the promises, as they were; None of who has no place
+    rows: Index  # EVSE that each has, -1 for none
     turns: Index  # its place in the queue there, among those on their way
     found: Places
     problem: Problem
@@ -71,9 +72,10 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class _Thought:
-    """What a few cars think of their candidates: levels, kinds of EVSE, stays."""
+    """What a few cars think of their candidates: levels, drive left, kinds of EVSE, stays."""
 
     levels: list[int]
+    left_min: list[float]
     judged: list[tuple[Index, Index, Floats, Floats, Floats]]
     stays: list[float]
 
@@ -86,16 +88,18 @@ async def survey(
     promises: Iterable[Promise],
     work: Working = here,
 ) -> Survey | None:
-    """The problem of those who may be moved; None if there is nobody, or stations changed.
+    """The problem of those who may be moved, or have no place; None if there is nobody, or stations
+    changed.
 
     What is done on the loop pauses in time, so that answers come first; the rest is `work`.
     """
     pauses, table = Pauses(), claims.table
-    known: list[tuple[Promise, Claim]] = []
+    known: list[tuple[Promise, Claim | None]] = []
     for promise in promises:
         await pauses.take()
         claim = movable(promise, table)
-        if claim is not None:
+        moment = Moment(world.clock.now_s(), world.clock.link_s())
+        if claim is not None or waits(promise, table, moment):
             known.append((promise, claim))
     if not known:
         return None
@@ -142,10 +146,11 @@ def _think(
     first: int,
 ) -> _Thought:
     """What these cars could have, each by itself; the first has this number."""
-    thought = _Thought([], [], [])
+    thought = _Thought([], [], [], [])
     ranked_each = rank_each(view, requests, contexts, models, now_s)
     for number, ranked in enumerate(ranked_each, start=first):
         thought.levels.append(int(ranked.level))
+        thought.left_min.append(ranked.time_left_min)
         thought.judged.append(_judged(view, ranked, number, thought.stays))
     return thought
 
@@ -184,7 +189,7 @@ class _Usable:
 def _problem(
     view: District,
     usable: _Usable,
-    claims: Sequence[Claim],
+    claims: Sequence[Claim | None],
     rows: Index,
     lines: dict[int, Line],
     thoughts: Sequence[_Thought],
@@ -211,11 +216,19 @@ def _problem(
     promised = np.bincount(rows[rows != NOWHERE], minlength=len(view))
     found = places(kinds, evse, by_turn_s, promised[evse])
     turn_of = {claim_id: t for line in lines.values() for t, claim_id in enumerate(line.claim_ids)}
-    turns = np.array([turn_of.get(claim.claim_id, 0) for claim in claims], dtype=np.intp)
+    turns = np.array([turn_of.get(c.claim_id, 0) if c else 0 for c in claims], dtype=np.intp)
     station = view.station.astype(np.intp)
     made = problem(levels, found.of_each(rows, turns), told, judged, found, station)
+    made = _without(made, np.array([c is not None for c in claims]) & (made.now == NOWHERE))
     others_s = usable.crowding * crowd_s(found, kinds, cars, stay_s)[made.place]
-    return found, replace(made, others_s=others_s), turns
+    left_min = np.array([left for thought in thoughts for left in thought.left_min])
+    return found, replace(made, others_s=others_s, left_min=left_min), turns
+
+
+def _without(made: Problem, cars: NDArray[np.bool_]) -> Problem:
+    """The problem without what these cars could have: their places are none that it knows of."""
+    kept = ~cars[made.car]
+    return replace(made, car=made.car[kept], place=made.place[kept], cost_s=made.cost_s[kept])
 
 
 def _ready(view: District, usable: _Usable, kinds: Index) -> tuple[Index, Index, Floats, Floats]:

@@ -42,6 +42,7 @@ from coordinator.usecases.setting_out import set_out
 from coordinator.usecases.silence import note_silence
 from coordinator.usecases.stays import Stays
 from coordinator.usecases.taking_turns import TakingTurns
+from coordinator.usecases.unplaced import Unplaced
 from coordinator.usecases.world import World
 
 log = structlog.get_logger()
@@ -79,6 +80,7 @@ class Watchman:
         )
         self._plug_ins = PlugIns(district, claims, promises, rerouter, guidance, self._stays, clock)
         self._turns = TakingTurns(district, world, claims, promises, rerouter)
+        self._unplaced = Unplaced(district, world, claims, promises, rerouter)
         promises.on_arrived = self.on_arrived
         self._queue = queue
         self._clock = clock
@@ -127,10 +129,8 @@ class Watchman:
             evse_id = self._district.evse_ids[row]
             if after == EvseStatus.CHARGING or self._claims.table.of_evse(evse_id):
                 self._changed.append((evse_id, EvseStatus(before), EvseStatus(after)))
-        if (
-            self._turns.on_evses(self._district.evse_ids[row] for row in columns[0])
-            or self._changed
-        ):
+        turns = self._turns.on_evses(self._district.evse_ids[row] for row in columns[0])
+        if self._unplaced.on_changes(changes) or turns or self._changed:
             self._work.set()
 
     def on_arrived(self, promise: Promise) -> None:
@@ -182,6 +182,7 @@ class Watchman:
             await self._quietly(work(), about)
         await self._quietly(self._stays.settle(self._rerouter.moment()), "")
         await self._quietly(self._turns.settle(self._rerouter.moment()), "")
+        await self._quietly(self._unplaced.settle(self._rerouter.moment()), "")
         while self._moved:
             evse_id = self._moved.pop()
             await self._quietly(self._queue.advance(evse_id, self._rerouter.moment()), evse_id)
@@ -269,6 +270,7 @@ class Watchman:
                 if not (promise.closed or calm(promise, claim, moment.link_s)):
                     await self._look_after(promise, moment)
             await asyncio.sleep(0)  # answers come first
+        await self._unplaced.look(moment)
         await self._outages.look()
         await self._stays.look(moment)
         await self._stays.settle(moment)
@@ -290,9 +292,7 @@ class Watchman:
             await self._rerouter.reroute(promise, "PILE_BLOCKED")
         elif link_s - promise.silent_link_s >= SILENT_EVSE_S and promise.claim_id:
             await self._rerouter.reroute(promise, "PILE_SILENT")
-        elif link_s >= promise.retry_link_s:
-            await self._rerouter.reroute(promise, promise.lost_code)
-        elif gone(promise, link_s):
+        elif promise.claim_id and gone(promise, link_s):
             step = await self._claims.release(promise.claim_id, moment)
             if isinstance(step, Step):
                 self._promises.close(promise, "NO_SHOW")

@@ -13,6 +13,7 @@ from served_brain import HERE, KM_LAT, ServedBrain, asking, serve_brain, station
 
 from coordinator.core.areas.assignment import Plan, Problem
 from coordinator.core.pile import EvseStatus
+from coordinator.usecases.calm import SILENT_CAR_S
 from coordinator.usecases.replan import InlineSolver
 from pilewise.v1 import charging_service_pb2 as wire
 
@@ -25,10 +26,10 @@ class Guided:
 
     def __init__(self, served: ServedBrain, recommendation_id: str) -> None:
         self._call = served.client.Guide()
-        self._recommendation_id = recommendation_id
+        self.recommendation_id = recommendation_id
 
     async def open(self) -> wire.Promise:
-        opening = wire.GuideOpen(recommendation_id=self._recommendation_id)
+        opening = wire.GuideOpen(recommendation_id=self.recommendation_id)
         await self._call.write(wire.GuideRequest(open=opening))
         return await self.next()
 
@@ -40,6 +41,15 @@ class Guided:
                 assert message is not grpc.aio.EOF
                 if message.WhichOneof("message") == "promise":
                     return message.promise
+
+    async def end(self) -> str:
+        """The code with which the guidance ends, promises passed over."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                message = await self._call.read()
+                assert message is not grpc.aio.EOF
+                if message.WhichOneof("message") == "closed":
+                    return message.closed.code
 
     async def say(self, revision: int, accepted: bool) -> None:
         decision = wire.GuideDecision(revision=revision, accepted=accepted)
@@ -256,6 +266,93 @@ async def test_a_chain_ends_where_its_first_car_refuses() -> None:
             assert (await low.next()).change.code == "KEPT"
             assert held(served, "low") == ["A-1*1"]
             assert held(served, "urgent") == ["D-1*1"]
+
+
+@asynccontextmanager
+async def two_without_place(
+    served: ServedBrain, first_pct: float, second_pct: float
+) -> AsyncIterator[tuple[Guided, Guided, str]]:
+    """Two cars whose pile failed while the only other EVSE is promised to three, and the
+    recommendation of the last of those."""
+    for evse_id in ("B-1*1", "B-2*1"):
+        served.see(evse_id, EvseStatus.OUTOFORDER)
+    full = [(await served.client.Recommend(asking(f"full-{n}"))).promise for n in range(3)]
+    for promise in full:
+        name = promise.recommendation_id
+        await served.client.Confirm(wire.ConfirmRequest(recommendation_id=name))
+    for evse_id in ("B-1*1", "B-2*1"):
+        served.see(evse_id, EvseStatus.AVAILABLE)
+    async with (
+        guided(served, "first", soc_pct=first_pct) as first,
+        guided(served, "second", soc_pct=second_pct) as second,
+    ):
+        for evse_id in ("B-1*1", "B-2*1"):
+            served.see(evse_id, EvseStatus.OUTOFORDER)
+        for car in (first, second):
+            assert (await car.next()).choice.hold.reason_code == "NOTHING_FREE"
+        yield first, second, full[-1].recommendation_id
+
+
+@pytest.mark.parametrize(
+    ("first_pct", "second_pct"),
+    [(60.0, 10.0), (10.0, 60.0), (12.0, 8.0)],
+    ids=["higher level last", "higher level first", "needier of a level"],
+)
+async def test_of_two_cars_without_a_place_the_needier_is_given_the_freed_one(
+    first_pct: float, second_pct: float
+) -> None:
+    """By level, then by the drive left; it is told on its stream, with the reason."""
+    async with (
+        serve_brain([station("A", 1.0), station("B", 2.0, 2)]) as served,
+        two_without_place(served, first_pct, second_pct) as (first, second, leaves),
+    ):
+        needier, other = ("second", "first") if first_pct > second_pct else ("first", "second")
+        await served.client.Release(wire.ReleaseRequest(recommendation_id=leaves))
+
+        await served.brain.replanner.once(SOLVER)
+
+        given = await {"first": first, "second": second}[needier].next()
+        assert given.choice.evse.evse_id == "A-1*1"
+        assert given.choice.hold.kind == wire.HOLD_KIND_SOFT
+        assert given.change.code == "PILE_FAILED"
+        assert given.change.text
+        assert not given.HasField("accept_before")
+        assert held(served, needier) == ["A-1*1"]
+        assert held(served, other) == []
+
+
+async def test_a_car_without_a_place_that_gives_up_is_given_none() -> None:
+    """The freed place goes to the other one, whatever its need."""
+    async with (
+        serve_brain([station("A", 1.0), station("B", 2.0, 2)]) as served,
+        two_without_place(served, 60.0, 10.0) as (first, second, leaves),
+    ):
+        name = second.recommendation_id
+        await served.client.Release(wire.ReleaseRequest(recommendation_id=name))
+        await served.client.Release(wire.ReleaseRequest(recommendation_id=leaves))
+
+        await served.brain.replanner.once(SOLVER)
+
+        assert (await first.next()).choice.evse.evse_id == "A-1*1"
+        assert held(served, "second") == []
+
+
+async def test_a_car_without_a_place_that_fell_silent_is_given_none_and_is_told_the_end() -> None:
+    """It reported, and then did not for two minutes: the other one has the place."""
+    async with (
+        serve_brain([station("A", 1.0), station("B", 2.0, 2)]) as served,
+        two_without_place(served, 60.0, 10.0) as (first, second, leaves),
+    ):
+        promise = served.brain.promises.get(second.recommendation_id)
+        assert promise is not None
+        promise.reported_link_s = served.brain.rerouter.moment().link_s - SILENT_CAR_S
+        await served.client.Release(wire.ReleaseRequest(recommendation_id=leaves))
+
+        await served.brain.replanner.once(SOLVER)
+
+        assert (await first.next()).choice.evse.evse_id == "A-1*1"
+        assert held(served, "second") == []
+        assert await second.end() == "NO_SHOW"
 
 
 class Absent:

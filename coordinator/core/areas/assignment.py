@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
+from coordinator.core.areas.parts import groups, parts_of
 from coordinator.core.vehicle import WarningLevel
 
 Floats = NDArray[np.float64]
@@ -38,9 +39,10 @@ class Problem:
 
     `cost_s` holds all of the one cost but the switch. `now` is the place that a car has, -1 for
     none; `told` says that it knows the pile already, and then it is asked to move only to gain.
-    `station` says where each place is.
+    `station` says where each place is. `left_min` is the drive left to each car: of a level's cars
+    without a place, who has less, by the minute, gets one first.
 
-    Source: paper 2.3.1 (conflicts among the users of an area are solved jointly).
+    Source: paper 2.2.3, 2.3.1 (conflicts among the users of an area are solved jointly).
     """
 
     level: NDArray[np.int64]  # (n,)
@@ -51,6 +53,7 @@ class Problem:
     cost_s: Floats  # (a,)
     station: Index  # (p,)
     others_s: Floats | float = 0.0  # (a,), what each arc costs cars that are not in the plan yet
+    left_min: Floats | float = 0.0  # (n,)
 
     @property
     def count(self) -> int:
@@ -158,6 +161,7 @@ class _Work:
         most_s = np.full(problem.count, np.inf)
         loss_s = np.where(problem.told, 0.0, settings.loss_s)
         most_s[problem.car[own]] = problem.cost_s[own] + loss_s[problem.car[own]]
+        self.left_min = np.broadcast_to(np.floor(problem.left_min), (problem.count,))
         self.own_arc = np.full(problem.count, NOWHERE, dtype=np.intp)
         self.own_arc[problem.car[own]] = np.flatnonzero(own)
         # A car whose place is not among its arcs keeps it: nothing is known of what it would lose.
@@ -180,14 +184,11 @@ class _Work:
         if (count := problem.count) <= _FEW_CARS:
             some = np.flatnonzero(cars & waiting)
             return [Block(some, np.flatnonzero(holder & ~cars))] if len(some) else []
-        shape = (count + len(problem.station),) * 2
-        ends = problem.car[arcs].astype(np.int32), (count + problem.place[arcs]).astype(np.int32)
-        graph = csr_array((np.ones(len(arcs), dtype=np.int8), ends), shape=shape)
-        part = connected_components(graph, directed=False)[1][:count]
+        part = parts_of(problem.car[arcs], problem.place[arcs], count, len(problem.station))
         mine = np.unique(problem.car[arcs])
         mine = mine[cars[mine]]
         found = []
-        for some in _groups(mine, part[mine]):
+        for some in groups(mine, part[mine]):
             others = np.flatnonzero(holder & (part == part[some[0]]))
             for piece in np.array_split(some, -(-len(some) // self.settings.block_cars)):
                 others = np.setdiff1d(others, piece, assume_unique=True)
@@ -216,29 +217,36 @@ class _Work:
         price = self.price_s[arcs]
         price = (price - price.min(initial=0.0)) * np.where(row < len(block.cars), 1.0, _LATER)
         price += 1.0  # an entry of 0 would be no arc
-        # Leaving a car out costs more than any way of serving all the others, and leaving out one
-        # that has a place more than leaving out all who have none.
-        out = (price.max(initial=0.0) + 1.0) * (count + 1)
+        # Leaving a car out costs more than any way of serving all the others.
         rows = np.concatenate([block.cars, block.holders])
-        leave = np.where(self.own_arc[rows] != NOWHERE, out * (count + 1), out)
-        out_of = np.arange(count)
-        ends = np.append(row, out_of), np.append(column, len(places) + out_of)
+        leave = (price.max(initial=0.0) + 1.0) * (count + 1) * self._need(rows)
+        ends = np.append(row, np.arange(count)), np.append(column, len(places) + np.arange(count))
         at = tuple(end.astype(np.int32) for end in ends)  # older matchers take no wider ones
         matrix = csr_array((np.concatenate([price, leave]), at), shape=(count, wide))
         matched_row, matched = min_weight_full_bipartite_matching(matrix)
         taken = (matched < len(places)) & (matched_row < len(block.cars))
         keys = row * wide + column
         order = np.argsort(keys)
-        wanted = matched_row[taken] * wide + matched[taken]
-        for arc in arcs[order[np.searchsorted(keys[order], wanted)]].tolist():
+        found = np.searchsorted(keys[order], matched_row[taken] * wide + matched[taken])
+        for arc in arcs[order[found]].tolist():
             self._take(int(problem.car[arc]), arc)
+
+    def _need(self, rows: Index) -> Floats:
+        """How many times the least it costs to leave these cars out: one more in need costs more,
+        one that has a place more than all who have none. Still the most are served."""
+        need, has = np.ones(len(rows)), self.own_arc[rows] != NOWHERE
+        if not self.settings.weighted:
+            need[~has] += np.unique(-self.left_min[rows[~has]], return_inverse=True)[1]
+        need[has] = (need.max(initial=1.0) + 1.0) * (len(rows) + 1)
+        return need
 
     def fill(self, block: Block) -> None:
         """Lets these cars keep what they have, and gives the others the cheapest that is left."""
         self.repaired += len(block.cars)
+        keys = self.left_min, self.problem.level, self.own_arc == NOWHERE
         held = self.problem.now[block.holders]
         kept, self.free[held] = self.free[held].copy(), False
-        for car in block.cars.tolist():
+        for car in block.cars[np.lexsort([key[block.cars] for key in keys])].tolist():
             own = int(self.own_arc[car])
             if own != NOWHERE and self.free[self.problem.place[own]]:
                 self._take(car, own)
@@ -278,7 +286,7 @@ class _Work:
                 lost.append(np.intp(other))
             else:
                 without.append(other)
-        for car in without:
+        for car in sorted(without, key=lambda car: (self.problem.level[car], self.left_min[car])):
             self._cheapest(car)
 
     def plan(self) -> Plan:
@@ -290,11 +298,3 @@ class _Work:
         cost_s[chosen] = self.problem.cost_s[self.arc[chosen]]
         place[self.stuck] = self.problem.now[self.stuck]
         return Plan(place, cost_s, self.repaired)
-
-
-def _groups(items: Index, label: NDArray[np.int32]) -> list[Index]:
-    """The items by their labels, in order."""
-    if not len(items):
-        return []
-    order = np.argsort(label, kind="stable")
-    return np.split(items[order], np.flatnonzero(np.diff(label[order])) + 1)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from coordinator.core.areas.assignment import NOWHERE
+
 LONGEST_CHAIN = 3
 
 
@@ -17,7 +19,8 @@ class Wish:
     """What the plan wants of one car: from this EVSE and turn to that one.
 
     `gain_s` is what is saved by it, by level and less what a turn must be worth; `own_gain_s` what
-    the car itself saves, negative where it makes room for others. `told`: it knows the pile.
+    the car itself saves, negative where it makes room for others. `told`: it knows the pile. A car
+    without a place comes from `NOWHERE`.
 
     Source: paper 2.3.1.
     """
@@ -42,9 +45,9 @@ class Wish:
     def needs_word(self) -> bool:
         """Whether the car must accept first: across stations, or once it knows the pile.
 
-        Source: paper 2.3.1.
+        Who has no place keeps none meanwhile, and is not asked. Source: paper 2.3.1.
         """
-        return self.across or self.told
+        return self.evse != NOWHERE and (self.across or self.told)
 
 
 def chains(wishes: Sequence[Wish], promised: dict[int, int]) -> list[tuple[Wish, ...]]:

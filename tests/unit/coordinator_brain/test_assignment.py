@@ -1,11 +1,14 @@
 """The joint plan: no car and no place twice, levels in order, nobody who has a place loses it."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from coordinator.core.areas.assignment import (
     LEVELS,
@@ -222,3 +225,60 @@ def test_no_cars_is_no_plan() -> None:
 
     assert isinstance(plan, Plan)
     assert plan.served == 0
+
+
+@given(problems(), st.data())
+@settings(max_examples=200, deadline=None)
+def test_of_cars_without_a_place_those_with_less_drive_left_are_served_first(
+    drawn: Problem, data: st.DataObject
+) -> None:
+    """Of a level: no other choice serves the first of them, then the next, ...; and as many."""
+    n = drawn.count
+    nobody = np.full(n, NOWHERE, dtype=np.intp)
+    left_min = np.array(data.draw(st.permutations([3.0 * car for car in range(n)])))
+    problem = replace(drawn, now=nobody, level=np.full(n, LEVELS[0]), left_min=left_min)
+
+    served = set(np.flatnonzero(assign(problem).place != NOWHERE).tolist())
+
+    first: set[int] = set()
+    for car in np.argsort(left_min).tolist():
+        if _can_all_be_served(problem, first | {car}):
+            first.add(car)
+    assert served == first
+
+
+def _can_all_be_served(problem: Problem, cars: set[int]) -> bool:
+    """Whether these cars can all have a place at once."""
+    some = np.isin(problem.car, list(cars))
+    shape = problem.count, len(problem.station)
+    ends = problem.car[some], problem.place[some]
+    graph = csr_array((np.ones(int(some.sum()), dtype=np.int8), ends), shape=shape)
+    found = maximum_bipartite_matching(graph, perm_type="column")
+    return int(np.count_nonzero(found != NOWHERE)) == len(cars)
+
+
+@pytest.mark.parametrize("left_min", [[30.0, 10.0], [10.0, 30.0]])
+def test_need_goes_before_cost_and_cost_decides_within_a_minute(left_min: list[float]) -> None:
+    """One place: the car with less drive left has it though it is further away."""
+    made = problem_of([[100.0], [500.0]])
+
+    plan = assign(replace(made, left_min=np.array(left_min)))
+    alike = assign(replace(made, left_min=np.array([10.2, 10.1])))
+
+    assert plan.place.tolist() == [NOWHERE if left == 30.0 else 0 for left in left_min]
+    assert keep(replace(made, left_min=np.array(left_min))).place.tolist() == plan.place.tolist()
+    assert alike.place.tolist() == [0, NOWHERE]
+
+
+def test_need_takes_no_place_from_a_car_that_has_one() -> None:
+    """Who has nothing left gets nothing where everybody keeps what is held."""
+    made = problem_of([[100.0], [100.0]], now=[0, NOWHERE])
+
+    assert assign(replace(made, left_min=np.array([90.0, 0.0]))).place.tolist() == [0, NOWHERE]
+
+
+def test_weighed_levels_do_not_go_by_need() -> None:
+    """Where levels are weighed, what a place costs decides, as before."""
+    made = replace(problem_of([[100.0], [500.0]]), left_min=np.array([30.0, 10.0]))
+
+    assert assign(made, Settings(weighted=True)).place.tolist() == [0, NOWHERE]

@@ -45,6 +45,7 @@ from coordinator.usecases.fences import Fences
 from coordinator.usecases.plugging import hashed
 from coordinator.usecases.promises import Promise
 from coordinator.usecases.replan import InlineSolver
+from coordinator.usecases.unplaced import waits
 
 T = TypeVar("T")
 CARS = [f"car-{number}" for number in range(6)]
@@ -281,6 +282,22 @@ class PromiseMachine(RuleBasedStateMachine):
         if self.hand.occupant(evse) is None:
             self.run(self.hand.see(evse, EvseStatus.AVAILABLE))
         self.run(self.hand.brain.replanner.once(InlineSolver()))
+
+    @rule(evse=evses)
+    def replan_for_those_without_a_place(self, evse: str) -> None:
+        """Every pile fails, so that all who are on their way lose their places; one works again."""
+        for failed in EVSES:
+            self.run(self.hand.see(failed, EvseStatus.OUTOFORDER))
+        self.hand.believe(evse, EvseStatus.AVAILABLE)
+        moment, table = self.hand.moment, self.hand.claims.table
+        without = [promise for promise in self.open() if not promise.claim_id]
+        mute = [promise for promise in without if not waits(promise, table, moment)]
+        self.run(self.hand.brain.replanner.once(InlineSolver()))
+        assert not any(promise.claim_id for promise in mute)
+        self.run(self.hand.catch_up())
+        for promise in without:
+            claim = table.get(promise.claim_id)
+            assert not promise.claim_id or (claim is not None and claim.evse_id == evse)
 
     @rule(evse=evses, status=st.sampled_from(STATUSES), pick=picks, what=st.integers(0, 2))
     def overtaken_replan(self, evse: str, status: EvseStatus, pick: int, what: int) -> None:
