@@ -53,14 +53,16 @@ def first_confirmed(table: ClaimTable, evse_id: str) -> Claim | None:
 
 
 def recalled(table: ClaimTable, now_s: float) -> dict[str, Kept]:
-    """After a restart, by EVSE: live claims may be kept or not, ended ones may be kept still.
+    """After a restart, by EVSE: live claims may be kept or not, ended ones may be kept still, as
+    may that of a car which has plugged in since.
 
     Of several it is not known for which one: the word that it is over may not have gone out.
     """
     kept: dict[str, Kept] = {}
     for claim in table.remembered():
         at = claim.evse_id
-        if claim.live and claim is not first_confirmed(table, at):
+        there = claim.state is ClaimState.OCCUPIED
+        if claim.live and not there and claim is not first_confirmed(table, at):
             continue
         if claim.state is ClaimState.EXPIRED or claim.lease_until_s <= now_s:
             continue

@@ -10,6 +10,7 @@ from hand_agents import HandAgents
 from hand_brain import HandBrain
 from served_brain import station
 
+from coordinator.core.pile import EvseStatus
 from coordinator.store.claims_sqlite import SqliteClaims
 from coordinator.usecases.answer import HoldKind
 from coordinator.usecases.directives import Outcome
@@ -88,6 +89,27 @@ async def test_a_place_kept_for_one_who_gave_up_is_had_by_the_next(tmp_path: Pat
     assert found is not None
     assert town.agents.keeps[EVSE][0] == found.claim_id
     assert found.answer.hold.kind is HoldKind.FIRM
+    await again.brain.close()
+
+
+async def test_what_was_kept_for_a_car_that_has_plugged_in_is_given_back(tmp_path: Path) -> None:
+    """Its hold was of use until it was there; the crash came before the agent could be told."""
+    town = Town(tmp_path / "claims.db")
+    hand = await town.start()
+    promise = await hand.follow("car-0", id_token="TAG-car-0")
+    await town.settle()
+    await hand.brain.guidance.arrived(promise)
+    await hand.see(EVSE, EvseStatus.CHARGING)
+    occupant = hand.occupant(EVSE)
+    assert occupant is not None
+    assert town.agents.keeps[EVSE][0] == occupant.claim_id
+    await hand.brain.close()
+
+    again = await town.start()
+    await town.settle()
+
+    assert again.occupant(EVSE) is not None
+    assert town.agents.keeps == {}
     await again.brain.close()
 
 
