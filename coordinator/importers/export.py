@@ -1,6 +1,7 @@
 """Stations and tariffs out again: GeoJSON, OCPI 2.2.1, plugs by kind, and our CSV.
 
-CSV and OCPI read back the same. `live` gives what is believed of an EVSE, where there is anything;
+What is said of a station and its piles reads back: all of it from GeoJSON and CSV, from OCPI what
+that has a place for. `live` gives what is believed of an EVSE, where there is anything;
 without it everything is UNKNOWN.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from coordinator.core.pile import Connector, Evse, EvseStatus, Pile, Station, Tariff
 from coordinator.importers import ocpi_out
-from coordinator.importers.aggregate import NOTHING, Live, by_kind
+from coordinator.importers.aggregate import NOTHING, Live, LiveEvse, by_kind
 from coordinator.importers.navigation_words import GOOGLE, TOMTOM
 from coordinator.importers.ocpi_out import UNTOLD, Party, stamp
 from coordinator.importers.shapes import Shapes, outlines
@@ -24,7 +25,11 @@ from coordinator.importers.words import connector_name
 
 FORMATS = ("geojson", "ocpi", "csv", "connectors", "ocpi-tariffs", "tariffs")
 RECORDS = ("sessions", "requests")  # written by `records.py`
+PILE_FACTS = (
+    "maker", "model", "serial", "firmware", "latitude_deg", "longitude_deg", "bay_count",
+)  # fmt: skip
 PLAIN = Shapes()
+_NOTHING_KNOWN = (EvseStatus.UNKNOWN, EvseStatus.UNSPECIFIED)
 
 
 def export(
@@ -82,11 +87,15 @@ def _feature(
             "station_id": station.station_id,
             "name": station.name,
             "operator": station.operator,
+            "operator_url": station.operator_url,
+            "facilities": list(station.facilities),
             "opening_hours": station.opening_hours,
+            "parking_space_count": station.parking_space_count,
+            "payment_methods": [payment.name for payment in station.payment_methods],
             "tariff_id": station.tariff_id,
             "price_text": _price_text(tariffs.get(station.tariff_id)),
             "capacity": len(evses),
-            "available": sum(one.status is EvseStatus.AVAILABLE for one in now),
+            "available": _available(now),
             "max_power_w": round(max(powers, default=0.0) * 1000),
             "queue_length": sum(one.queue_length for one in now),
             "wait_p50_s": min(waits, default=None),
@@ -96,6 +105,12 @@ def _feature(
             "piles": [_plain_pile(pile, live) for pile in station.piles],
         },
     }
+
+
+def _available(now: Iterable[LiveEvse]) -> int | None:
+    """EVSEs that are free; None while nothing is known of any."""
+    known = [one.status for one in now if one.status not in _NOTHING_KNOWN]
+    return known.count(EvseStatus.AVAILABLE) if known else None
 
 
 def _price_text(tariff: Tariff | None) -> str:
@@ -112,6 +127,7 @@ def _plain_pile(pile: Pile, live: Live) -> dict[str, Any]:
     return {
         "pile_id": pile.pile_id,
         "label": pile.label,
+        **{name: told for name in PILE_FACTS if (told := getattr(pile, name)) not in ("", None)},
         "evses": [_plain_evse(evse, live) for evse in pile.evses],
     }
 
@@ -120,6 +136,7 @@ def _plain_evse(evse: Evse, live: Live) -> dict[str, Any]:
     now = live.get(evse.evse_id, NOTHING)
     return {
         "evse_id": evse.evse_id,
+        "bay_count": evse.bay_count,
         "status": now.status.name,
         "last_updated": _stamped(now.updated_at_s),
         "failure_rate": now.failure_rate,

@@ -1,7 +1,8 @@
 """Stations from GeoJSON: one Point a station, positions as [longitude, latitude] in WGS84.
 
-Properties read: station_id (or the feature's id), name, operator, tariff_id, opening_hours, and
-either `piles` as `export.geojson` writes them, or `capacity` with `standard` and `max_power_kw`.
+Properties read: station_id (or the feature's id), name, operator, operator_url, facilities,
+opening_hours, parking_space_count, payment_methods, tariff_id, and either `piles` as
+`export.geojson` writes them, or `capacity` with `standard` and `max_power_kw`.
 Outlines, which that writes too, are passed over.
 """
 
@@ -11,7 +12,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from coordinator.core.pile import Connector, Evse, Pile, Station
+from coordinator.core.pile import Connector, Evse, Payment, Pile, Station
 from coordinator.importers.rows import collect
 from coordinator.importers.shapes import AREA, DISTRICT
 from coordinator.importers.words import connector_number, power_type, valid_id
@@ -54,7 +55,11 @@ def _station(feature: dict[str, Any]) -> Station:
         longitude_deg=longitude,
         piles=piles,
         operator=str(properties.get("operator") or ""),
+        operator_url=str(properties.get("operator_url") or ""),
+        facilities=tuple(str(word) for word in properties.get("facilities") or []),
         opening_hours=str(properties.get("opening_hours") or ""),
+        parking_space_count=_count(properties, "parking_space_count"),
+        payment_methods=tuple(_payment(word) for word in properties.get("payment_methods") or []),
         tariff_id=str(properties.get("tariff_id") or ""),
     )
 
@@ -62,10 +67,49 @@ def _station(feature: dict[str, Any]) -> Station:
 def _pile(station_id: str, pile: dict[str, Any]) -> Pile:
     pile_id = valid_id(str(pile["pile_id"]))
     evses = tuple(
-        Evse(valid_id(str(evse["evse_id"])), tuple(_connector(c) for c in evse["connectors"]))
+        Evse(
+            valid_id(str(evse["evse_id"])),
+            tuple(_connector(c) for c in evse["connectors"]),
+            _count(evse, "bay_count"),
+        )
         for evse in pile["evses"]
     )
-    return Pile(pile_id, station_id, evses, label=str(pile.get("label") or ""))
+    return Pile(
+        pile_id,
+        station_id,
+        evses,
+        label=str(pile.get("label") or ""),
+        bay_count=_count(pile, "bay_count"),
+        latitude_deg=_degrees(pile, "latitude_deg", 90.0),
+        longitude_deg=_degrees(pile, "longitude_deg", 180.0),
+        maker=str(pile.get("maker") or ""),
+        model=str(pile.get("model") or ""),
+        serial=str(pile.get("serial") or ""),
+        firmware=str(pile.get("firmware") or ""),
+    )
+
+
+def _count(given: dict[str, Any], name: str) -> int:
+    count = int(given.get(name) or 0)
+    if not 0 <= count <= _CAPACITY_LIMIT:
+        raise ValueError(f"{name} is {count}, not within 0 to {_CAPACITY_LIMIT}")
+    return count
+
+
+def _degrees(given: dict[str, Any], name: str, limit: float) -> float | None:
+    told = given.get(name)
+    if told is None:
+        return None
+    degrees = float(told)
+    if not (math.isfinite(degrees) and abs(degrees) <= limit):
+        raise ValueError(f"{name} is {told}, not within ±{limit:g}")
+    return degrees
+
+
+def _payment(word: Any) -> Payment:
+    if word not in Payment.__members__:
+        raise ValueError(f"payment_methods: {word!r} is none of {', '.join(Payment.__members__)}")
+    return Payment[word]
 
 
 def _connector(connector: dict[str, Any]) -> Connector:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.core.pile import Connector, Evse, Pile, Station
+from coordinator.importers.opening import from_ocpi
 from coordinator.importers.rows import collect
 from coordinator.importers.words import CAPABILITIES, connector_number, power_type, valid_id
 
@@ -49,7 +50,6 @@ def _station(location: dict[str, Any]) -> Station:
         for connector in evse.get("connectors") or []
         for tariff_id in connector.get("tariff_ids") or []
     ]
-    always = (location.get("opening_times") or {}).get("twentyfourseven", False)
     return Station(
         station_id=station_id,
         name=str(location.get("name") or location.get("address") or station_id),
@@ -59,7 +59,7 @@ def _station(location: dict[str, Any]) -> Station:
         operator=str(operator.get("name", "")),
         operator_url=str(operator.get("website", "")),
         facilities=tuple(str(word) for word in location.get("facilities") or []),
-        opening_hours="24/7" if always else "",
+        opening_hours=from_ocpi(location.get("opening_times")),
         payment_methods=tuple(sorted(payments)),
         tariff_id=valid_id(tariffs[0]) if tariffs else "",
     )
@@ -77,11 +77,14 @@ def _pile(station_id: str, evse: dict[str, Any]) -> Pile:
     if not pile_id:
         raise ValueError("an EVSE's uid has no usable character")
     connectors = tuple(_connector(connector) for connector in evse["connectors"])
+    place = evse.get("coordinates")  # of the pile itself, where it is told
     return Pile(
         pile_id=pile_id,
         station_id=station_id,
         evses=(Evse(f"{pile_id[:62]}*1", connectors),),
-        label=str(evse.get("evse_id") or evse.get("physical_reference") or pile_id),
+        label=str(evse.get("physical_reference") or evse.get("evse_id") or pile_id),
+        latitude_deg=_degrees(place, "latitude", 90.0) if place else None,
+        longitude_deg=_degrees(place, "longitude", 180.0) if place else None,
     )
 
 

@@ -26,10 +26,12 @@ from coordinator.core.pile import (
     TariffElement,
 )
 from coordinator.importers.aggregate import NOTHING, Live, LiveEvse
+from coordinator.importers.opening import to_ocpi
 from coordinator.importers.words import connector_name
 
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 _EMI3 = re.compile(r"^([A-Z]{2})\*?([A-Z0-9]{3})\*?E", re.IGNORECASE)
+_REFERENCE_LENGTH = 16  # of OCPI 2.2.1
 _LINE_V, _DC_V, _HIGH_DC_V, _HIGH_KW = 230, 500, 1000, 150
 _FIELDED = ("GBT_AC", "IEC_62196_T2", "DOMESTIC", "NEMA", "IEC_60309")  # a socket, if it is AC
 _CAPABILITIES = {
@@ -91,8 +93,8 @@ def _location(station: Station, live: Live, now_s: float, party: Party) -> dict[
         made["operator"] = {"name": station.operator[:100]}
         if station.operator_url:
             made["operator"]["website"] = station.operator_url
-    if station.opening_hours == "24/7":
-        made["opening_times"] = {"twentyfourseven": True}
+    if (opening := to_ocpi(station.opening_hours)) is not None:
+        made["opening_times"] = opening
     return made
 
 
@@ -121,8 +123,8 @@ def _evse(station: Station, pile: Pile, evse: Evse, live: LiveEvse, now_s: float
         "connectors": [_connector(station, plug, updated) for plug in evse.connectors],
         "last_updated": updated,
     }
-    if pile.label:
-        made["physical_reference"] = pile.label[:16]
+    if 0 < len(pile.label) <= _REFERENCE_LENGTH:  # cut, it would not be what stands on the pile
+        made["physical_reference"] = pile.label
     if pile.latitude_deg is not None and pile.longitude_deg is not None:
         made["coordinates"] = _place(pile.latitude_deg, pile.longitude_deg)
     return made

@@ -133,7 +133,7 @@ def _power_kw(connection: dict[str, Any], kind: PowerType) -> float | None:
         if not volts or not amps:
             return None
         told = float(volts) * float(amps) * math.sqrt(_PHASES.get(kind, 1)) / 1000.0
-    power_kw = float(told)
+    power_kw = round(float(told), 3)
     if not (math.isfinite(power_kw) and 0 <= power_kw <= 5_000):
         raise ValueError(f"PowerKW is {told}")
     return power_kw or None

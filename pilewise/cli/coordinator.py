@@ -59,7 +59,9 @@ def run(
 @app.command("import")
 def import_(
     config: ConfigFile = Path("coordinator.toml"),
-    stations: Annotated[Paths, typer.Option(help="CSV, GeoJSON or OCPI locations.")] = None,
+    stations: Annotated[
+        Paths, typer.Option(help="CSV, GeoJSON, OCPI locations or Open Charge Map.")
+    ] = None,
     tariffs: Annotated[Paths, typer.Option(help="CSV or OCPI tariffs.")] = None,
     users: Annotated[Paths, typer.Option(help="CSV.")] = None,
     roads: Annotated[Paths, typer.Option(help="CSV edge list; replaces the roads.")] = None,
@@ -98,7 +100,8 @@ def import_(
         emit(counts)
     else:
         # An empty list of outages does something: it clears them.
-        told = [f"{n} {name}" for name, n in counts.items() if n or (name == "outages" and outages)]
+        named = [(n, name) for name, n in counts.items() if n or (name == "outages" and outages)]
+        told = [f"{n} {name.removesuffix('s') if n == 1 else name}" for n, name in named]
         say("imported " + ", ".join(told))
 
 

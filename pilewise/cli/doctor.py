@@ -39,7 +39,8 @@ def doctor(
     for finding in findings:
         if not quiet or finding.level in (Level.WARNING, Level.ERROR):
             say(str(finding), style=STYLES[finding.level])
-    say(f"{told['errors']} errors, {told['warnings']} warnings")
+    found = [(told[f"{what}s"], what) for what in ("error", "warning")]
+    say(", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in found))
     if json:
         emit(told)
     raise typer.Exit(int(Exit.OK if told["ok"] else Exit.FAILED))

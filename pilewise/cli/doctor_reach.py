@@ -34,7 +34,8 @@ def check_configs(files: list[Path]) -> tuple[list[Finding], dict[str, str], lis
         _, told, _ = config_keys.ask(kind, "read", str(path))
         if not told["ok"]:
             codes = ", ".join(sorted({one["code"] for one in told["problems"]}))
-            text = f"{path}: {len(told['problems'])} mistakes ({codes})"
+            count = len(told["problems"])
+            text = f"{path}: {count} mistake{'' if count == 1 else 's'} ({codes})"
             found.append(error("config", text, f"pilewise config check {path}"))
             continue
         found.append(ok("config", f"{path}: {kind}, no mistakes"))
