@@ -55,17 +55,17 @@ async def test_E5_reply_that_is_none_is_never_used(
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("fault", ["split:0.03", "drip:0.0005"])
 async def test_E5_reply_in_pieces_is_put_together(
-    tmp_path: Path, transport: str, fault: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str, fault: str
 ) -> None:
     """A reply that comes in pieces within its time is as good as any."""
+    monkeypatch.setattr(modbus_bus, "TIMEOUT_S", 20.0)  # on a busy machine each piece takes long
     async with site_of(tmp_path, pile(transport)) as site:
         notes = site.read(site.bus("A-01", transport))
         site.break_wire(fault)
 
         await notes.more_readings(5)
 
-        # On a busy machine the time of one may be up; none is misread.
-        assert {reason for _, reason in notes.misses} <= {"TIMEOUT"}
+        assert notes.misses == []
         assert {reading.values.voltage_v for reading in notes.readings} == {230.0}
 
 
