@@ -14,7 +14,7 @@ from coordinator.core.areas.claim_index import QUEUE_PLACES, ClaimIndex
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Move, Refused, Step
 from coordinator.core.vehicle import WarningLevel
-from coordinator.usecases.ledger import Answering, KeptAnswer, Outcome, Watcher
+from coordinator.usecases.ledger import Answering, KeptAnswer, Late, Outcome, Watcher
 from coordinator.usecases.person import Person, blanked, is_theirs
 
 Decide = Callable[[], Step | Refused]
@@ -33,7 +33,7 @@ class MemoryClaims:
 
     def __init__(self, queue_places: int = QUEUE_PLACES) -> None:
         self.index = ClaimIndex(queue_places)
-        self.watchers: list[Watcher] = []
+        self.watchers, self.late = list[Watcher](), list[Late]()
         self.paused = ""
         self._answers: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._by_request: dict[str, str] = {}
@@ -239,7 +239,7 @@ class MemoryClaims:
 
     async def erase(self, person: Person, recommendations: Sequence[str], moment: Moment) -> int:
         """Takes a person out of memory."""
-        gone = {kept.recommendation_id: kept for kept in await self.told(person)}
+        gone = {kept.recommendation_id: kept for kept in await MemoryClaims.told(self, person)}
         for name, kept in list(self._answers.items()):
             if name in gone:
                 del self._answers[name]

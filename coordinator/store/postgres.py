@@ -21,11 +21,11 @@ from typing import Any, Final
 import msgspec
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES
-from coordinator.core.areas.ledger import UNKNOWN_CLAIM, ClaimState, Moment, Refused, Step
-from coordinator.errors import CoordinatorError, StoreUnavailable
+from coordinator.core.areas.ledger import UNKNOWN_CLAIM, Moment, Refused, Step
+from coordinator.errors import StoreUnavailable
 from coordinator.store.claims import Decide
-from coordinator.store.postgres_answers import PostgresAnswers
 from coordinator.store.postgres_door import SCHEMA
+from coordinator.store.postgres_late import PostgresLate
 from coordinator.store.postgres_link import PATIENCE_S, Unit
 from coordinator.store.postgres_rows import Sent, around, claim_of, message, written
 from coordinator.store.postgres_schema import LIVE, NEWER, STORE
@@ -45,7 +45,7 @@ class _Conflict(Exception):
         self.rows = rows
 
 
-class PostgresClaims(PostgresAnswers):
+class PostgresClaims(PostgresLate):
     """`ledger.ClaimStore` over a database that other coordinators use too."""
 
     def __init__(
@@ -72,7 +72,6 @@ class PostgresClaims(PostgresAnswers):
         self._stamps: dict[str, str] = {}  # live claims to the step that wrote them
         self._pending: set[str] = set()  # steps whose outcome is not known yet
         self._reading: list[set[str]] = []  # per look at the others, what was stored meanwhile
-        self._releasing: set[asyncio.Task[Any]] = set()
         values = (*self._played(moment), district)
         with contextlib.closing(self._first()) as connection:
             row = connection.execute(LIVE, values).fetchone()
@@ -151,7 +150,7 @@ class PostgresClaims(PostgresAnswers):
         now_s, link_s = self._played(moment)
         sent = Sent(
             str(uuid.uuid4()), step, says, moment, self._tokens.beside(step, answers),
-            {name: self._stamps.get(name) for name in says.after},
+            {name: self._stamps.get(name) for name in says.after}, answers,
         )  # fmt: skip
         told = {
             **message(says, self._stamps, moment, lapsing),
@@ -194,6 +193,7 @@ class PostgresClaims(PostgresAnswers):
         """The outcome of a step for which nobody waits any more."""
         if outcome["outcome"] == "done":
             self._stored(sent)
+            self._tell_late(sent, ())
             return
         self._unstamp(sent)
         self._give_way(sent.step, sent.moment, outcome.get("rows", ()))
@@ -209,18 +209,7 @@ class PostgresClaims(PostgresAnswers):
                 self._stamps[name] = sent.step_id
         self._stored(sent)
         self._tell(sent.step)
-        for name in after.keys() - sent.says.before.keys():
-            task = asyncio.ensure_future(self._give_back(name, sent.moment))
-            self._releasing.add(task)
-            task.add_done_callback(self._releasing.discard)
-
-    async def _give_back(self, claim_id: str, moment: Moment) -> None:
-        """Releases a place that nobody was told of; what is plugged in stays."""
-        claim = self.table.get(claim_id)
-        if claim is None or claim.state is ClaimState.OCCUPIED:
-            return
-        with contextlib.suppress(CoordinatorError):
-            await self.release(claim_id, moment)
+        self._tell_late(sent, sent.untold)
 
     def _stored(self, sent: Sent) -> None:
         self._pending.discard(sent.step_id)

@@ -1,33 +1,30 @@
-"""What is kept in PostgreSQL beside the claims: answers, outcomes, fences, tokens; and people.
+"""What is kept in PostgreSQL beside the claims: answers, outcomes, fences, tokens.
 
-The claims themselves are in `postgres.py`.
+The claims themselves are in `postgres.py`, people in `postgres_people.py`.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, Final
 
 from coordinator.core.areas.ledger import Moment
 from coordinator.errors import StoreUnavailable
-from coordinator.store.claims import MemoryClaims
 from coordinator.store.claims_rows import ANSWER_COLUMNS, OUTCOME_COLUMNS
 from coordinator.store.claims_tokens import Tokens
-from coordinator.store.postgres_door import conninfo_of, driver, opened
+from coordinator.store.postgres_door import conninfo_of, opened
 from coordinator.store.postgres_link import Link
-from coordinator.store.postgres_schema import STORE
+from coordinator.store.postgres_people import PostgresPeople
 from coordinator.store.token_seal import TokenSeal
 from coordinator.usecases.ledger import KeptAnswer, Outcome
-from coordinator.usecases.person import Person, blanked, is_theirs
 from coordinator.usecases.requests import RequestArchive, unpacked
 
 RECENT_REQUESTS: Final = 20_000  # answers whose request ids are known again after a restart
 REMOVED_AT_ONCE: Final = 500
 ENDED_KEPT: Final = "1 hour"  # ended claims and done steps, for who asks again
-_TABLES_OF_PEOPLE: Final = ("answer", "claim", "outcome", "token")
 
 _NAMES: Final = ("old", "new", "queued", "evses", "cars", "ids", "locks")
 
@@ -43,7 +40,7 @@ _KEEP_FENCE: Final = (
 )
 
 
-class PostgresAnswers(MemoryClaims):
+class PostgresAnswers(PostgresPeople):
     """The part of the ledger that no claim depends on."""
 
     def __init__(
@@ -211,60 +208,6 @@ class PostgresAnswers(MemoryClaims):
                 if rows[0][0] < REMOVED_AT_ONCE:
                     break
         return removed
-
-    async def told(self, person: Person) -> list[KeptAnswer]:
-        """The answers to this person that the database has, the newest last."""
-        rows = await self._link.ask(
-            f"SELECT {ANSWER_COLUMNS} FROM answer WHERE district = %s ORDER BY seq",
-            (self._district,),
-        )
-        kept = (KeptAnswer(*row) for row in rows)
-        return [answer for answer in kept if is_theirs(person, answer.vehicle_id, answer.request)]
-
-    async def erase(self, person: Person, recommendations: Sequence[str], moment: Moment) -> int:
-        """Takes a person out of memory and of the database."""
-        theirs = await self.told(person)
-        gone = {*recommendations, *(answer.recommendation_id for answer in theirs)} - {""}
-        await super().erase(person, recommendations, moment)
-        rows = await self._link.ask(
-            "SELECT seq, recommendation_id, answer FROM answer WHERE district = %s",
-            (self._district,),
-        )
-        changed = 0
-        for seq, recommendation_id, answer in rows:
-            if recommendation_id in gone:
-                await self._link.ask("DELETE FROM answer WHERE seq = %s", (seq,))
-            elif (cleaned := blanked(answer, person.names)) != answer:
-                query = "UPDATE answer SET answer = %s WHERE seq = %s"
-                await self._link.ask(query, (cleaned, seq))
-            else:
-                continue
-            changed += 1
-        for table in ("outcome", "token"):
-            query = f"DELETE FROM {table} WHERE recommendation_id = ANY (%s) RETURNING 1"
-            changed += len(await self._link.ask(query, (list(gone),)))
-        await self._link.ask(
-            "DELETE FROM claim WHERE state > 3 AND district = %s AND vehicle_id = ANY (%s)",
-            (self._district, list(person.vehicle_ids)),
-        )
-        self._by_request = {q: r for q, r in self._by_request.items() if r not in gone}
-        return changed
-
-    async def wipe(self, names: Collection[str]) -> list[str]:
-        """Writes the tables anew, so that nothing of what was deleted is left in their files.
-
-        The server's journal and its backups are its operator's; docs/postgres.md says how long.
-        """
-        psycopg = driver()
-        try:
-            connection = await psycopg.AsyncConnection.connect(self._link.conninfo, autocommit=True)
-            async with connection:
-                await connection.execute("SET statement_timeout = '60s'")
-                for table in _TABLES_OF_PEOPLE:
-                    await connection.execute(f"VACUUM (FULL) {table}")
-        except psycopg.Error as error:
-            raise StoreUnavailable(STORE, str(error).strip()) from error
-        return []
 
     async def close(self) -> None:
         """Returns when everything told is durable and the database is left."""

@@ -46,6 +46,7 @@ class Unit:
     future: asyncio.Future[dict[str, Any]]
     sent: bool = False
     given_up: bool = False  # its caller was told that nothing has happened
+    open: bool = False  # it may be stored: its answer was lost
 
 
 @dataclass(slots=True)
@@ -191,13 +192,19 @@ class Link:
                 return msgspec.json.decode(row[0], type=list[dict[str, Any]])
             except for_now as error:
                 tries += 1
-                if tries >= TRIES:
+                if any(unit.open for unit in group):  # only an answer says what became of them
+                    self.stuck = str(error).strip()
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2.0, _MOST_PAUSE_S)
+                elif tries >= TRIES:
                     raise StoreUnavailable(STORE, str(error).strip()) from error
             except away as error:  # the server went away, or is a standby now
                 why = " ".join(str(error).split()) or "the connection was lost"
                 if not self.stuck:
                     log.warning("PostgreSQL is away; will try until it is back", why=why)
                 self.stuck = why
+                for unit in group:
+                    unit.open = unit.sent
                 await self._drop_writing()
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2.0, _MOST_PAUSE_S)

@@ -5,7 +5,7 @@ When is in `postgres.py`; what the database does with them is in `postgres_schem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, ClaimState, Moment, Step
 from coordinator.core.vehicle import WarningLevel
 from coordinator.store.claims_tokens import Row
+from coordinator.usecases.ledger import KeptAnswer
 
 _MOST_LEFT_S = 1e9  # as JSON has no infinity
 _LAPSES = frozenset({ClaimState.EXPIRED, ClaimState.NO_SHOW})
@@ -66,6 +67,19 @@ class Sent:
     moment: Moment
     tokens: list[Row]
     earlier: dict[str, str | None]  # who wrote each of its claims before it
+    answers: Sequence[KeptAnswer]
+
+    @property
+    def untold(self) -> list[str]:
+        """Its new claims of recommendations that had no place before: nobody was told of them.
+
+        A claim that stands in the place of another of its recommendation is that car's only one.
+        """
+        had = {claim.recommendation_id for claim in self.says.before.values()}
+        fresh = (claim for name, claim in self.says.after.items() if name not in self.says.before)
+        return [
+            c.claim_id for c in fresh if not c.recommendation_id or c.recommendation_id not in had
+        ]
 
 
 def written(step: Step, table: ClaimTable) -> Written:

@@ -6,7 +6,7 @@ several processes share promises; one conformance test, over `tests/support/clai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,10 @@ Answering = Callable[[Step], Sequence[KeptAnswer]]
 # Told the EVSEs whose claims have changed, as soon as they have, durable or not.
 Watcher = Callable[[Iterable[str]], None]
 
+# Told a step and its answers that are stored although whoever asked for it was told that nothing
+# had happened, or did not wait for it; places that nobody was told of are given back before.
+Late = Callable[[Step, Sequence[KeptAnswer]], Awaitable[None]]
+
 
 class ClaimStore(Protocol):
     """Claims that exclude each other. What a call returns is durable.
@@ -65,6 +69,7 @@ class ClaimStore(Protocol):
     """
 
     watchers: list[Watcher]
+    late: list[Late]
     paused: str  # why nothing new is granted, confirmed or moved just now; "" means it is
 
     @property

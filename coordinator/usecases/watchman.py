@@ -28,6 +28,7 @@ from coordinator.usecases.guide import Guidance
 from coordinator.usecases.hold_telling import REFUSED, HoldTelling
 from coordinator.usecases.holding import Holding
 from coordinator.usecases.lapses import Lapses
+from coordinator.usecases.late_steps import LateSteps
 from coordinator.usecases.ledger import ClaimStore
 from coordinator.usecases.losers import needier_first
 from coordinator.usecases.lost import LOST
@@ -71,6 +72,7 @@ class Watchman:
     ) -> None:
         self._district = district
         self._claims = claims
+        claims.late.append(LateSteps(claims, promises, clock).came)
         self._promises = promises
         self._rerouter = rerouter
         self._stays = Stays(district, claims, promises, queue)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from claim_wishes import check_exclusion, wish
 from private_postgres import cluster, fresh_schema, patient
@@ -24,11 +25,13 @@ from coordinator.core.areas.ledger import (
     Refused,
     Step,
 )
+from coordinator.core.vehicle import ChargingRequest, Vehicle
 from coordinator.errors import StoreUnavailable
-from coordinator.store import postgres_link
+from coordinator.store import postgres_link, postgres_people
 from coordinator.store.postgres import PostgresClaims
 from coordinator.usecases.fences import Fences
 from coordinator.usecases.ledger import KeptAnswer
+from coordinator.usecases.person import Person
 
 Another = Callable[[], PostgresClaims]
 DAY_S = 86_400.0
@@ -233,6 +236,47 @@ async def test_a_step_that_was_given_up_leaves_no_place_taken(another: Another) 
     assert await live_rows(store) == [("c0", "E0"), ("c2", "E1")]
 
 
+async def test_a_move_that_comes_late_leaves_the_car_its_place(another: Another) -> None:
+    """Its old place has ended with it, so the new one is not given back; whoever keeps the promise
+    is told of it, and an answer is found by its request."""
+    store = another()
+    first = granted(await store.claim(wish("c1", "E1", "car-1", now()), now()))
+    store._link.patience_s = 0.3
+    there = replace(
+        wish("c2", "E2", "car-1", now()),
+        recommendation_id=first.recommendation_id,
+        lease_until_s=now().link_s + 3 * END_S,
+    )
+    answer = KeptAnswer(first.recommendation_id, "request-1", "car-1", b"moved", b"asked")
+    heard: list[tuple[Step, list[KeptAnswer]]] = []
+
+    async def late(step: Step, answers: Any) -> None:
+        heard.append((step, list(answers)))
+
+    store.late.append(late)
+    blocker = await _driver().AsyncConnection.connect(cluster().dsn(), autocommit=True)
+    async with blocker:
+        await blocker.execute("SELECT pg_advisory_lock(hashtextextended('E2', 0))")
+        with pytest.raises(StoreUnavailable):
+            await store.apply([Move("c1", there)], {}, now(), lambda step: (answer,))
+        told = store.table.get("c1"), store.table.get("c2")
+        await blocker.execute("SELECT pg_advisory_unlock_all()")
+    store._link.patience_s = END_S
+    async with asyncio.timeout(END_S):
+        while not heard:
+            await asyncio.sleep(0.02)
+
+    assert told[0] is not None
+    assert told[0].live
+    assert told[1] is None
+    assert await live_rows(store) == [("c2", "E2")]
+    assert [claim.claim_id for claim in store.table.live()] == ["c2"]
+    ((step, answers),) = heard
+    assert {claim.claim_id for claim in step.after} == {"c1", "c2"}
+    assert answers == [answer]
+    assert await store.answer_to("request-1") == answer
+
+
 async def test_the_constraint_stands_without_the_program(another: Another) -> None:
     """Whoever writes into the table by hand is refused a second car for an instant."""
     store = another()
@@ -307,6 +351,88 @@ async def test_what_is_over_is_cleared_and_what_lives_stays(another: Another) ->
     assert await store.compact(now(), DAY_S) == 1
     assert await rows(store, "SELECT count(*) FROM answer") == [(0,)]
     assert await rows(store, "SELECT count(*) FROM claim") == [(2,)]
+
+
+async def test_a_lock_that_is_held_after_a_lost_answer_is_no_sure_no(
+    another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step was stored before its connection broke: it is asked for again until that is known,
+    however often a lock is in the way."""
+    store = another()
+    await store.claim(wish("c0", "E0", "car-0", now()), now())
+    connection, held = store._link._writing, []
+    execute, connected = connection.execute, store._link._connected
+
+    async def losing(*words: Any) -> Any:
+        await execute(*words)
+        raise _driver().OperationalError("the connection was lost")
+
+    async def waiting() -> Any:
+        again = await connected()
+        plain = again.execute
+
+        async def locked(*words: Any) -> Any:
+            if len(held) < 2 * postgres_link.TRIES:
+                held.append(words)
+                raise _driver().errors.LockNotAvailable("canceling statement due to lock timeout")
+            return await plain(*words)
+
+        monkeypatch.setattr(again, "execute", locked)
+        return again
+
+    monkeypatch.setattr(connection, "execute", losing)
+    monkeypatch.setattr(postgres_link.Link, "_connected", lambda link: waiting())
+    granted(await store.claim(wish("c1", "E1", "car-1", now()), now()))
+
+    assert len(held) == 2 * postgres_link.TRIES
+    assert [claim.claim_id for claim in store.table.live()] == ["c0", "c1"]
+    assert await live_rows(store) == [("c0", "E0"), ("c1", "E1")]
+
+
+async def test_what_is_not_of_a_person_stays_in_the_database(
+    another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only their own answers, and those of others that name them, are read, stretch by stretch."""
+    monkeypatch.setattr(postgres_people, "STRETCH", 50)
+    store, pack = another(), msgspec.msgpack.encode
+    asked = pack(ChargingRequest("r", "car", Vehicle(60.0), 50.0, 22.5, 114.0, "anna"))
+    for number in range(200):
+        mine, names_me = number in (20, 120), number in (70, 180)
+        answer = KeptAnswer(
+            f"rec-{number}", f"request-{number}", "car-1" if mine else f"car-{number}x",
+            pack(["car-1" if names_me else "nobody"]), asked if number == 150 else b"asked",
+        )  # fmt: skip
+        store._link.post(store._aside(now()), [_body(answer)], ())
+    await store.keep_answer(KeptAnswer("rec-last", "request-last", "car-z", b"", b""), now())
+    person, read, ask = Person("anna", frozenset({"car-1"})), [], store._link.ask
+
+    async def counting(query: str, *given: Any) -> list[Any]:
+        rows = await ask(query, *given)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(postgres_link.Link, "ask", lambda link, *given: counting(*given))
+    told = [one.recommendation_id for one in await store.told(person)]
+    of_told, read = read, []
+    erased = await store.erase(person, [], now())
+    monkeypatch.undo()
+
+    left = await rows(store, "SELECT recommendation_id, answer FROM answer ORDER BY seq")
+    assert told == ["rec-20", "rec-120", "rec-150"]
+    assert of_told == [1, 1, 0, 1, 1, 0]  # the ends, then five stretches
+    assert erased == 5
+    assert len(left) == 198
+    assert not {"rec-20", "rec-120", "rec-150"} & {name for name, _ in left}
+    assert {bytes(answer) for _, answer in left} == {pack(["nobody"]), pack([""]), b""}
+    assert max(read) <= 3
+    assert await store.told(person) == []
+
+
+def _body(answer: KeptAnswer) -> tuple[Any, ...]:
+    return (
+        answer.recommendation_id, answer.request_id, answer.vehicle_id, answer.answer,
+        answer.request, answer.inputs,
+    )  # fmt: skip
 
 
 async def test_S10_deadlock_is_tried_again(
