@@ -15,14 +15,16 @@ excludes, because its decision already counted the earlier claim as ended.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 from coordinator.core.areas.claim_index import QUEUE_PLACES
 from coordinator.core.areas.ledger import Moment, Step
+from coordinator.errors import CoordinatorError
 from coordinator.store import claims_people, traces
 from coordinator.store.claims import MemoryClaims
 from coordinator.store.claims_rows import (
@@ -36,7 +38,7 @@ from coordinator.store.claims_rows import (
     stored_answer,
     stored_steps,
 )
-from coordinator.store.claims_tokens import PUT, Tokens, clean, stored
+from coordinator.store.claims_tokens import PUT, Row, Tokens, clean, stored
 from coordinator.store.claims_tokens import forget as forget_tokens
 from coordinator.store.journal_end import JournalEnd
 from coordinator.store.own_connection import MakeRoom
@@ -74,6 +76,7 @@ class SqliteClaims(MemoryClaims):
         `StoreUnavailable` and `StoreTooNew`.
         """
         super().__init__(queue_places)
+        self._late_tasks: set[asyncio.Task[None]] = set()
         self._archive = archive
         end = JournalEnd("step", APPEND)
         self._writer = Writer(path, migrations, guarded=GUARDED, make_room=make_room, end=end)
@@ -228,20 +231,52 @@ class SqliteClaims(MemoryClaims):
 
     async def _keep(self, step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> None:
         rows, tokens = _rows(step, moment, answers), self._tokens.beside(step, answers)
+        kept: asyncio.Future[Any] | None = None
         try:
-            # One pass of the loop, so that steps decided in this one are committed together; passes
-            # are first in, first out, so the journal keeps the order of the decisions.
-            await asyncio.sleep(0)
-        finally:
-            # Decided is written, also where the caller has given up: others may build on it.
-            waits = [self._writer.post(APPEND, row) for row in rows]
-            waits += [self._writer.post(PUT, row) for row in tokens]
-        if len(waits) == 1:
-            await waits[0]
-        else:
-            # All are waited for, so that no failure is left that nobody has heard of.
-            await asyncio.gather(*waits)
+            try:
+                # One pass of the loop, so that steps decided in this one are committed together;
+                # passes are first in, first out, so the journal keeps the order of the decisions.
+                await asyncio.sleep(0)
+            finally:
+                # Decided is written, also where the caller has given up: others may build on it.
+                waits = [self._writer.post(APPEND, row) for row in rows]
+                waits += [self._writer.post(PUT, row) for row in tokens]
+                # All are waited for, so that no failure is left that nobody has heard of.
+                kept = waits[0] if len(waits) == 1 else asyncio.gather(*waits)
+            await asyncio.shield(kept)
+        except asyncio.CancelledError:
+            if kept is not None:
+                kept.add_done_callback(lambda done: self._unheard(step, answers, tokens, done))
+            raise
         self._tokens.written(tokens)
+
+    def _unheard(
+        self,
+        step: Step,
+        answers: Sequence[KeptAnswer],
+        tokens: Sequence[Row],
+        done: asyncio.Future[Any],
+    ) -> None:
+        """The outcome of a step whose caller has gone: memory stays what the file says."""
+        if done.cancelled() or done.exception() is not None:
+            self.index.undo(step)
+            self._tell(step)
+            return
+        self._tokens.written(tokens)
+        for answer in answers:
+            self._remember(answer)
+        for heard in self.late:
+            self._follow_up(heard(step, answers))
+
+    def _follow_up(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_quietly(work), name="store:late")
+        self._late_tasks.add(task)
+        task.add_done_callback(self._late_tasks.discard)
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(CoordinatorError):  # what cannot be stored now lapses by itself
+        await work
 
 
 def _rows(step: Step, moment: Moment, answers: Sequence[KeptAnswer]) -> list[tuple[Any, ...]]:

@@ -6,9 +6,9 @@ several processes share promises; one conformance test, over `tests/support/clai
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from coordinator.core.areas.claim_table import ClaimTable
 from coordinator.core.areas.ledger import Claim, Moment, Move, Refused, Step
@@ -57,7 +57,7 @@ Watcher = Callable[[Iterable[str]], None]
 
 # Told a step and its answers that are stored although whoever asked for it was told that nothing
 # had happened, or did not wait for it; places that nobody was told of are given back before.
-Late = Callable[[Step, Sequence[KeptAnswer]], Awaitable[None]]
+Late = Callable[[Step, Sequence[KeptAnswer]], Coroutine[Any, Any, None]]
 
 
 class ClaimStore(Protocol):
