@@ -26,6 +26,7 @@ from coordinator.core.sequence import Sequence as RecordSequence
 from coordinator.core.stamps import none_ahead
 from coordinator.errors import FieldInvalid
 from coordinator.usecases.events import Events
+from coordinator.usecases.former import Former
 from coordinator.usecases.inventory import Inventory
 from coordinator.usecases.picture import DAY_S, copy_states, restore
 from coordinator.usecases.sessions import SessionBook
@@ -71,10 +72,10 @@ class Learner:
     def start(self, snapshot: Snapshot) -> None:
         """Restores the picture from the newest checkpoint and the batches after it."""
         restore(self._district, self._history, snapshot.states, self._link_of, self._day)
-        floors = _settled_before(snapshot)
+        floors, gone = _settled_before(snapshot), Former(self._inventory, snapshot.spools)
         groups = itertools.groupby(snapshot.tail, key=lambda batch: batch.received_at_ms)
         for received_at_ms, batches in groups:
-            self._replay(received_at_ms, list(batches), floors)
+            self._replay(received_at_ms, list(batches), floors, gone)
         none_ahead(self._district, self._clock.now_s())
 
     def believe(self, parts: Sequence[Rows], received_at_s: float) -> None:
@@ -150,11 +151,16 @@ class Learner:
                     self._book.presented(evse_id, token)
 
     def _replay(
-        self, received_at_ms: int, batches: Sequence[StoredBatch], floors: dict[str, int]
+        self,
+        received_at_ms: int,
+        batches: Sequence[StoredBatch],
+        floors: dict[str, int],
+        gone: Former,
     ) -> None:
         """Takes a stored group in again; EVSEs that are no more are left out.
 
-        `floors` holds the greatest number settled of each spool before, and is kept so.
+        `floors` holds the greatest number settled of each spool before, and is kept so. What an
+        agent told of a pile that was another's by then is old, whatever its numbers say.
         """
         shapes: dict[Hashable, list[tuple[Batch, Run]]] = {}
         for stored in batches:
@@ -177,6 +183,9 @@ class Learner:
             table = np.array([rows.get(name, UNKNOWN_EVSE) for name in names], dtype=np.intp)
             evse, judgement = judge(columns, table)
             numbers = numbers_of([run for _, run in shaped])
+            ended = gone.entries((batch for batch, _ in shaped), received_at_ms)
+            if ended:
+                numbers.live[np.isin(columns.evse_index, ended)] = False
             parts.append(believed_rows(columns, evse, ~judgement.bad, at_s, numbers))
         self._take(together(parts), at_s)
 
