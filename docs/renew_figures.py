@@ -47,6 +47,11 @@ SETS: dict[str, tuple[str, tuple[str, ...]]] = {
         " --failing-share 0.1 --past --policies pilewise,pilewise-no-replan --json",
         ("cars", "seeds", "seed", "past", "walk_in_share", "failing_share", "ablation"),
     ),
+    "ablation_roomy": (
+        "pilewise city compare --scenario campus-280 --cars 500 --seeds 8 --past"
+        " --policies pilewise,pilewise-no-knowledge-map --json",
+        ("cars", "seeds", "seed", "past", "results", "ablation"),
+    ),
     "replay": (REPLAY, REPLAYED),
     "replay_default": (f"{REPLAY} --taken-retry-s 0", REPLAYED),
 }  # fmt: skip

@@ -38,6 +38,7 @@ _KNOWN = {
     "energy_kwh": "energy_kwh",
     "p_working": "p_working",
     "p_free": "p_free",
+    "p_breaks_off": "p_breaks_off",
     "preference": "preference_per_km",
     "station_free_share": "station_free_share",
     "exposure_days": "exposure_days",
@@ -116,41 +117,12 @@ def fill_summary(message: wire.SummarizeResponse, summary: Summary) -> None:
 def to_share(message: wire.FindCandidatesResponse) -> Share:
     """The share of a district again; what the wire rounds is the price alone."""
     facts, district = message.facts, message.district
-    plain = {field: _column(facts, field) for field in (*_KNOWN.values(), *_DRIVE.values())}
     return Share(
         message.district_id,
         [one.evse_id for one in facts],
         [one.station_id for one in facts],
         [one.price.currency for one in facts],
-        Gathered(
-            _found(message),
-            _drive(message),
-            _wait(message),
-            plain["charge_s"],
-            plain["power_kw"],
-            plain["energy_kwh"],
-            plain["p_working"],
-            plain["p_free"],
-            _row(o.price.micros / MICROS if o.HasField("price") else np.nan for o in facts),
-            plain["preference_per_km"],
-            _row(0.0 for _ in facts),  # by all districts together
-            _column(facts, "served_count"),
-            _row(0.0 for _ in facts),  # by all districts together
-            _column(facts, "traffic_grade"),
-            _column(facts, "room").astype(bool),
-            _column(facts, "dc").astype(bool),
-            _row(o.status_age_s if o.HasField("status_age_s") else np.inf for o in facts),
-            _column(facts, "queue_length").astype(np.int16),
-            plain["station_free_share"],
-            _column(facts, "station_evse_count").astype(np.int32),
-            plain["exposure_days"],
-            _column(facts, "expected_arrival_count"),
-            _row(o.people_flow_per_h if o.HasField("people_flow_per_h") else np.nan for o in facts),
-            _row(
-                o.road_facility_score if o.HasField("road_facility_score") else np.nan
-                for o in facts
-            ),
-        ),
+        _known(message),
         _column(facts, "power_class")[0].astype(np.intp),
         np.array([one.evse_count for one in district.classes], dtype=np.float64),
         np.array([one.served_count for one in district.classes], dtype=np.float64),
@@ -162,6 +134,38 @@ def to_share(message: wire.FindCandidatesResponse) -> Share:
         district.cars_around_count if district.HasField("cars_around_count") else None,
         district.vip,
         district.iteration_count,
+    )
+
+
+def _known(message: wire.FindCandidatesResponse) -> Gathered:
+    facts = message.facts
+    plain = {field: _column(facts, field) for field in (*_KNOWN.values(), *_DRIVE.values())}
+    return Gathered(
+        _found(message),
+        _drive(message),
+        _wait(message),
+        plain["charge_s"],
+        plain["power_kw"],
+        plain["energy_kwh"],
+        plain["p_working"],
+        plain["p_free"],
+        plain["p_breaks_off"],
+        _row(o.price.micros / MICROS if o.HasField("price") else np.nan for o in facts),
+        plain["preference_per_km"],
+        _row(0.0 for _ in facts),  # by all districts together
+        _column(facts, "served_count"),
+        _row(0.0 for _ in facts),  # by all districts together
+        _column(facts, "traffic_grade"),
+        _column(facts, "room").astype(bool),
+        _column(facts, "dc").astype(bool),
+        _row(o.status_age_s if o.HasField("status_age_s") else np.inf for o in facts),
+        _column(facts, "queue_length").astype(np.int16),
+        plain["station_free_share"],
+        _column(facts, "station_evse_count").astype(np.int32),
+        plain["exposure_days"],
+        _column(facts, "expected_arrival_count"),
+        _row(o.people_flow_per_h if o.HasField("people_flow_per_h") else np.nan for o in facts),
+        _row(o.road_facility_score if o.HasField("road_facility_score") else np.nan for o in facts),
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 from coordinator.core.areas.cost import TERMS
 from coordinator.core.pile import EvseStatus
 from coordinator.core.recommend import explain
+from coordinator.core.recommend.arrival import p_lasts
 from coordinator.core.recommend.explain import Facts
 from coordinator.core.recommend.situation import situation_text
 from coordinator.usecases.answer import Figures, Judged, Reason, WhyNot
@@ -56,7 +57,7 @@ def facts_of(name: str, figure: Figures, currency: str) -> Facts:
         figure.charge_s,
         figure.price if figure.price == figure.price else None,
         currency,
-        figure.p_working,
+        figure.p_working * p_lasts(figure.failure_rate, figure.charge_s),
         figure.ahead,
         figure.status == AVAILABLE and not figure.ahead,
         figure.status != UNKNOWN,

@@ -110,6 +110,23 @@ def disturbed() -> str:
     )
 
 
+def roomy() -> str:
+    """What the knowledge map is worth where there is a choice of plugs."""
+    told = result("ablation_roomy")
+    made = told["figures"]
+    cost = made["ablation"]["pilewise-no-knowledge-map"]["failed_charge_share"]
+    shares = [
+        100.0 * made["results"]["500"][name]["failed_charge_share"]
+        for name in ("pilewise", "pilewise-no-knowledge-map")
+    ]
+    low, high = (100.0 * cost[key] for key in ("ci_low", "ci_high"))
+    return (
+        f"With 500 cars, so that there is a choice of plugs, {shares[0]:.2f} % of the charges break"
+        f" off with the knowledge map and {shares[1]:.2f} % without: {low:+.2f} to {high:+.2f}"
+        f" points more, by {made['seeds']} days.\n\n{source(told)}"
+    )
+
+
 def replay() -> str:
     """How often the first pile was free and working, by what really followed."""
     from city_sim.replay.options import TAKEN_RETRY_S

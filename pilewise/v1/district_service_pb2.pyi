@@ -257,6 +257,7 @@ class CandidateFacts(_message.Message):
     EXPECTED_ARRIVAL_COUNT_FIELD_NUMBER: _builtins.int
     PEOPLE_FLOW_PER_H_FIELD_NUMBER: _builtins.int
     ROAD_FACILITY_SCORE_FIELD_NUMBER: _builtins.int
+    P_BREAKS_OFF_FIELD_NUMBER: _builtins.int
     evse_id: _builtins.str
     """The EVSE."""
     station_id: _builtins.str
@@ -329,6 +330,8 @@ class CandidateFacts(_message.Message):
     """Flow of people around the pile, per hour; absent means nobody has told, or no destination."""
     road_facility_score: _builtins.float
     """Road facilities around the pile, 0-100; absent as above."""
+    p_breaks_off: _builtins.float
+    """Probability that the charge breaks off if the pile works on arrival, 0-1."""
     @_builtins.property
     def drive_s(self) -> _types_pb2.Quantiles:
         """Drive, seconds."""
@@ -383,10 +386,11 @@ class CandidateFacts(_message.Message):
         expected_arrival_count: _builtins.float = ...,
         people_flow_per_h: _builtins.float | None = ...,
         road_facility_score: _builtins.float | None = ...,
+        p_breaks_off: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km", "_people_flow_per_h", b"_people_flow_per_h", "_road_facility_score", b"_road_facility_score", "_status_age_s", b"_status_age_s", "destination_km", b"destination_km", "drive_s", b"drive_s", "people_flow_per_h", b"people_flow_per_h", "price", b"price", "road_facility_score", b"road_facility_score", "status_age_s", b"status_age_s", "wait_s", b"wait_s"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km", "_people_flow_per_h", b"_people_flow_per_h", "_road_facility_score", b"_road_facility_score", "_status_age_s", b"_status_age_s", "ahead_count", b"ahead_count", "arrival_soc_pct", b"arrival_soc_pct", "charge_s", b"charge_s", "dc", b"dc", "destination_km", b"destination_km", "detour_km", b"detour_km", "detour_s", b"detour_s", "distance_km", b"distance_km", "drive_s", b"drive_s", "energy_kwh", b"energy_kwh", "evse_id", b"evse_id", "expected_arrival_count", b"expected_arrival_count", "expected_wait_s", b"expected_wait_s", "exposure_days", b"exposure_days", "free_in_s", b"free_in_s", "held", b"held", "onward_s", b"onward_s", "p_free", b"p_free", "p_working", b"p_working", "people_flow_per_h", b"people_flow_per_h", "power_class", b"power_class", "power_kw", b"power_kw", "preference_per_km", b"preference_per_km", "price", b"price", "provenance", b"provenance", "queue_length", b"queue_length", "road_facility_score", b"road_facility_score", "room", b"room", "served_count", b"served_count", "station_evse_count", b"station_evse_count", "station_free_share", b"station_free_share", "station_id", b"station_id", "status", b"status", "status_age_s", b"status_age_s", "straight_km", b"straight_km", "traffic_grade", b"traffic_grade", "unheld_wait_s", b"unheld_wait_s", "visit_count", b"visit_count", "wait_s", b"wait_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km", "_people_flow_per_h", b"_people_flow_per_h", "_road_facility_score", b"_road_facility_score", "_status_age_s", b"_status_age_s", "ahead_count", b"ahead_count", "arrival_soc_pct", b"arrival_soc_pct", "charge_s", b"charge_s", "dc", b"dc", "destination_km", b"destination_km", "detour_km", b"detour_km", "detour_s", b"detour_s", "distance_km", b"distance_km", "drive_s", b"drive_s", "energy_kwh", b"energy_kwh", "evse_id", b"evse_id", "expected_arrival_count", b"expected_arrival_count", "expected_wait_s", b"expected_wait_s", "exposure_days", b"exposure_days", "free_in_s", b"free_in_s", "held", b"held", "onward_s", b"onward_s", "p_breaks_off", b"p_breaks_off", "p_free", b"p_free", "p_working", b"p_working", "people_flow_per_h", b"people_flow_per_h", "power_class", b"power_class", "power_kw", b"power_kw", "preference_per_km", b"preference_per_km", "price", b"price", "provenance", b"provenance", "queue_length", b"queue_length", "road_facility_score", b"road_facility_score", "room", b"room", "served_count", b"served_count", "station_evse_count", b"station_evse_count", "station_free_share", b"station_free_share", "station_id", b"station_id", "status", b"status", "status_age_s", b"status_age_s", "straight_km", b"straight_km", "traffic_grade", b"traffic_grade", "unheld_wait_s", b"unheld_wait_s", "visit_count", b"visit_count", "wait_s", b"wait_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__destination_km: _TypeAlias = _typing.Literal["destination_km"]  # noqa: Y015
     _WhichOneofArgType__destination_km: _TypeAlias = _typing.Literal["_destination_km", b"_destination_km"]  # noqa: Y015

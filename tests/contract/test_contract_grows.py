@@ -74,6 +74,7 @@ def test_measured_fields_name_their_unit() -> None:
         "lowest_value", "highest_value", "nominal_value",
         "p50", "p90", "values", "value", "confidence", "score", "weight", "travel", "failure",
         "merged", "ranker_share", "failure_weight", "p_success", "p_working", "p_free",
+        "p_breaks_off",
         "failure_rate", "prior_rate", "p_on_the_way", "p_at_pile", "p_none", "speed",
         "domain_speed", "similarity",
         "threshold", "alpha", "beta", "gamma", "theta", "edge_weights", "grade_by_hour",

@@ -60,7 +60,8 @@ def cost(
 ) -> Cost:
     """The cost of each candidate, seconds.
 
-    drive + wait + price / value of time + P(unusable) retry + load + tau (1 - merged / 100)
+    drive + wait + price / value of time + P(unusable or breaks off) retry + load
+    + tau (1 - merged / 100)
     + rho (1 - ranker share). An unknown price counts as the mean of the others. By `level`, the
     numbers of `WarningLevel`: price counts from level two of the chain, load at level three. Load
     includes `crowd_s`, what the car costs those who come after it.

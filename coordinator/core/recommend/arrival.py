@@ -9,6 +9,8 @@ before all.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ from coordinator.core.recommend.own_use import MODEL_USES_A_DAY as MODEL
 from coordinator.core.recommend.own_use import SHARES_USES_A_DAY as SHARES
 
 Floats = NDArray[np.float64]
+Share = TypeVar("Share", float, Floats)
 
 # Persistence of statuses, measured on 654 connectors of the Irish public network, 30 days.
 _BROKEN_AFTER_S = (0.0, 300.0, 1800.0, 3600.0, 86_400.0)
@@ -29,6 +32,8 @@ STAYS_BROKEN = (1.0, 0.993, 0.980, 0.974, 0.923)
 # Share of the outages of a day that have begun, and last, after a time: 0.065, 0.20, 0.26 and
 # 0.81 % of the connectors that were in order.
 BROKEN_SHARE_OF_DAY = (0.0, 0.0802, 0.2469, 0.3210, 1.0)
+
+SUREST = 0.999  # no rate is a certainty
 
 _BUSY_AFTER_S = (0.0, 300.0, 900.0, 1800.0, 3600.0)
 STAYS_BUSY = (1.0, 0.85, 0.63, 0.44, 0.33)
@@ -146,6 +151,21 @@ def p_working(
         p_breaks = np.where(broken, np.interp(eta_s, _BROKEN_AFTER_S, STAYS_BROKEN), p_breaks)
     working: Floats = 1.0 - p_breaks
     return working
+
+
+def p_lasts(failure_rate: Share, charge_s: Share) -> Share:
+    """Probability that no outage starts while the car charges, of one EVSE or of shape (r, n).
+
+    `failure_rate` is P(an outage starts within 24 h), spread evenly over the day. An outage that
+    ends before the next car comes still breaks the charge off.
+
+    Source: US 12,393,974 B2, step 420. Departs: a charge that breaks off has failed, too.
+
+    >>> round(p_lasts(0.02, 2400.0), 4), round(p_lasts(0.9, 2400.0), 4)
+    (0.9994, 0.9383)
+    """
+    lasts: Share = (1.0 - failure_rate * SUREST) ** (charge_s / 86_400.0)
+    return lasts
 
 
 def p_free(status: NDArray[np.int8], eta_s: Floats) -> Floats:

@@ -45,8 +45,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "WAIT": "about {wait} min wait",
         "CHEAP": "about {price} for this charge",
         "DEAR": "about {price} for this charge",
-        "RELIABLE": "{works} % likely to work on arrival",
-        "MAY_FAIL": "only {works} % likely to work on arrival",
+        "RELIABLE": "{lasts} % likely to work until you are charged",
+        "MAY_FAIL": "only {lasts} % likely to work until you are charged",
         "LITTLE_USED": "quiet way, little-used pile",
         "MUCH_USED": "busy way or much-used pile",
         "SUITS_TRIP": "suits your trip",
@@ -91,8 +91,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "WAIT": "约等待 {wait} 分钟",
         "CHEAP": "本次充电约 {price}",
         "DEAR": "本次充电约 {price}",
-        "RELIABLE": "到达时可用概率 {works}%",
-        "MAY_FAIL": "到达时可用概率仅 {works}%",
+        "RELIABLE": "可用至充电完成的概率 {lasts}%",
+        "MAY_FAIL": "可用至充电完成的概率仅 {lasts}%",
         "LITTLE_USED": "路况畅通，使用较少",
         "MUCH_USED": "路况拥挤或使用较多",
         "SUITS_TRIP": "符合您的行程",
@@ -139,7 +139,7 @@ class Facts:
     charge_s: float
     price: float | None
     currency: str
-    p_working: float
+    p_lasting: float  # P(works on arrival, and until the car is charged)
     ahead: int
     free_now: bool
     status_known: bool = True
@@ -189,7 +189,7 @@ _SHOWN: dict[str, Callable[[Facts], object]] = {
     "wait": lambda facts: minutes(facts.wait_s),
     "charge": lambda facts: minutes(facts.charge_s),
     "price": price_text,
-    "works": lambda facts: round(facts.p_working * 100),
+    "lasts": lambda facts: round(facts.p_lasting * 100),
     "ahead": lambda facts: facts.ahead,
 }
 

@@ -56,6 +56,7 @@ class Gathered:
     energy_kwh: Floats
     p_working: Floats
     p_free: Floats
+    p_breaks_off: Floats  # during the charge, if it works on arrival
     price: Floats  # of this session, NaN where unknown
     preference: Floats
     visit_share: Floats
@@ -143,9 +144,10 @@ def gather(
     paid = price.session_price(district, found, during)
     liked, visit_share = preference.columns(found, asked, drive.distance_km)
     served, class_served = traffic.use(district, found, now_s)
+    breaks_off = 1.0 - arrival.p_lasts(district.failure_rate[evse].astype(np.float64), charge_s)
     made = Gathered(
-        found, drive, wait, charge_s, power_kw, energy_kwh, works, free, paid, liked, visit_share,
-        served, class_served, traffic.grade(found, asked),
+        found, drive, wait, charge_s, power_kw, energy_kwh, works, free, breaks_off, paid, liked,
+        visit_share, served, class_served, traffic.grade(found, asked),
         parking.room(district, found, drive.distance_km, wait.ahead, now_s), district.dc[evse],
         np.maximum(now_s - district.observed_at_s[evse], 0.0), district.queue_length[evse],
         found.of_station(found.near.free_share), district.station_size[district.station[evse]],

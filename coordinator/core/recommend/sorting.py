@@ -112,9 +112,9 @@ def _judge(
     score = merge.combined(first, second, weight, rules)
     out_of_100 = merge.percent(score, first, weight) if rules.weights_by == SUM else score
     # One cost in seconds over all of it
-    again = unusable
+    again = unusable + known.p_working * known.p_breaks_off
     if rules.taken_retry_s:
-        again = unusable + known.p_working * (1.0 - known.p_free) * (
+        again = again + known.p_working * (1.0 - known.p_free) * (
             rules.taken_retry_s / rules.retry_s
         )
     seconds = cost(
