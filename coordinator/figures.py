@@ -132,7 +132,9 @@ FIGURES: Final = {
     "agents_connected": Figure("Agents with an open stream."),
     "agents_known": Figure("Agents that ever had a pile here."),
     "agents_revoked": Figure("Agents that are shut out."),
-    "certificate_days_left": Figure("Until our certificates end; below 0 one has.", "", ("name",)),
+    "certificate_left_seconds": Figure(
+        "Until our certificates end; below 0 one has.", "", ("name",)
+    ),
     "agent_spool_records": Figure("Records that wait at connected agents."),
     "agent_clock_skew_seconds": Figure("Greatest difference of a connected agent's clock."),
     "status_age_seconds": Figure("Age of the oldest status of an EVSE that is believed."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coordinator.core.pile import EvseStatus
+from coordinator.jobs.certificates import DAY_S
 from coordinator.metrics import Samples
 from coordinator.parts import Parts
 from pilewise.version import __version__
@@ -22,6 +23,6 @@ def gauges(parts: Parts) -> dict[str, Samples]:
         "agent_spool_records": [((), float(sum(link.spool_depth for link in links)))],
         "agent_clock_skew_seconds": [((), max(skews_s, default=0.0))],
         "agents_revoked": [((), float(parts.register.revoked_count))],
-        "certificate_days_left": [((name,), days) for name, days in certificates.items()],
+        "certificate_left_seconds": [((name,), d * DAY_S) for name, d in certificates.items()],
         "status_age_seconds": [((), parts.view.oldest_age_s())],
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_agent.certificate_alarm import CertificateAlarm
 from edge_agent.config import Config
+from edge_agent.core.certificate import DAY_S
 from edge_agent.core.reading import CLOCK_SANE_FROM_MS
 from edge_agent.errors import SpoolError
 from edge_agent.host_clock import HostClock
@@ -173,7 +174,7 @@ class Figures:
         yield Sample("acks_total", self.reporter.acks)
         yield Sample("clock_skew_seconds", self.reporter.skew_s)
         for key, days_left in self.alarm.days_left.items():
-            yield Sample("certificate_days_left", days_left, (key,))
+            yield Sample("certificate_left_seconds", days_left * DAY_S, (key,))
         if self.sensors is not None:
             yield Sample("sensors_connected", float(self.sensors.connected.is_set()))
             yield Sample("sensor_connections_total", self.sensors.connections)

@@ -40,7 +40,7 @@ METRICS: Final = {
     "connections_total": Metric("Streams that the coordinator welcomed."),
     "acks_total": Metric("Acks that came."),
     "clock_skew_seconds": Metric("Coordinator's system time minus ours."),
-    "certificate_days_left": Metric("Until a certificate ends; below 0 it has.", ("key",)),
+    "certificate_left_seconds": Metric("Until a certificate ends; below 0 it has.", ("key",)),
     "sensors_connected": Metric("1 while the MQTT broker is connected."),
     "sensor_connections_total": Metric("Connections to the MQTT broker."),
     "sensor_messages_total": Metric("Sensor messages that came."),

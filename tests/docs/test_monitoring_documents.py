@@ -81,3 +81,82 @@ def test_alerts_are_sound_rules() -> None:
     )
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_names_are_in_base_units() -> None:
+    """Seconds and bytes, never days, kilowatt-hours or percent: rules compare like with like."""
+    scaled = {
+        "ms", "minutes", "hours", "days", "kb", "mb", "mib", "kw", "kwh", "pct", "percent", "km",
+    }  # fmt: skip
+    names = [*FIGURES, *TIMINGS, *METRICS]
+
+    assert [name for name in names if scaled & set(name.split("_"))] == []
+
+
+@pytest.mark.parametrize(
+    ("series", "days", "alerts"),
+    [
+        # A week long; renewed by itself when a third is left.
+        ('pilewise_agent_certificate_left_seconds{key="identity"}', 3, set()),
+        (
+            'pilewise_agent_certificate_left_seconds{key="identity"}',
+            1,
+            {"PilewiseIdentityNotRenewed"},
+        ),
+        ('pilewise_agent_certificate_left_seconds{key="tls.cert_file"}', 20, set()),
+        (
+            'pilewise_agent_certificate_left_seconds{key="tls.cert_file"}',
+            13,
+            {"PilewiseCertificateEnds"},
+        ),
+        (
+            'pilewise_coordinator_certificate_left_seconds{name="server"}',
+            13,
+            {"PilewiseCoordinatorCertificateEnds"},
+        ),
+    ],
+)
+def test_a_certificate_wakes_people_only_when_it_is_theirs_to_renew(
+    series: str, days: int, alerts: set[str], tmp_path: Path
+) -> None:
+    """An agent's own certificate is short and no alarm while it renews itself; files are."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("hint: apt-get install --no-install-recommends prometheus")
+    rules = [r for g in yaml.safe_load(ALERTS.read_text())["groups"] for r in g["rules"]]
+    ours = [rule for rule in rules if "certificate_left_seconds" in rule["expr"]]
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump(
+            {
+                "groups": [
+                    {"name": "g", "rules": [{k: r[k] for k in ("alert", "expr")} for r in ours]}
+                ]
+            }
+        )
+    )
+    sample = {"series": series, "values": f"{days * 86400}x5"}
+    told = [
+        {
+            "alertname": rule["alert"],
+            "eval_time": "2m",
+            "exp_alerts": [{"exp_labels": _labels(series)}] if rule["alert"] in alerts else [],
+        }
+        for rule in ours
+    ]
+    case = {"interval": "1m", "input_series": [sample], "alert_rule_test": told}
+    (tmp_path / "test.yml").write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [case]})
+    )
+    checked = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yml")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert len(ours) == 3
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def _labels(series: str) -> dict[str, str]:
+    return dict(re.findall(r'(\w+)="([^"]*)"', series))

@@ -12,6 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[3]
+SIZE_LIMIT = 100_000_000  # bytes of files that a gateway's flash is asked for
+COMES_WITH_PYTHON = ("pip", "setuptools", "pkg_resources", "_distutils_hack")
 HEAVY = {"numpy", "scipy", "onnxruntime", "torch", "h3"}
 PLATFORMS = {
     machine: [f"manylinux_2_{n}_{machine}" for n in range(28, 16, -1)]
@@ -58,6 +60,13 @@ def pip(*words: str, within_s: float = 300) -> subprocess.CompletedProcess[str]:
         timeout=within_s,
         check=False,
     )
+
+
+def installed_bytes(packages: Path) -> int:
+    """Size of all files but those that any fresh environment has, in bytes."""
+    ours = [p for p in packages.iterdir() if not p.name.startswith(COMES_WITH_PYTHON)]
+    files = [file for part in ours for file in (part, *part.rglob("*")) if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 def needs_an_index(folder: Path) -> None:
@@ -113,7 +122,7 @@ def test_agent_has_a_wheel_for_everything(tmp_path: Path, machine: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_agent_runs_from_a_fresh_environment(tmp_path: Path) -> None:
-    """Installed with the extra agent alone, the commands of a gateway work, and numpy is absent."""
+    """With the extra agent alone the commands of a gateway work; no numpy, at most 100 MB."""
     needs_an_index(tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True, timeout=120)
@@ -140,6 +149,8 @@ def test_agent_runs_from_a_fresh_environment(tmp_path: Path) -> None:
 
     assert made.returncode == 0, made.stderr[-2000:]
     assert ran("-c", "import numpy").returncode == 1
+    (packages,) = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
+    assert 0 < installed_bytes(packages) <= SIZE_LIMIT
     assert ran("-m", "edge_agent", "-c", str(config), "--check").returncode == 0
     unit = ran("-m", "edge_agent", "unit").stdout
     assert f"ExecStart={python} -m edge_agent" in unit
