@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 from collections.abc import Collection, Iterator
@@ -40,6 +41,9 @@ class Crowd:
         self._served: dict[Place, None] = {}
         # Those on which a call was begun whose request never came.
         self._empty: set[Place] = set()
+        # At which look each was first seen: the system gives old numbers to new descriptors.
+        self._age: dict[Place, int] = {}
+        self._looks = 0
         self._crowded: dict[str, int] = {}
         counters.gauge("crowded_peers", lambda: len(self._crowded))
 
@@ -48,10 +52,11 @@ class Crowd:
         if not self._crowded:
             return
         place = place_of(peer)
-        if place is None or place in self._served or place[0] not in self._crowded:
+        if place is None or place in self._served:
             return
-        self._counters.add("calls_of_crowds")
-        raise Crowded(self._crowded[place[0]], self._limits.connections_per_peer, RETRY_S)
+        if (count := self._crowded.get(neighbours(place[0]))) is not None:
+            self._counters.add("calls_of_crowds")
+            raise Crowded(count, self._limits.connections_per_peer, RETRY_S)
 
     def served(self, peer: str) -> None:
         """Notes that a request came by this connection; it is never closed here."""
@@ -71,20 +76,26 @@ class Crowd:
 
     async def run(self) -> None:
         """Looks until cancelled; returns at once where sockets cannot be looked at."""
-        while numbers := await asyncio.to_thread(_descriptors):
-            if self._empty or len(numbers) > self._limits.connections_per_peer:
-                await self._look(numbers)
+        while True:
+            known = tuple(self._served)  # what is not open afterwards is gone
+            numbers = await asyncio.to_thread(_descriptors)
+            if not numbers:
+                return
+            many = max(len(numbers), len(known)) > self._limits.connections_per_peer
+            if self._empty or many:
+                await self._look(numbers, known)
             else:
                 self._crowded = {}
             await asyncio.sleep(LOOK_S)
 
-    async def _look(self, numbers: list[int]) -> None:
+    async def _look(self, numbers: list[int], known: Collection[Place]) -> None:
         """Counts connections, and closes those that nobody has use for."""
         found: dict[str, list[tuple[int, Place]]] = {}
         for start in range(0, len(numbers), AT_ONCE):
             for number, place in self._connections(numbers[start : start + AT_ONCE]):
-                found.setdefault(place[0], []).append((number, place))
+                found.setdefault(neighbours(place[0]), []).append((number, place))
             await asyncio.sleep(0)
+        self._remember({place for its in found.values() for _, place in its}, known)
         empty, self._empty = self._empty, set()
         crowded = {}
         for host, its in found.items():
@@ -95,6 +106,14 @@ class Crowd:
             most = self._limits.connections_per_peer
             log.warning("too many connections", peer=host, open=crowded[host], limit=most)
         self._crowded = crowded
+
+    def _remember(self, open_now: set[Place], known: Collection[Place]) -> None:
+        """Notes who is seen for the first time, and forgets those that are gone."""
+        for place in known:
+            if place not in open_now:
+                self._served.pop(place, None)
+        self._looks += 1
+        self._age = {place: self._age.get(place, self._looks) for place in open_now}
 
     def _connections(self, numbers: list[int]) -> Iterator[tuple[int, Place]]:
         """Descriptors that are connections to our ports, and where their other ends are."""
@@ -109,7 +128,8 @@ class Crowd:
         excess -= len(useless)
         if excess > 0:
             rest = [one for one in its if one[1] not in self._served and one[1] not in empty]
-            useless += sorted(rest, reverse=True)[:excess]
+            rest.sort(key=lambda one: (self._age.get(one[1], self._looks), one[0]), reverse=True)
+            useless += rest[:excess]
         for done, (number, place) in enumerate(useless, 1):
             _shut(number, place, self._ports)
             if done % AT_ONCE == 0:
@@ -132,6 +152,18 @@ def place_of(peer: str) -> Place | None:
     elif kind != "ipv4":
         return None
     return (host.removeprefix("::ffff:"), int(port)) if port.isdigit() else None
+
+
+def neighbours(host: str) -> str:
+    """Those who are counted together: one IPv4 address, or the network of an IPv6 address, since
+    whoever has one has all of its addresses.
+
+    >>> neighbours("192.0.2.7"), neighbours("2001:db8::1:7")
+    ('192.0.2.7', '2001:db8::/64')
+    """
+    if ":" not in host:
+        return host
+    return str(ipaddress.ip_network((host.partition("%")[0], 64), strict=False))
 
 
 def _descriptors() -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import re
 import socket
@@ -155,3 +156,38 @@ async def test_C4_connection_whose_only_call_brings_no_request_is_closed() -> No
 
     assert made.counters.values()["calls_without_request"] == 10
     assert made.counters.values()["connections_cut"] == 10
+
+
+@pytest.mark.slow
+async def test_C4_of_silent_connections_those_that_came_last_are_closed() -> None:
+    """Who came first stays, although the system gives its lower numbers to those who come later."""
+    numbers = [os.open(os.devnull, os.O_RDONLY) for _ in range(12)]
+    async with served(connections_per_peer=5) as made:
+        crowd = made.server._crowd
+        await made.open(5)
+        await until(lambda: len(crowd._age) == 5)
+        first = list(made.wires)
+        for number in numbers:
+            os.close(number)
+        await made.open(3)
+        await until(lambda: made.standing == 5)
+
+        assert not any(_closed(wire) for wire in first)
+
+
+@pytest.mark.slow
+async def test_C4_who_has_served_is_known_however_many_came_and_went() -> None:
+    """A quiet connection outlives a thousand short ones, and then a crowd at its own address."""
+    async with served(connections=50, connections_per_peer=5) as made:
+        channel = await made.ask()
+        crowd = made.server._crowd
+        for turn in range(20):
+            for port in range(50):
+                crowd.served(f"ipv4:127.0.7.1:{1_024 + 50 * turn + port}")
+            await until(lambda: len(crowd._served) < 5)
+        await made.open(8, source="127.0.0.1")
+        await until(lambda: made.standing <= 4)
+        await made.ask(channel)
+
+        assert made.standing == 4
+        assert len(made.channels) == 1
