@@ -65,7 +65,8 @@ class ClaimStore(Protocol):
 
     `answering` is called with the decided step, before it is made durable, and gives what is
     stored with it; where a database decides otherwise it is called again with the next decision.
-    Raises `StoreUnavailable` if the disk refuses; then nothing of the step has happened.
+    Raises `StoreUnavailable` if the disk refuses; then nothing of the step has happened. Where a
+    database was only too slow it may happen yet, and then those in `late` are told.
     """
 
     watchers: list[Watcher]
