@@ -20,7 +20,14 @@ LEAST_S = 1.0  # differences below a second are no reason
 TEXT_LIMIT = 90
 
 LANGUAGES = ("en", "zh")
-COUNTED = frozenset({"HELD_BY_OTHERS", "QUEUE_MOVED"})  # one car is told in other words
+# A figure that is told in words of its own where it has this value: one car, a wait of 0 min.
+SPECIAL = {
+    "HELD_BY_OTHERS": ("ahead", 1, "_ONE"),
+    "QUEUE_MOVED": ("ahead", 1, "_ONE"),
+    "WAIT": ("wait", 0, "_SHORT"),
+    "OCCUPIED": ("wait", 0, "_SHORT"),
+    "QUEUE_DELAYED": ("wait", 0, "_SHORT"),
+}
 
 # Code when a term speaks for, and when it speaks against.
 CODES: dict[str, tuple[str, str]] = {
@@ -43,6 +50,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "FREE_NOW": "free now",
         "NO_WAIT": "hardly any wait expected",
         "WAIT": "about {wait} min wait",
+        "WAIT_SHORT": "perhaps a short wait",
         "CHEAP": "about {price} for this charge",
         "DEAR": "about {price} for this charge",
         "RELIABLE": "{lasts} % likely to work until you are charged",
@@ -56,6 +64,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "HELD_BY_OTHERS": "{name}: {ahead} cars are already heading there",
         "HELD_BY_OTHERS_ONE": "{name}: 1 car is already heading there",
         "OCCUPIED": "{name}: occupied, about {wait} min wait",
+        "OCCUPIED_SHORT": "{name}: perhaps a short wait there",
+        "QUEUE_DELAYED_SHORT": "{name}: another car is still there, leaving soon",
         "OUT_OF_ORDER": "{name}: out of order",
         "NOT_FITTING": "{name}: nothing there that your car can use now",
         "NOT_BETTER": "{name}: nearer, but worse in all",
@@ -89,6 +99,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "FREE_NOW": "现在空闲",
         "NO_WAIT": "几乎无需等待",
         "WAIT": "约等待 {wait} 分钟",
+        "WAIT_SHORT": "可能短暂等待",
         "CHEAP": "本次充电约 {price}",
         "DEAR": "本次充电约 {price}",
         "RELIABLE": "可用至充电完成的概率 {lasts}%",
@@ -101,6 +112,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "LESS_LIKED": "相似车主更常选其他桩",
         "HELD_BY_OTHERS": "{name}：已有 {ahead} 辆车前往",
         "OCCUPIED": "{name}：使用中，约等待 {wait} 分钟",
+        "OCCUPIED_SHORT": "{name}：可能短暂等待",
+        "QUEUE_DELAYED_SHORT": "{name}：前车即将离开",
         "OUT_OF_ORDER": "{name}：故障",
         "NOT_FITTING": "{name}：目前没有适合您车辆的桩",
         "NOT_BETTER": "{name}：更近，但综合较差",
@@ -150,11 +163,14 @@ def sentence(code: str, language: str, values: Values | Mapping[str, object]) ->
 
     >>> sentence("WAIT", "en", {"wait": 12}), sentence("WAIT", "zh", {"wait": 12})
     ('about 12 min wait', '约等待 12 分钟')
+    >>> sentence("WAIT", "en", {"wait": 0})
+    'perhaps a short wait'
     """
     texts = TEXTS.get(language) or TEXTS["en"]
     template = texts[code]
-    if code in COUNTED and values["ahead"] == 1:
-        template = texts.get(f"{code}_ONE", template)
+    figure, value, ending = SPECIAL.get(code, ("", None, ""))
+    if figure and values[figure] == value:
+        template = texts.get(code + ending, template)
     text = template.format_map(values)
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 

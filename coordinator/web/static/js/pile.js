@@ -131,7 +131,7 @@ async function capture(pileId, place, button) {
   try {
     const told = await post(`/api/piles/${encodeURIComponent(pileId)}/frames`, { duration_s: 5 });
     if (!told.frames.length) { fill(place, empty("frames.none")); return; }
-    fill(place, h("p", { class: "quiet" }, `${t("frames.count", { n: number(told.total) })} ${told.message}`),
+    fill(place, h("p", { class: "quiet" }, [t("frames.count", { n: number(told.total) }), ...told.message.split("; ").slice(1)].join(" ")),
       h("pre", { class: "mono", tabindex: "0", role: "region", "aria-label": t("frames") }, told.frames.map((frame) => `${clock(frame.at_s)} ${frame.direction} ${frame.text}${frame.cut ? " …" : ""}`).join("\n")));
   } catch (error) {
     fill(place, broken(error));
