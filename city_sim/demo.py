@@ -138,8 +138,7 @@ class Show:
         try:
             left_s = self.options.for_s - (self.clock.now_s() - begin) / self.options.speed
             self._playing = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._time_is_up.wait(), max(0.0, left_s))
+            await self.stage.stand(self._time_is_up, left_s)
             until = self.clock.now_s()
         finally:
             for task in tasks:

@@ -144,6 +144,20 @@ class Stage:
         rows = [station.station_id for station in self.stations]
         return rows.index(pile.station_id) * self.agent_count // len(rows)
 
+    async def stand(self, asked_to_end: asyncio.Event, for_s: float) -> None:
+        """Returns when the time is up or it was asked to; raises `RoomFailed` if a room ends."""
+        asked = asyncio.create_task(asked_to_end.wait(), name="city:asked")
+        rooms = [asyncio.create_task(r.failure(), name=f"city:{r.room}") for r in self.rooms]
+        waits = [asked, *rooms]
+        try:
+            await asyncio.wait(waits, timeout=max(0.0, for_s), return_when=asyncio.FIRST_COMPLETED)
+            for fallen in rooms:
+                if fallen.done():
+                    raise fallen.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _start(self, room: str, name: str, config: str = "") -> RoomProcess:
         args: tuple[str, ...] = ()
         if config:

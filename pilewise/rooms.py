@@ -22,7 +22,7 @@ STOP_S = 25.0
 
 
 class RoomFailed(Exception):
-    """A room ended before it was ready, or never got there; carries the end of its log."""
+    """A room ended before it should, or was never ready; carries the end of its log."""
 
     def __init__(self, room: str, code: int | None, log: str) -> None:
         ending = f"exited with {code}" if code is not None else f"was not ready in {READY_S:.0f} s"
@@ -101,6 +101,10 @@ class RoomProcess:
         if self._drain is not None:
             await asyncio.wait([self._drain], timeout=1.0)
         return code
+
+    async def failure(self) -> RoomFailed:
+        """Waits until the room ends; the error that tells how, with the end of its log."""
+        return RoomFailed(self.room, await self.wait(), self._tail())
 
     async def __aenter__(self) -> Self:
         return await self.start()
