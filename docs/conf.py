@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pygments.lexers.special import TextLexer
 
@@ -33,10 +36,20 @@ html_title = f"Pilewise {__version__}"
 # Pages work from a disk and ask no other host for anything.
 html_theme_options = {"source_edit_link": "", "source_view_link": ""}
 html_copy_source = False
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
+
+
+def error_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """A page for each error code; its section on the page of all says the same."""
+    sys.path.insert(0, str(Path(app.srcdir)))
+    from making import error_page
+
+    for code, body in error_page.each():
+        yield f"errors/{code}", {"title": code, "body": body}, "page.html"
 
 
 def setup(app: Sphinx) -> None:
     """Topics with payloads are plain text; tests read such blocks by their names."""
+    app.connect("html-collect-pages", error_pages)
     for name in ("mqtt", "mqttrefused"):
         app.add_lexer(name, TextLexer)

@@ -1,15 +1,19 @@
-"""The page of errors: a section for each code, from the data that `pilewise explain` reads."""
+"""The page of errors, and one of its own for each code, from what `pilewise explain` reads."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from html import escape
 from itertools import groupby
 
 HEAD = """# Errors
 
 An error is told as `error[CODE]: what is wrong`, with a note and a hint. Codes are stable, and one
 code means the same in every room. `pilewise explain CODE` prints a section of this page, and
-`pilewise explain` lists all. The texts stand in `pilewise/cli/errors/`; a test checks that every
-code that is raised anywhere has one.
+`pilewise explain` lists all; where these documents are served, `errors/CODE.html` is the page of
+one. The texts stand in `pilewise/cli/errors/`; a test checks that every code that is raised
+anywhere has one.
 """
 
 
@@ -24,3 +28,22 @@ def page() -> str:
             lines += [f"### {one.code}", "", f"**{one.says}** *({', '.join(one.rooms)})*", ""]
             lines += [f"- Cause: {one.cause}", f"- Fix: {one.fix}", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def each() -> Iterator[tuple[str, str]]:
+    """(code, HTML) of every code, for a page of its own that a message or a search can lead to."""
+    from pilewise.cli.explain import pages
+
+    for one in pages().values():
+        text = (
+            f"<h1>{one.code}</h1>\n"
+            f"<p><strong>{_html(one.says)}</strong> ({', '.join(one.rooms)})</p>\n"
+            f"<ul>\n<li>Cause: {_html(one.cause)}</li>\n<li>Fix: {_html(one.fix)}</li>\n</ul>\n"
+            f"<p>On a terminal: <code>pilewise explain {one.code}</code>. "
+            f'<a href="../errors.html#{one.code.lower()}">All errors</a></p>\n'
+        )
+        yield one.code, text
+
+
+def _html(text: str) -> str:
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))

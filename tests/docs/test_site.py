@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
+
+from pilewise.cli.explain import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADED = re.compile(r"<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=\"([^\"]+)\"")
@@ -59,3 +62,20 @@ def test_contract_is_shown_whole(site: Path) -> None:
 
     for word in ("message RecommendRequest", "message Promise", "rpc Guide"):
         assert word in text
+
+
+@pytest.mark.slow
+def test_each_error_has_a_page_of_its_own(site: Path) -> None:
+    """A code leads to one page with its cause and what to do, and from there to all of them."""
+    codes = pages()
+    everything = (site / "errors.html").read_text()
+
+    assert {path.stem for path in (site / "errors").glob("*.html")} == set(codes)
+    for code, one in codes.items():
+        page = (site / "errors" / f"{code}.html").read_text()
+        text = unescape(re.sub(r"<[^>]+>", "", page))
+        assert f"<h1>{code}</h1>" in page
+        assert f"<title>{code} - Pilewise" in page
+        assert one.fix.replace("`", "") in text
+        assert f'href="../errors.html#{code.lower()}"' in page
+        assert f'id="{code.lower()}"' in everything
