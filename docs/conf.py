@@ -41,7 +41,6 @@ html_show_sphinx = html_show_copyright = False
 
 def error_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     """A page for each error code; its section on the page of all says the same."""
-    sys.path.insert(0, str(Path(app.srcdir)))
     from making import error_page
 
     for code, body in error_page.each():
@@ -51,5 +50,9 @@ def error_pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 def setup(app: Sphinx) -> None:
     """Topics with payloads are plain text; tests read such blocks by their names."""
     app.connect("html-collect-pages", error_pages)
+    sys.path.insert(0, str(Path(app.srcdir)))
+    from making.config_block import Configuration
+
+    app.add_directive("configuration", Configuration)
     for name in ("mqtt", "mqttrefused"):
         app.add_lexer(name, TextLexer)

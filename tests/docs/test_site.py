@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pilewise.cli.config_keys import ROOMS, schema_of, tables_of
 from pilewise.cli.explain import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +80,19 @@ def test_each_error_has_a_page_of_its_own(site: Path) -> None:
         assert one.fix.replace("`", "") in text
         assert f'href="../errors.html#{code.lower()}"' in page
         assert f'id="{code.lower()}"' in everything
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(ROOMS))
+def test_every_key_of_a_configuration_is_shown(site: Path, kind: str) -> None:
+    """The page of configuration files has each table and key of the room, with its sentence."""
+    text = unescape(re.sub(r"<[^>]+>", "", (site / "config.html").read_text()))
+    words = " ".join(text.replace("\n#", " ").split())
+
+    tables = tables_of(schema_of(kind))
+    assert len(tables) >= 2
+    for table in tables:
+        assert f"[{table.path}]" in text
+        for key in table.keys:
+            assert f"{key.name} = " in text
+            assert " ".join(key.about.split()) in words
