@@ -71,3 +71,16 @@ async def test_an_area_of_one_station_stands_in_the_middle(town: WatchedTown, ta
     left = min(box["x"] for box in marks) - frame["x"]
     right = frame["x"] + frame["width"] - max(box["x"] + box["width"] for box in marks)
     assert abs(left - right) < frame["width"] / 10
+
+
+async def test_the_strip_of_use_is_read_on_a_phone(town: WatchedTown, tab: Any) -> None:
+    """Names of stations are as large as small print; the strip scrolls inside its card."""
+    await town.promise("car-1")
+    await tab.page.set_viewport_size(PHONE)
+    await tab.open("evaluation")
+    strip = tab.page.locator(".scroll > svg.chart")
+    await strip.locator("text").first.wait_for()
+
+    box = await strip.locator("text").first.bounding_box()
+    assert box["height"] >= 10
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
