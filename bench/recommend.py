@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import cpu_s, percentile
-from bench.recommend_city import EVSES, build
+from bench.recommend_city import USUAL, City, build
 from bench.recommend_tokens import identity_section
 from coordinator.jobs.tastes import PERIOD_S as TASTES_S
 
@@ -114,7 +114,7 @@ def main() -> int:
         "cpu_ratio": round(cpu, 3),
         **shares,
         "tokens": options.tokens,
-        "evses": EVSES,
+        "evses": USUAL.evses,
         "cars": CARS,
         "product": product,
         "ceiling": ceiling,
@@ -129,13 +129,13 @@ async def measure(
     """Figures of product and ceiling, taken in turns, so that what else runs here hits both."""
     with (
         tempfile.TemporaryDirectory(prefix="pilewise-bench-") as folder,
-        _server("product", Path(folder), tokens) as (process, address),
+        server("product", Path(folder), tokens) as (process, address),
     ):
         await build(address, seed)
         await asyncio.sleep(TASTES_S)  # what drivers like is learnt once in this time
-        await _settle(process.pid)
+        await settle(process.pid)
         key = str(Path(folder) / "provider.pem") if tokens else ""
-        product = Side(process.pid, await _fleets(address, seed, key))
+        product = Side(process.pid, await fleets(address, seed, key))
         await product.round(counted=False)
         # The first round warms up, and tells the ceiling how long answers are.
         await product.round(counted=True)
@@ -144,8 +144,8 @@ async def measure(
             for a in product.answers
         ]
         (Path(folder) / "response").write_bytes(bytes.fromhex(min(sizes)[1]))
-        with _server("ceiling", Path(folder)) as (bare, echo):
-            ceiling = Side(bare.pid, await _fleets(echo, seed))
+        with server("ceiling", Path(folder)) as (bare, echo):
+            ceiling = Side(bare.pid, await fleets(echo, seed))
             await ceiling.round(counted=False)
             while product.wall_s < seconds:
                 await product.round(counted=True)
@@ -159,7 +159,7 @@ async def measure(
     return results
 
 
-async def _settle(pid: int) -> None:
+async def settle(pid: int) -> None:
     """Returns once the server rests: what an import sets off is no part of an answer."""
     deadline = time.monotonic() + SETTLE_S
     while time.monotonic() < deadline:
@@ -169,7 +169,10 @@ async def _settle(pid: int) -> None:
             return
 
 
-async def _fleets(address: str, seed: int, key: str = "") -> list[asyncio.subprocess.Process]:
+async def fleets(
+    address: str, seed: int, key: str = "", city: City = USUAL
+) -> list[asyncio.subprocess.Process]:
+    """Client processes with all cars among them."""
     cars = CARS // CLIENTS
     return [
         await asyncio.create_subprocess_exec(
@@ -177,7 +180,7 @@ async def _fleets(address: str, seed: int, key: str = "") -> list[asyncio.subpro
             "-m",
             "bench.recommend_client",
             address,
-            *map(str, (number * cars, cars, seed, CHANNELS)),
+            *map(str, (number * cars, cars, seed, CHANNELS, city.stations)),
             *([key] if key else []),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -200,7 +203,7 @@ async def _tell(fleets: list[asyncio.subprocess.Process], command: str) -> list[
 
 
 @contextmanager
-def _server(
+def server(
     side: str, folder: Path, tokens: bool = False
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A running server process and its address."""

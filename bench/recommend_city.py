@@ -1,9 +1,10 @@
-"""The city of the recommend bench: 10,000 EVSEs, their statuses, and what 2,000 cars ask."""
+"""The cities of the recommend benches: EVSEs of one density, their statuses, what cars ask."""
 
 from __future__ import annotations
 
 import random
 import time
+from dataclasses import dataclass
 
 import grpc
 
@@ -13,11 +14,9 @@ from pilewise.v1 import edge_service_pb2_grpc, operator_service_pb2_grpc
 from pilewise.v1 import operator_service_pb2 as operator
 from pilewise.v1 import types_pb2 as nouns
 
-STATIONS = 1_250
 EVSES_PER_STATION = 8
-EVSES = STATIONS * EVSES_PER_STATION
-AGENTS = 20
-SOUTH_DEG, WEST_DEG, HEIGHT_DEG, WIDTH_DEG = 22.45, 113.80, 0.35, 0.50
+STATIONS_PER_AGENT = 62
+SOUTH_DEG, WEST_DEG = 22.45, 113.80
 CCS2, TYPE2 = nouns.CONNECTOR_STANDARD_IEC_62196_T2_COMBO, nouns.CONNECTOR_STANDARD_IEC_62196_T2
 BATCH_RECORDS = 200
 BUSY_SHARE = 0.2
@@ -27,29 +26,43 @@ DAY_S = 86_400
 BROKEN_SHARE = 0.02
 
 
-def stations(seed: int) -> list[nouns.Station]:
-    """Stations spread over a city, half of their piles DC 120 kW, half AC 7 kW."""
-    rng = random.Random(seed)
-    return [_station(number, rng) for number in range(STATIONS)]
+@dataclass(frozen=True, slots=True)
+class City:
+    """So many stations; a larger city is wider, not denser."""
+
+    stations: int = 1_250
+
+    @property
+    def evses(self) -> int:
+        """EVSEs in it."""
+        return self.stations * EVSES_PER_STATION
+
+    def place(self, rng: random.Random) -> tuple[float, float]:
+        """Latitude and longitude of a place in it."""
+        side = (self.stations / 1_250) ** 0.5
+        return SOUTH_DEG + rng.random() * 0.35 * side, WEST_DEG + rng.random() * 0.50 * side
+
+    def made(self, seed: int) -> list[nouns.Station]:
+        """Its stations, half of their piles DC 120 kW, half AC 7 kW."""
+        rng = random.Random(seed)
+        return [_station(number, self.place(rng)) for number in range(self.stations)]
 
 
-def _station(number: int, rng: random.Random) -> nouns.Station:
+USUAL = City()
+
+
+def _station(number: int, place: tuple[float, float]) -> nouns.Station:
     name = f"S{number:04d}"
     station = nouns.Station(
         station_id=name,
         name=f"Station {number}",
-        position=nouns.Position(
-            latitude_deg=SOUTH_DEG + rng.random() * HEIGHT_DEG,
-            longitude_deg=WEST_DEG + rng.random() * WIDTH_DEG,
-        ),
+        position=nouns.Position(latitude_deg=place[0], longitude_deg=place[1]),
         tariff_id=f"T{number % 3}",
     )
-    for place in range(EVSES_PER_STATION):
-        direct = place % 2 == 0
-        pile = station.piles.add(
-            pile_id=f"{name}-{place}", station_id=name, label=f"{name}-{place}"
-        )
-        evse = pile.evses.add(evse_id=f"{name}-{place}*1")
+    for post in range(EVSES_PER_STATION):
+        direct = post % 2 == 0
+        pile = station.piles.add(pile_id=f"{name}-{post}", station_id=name, label=f"{name}-{post}")
+        evse = pile.evses.add(evse_id=f"{name}-{post}*1")
         evse.connectors.add(
             connector_id="1",
             standard=CCS2 if direct else TYPE2,
@@ -59,21 +72,18 @@ def _station(number: int, rng: random.Random) -> nouns.Station:
     return station
 
 
-async def build(address: str, seed: int) -> None:
+async def build(address: str, seed: int, size: City = USUAL) -> None:
     """Imports the city into a coordinator and reports every EVSE's status through agents."""
-    city = stations(seed)
+    city = size.made(seed)
     async with grpc.aio.insecure_channel(address) as channel:
         put = operator_service_pb2_grpc.OperatorServiceStub(channel)
         tariffs = [_tariff(number) for number in range(3)]
         await put.PutTariffs(operator.PutTariffsRequest(tariffs=tariffs), timeout=60)
-        for start in range(0, STATIONS, 250):
+        for start in range(0, len(city), 250):
             request = operator.PutStationsRequest(stations=city[start : start + 250])
             await put.PutStations(request, timeout=60)
-        share = STATIONS // AGENTS
-        for number in range(AGENTS + 1):
-            part = city[number * share : (number + 1) * share]
-            if part:
-                await _report(channel, number, part, seed)
+        for number, start in enumerate(range(0, len(city), STATIONS_PER_AGENT)):
+            await _report(channel, number, city[start : start + STATIONS_PER_AGENT], seed)
         history = _sessions(city, seed)
         for start in range(0, len(history), 250):
             sessions = operator.PutSessionsRequest(sessions=history[start : start + 250])
@@ -150,7 +160,7 @@ def _status(rng: random.Random) -> int:
     return nouns.EVSE_STATUS_CHARGING if busy else nouns.EVSE_STATUS_AVAILABLE
 
 
-def request(car: int, round_number: int, rng: random.Random) -> bytes:
+def request(car: int, round_number: int, rng: random.Random, city: City) -> bytes:
     """What a car asks this time, as bytes."""
     message = charging.RecommendRequest(
         request_id=f"r{round_number}-{car}",
@@ -160,6 +170,5 @@ def request(car: int, round_number: int, rng: random.Random) -> bytes:
         vehicle=charging.VehicleProfile(battery_kwh=60.0, connectors=[CCS2, TYPE2]),
     )
     for place in (message.position, message.destination):
-        place.latitude_deg = SOUTH_DEG + rng.random() * HEIGHT_DEG
-        place.longitude_deg = WEST_DEG + rng.random() * WIDTH_DEG
+        place.latitude_deg, place.longitude_deg = city.place(rng)
     return message.SerializeToString()

@@ -1,9 +1,9 @@
 """A fleet of the recommend bench: many cars in one process, told what to do line by line.
 
-`python -m bench.recommend_client ADDRESS FIRST_CAR CARS SEED CHANNELS [KEY_FILE]` reads commands
-from stdin and answers each with one line of JSON: `recommend ROUND CONCURRENCY`, `paced ROUND
-RATE`, `release CONCURRENCY`. With a provider's key every car shows a token.
-Requests are made before, and answers read after, the timed phase.
+`python -m bench.recommend_client ADDRESS FIRST_CAR CARS SEED CHANNELS STATIONS [KEY_FILE]` reads
+commands from stdin and answers each with one line of JSON: `recommend ROUND CONCURRENCY`, `paced
+ROUND RATE`, `release CONCURRENCY`. With a provider's key every car shows a token. Requests are made
+before, and answers read after, the timed phase.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import grpc
 
-from bench.recommend_city import request
+from bench.recommend_city import City, request
 from bench.recommend_tokens import tokens
 from pilewise.v1 import charging_service_pb2 as charging
 
@@ -29,7 +29,10 @@ TIMEOUT_S = 30.0
 class Fleet:
     """Cars that ask and give back."""
 
-    def __init__(self, channels: list[grpc.aio.Channel], first: int, count: int, seed: int) -> None:
+    def __init__(
+        self, channels: list[grpc.aio.Channel], first: int, count: int, seed: int, city: City
+    ) -> None:
+        self._city = city
         self._recommend = [channel.unary_unary(f"{SERVICE}/Recommend") for channel in channels]
         self._release = [channel.unary_unary(f"{SERVICE}/Release") for channel in channels]
         self._cars = range(first, first + count)
@@ -39,7 +42,7 @@ class Fleet:
 
     async def recommend(self, round_number: int, concurrency: int, rate: float) -> dict[str, Any]:
         """Every car asks once; `rate` 0 means as fast as answers come."""
-        asks = [request(car, round_number, self._rng) for car in self._cars]
+        asks = [request(car, round_number, self._rng, self._city) for car in self._cars]
         answers: list[bytes] = [b""] * len(asks)
         times = [0.0] * len(asks)
         begin = time.perf_counter()
@@ -47,9 +50,7 @@ class Fleet:
         async def ask(number: int) -> None:
             sent = time.perf_counter()
             call = self._recommend[number % len(self._recommend)]
-            answers[number] = await call(
-                asks[number], timeout=TIMEOUT_S, metadata=self.proofs[number]
-            )
+            answers[number] = await _asked(call, asks[number], self.proofs[number])
             times[number] = (time.perf_counter() - sent) * 1e3
 
         if rate:
@@ -93,11 +94,22 @@ class Fleet:
         async def give(number: int) -> None:
             proof = self.proofs[self._held[number][0]]
             call = self._release[number % len(self._release)]
-            await call(gives[number], timeout=TIMEOUT_S, metadata=proof)
+            await _asked(call, gives[number], proof)
 
         begin = time.perf_counter()
         await _spread(give, len(gives), concurrency)
         return {"count": len(gives), "seconds": time.perf_counter() - begin}
+
+
+async def _asked(call: Any, message: bytes, proof: Any) -> bytes:
+    """The answer; asked once more where the server was just closing an idle connection."""
+    try:
+        answer: bytes = await call(message, timeout=TIMEOUT_S, metadata=proof)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        answer = await call(message, timeout=TIMEOUT_S, metadata=proof)
+    return answer
 
 
 async def _spread(work: Any, count: int, concurrency: int) -> None:
@@ -112,12 +124,18 @@ async def _spread(work: Any, count: int, concurrency: int) -> None:
 
 
 async def main(
-    address: str, first: int, count: int, seed: int, channel_count: int, key_file: str = ""
+    address: str,
+    first: int,
+    count: int,
+    seed: int,
+    channel_count: int,
+    station_count: int,
+    key_file: str = "",
 ) -> None:
     """Obeys until stdin ends."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(channel_count)]
-    fleet = Fleet(channels, first, count, seed)
+    fleet = Fleet(channels, first, count, seed, City(station_count))
     if key_file:
         fleet.proofs[:] = tokens(Path(key_file), range(first, first + count))
     loop = asyncio.get_running_loop()
@@ -135,4 +153,4 @@ async def main(
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:6]), *sys.argv[6:7]))
+    asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:7]), *sys.argv[7:8]))

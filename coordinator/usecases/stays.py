@@ -82,12 +82,7 @@ class Stays:
 
     async def look(self, moment: Moment) -> None:
         """Lengthens the stay of cars that are still there at the end of their windows."""
-        over = [
-            claim
-            for claim in self._claims.table.live()
-            if claim.state is ClaimState.OCCUPIED and claim.to_s <= moment.now_s
-        ]
-        for claim in over:
+        for claim in self._claims.table.overstaying(moment.now_s):
             if self._is(claim.evse_id, EvseStatus.AVAILABLE):
                 await self._claims.finish(claim.claim_id, moment)  # it left while nobody looked
                 continue

@@ -31,6 +31,7 @@ class ClaimTable:
         self._ended: OrderedDict[str, None] = OrderedDict()  # in order of their end
         self._offers: list[tuple[float, str]] = []  # heaps of (lease end, claim_id)
         self._leases: list[tuple[float, str]] = []
+        self._stays: list[tuple[float, str]] = []  # a heap of (end of the window, claim_id)
 
     def get(self, claim_id: str) -> Claim | None:
         """The claim as it is, live or ended lately."""
@@ -99,6 +100,8 @@ class ClaimTable:
             heappush(self._offers, (claim.lease_until_s, claim.claim_id))
         elif claim.state is ClaimState.CONFIRMED:
             heappush(self._leases, (claim.lease_until_s, claim.claim_id))
+        elif claim.state is ClaimState.OCCUPIED:
+            heappush(self._stays, (claim.to_s, claim.claim_id))
         return before
 
     def remove(self, claim: Claim) -> None:
@@ -118,6 +121,21 @@ class ClaimTable:
         if claim.future:
             return self._windows_by_evse, self._windows_by_car
         return self._by_evse, self._by_car
+
+    def overstaying(self, now_s: float) -> list[Claim]:
+        """Claims of cars that are still there at the end of their windows, until that is changed.
+
+        Costs by how many they are, not by how many cars charge. Source: paper 2.3.1.
+        """
+        found: dict[str, Claim] = {}
+        while self._stays and self._stays[0][0] <= now_s:
+            claim = self._claims.get(heappop(self._stays)[1])
+            # A stay that was lengthened or has ended has a later entry of its own, or none.
+            if claim is not None and claim.state is ClaimState.OCCUPIED and claim.to_s <= now_s:
+                found[claim.claim_id] = claim
+        for claim in found.values():
+            heappush(self._stays, (claim.to_s, claim.claim_id))
+        return list(found.values())
 
     def lapsed(self, moment: Moment) -> Iterator[Claim]:
         """Claims whose lease has run out; each must be ended before the next is asked for."""
