@@ -51,8 +51,5 @@ def setup(app: Sphinx) -> None:
     """Topics with payloads are plain text; tests read such blocks by their names."""
     app.connect("html-collect-pages", error_pages)
     sys.path.insert(0, str(Path(app.srcdir)))
-    from making.config_block import Configuration
-
-    app.add_directive("configuration", Configuration)
     for name in ("mqtt", "mqttrefused"):
         app.add_lexer(name, TextLexer)

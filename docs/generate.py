@@ -1,40 +1,30 @@
-"""Writes the pages that are made from the product itself: `python docs/generate.py [--check]`.
+"""Writes what pages say of the product itself: `python docs/generate.py [--check]`.
 
-What people write by hand stands in the other pages.
+Commands, configurations, errors and figures stand in the pages between cog's marks, each with the
+line that makes it. Figures are of stored results; `renew_figures.py` runs what they are of.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))
+ROOT = DOCS.parent
+sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(DOCS))
 
 
-def pages() -> dict[str, Callable[[], str]]:
-    """Name of each page and what makes it."""
-    from making import command_page, error_page
+def cog(check: bool) -> int:
+    """Writes the marked parts of all pages, or with `check` tells which are not current; 0 or 5."""
+    from cogapp import Cog
 
-    return {"cli.md": command_page.page, "errors.md": error_page.page}
-
-
-def main(words: list[str]) -> int:
-    """0 where every page is current or was written; 1 where `--check` found one that is not."""
-    stale = []
-    for name, make in pages().items():
-        text, path = make(), DOCS / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale.append(name)
-        if "--check" not in words:
-            path.write_text(text, encoding="utf-8")
-    for name in stale:
-        print(f"{'not current' if '--check' in words else 'written'}: docs/{name}")
-    return int(bool(stale) and "--check" in words)
+    pages = [
+        p for p in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if "[[[cog" in p.read_text()
+    ]
+    how = ["--check", "--diff"] if check else ["-r"]
+    return int(Cog().main(["cog", *how, "-P", "-I", str(DOCS), "-I", str(ROOT), *map(str, pages)]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(cog(check="--check" in sys.argv[1:]))

@@ -1,7 +1,7 @@
 """Runs the commands behind the documents' figures: `python docs/renew_figures.py [NAME ...]`.
 
-Writes `docs/figures/NAME.json` and the documents' cog blocks. `--check` only tells whether the
-documents are of the results. Real data are found by PILEWISE_DATA, else `../shared/data`.
+Writes `docs/figures/NAME.json`, then what the documents say of them, as `docs/generate.py` does.
+Real data are found by PILEWISE_DATA, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(DOCS))
 DATA = "../shared/data"
 LONGEST_S = 2 * 3_600.0
 
@@ -89,21 +90,10 @@ def write(name: str, figures: dict[str, Any], kept: tuple[str, ...] = ()) -> Non
     path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
 
 
-def cog(check: bool) -> int:
-    """Writes what the documents say of the results, or with `check` tells whether it is so."""
-    from cogapp import Cog
-
-    pages = [
-        p for p in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))) if "[[[cog" in p.read_text()
-    ]
-    how = ["--check", "--diff"] if check else ["-r"]
-    return int(Cog().main(["cog", *how, "-P", "-I", str(DOCS), "-I", str(ROOT), *map(str, pages)]))
-
-
 def main(words: list[str]) -> int:
     """0 where all is well; 2 for a set that is not known."""
-    if "--check" in words:
-        return cog(check=True)
+    from generate import cog
+
     unknown = [word for word in words if word not in SETS]
     if unknown:
         print(f"no set {', '.join(unknown)}; known are {', '.join(SETS)}", file=sys.stderr)

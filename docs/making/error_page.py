@@ -7,27 +7,18 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-HEAD = """# Errors
 
-An error is told as `error[CODE]: what is wrong`, with a note and a hint. Codes are stable, and one
-code means the same in every room. `pilewise explain CODE` prints a section of this page, and
-`pilewise explain` lists all; where these documents are served, `errors/CODE.html` is the page of
-one. The texts stand in `pilewise/cli/errors/`; a test checks that every code that is raised
-anywhere has one.
-"""
-
-
-def page() -> str:
-    """The whole page, Markdown."""
+def every() -> str:
+    """A section for each code, by family, Markdown."""
     from pilewise.cli.explain import pages
 
-    lines = [HEAD]
+    lines: list[str] = []
     for family, members in groupby(pages().values(), lambda one: one.code.split("-")[0]):
         lines += [f"## {family}", ""]
         for one in members:
             lines += [f"### {one.code}", "", f"**{one.says}** *({', '.join(one.rooms)})*", ""]
             lines += [f"- Cause: {one.cause}", f"- Fix: {one.fix}", ""]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines).rstrip()
 
 
 def each() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Numbers in the documents are those of the results that are stored beside them."""
+"""What documents say of commands, keys, errors and results is made from these, and current."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ MADE = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
 
 
 def checked(root: Path) -> subprocess.CompletedProcess[str]:
-    """The command that compares documents with results."""
+    """The command that compares documents with what they are made from."""
     return subprocess.run(
-        [sys.executable, str(root / "docs" / "renew_figures.py"), "--check"],
+        [sys.executable, str(root / "docs" / "generate.py"), "--check"],
         capture_output=True, text=True, timeout=100, check=False, cwd=root,
     )  # fmt: skip
 
 
 @pytest.mark.slow
-def test_documents_say_what_the_results_say() -> None:
-    """cog finds nothing to write; else: python docs/renew_figures.py."""
+def test_documents_say_what_the_product_and_the_results_say() -> None:
+    """cog finds nothing to write; else: python docs/generate.py."""
     ran = checked(ROOT)
 
-    assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}run: python docs/renew_figures.py"
+    assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}run: python docs/generate.py"
 
 
 @pytest.mark.slow
