@@ -9,6 +9,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from pilewise.patience import QUIET
+
 # A machine under load draws examples slowly; that says nothing about the code.
 settings.register_profile("pilewise", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pilewise")
@@ -27,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in LIVING):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def _quiet_ends_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command with -q tells the room that it becomes by the environment of this process."""
+    monkeypatch.delenv(QUIET, raising=False)
 
 
 @pytest.fixture(autouse=True, scope="session")
