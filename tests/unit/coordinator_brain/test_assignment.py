@@ -251,7 +251,8 @@ def _can_all_be_served(problem: Problem, cars: set[int]) -> bool:
     """Whether these cars can all have a place at once."""
     some = np.isin(problem.car, list(cars))
     shape = problem.count, len(problem.station)
-    ends = problem.car[some], problem.place[some]
+    # Older matchers take no wider ones.
+    ends = problem.car[some].astype(np.int32), problem.place[some].astype(np.int32)
     graph = csr_array((np.ones(int(some.sum()), dtype=np.int8), ends), shape=shape)
     found = maximum_bipartite_matching(graph, perm_type="column")
     return int(np.count_nonzero(found != NOWHERE)) == len(cars)
