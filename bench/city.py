@@ -27,6 +27,7 @@ from coordinator.jobs.tastes import PERIOD_S as TASTES_S
 
 SIZES = (1_000, 10_000, 100_000)
 BASE = 10_000  # growth is told against this size
+SETTLE_S = 900.0  # at most; the first knowledge map of a large city takes long
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Measured:
     city: City
     side: Side
     import_s: float
+    settle_s: float = 0.0
 
     async def figures(self) -> dict[str, Any]:
         """What was measured of it."""
@@ -47,6 +49,7 @@ class Measured:
             **{name: told[name] for name in kept},
             "held_share": self.side.share("held"), "degraded_share": self.side.share("degraded"),
             "rss_mib": rss_mib, "import_s": round(self.import_s, 1),
+            "settle_s": round(self.settle_s, 1),
         }  # fmt: skip
 
 
@@ -68,8 +71,11 @@ async def measure(
             stack.push_async_callback(_end, side)
             found.append(Measured(city, side, took_s))
         await asyncio.sleep(rest_s)
+        began_s = time.monotonic()
         for one in found:
-            await settle(one.side.pid)
+            await settle(one.side.pid, SETTLE_S)
+            one.settle_s = time.monotonic() - began_s
+        for one in found:
             await one.side.round(counted=False)
         for _ in range(rounds):
             for one in found:
