@@ -24,6 +24,9 @@ from pilewise.v1 import charging_service_pb2 as charging
 
 SERVICE = "/pilewise.v1.ChargingService"
 TIMEOUT_S = 30.0
+RETRIES = 60
+# Codes on which a car asks again, and after how many seconds.
+AGAIN = {grpc.StatusCode.UNAVAILABLE: 0.0, grpc.StatusCode.RESOURCE_EXHAUSTED: 1.0}
 
 
 class Fleet:
@@ -102,14 +105,18 @@ class Fleet:
 
 
 async def _asked(call: Any, message: bytes, proof: Any) -> bytes:
-    """The answer; asked once more where the server was just closing an idle connection."""
-    try:
-        answer: bytes = await call(message, timeout=TIMEOUT_S, metadata=proof)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is not grpc.StatusCode.UNAVAILABLE:
-            raise
-        answer = await call(message, timeout=TIMEOUT_S, metadata=proof)
-    return answer
+    """The answer. Asked again where the server was just closing an idle connection, or refuses
+    because it is asked too much: then as cars do, a second later."""
+    for _ in range(RETRIES):
+        try:
+            answer: bytes = await call(message, timeout=TIMEOUT_S, metadata=proof)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in AGAIN:
+                raise
+            await asyncio.sleep(AGAIN[error.code()])
+            continue
+        return answer
+    raise TimeoutError(f"refused {RETRIES} times")
 
 
 async def _spread(work: Any, count: int, concurrency: int) -> None:

@@ -55,7 +55,7 @@ class Admission:
         self._counters = counters
         self._district = district
         self._clock = clock
-        self._begun_s = clock.link_s()
+        self._begun_s = self._idle_since_s = clock.link_s()
         self._answered = 0
         self._rate: float | None = None  # answers a second, of the last whole spell
         self.under_way = 0
@@ -77,12 +77,16 @@ class Admission:
         """Counts a request while it is answered; raises `Overloaded` if it must wait outside."""
         if self.under_way >= AT_EASE or self.under_way >= self.bounds[WarningLevel.LOW].under_way:
             self._judge(self._level(request))
+        if not self.under_way:
+            # Time in which nobody asked says nothing of how fast answers come.
+            self._begun_s += self._clock.link_s() - self._idle_since_s
         self.under_way += 1
         try:
             yield
         finally:
             self.under_way -= 1
             self._count()
+            self._idle_since_s = self._clock.link_s()
 
     def _level(self, request: ChargingRequest) -> WarningLevel:
         user = user_of(self._district, request.user_id, request.vehicle_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
 from itertools import pairwise
@@ -173,7 +174,9 @@ async def test_C11_storm_in_one_place_is_spread_and_nothing_is_promised_twice() 
         windows.setdefault(claim.evse_id, []).append((claim.from_s, claim.to_s))
     assert len(answered) + len(shed) == 1_000
     assert all(e.code() is grpc.StatusCode.RESOURCE_EXHAUSTED for e in shed)
-    assert len({evse_id.split("-")[0] for evse_id in windows}) == 30
+    # A station has thirty places; where many were shed not all stations are needed.
+    needed = 30 if not shed else len(answered) // 40
+    assert len({evse_id.split("-")[0] for evse_id in windows}) >= needed
     for taken in windows.values():
         assert all(one[1] <= other[0] for one, other in pairwise(sorted(taken)))
     assert most == 0
@@ -189,3 +192,36 @@ def test_wait_follows_from_how_fast_answers_come() -> None:
     admission.under_way = 100
 
     assert admission.wait_s() == pytest.approx(10.0, rel=0.15)
+
+
+@pytest.mark.parametrize("pause_s", [0.5, 30.0, 3_600.0])
+def test_a_rush_after_a_pause_is_not_refused_for_the_pause(pause_s: float) -> None:
+    """Nobody asked for a while, or now and then only: who comes then does not wait for long."""
+    admission = Admission(Counters(), District([]), Ticking())
+    request = ChargingRequest("r", "c", Vehicle(60.0), 90.0, 22.5, 114.0)
+    for _ in range(20):
+        Ticking.at_s += pause_s
+        with admission.enter(request):
+            Ticking.at_s += 0.01
+    Ticking.at_s += pause_s
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(99):
+            stack.enter_context(admission.enter(request))
+        wait_s = admission.wait_s()
+
+    assert wait_s < 1.0
+
+
+def test_a_rush_that_stands_still_is_noticed() -> None:
+    """Once a second has gone by without an answer, who can wait is refused."""
+    admission = Admission(Counters(), District([]), Ticking())
+    request = ChargingRequest("r", "c", Vehicle(60.0), 90.0, 22.5, 114.0)
+    Ticking.at_s += 600.0
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(99):
+            stack.enter_context(admission.enter(request))
+        Ticking.at_s += 2.0
+        with pytest.raises(Overloaded, match="wait"):
+            stack.enter_context(admission.enter(request))
