@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from pilewise.v1 import charging_service_pb2 as wire
 
@@ -24,3 +25,26 @@ async def heard_in_time(news: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def with_beats(
+    out: asyncio.Queue[wire.GuideResponse | Exception | None],
+) -> AsyncIterator[wire.GuideResponse]:
+    """What is put out, with a beat where nothing is, until `None` or the word that it is closed.
+
+    Raises an exception that was put out.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(BEAT_S):
+                message = await out.get()
+        except TimeoutError:
+            yield wire.GuideResponse(beat=beat())
+            continue
+        if message is None:
+            return
+        if isinstance(message, Exception):
+            raise message
+        yield message
+        if message.HasField("closed"):
+            return

@@ -22,13 +22,12 @@ from coordinator.rpc.city.link import AWAY, DistrictLink
 from coordinator.rpc.city.moving import Mover
 from coordinator.rpc.city.promising import CityPromiser
 from coordinator.rpc.city.trips import Trip
-from coordinator.rpc.guide_beat import beat
+from coordinator.rpc.guide_beat import beat, with_beats
 from coordinator.rpc.relayed import Relayed
 from pilewise.v1 import charging_service_pb2 as wire
 
 log = structlog.get_logger()
 
-BEAT_S = 20.0
 SILENCE_S = 60.0  # of a district's stream, which beats every 20 s
 LONGEST_WAIT_S = 2.0  # between two tries to reach the district
 SAID_MOST = 16  # decisions and arrivals kept for a district that is away, the newest
@@ -67,17 +66,7 @@ class Relay:
         self._trip.listeners.add(self._out.put_nowait)
         try:
             yield wire.GuideResponse(beat=beat())
-            while True:
-                try:
-                    async with asyncio.timeout(BEAT_S):
-                        message = await self._out.get()
-                except TimeoutError:
-                    yield wire.GuideResponse(beat=beat())
-                    continue
-                if message is None:
-                    return
-                if isinstance(message, Exception):
-                    raise message
+            async for message in with_beats(self._out):
                 if message.HasField("promise"):
                     promise = message.promise
                     told = promise.revision, not promise.HasField("accept_before")
@@ -85,8 +74,6 @@ class Relay:
                         continue  # the district it has moved to says it too
                     self._told = told
                 yield message
-                if message.HasField("closed"):
-                    return
         finally:
             self._trip.listeners.discard(self._out.put_nowait)
             for task in tasks:

@@ -17,9 +17,9 @@ import structlog
 
 from coordinator.rpc.city.directory import Directory
 from coordinator.rpc.city.link import AWAY, DistrictLink
-from coordinator.rpc.city.relay import BEAT_S, LONGEST_WAIT_S, SAID_MOST, SILENCE_S, Call
+from coordinator.rpc.city.relay import LONGEST_WAIT_S, SAID_MOST, SILENCE_S, Call
 from coordinator.rpc.city.trips import Trip, Trips
-from coordinator.rpc.guide_beat import beat
+from coordinator.rpc.guide_beat import with_beats
 from coordinator.rpc.relayed import Relayed
 from coordinator.usecases.counters import Counters
 from pilewise.v1 import charging_service_pb2 as wire
@@ -53,20 +53,8 @@ class WishRelay:
             asyncio.create_task(self._keep_open(), name="coordinator:wish-district"),
         ]
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(BEAT_S):
-                        message = await self._out.get()
-                except TimeoutError:
-                    yield wire.GuideResponse(beat=beat())
-                    continue
-                if message is None:
-                    return
-                if isinstance(message, Exception):
-                    raise message
+            async for message in with_beats(self._out):
                 yield message
-                if message.HasField("closed"):
-                    return
         finally:
             for task in tasks:
                 task.cancel()
